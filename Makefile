@@ -1,0 +1,51 @@
+# make run     start Armillary with a demonstration night
+# make test    all that CI runs
+# make bench   the side-by-side table
+# make soak    thousands of kills
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DATA ?= demo
+PORT ?= 8000
+
+.PHONY: setup run test lint bench soak clean
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	@PYTHON=$(PYTHON) scripts/system-packages venv=python3-venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Armillary needs Python 3.11 or newer; say which by PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	@touch $@
+
+.venv/ready-test: .venv/ready
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+.venv/ready-bench: .venv/ready-test
+	$(PIP) --editable '.[test,bench]'
+	@touch $@
+
+run: setup
+	$(BIN)/armillary up --data $(DATA) --port $(PORT) --demo
+
+lint: .venv/ready-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: .venv/ready-test
+	@scripts/system-packages fitsverify=fitsverify bzip2=bzip2
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+bench: .venv/ready-bench
+	$(BIN)/python -m benchmarks
+
+soak: .venv/ready-test
+	$(BIN)/python -m tests.crash.soak
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

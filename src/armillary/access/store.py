@@ -1,0 +1,86 @@
+"""Every statement on tokens and grants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access.tables import grant, token
+from armillary.base.database import AnyRow
+
+_alive = token.c.revoked.is_(None) & (token.c.expires.is_(None) | (token.c.expires > sa.func.now()))
+
+
+async def insert_token(
+    connection: AsyncConnection,
+    *,
+    name: str,
+    digest: bytes,
+    scopes: Iterable[str],
+    created: datetime,
+    expires: datetime | None,
+) -> None:
+    """Record a token by the hash of its secret; IntegrityError if a live one bears the name."""
+    values = {
+        "name": name,
+        "hash": digest,
+        "scopes": sorted(scopes),
+        "created": created,
+        "expires": expires,
+    }
+    await connection.execute(sa.insert(token).values(values))
+
+
+async def find_token(connection: AsyncConnection, digest: bytes) -> AnyRow | None:
+    """Return name and scopes of the live token with this hash."""
+    query = sa.select(token.c.name, token.c.scopes).where(token.c.hash == digest, _alive)
+    return (await connection.execute(query)).first()
+
+
+async def retire_expired(connection: AsyncConnection, name: str) -> None:
+    """Revoke what expired under a name, so that the name is free again."""
+    dead = token.c.revoked.is_(None) & (token.c.expires <= sa.func.now())
+    await connection.execute(
+        sa.update(token).where(token.c.name == name, dead).values(revoked=token.c.expires)
+    )
+
+
+async def list_tokens(connection: AsyncConnection) -> list[AnyRow]:
+    """Return every token, newest first, without its secret."""
+    columns = (token.c.name, token.c.scopes, token.c.created, token.c.expires, token.c.revoked)
+    return list((await connection.execute(sa.select(*columns).order_by(token.c.id.desc()))).all())
+
+
+async def revoke_tokens(connection: AsyncConnection, name: str) -> int:
+    """Revoke the tokens of a name; return how many of them were live."""
+    await retire_expired(connection, name)
+    statement = sa.update(token).where(token.c.name == name, _alive).values(revoked=sa.func.now())
+    return int((await connection.execute(statement)).rowcount)
+
+
+async def insert_grant(
+    connection: AsyncConnection, *, principal: str, kind: str, subject: str, granted: datetime
+) -> None:
+    """Let a principal read what ``subject`` names before its release."""
+    values = {"principal": principal, "kind": kind, "subject": subject, "granted": granted}
+    await connection.execute(insert(grant).values(values).on_conflict_do_nothing())
+
+
+async def delete_grants(
+    connection: AsyncConnection, principal: str, *, kind: str | None = None, subject: str | None = None
+) -> int:
+    """Take grants of a principal back, all or those of a kind and subject; return how many."""
+    chosen = [grant.c.principal == principal]
+    chosen += [grant.c.kind == kind] if kind is not None else []
+    chosen += [grant.c.subject == subject] if subject is not None else []
+    return int((await connection.execute(sa.delete(grant).where(*chosen))).rowcount)
+
+
+async def list_grants(connection: AsyncConnection, principal: str) -> list[AnyRow]:
+    """Return kind and subject of every grant of a principal."""
+    query = sa.select(grant.c.kind, grant.c.subject).where(grant.c.principal == principal)
+    return list((await connection.execute(query)).all())

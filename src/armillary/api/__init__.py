@@ -1,0 +1,1 @@
+"""HTTP dialects: each translates between its wire form and the services, and knows no SQL."""

@@ -1,0 +1,81 @@
+"""``/fullheader``: every card of every HDU of a file, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from armillary.access.models import Principal
+from armillary.api.gemini.selecting import anybody
+from armillary.api.policy import principal_of
+from armillary.archive import embargo
+from armillary.archive import service as archive
+from armillary.archive.names import storable
+from armillary.archive.tags import tags_of
+from armillary.archive.versions import Version
+from armillary.context import Context
+from armillary.fits.models import CARD
+
+router = APIRouter()
+END = b"END".ljust(CARD)
+MAX_ID = (1 << 63) - 1
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    code: {"description": HTTPStatus(code).phrase} for code in (200, 403, 404, 503)
+}
+
+
+@router.get(
+    "/fullheader/{name:path}", dependencies=anybody, response_class=PlainTextResponse, responses=_RESPONSES
+)
+async def full_header(request: Request, name: str) -> Response:
+    """Show name, tags and all cards of a file, given by name, or by the number of one of its versions."""
+    context: Context = request.app.state.context
+    async with context.database.begin() as connection:
+        version = await _find(connection, name.strip("/"))
+        frame = await archive.frame_of_file(connection, version.file_id) if version else None
+    if version is None:
+        return PlainTextResponse(f"No file or version '{name}' is in the archive.\n", HTTPStatus.NOT_FOUND)
+    if not _may_read(version, frame, principal_of(request), context):
+        return PlainTextResponse(
+            f"The header of '{version.name}' tells a position that is not public yet; "
+            "show a token that may read it.\n",
+            HTTPStatus.FORBIDDEN,
+        )
+    return PlainTextResponse("".join(_lines(version, frame or {})))
+
+
+async def _find(connection: Any, name: str) -> Version | None:
+    if not storable(name):
+        return None
+    if name.isascii() and name.isdecimal():
+        number = int(name) if len(name) < 20 else MAX_ID + 1
+        return (await archive.versions_by_id(connection, [number])).get(number) if number <= MAX_ID else None
+    return await archive.canonical_of(connection, archive.logical_name(name.rpartition("/")[2]))
+
+
+def _may_read(version: Version, frame: dict[str, Any] | None, viewer: Principal, context: Context) -> bool:
+    if frame is None:
+        return embargo.sees_everything(viewer)
+    row = {**frame, "name": version.name}
+    return embargo.shows_coordinates(row, viewer, context.clock.now().date())
+
+
+def _lines(version: Version, frame: dict[str, Any]) -> Iterator[str]:
+    tags = ", ".join(f"'{tag}'" for tag in tags_of({**frame.get("details", {}), **frame}))
+    yield f"Filename: {version.location.filename}\n\nAstroData Tags: {{{tags}}}\n\n"
+    for index, header in enumerate(version.headers()):
+        yield f"\n--- {'PHU' if index == 0 else f'HDU {index}'} ---\n"
+        yield from (f"{card}\n" for card in _cards(header))
+
+
+def _cards(header: bytes) -> Iterator[str]:
+    """Yield the cards up to END as text; bytes that no card may hold become question marks."""
+    for start in range(0, len(header), CARD):
+        raw = header[start : start + CARD]
+        yield "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in raw)
+        if raw == END:
+            return

@@ -1,0 +1,130 @@
+"""``/jsonfilelist``, ``/jsonfilenames``, ``/jsonsummary`` and ``/jsonqastate``: what a selection finds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.api.gemini.elements import (
+    Element,
+    file_element,
+    name_element,
+    state_element,
+    summary_element,
+)
+from armillary.api.gemini.selecting import FAILURES, anybody, lister_of, refusal, reports, selection_of
+from armillary.archive.listing import Lister, Listing
+from armillary.archive.selection import BadSelection, Selection
+from armillary.context import Context
+
+router = APIRouter()
+PAGE = 5000
+FEATURES = {"Armillary-Features": "header-export"}
+Find = Callable[[Lister, AsyncConnection, Selection], Awaitable[Listing]]
+Rows = Sequence[Mapping[str, Any]]
+
+
+@router.get("/jsonfilelist", dependencies=anybody, include_in_schema=False)
+@router.get(
+    "/jsonfilelist/{selection:path}", dependencies=anybody, response_class=Response, responses=FAILURES
+)
+async def file_list(request: Request) -> Response:
+    """List the versions of files that a selection finds, and whether work on them is unfinished."""
+    return await _list(request, "jsonfilelist", Lister.files, file_element, headers=FEATURES)
+
+
+@router.get("/jsonfilenames", dependencies=anybody, include_in_schema=False)
+@router.get(
+    "/jsonfilenames/{selection:path}", dependencies=anybody, response_class=Response, responses=FAILURES
+)
+async def file_names(request: Request) -> Response:
+    """List the logical names of the files that a selection finds, each once."""
+    return await _list(request, "jsonfilenames", Lister.names, name_element)
+
+
+@router.get("/jsonsummary", dependencies=anybody, include_in_schema=False)
+@router.get(
+    "/jsonsummary/{selection:path}", dependencies=anybody, response_class=Response, responses=FAILURES
+)
+async def summary(request: Request) -> Response:
+    """List files with what is known of their frames; canonical ones unless the selection says otherwise."""
+    return await _list(request, "jsonsummary", Lister.frames, summary_element, canonical=True)
+
+
+async def _list(
+    request: Request,
+    surface: str,
+    find: Find,
+    element: Element,
+    *,
+    canonical: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    try:
+        selection = selection_of(request, surface)
+    except BadSelection as error:
+        return refusal(error)
+    if canonical:
+        selection = selection.implying("canonical")
+    context: Context = request.app.state.context
+    async with context.database.begin() as connection:
+        found = await find(lister_of(request), connection, selection)
+    mark = canonical and found.truncated
+    body = await asyncio.to_thread(_encoded, found.rows, element, mark=mark)
+    sent = {**reports(selection, truncated=found.truncated), **(headers or {})}
+    return Response(body, headers=sent, media_type="application/json")
+
+
+def _encoded(rows: Rows, element: Element, *, mark: bool) -> str:
+    elements = [element(row) for row in rows]
+    if mark and elements:
+        elements[-1]["results_truncated"] = True
+    return json.dumps(elements)
+
+
+@router.get("/jsonqastate", dependencies=anybody, include_in_schema=False)
+@router.get(
+    "/jsonqastate/{selection:path}", dependencies=anybody, response_class=Response, responses=FAILURES
+)
+async def quality_states(request: Request) -> Response:
+    """List label, digest and quality of all files that a selection finds, however many they are."""
+    try:
+        selection = selection_of(request, "jsonqastate").implying("canonical")
+    except BadSelection as error:
+        return refusal(error)
+    pages = _pages(request.app.state.context, lister_of(request), selection)
+    first = await anext(pages)
+    return StreamingResponse(
+        _joined(first, pages), headers=reports(selection, truncated=False), media_type="application/json"
+    )
+
+
+async def _pages(context: Context, lister: Lister, selection: Selection) -> AsyncIterator[Rows]:
+    """Yield all rows page by page, at least one page; each is a short transaction of its own."""
+    after, more = (0, 0), True
+    while more:
+        async with context.database.begin() as connection:
+            rows = await lister.states(connection, selection, after=after, count=PAGE)
+        yield [dict(row._mapping) for row in rows]
+        more = len(rows) == PAGE
+        if more:
+            after = (rows[-1].file_id, rows[-1].id)
+
+
+async def _joined(first: Rows, rest: AsyncIterator[Rows]) -> AsyncIterator[str]:
+    """Yield the pages as the text of one JSON list."""
+    yield "[" + await asyncio.to_thread(_inner, first)
+    async for rows in rest:
+        if rows:
+            yield ", " + await asyncio.to_thread(_inner, rows)
+    yield "]"
+
+
+def _inner(rows: Rows) -> str:
+    return json.dumps([state_element(row) for row in rows])[1:-1]

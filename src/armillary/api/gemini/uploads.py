@@ -1,0 +1,53 @@
+"""``POST /upload_file``: raw bytes of one file, staged, then moved into the store by a worker."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from armillary.access.models import Scope
+from armillary.api.policy import Policy, principal_of
+from armillary.archive import staging, uploads
+from armillary.archive.names import storable
+from armillary.context import Context
+from armillary.errors import BadRequest
+
+router = APIRouter()
+may_upload = Policy(Scope.UPLOAD, cookies=("gemini_fits_upload_auth",))
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post(
+    "/upload_file/{target:path}",
+    dependencies=[Depends(may_upload)],
+    openapi_extra=_BODY,
+    response_class=JSONResponse,
+    responses={code: {"description": HTTPStatus(code).phrase} for code in (200, 400, 401, 403, 413, 507)},
+)
+async def upload_file(
+    request: Request, target: str, batch: Annotated[str | None, Query(max_length=200)] = None
+) -> Response:
+    """Take a file in under PATH/NAME; the reply tells what was received."""
+    context: Context = request.app.state.context
+    if batch is not None and not storable(batch):
+        raise BadRequest(f"{batch!r} is no name of a batch: it holds characters that cannot be kept.")
+    path, _, name = target.strip("/").rpartition("/")
+    uploads.check_target(path, name)
+    declared = request.headers.get("content-length", "")
+    staged = await staging.stage(
+        context, request.stream(), declared=int(declared) if declared.isdigit() else None
+    )
+    async with context.database.begin() as connection:
+        await uploads.accept_upload(
+            connection, staged, path=path, name=name, actor=principal_of(request).name, batch=batch
+        )
+    stored_path = "" if path == uploads.PROCESSED_CALIBRATION else path
+    return JSONResponse([{"filename": name, "path": stored_path, "size": staged.size, "md5": staged.md5}])

@@ -1,0 +1,117 @@
+"""Every route says who may use it; an application with a silent route refuses to start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from armillary.access.errors import ScopeMissing, Unauthorized
+from armillary.access.models import ANYBODY, Principal, Scope
+from armillary.access.service import authenticate
+from armillary.context import Context
+from armillary.errors import ArmillaryError
+
+MAX_SECRET = 512
+
+
+class UndeclaredRoute(ArmillaryError):
+    """A route does not say who may use it."""
+
+    code = "undeclared_route"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A dependency of a route: it learns who asks and lets nobody in who may not.
+
+    Parameters
+    ----------
+    scope
+        What a token must be for; None lets anybody in, and says who it is if a token is shown.
+    cookies
+        Names of the cookies that may carry the token for clients of the systems that this replaces; the token
+        is also taken as Bearer and as X-Api-Key.
+    refusal
+        What is raised instead of the general errors.
+    """
+
+    scope: Scope | None
+    cookies: tuple[str, ...] = ()
+    refusal: type[ArmillaryError] | None = None
+
+    async def __call__(self, request: Request) -> Principal:
+        """Return who asks, or refuse."""
+        principal = await self._principal(request)
+        request.state.principal = principal
+        if self.scope is None or principal.may(self.scope):
+            return principal
+        if self.refusal is not None:
+            raise self.refusal
+        if principal is ANYBODY:
+            raise Unauthorized
+        raise ScopeMissing(f"The token '{principal.name}' has no scope '{self.scope}'; create one that has.")
+
+    async def _principal(self, request: Request) -> Principal:
+        best = ANYBODY
+        for secret in _secrets(request, self.cookies):
+            context: Context = request.app.state.context
+            async with context.database.begin() as connection:
+                found = await authenticate(connection, secret)
+            # Where anybody may enter, a token that reads everything tells the most.
+            if found.may(self.scope or Scope.READ):
+                return found
+            best = found if best is ANYBODY else best
+        return best
+
+
+def _secrets(request: Request, cookies: Iterable[str]) -> list[str]:
+    kind, _, bearer = request.headers.get("authorization", "").partition(" ")
+    shown = [
+        bearer.strip() if kind.lower() == "bearer" else "",
+        request.headers.get("x-api-key", ""),
+        *(request.cookies.get(name, "") for name in cookies),
+    ]
+    return [secret for secret in shown if 0 < len(secret) <= MAX_SECRET]
+
+
+def principal_of(request: Request) -> Principal:
+    """Return who asks, as the policy of the route found out."""
+    principal: Principal = request.state.principal
+    return principal
+
+
+def refuse_undeclared(app: FastAPI) -> None:
+    """Check that every route has a policy.
+
+    Raises
+    ------
+    UndeclaredRoute
+        Naming the routes that have none.
+    """
+    silent = [getattr(route, "path", repr(route)) for route in walk(app.routes) if policy_of(route) is None]
+    if silent:
+        raise UndeclaredRoute(f"These routes declare no policy: {', '.join(sorted(silent))}")
+
+
+def policy_of(route: BaseRoute) -> Policy | None:
+    """Return what a route says of who may use it, if it does."""
+    if isinstance(route, APIRoute):
+        found = (one.dependency for one in route.dependencies if isinstance(one.dependency, Policy))
+        return next(found, None)
+    policy = getattr(getattr(route, "endpoint", None), "policy", None)
+    return policy if isinstance(policy, Policy) else None
+
+
+def walk(routes: Iterable[BaseRoute]) -> Iterable[BaseRoute]:
+    """Yield every route that answers, mounts opened."""
+    for route in routes:
+        # FastAPI keeps included routers as they are, behind a route of its own.
+        below = getattr(getattr(route, "original_router", route), "routes", None)
+        if below and not hasattr(route, "endpoint"):
+            yield from walk(below)
+        else:
+            yield route

@@ -1,0 +1,87 @@
+"""Who may see a file before the world does: one rule, as a Python test and as a clause of SQL.
+
+The rule is header-updates specification, section 7.4: released, or engineering data, or shown a token that
+reads everything, or granted the program, observation, instrument or file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from armillary.access.models import Principal, Scope
+from armillary.archive.tables import file, frame
+
+
+class Reason(StrEnum):
+    """Why somebody may have a file."""
+
+    RELEASED = "released"
+    PI = "pi"
+    STAFF = "staff"
+    MAGIC = "magic"
+    ENGINEERING = "eng"
+    INSTRUMENT_TEAM = "inst_team"
+    GRANTED = "canhaveit"
+
+
+def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reason | None:
+    """Return why the viewer may have the pixels of a frame, or None.
+
+    Parameters
+    ----------
+    row
+        ``name``, ``release``, ``engineering``, ``program``, ``observation_id`` and ``instrument`` of the frame.
+    today
+        The date in UTC; the day of release is public.
+    """
+    if Scope.ADMIN in viewer.scopes:
+        return Reason.STAFF
+    if Scope.READ in viewer.scopes:
+        return Reason.MAGIC
+    if row["engineering"]:
+        return Reason.ENGINEERING
+    if row["release"] is not None and row["release"] <= today:
+        return Reason.RELEASED
+    grants = viewer.grants
+    if row["program"] in grants.programs:
+        return Reason.PI
+    if row["observation_id"] in grants.observations or row["name"] in grants.files:
+        return Reason.GRANTED
+    if row["instrument"] in grants.instruments:
+        return Reason.INSTRUMENT_TEAM
+    return None
+
+
+def shows_coordinates(row: Mapping[str, Any], viewer: Principal, today: date) -> bool:
+    """Tell whether the viewer may know where the telescope pointed; ``row`` as for ``why_visible``."""
+    return not row["proprietary_coordinates"] or why_visible(row, viewer, today) is not None
+
+
+def sees_everything(viewer: Principal) -> bool:
+    """Tell whether no embargo holds for the viewer."""
+    return viewer.may(Scope.READ)
+
+
+def visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
+    """Return the same rule as a condition on ``frame`` joined with ``file``."""
+    if sees_everything(viewer):
+        return sa.true()
+    grants = viewer.grants
+    return sa.or_(
+        sa.func.coalesce(frame.c.engineering, False),
+        sa.func.coalesce(frame.c.release <= today, False),
+        frame.c.program.in_(sorted(grants.programs)),
+        frame.c.observation_id.in_(sorted(grants.observations)),
+        frame.c.instrument.in_(sorted(grants.instruments)),
+        file.c.name.in_(sorted(grants.files)),
+    )
+
+
+def coordinates_visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
+    """Return the condition under which positions of a frame may be shown and searched."""
+    return sa.or_(sa.not_(sa.func.coalesce(frame.c.proprietary_coordinates, False)), visible(viewer, today))

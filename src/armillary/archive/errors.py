@@ -1,0 +1,85 @@
+"""What goes wrong when files are taken in, found, or handed out."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from armillary.errors import ArmillaryError, BadRequest, Conflict, Forbidden, NotFound
+
+
+class FileUnreadable(ArmillaryError):
+    """The file cannot be read; give the account that runs Armillary permission to read it."""
+
+    code, status = "file_unreadable", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class FileVanished(NotFound):
+    """The file is gone; it was there when it was found."""
+
+    code = "file_vanished"
+
+
+class StillGrowing(ArmillaryError):
+    """The file is still being written; it is taken in once it rests."""
+
+    code, status, transient = "still_growing", HTTPStatus.CONFLICT, True
+
+
+class SameFileTwice(Conflict):
+    """Two names lead to one file on disk; ingest one of them."""
+
+    code = "same_file_twice"
+
+
+class TwoContainers(Conflict):
+    """The file lies there both compressed and uncompressed; remove one of them."""
+
+    code = "two_containers"
+
+
+class OutsideRoots(BadRequest):
+    """The path leads out of the directory that it was found in."""
+
+    code = "outside_roots"
+
+
+class NotWatchable(BadRequest):
+    """Only a directory can be watched, and only as a whole."""
+
+    code = "not_watchable"
+
+
+class BadFileName(BadRequest):
+    """A file name has no control characters, slashes or '..', and at most 255 bytes of UTF-8."""
+
+    code = "bad_file_name"
+
+
+class FileNotFound(NotFound):
+    """No such file is in the archive."""
+
+    code = "file_not_found"
+
+
+class FileAmbiguous(BadRequest):
+    """Several present files have that name; say which by its path."""
+
+    code = "file_ambiguous"
+
+
+class FileEmbargoed(Forbidden):
+    """The file is not public yet; show a token that may read it."""
+
+    code = "file_embargoed"
+
+
+class NoPreview(NotFound):
+    """There is no picture of that file: it holds no image, or the picture is not made yet."""
+
+    code = "no_preview"
+
+
+class VersionNotFound(NotFound):
+    """The file has no such version."""
+
+    code = "version_not_found"

@@ -1,0 +1,136 @@
+"""Look at a stored file, once and completely, before it enters the catalog. Plain functions for threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from armillary.archive.inspection import UNKNOWN_SIZE, Inspection, inspect_stream
+from armillary.archive.models import Frame
+from armillary.archive.profiles import Profiles, frame_of
+from armillary.archive.versions import HduRecord
+from armillary.base.store import Snapshot
+from armillary.fits.containers import Container, container_of, expand
+from armillary.fits.crc import crc64, crc64_combine, crc64_fold
+from armillary.fits.errors import TruncatedFile
+from armillary.fits.header import read_values
+from armillary.fits.models import Value
+from armillary.fits.scan import scan
+
+READ = 1 << 18
+"""Bytes per read: the buffer stays in the second-level cache while it is summed."""
+MAX_HDUS_FOR_FRAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is known of a stored file: the container and its checksum, and the content."""
+
+    container: Container
+    file_size: int
+    file_crc: int
+    content: Inspection
+
+
+def examine(snapshot: Snapshot, filename: str, *, max_header: int, known_crc: int | None = None) -> Examined:
+    """Read a stored file once and return layout, headers and checksums.
+
+    With ``known_crc``, the checksum that came with an upload, only the headers of a plain file are read.
+
+    Raises
+    ------
+    ArmillaryError
+        If the file is not whole, sound FITS.
+    """
+    size = snapshot.stored.size
+    container = container_of(filename, snapshot.read_at(0, 16))
+    if container is Container.PLAIN:
+        known = _from_known(snapshot, known_crc, max_header) if known_crc is not None else None
+        content = known or _inspect_plain(snapshot, max_header)
+        return Examined(container, size, content.crc, content)
+    summed = _Summed(snapshot)
+    content = inspect_stream(expand(summed.read_at, container), UNKNOWN_SIZE, max_header=max_header)
+    return Examined(container, size, summed.finish(), content)
+
+
+def _inspect_plain(snapshot: Snapshot, max_header: int) -> Inspection:
+    """Read the headers of a plain file, then its data through one buffer that is used again and again."""
+    size = snapshot.stored.size
+    layout = scan(snapshot.read_at, size, max_header=max_header)
+    buffer = memoryview(bytearray(READ))
+    records, parts = [], []
+    for hdu, header in zip(layout.hdus, layout.headers, strict=True):
+        stop = min(hdu.end, size)
+        data_crc = _sum(snapshot, hdu.data_offset, stop, buffer)
+        parts += [(crc64(header), len(header)), (data_crc, stop - hdu.data_offset)]
+        records.append(HduRecord(hdu.kind, hdu.name, hdu.version, hdu.header_size, hdu.data_size, data_crc))
+    trailing_crc = _sum(snapshot, layout.hdus[-1].end, size, buffer)
+    parts.append((trailing_crc, max(layout.trailing, 0)))
+    return Inspection(size, crc64_fold(parts), layout.headers, tuple(records), layout.trailing, trailing_crc)
+
+
+def _sum(snapshot: Snapshot, start: int, stop: int, buffer: memoryview) -> int:
+    crc = 0
+    while start < stop:
+        count = snapshot.read_into(start, buffer[: min(len(buffer), stop - start)])
+        if not count:
+            raise TruncatedFile(f"The file ended at byte {start} while it was read; copy or upload it again")
+        crc = crc64(buffer[:count], crc)
+        start += count
+    return crc
+
+
+class _Summed:
+    """A reader of stored bytes that sums each of them once, however often it is read."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._position = 0
+        self._crc = 0
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return stored bytes and add those not seen before to the checksum."""
+        data = self._snapshot.read_at(offset, size)
+        if offset <= self._position < offset + len(data):
+            self._crc = crc64(data[self._position - offset :], self._crc)
+            self._position = offset + len(data)
+        return data
+
+    def finish(self) -> int:
+        """Read what is left and return the checksum of all stored bytes."""
+        while self.read_at(self._position, READ):
+            pass
+        return self._crc
+
+
+def _from_known(snapshot: Snapshot, crc: int, max_header: int) -> Inspection | None:
+    """Return the inspection of a plain file whose checksum is known and whose last HDU alone has data.
+
+    The checksum of the data follows from that of the file and of the headers, because CRCs are linear.
+    """
+    layout = scan(snapshot.read_at, snapshot.stored.size, max_header=max_header)
+    *front, last = layout.hdus
+    if layout.trailing or any(hdu.data_size for hdu in front):
+        return None
+    heads = crc64_fold([(crc64(header), len(header)) for header in layout.headers])
+    data_crc = crc64_combine(heads, crc, last.data_size) if last.data_size else 0
+    records = tuple(
+        HduRecord(h.kind, h.name, h.version, h.header_size, h.data_size, data_crc if h is last else 0)
+        for h in layout.hdus
+    )
+    return Inspection(layout.size, crc, layout.headers, records, 0, 0)
+
+
+def describe(headers: tuple[bytes, ...], filename: str, profiles: Profiles, default_site: str) -> Frame:
+    """Return the frame that the headers of a file speak of."""
+    values = [read_values(header) for header in headers[:MAX_HDUS_FOR_FRAME]]
+    return describe_values(values, filename, profiles, default_site)
+
+
+def describe_values(
+    values: Sequence[Mapping[str, Value]], filename: str, profiles: Profiles, default_site: str
+) -> Frame:
+    """Return the frame that the values of headers speak of."""
+    return frame_of(
+        values[:MAX_HDUS_FOR_FRAME], filename=filename, profiles=profiles, default_site=default_site
+    )

@@ -1,0 +1,135 @@
+"""Lists of versions and their frames: what a selection finds, in order of file name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access.models import Principal
+from armillary.archive import embargo
+from armillary.archive.selection import Selection
+from armillary.archive.selection.conditions import conditions, listed, metadata_ready
+from armillary.archive.service import DIGEST, PREVIEW
+from armillary.archive.tables import FRAME_COLUMNS, file, frame, version
+from armillary.archive.versions import Location
+from armillary.base.database import AnyRow
+from armillary.base.work.busy import busy_keys
+from armillary.settings import ArchiveSettings
+
+Values = dict[str, Any]
+_FILE = (
+    "id",
+    "file_id",
+    "root_id",
+    "path",
+    "filename",
+    "container",
+    "file_size",
+    "data_size",
+    "file_md5",
+    "data_md5",
+    "lastmod",
+    "entrytime",
+    "present",
+    "canonical",
+)
+_STATE = (version.c.file_id, version.c.id, version.c.filename, version.c.data_md5, version.c.entrytime)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Some of what was asked for; ``truncated`` says whether rows were left out."""
+
+    rows: list[Values]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lister:
+    """Who asks, when, and how much of an answer there may be."""
+
+    viewer: Principal
+    today: date
+    settings: ArchiveSettings
+
+    def limit(self, selection: Selection) -> int:
+        """Return the most rows of a list."""
+        return self.settings.open_limit if selection.is_open else self.settings.closed_limit
+
+    async def files(self, connection: AsyncConnection, selection: Selection) -> Listing:
+        """Return the versions that are selected; ``pending`` tells whether work on a file is unfinished."""
+        columns = [file.c.name, *(version.c[name] for name in _FILE), metadata_ready().label("mdready")]
+        return await self._rows(connection, selection, columns)
+
+    async def frames(self, connection: AsyncConnection, selection: Selection) -> Listing:
+        """Return the versions that are selected, with the frames of their files.
+
+        ``coordinates_visible`` tells whether the viewer may know where a telescope pointed.
+        """
+        columns: list[sa.ColumnElement[Any]] = [file.c.name, *(version.c[name] for name in _FILE)]
+        columns += [metadata_ready().label("mdready"), frame.c.details]
+        columns += [frame.c[name] for name, _ in FRAME_COLUMNS]
+        columns.append(embargo.coordinates_visible(self.viewer, self.today).label("coordinates_visible"))
+        found = await self._rows(connection, selection, columns)
+        return dataclasses.replace(found, rows=[row.pop("details") | row for row in found.rows])
+
+    async def names(self, connection: AsyncConnection, selection: Selection) -> Listing:
+        """Return the names of the files of which a version is selected, each once."""
+        limit = self.limit(selection)
+        query = self._query(selection, [file.c.name]).distinct().order_by(file.c.name).limit(limit + 1)
+        rows = await _fetched(connection, query)
+        return Listing(rows[:limit], len(rows) > limit)
+
+    async def states(
+        self, connection: AsyncConnection, selection: Selection, *, after: tuple[int, int], count: int
+    ) -> Sequence[AnyRow]:
+        """Return label, digest and quality of the next versions in order of (file id, version id).
+
+        A caller walks through all of them page by page: however many there are, none is kept in memory, and
+        no connection is held while a slow client reads. A file that changes on the way is met once.
+        """
+        key = sa.tuple_(version.c.file_id, version.c.id)
+        query = self._query(selection, [*_STATE, frame.c.data_label, frame.c.qa_state])
+        # Said of every table, so that joins by merging begin there too instead of at the first row.
+        begun = (column >= after[0] for column in (file.c.id, frame.c.file_id, version.c.file_id))
+        query = query.where(key > sa.tuple_(*after), *begun)
+        query = query.order_by(version.c.file_id, version.c.id).limit(count)
+        return list((await connection.execute(query)).all())
+
+    def _query(self, selection: Selection, columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
+        wanted = conditions(selection, self.viewer, self.today)
+        return sa.select(*columns).select_from(listed).where(*wanted)
+
+    async def _rows(
+        self, connection: AsyncConnection, selection: Selection, columns: Sequence[sa.ColumnElement[Any]]
+    ) -> Listing:
+        limit = self.limit(selection)
+        query = self._query(selection, columns).order_by(file.c.name, version.c.id).limit(limit + 1)
+        rows = await _fetched(connection, query)
+        kept = rows[:limit]
+        await _mark_pending(connection, kept)
+        return Listing(kept, len(rows) > limit)
+
+
+async def _fetched(connection: AsyncConnection, query: sa.Select[Any]) -> list[Values]:
+    result = await connection.execute(query)
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
+
+
+async def _mark_pending(connection: AsyncConnection, rows: Sequence[Values]) -> None:
+    """Say of each row whether an order on exactly that file, or on the digests of that version, waits or runs."""
+    keys = [
+        (Location(row["root_id"], row["path"], row["filename"]).file_key, f"{DIGEST}:{row['id']}")
+        for row in rows
+    ]
+    every = {key for pair in keys for key in pair}
+    busy = await busy_keys(connection, every, besides=(PREVIEW,)) if every else set()
+    for row, pair in zip(rows, keys, strict=True):
+        row["pending"] = not busy.isdisjoint(pair)

@@ -1,0 +1,218 @@
+"""The work orders `digest` and `preview`: what is derived from a version in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive import service, store
+from armillary.archive.content import content_of
+from armillary.archive.soundness import DataSums
+from armillary.archive.standing import BeingChanged, check_standing
+from armillary.archive.versions import Version
+from armillary.base.log import get_logger
+from armillary.base.store import ObjectStore, Snapshot
+from armillary.base.work import Claim, Response, completing_all
+from armillary.context import Context
+from armillary.errors import NotFound
+from armillary.fits.bzip2 import decode_chunks
+from armillary.fits.containers import Container, open_logical
+from armillary.fits.crc import crc64
+from armillary.fits.pictures import Picture, preview, thumbnail
+
+log = get_logger(__name__)
+CHUNK = 1 << 20
+
+
+class Superseded(NotFound):
+    """A newer version has taken the place of this one."""
+
+    code = "superseded"
+
+
+class _Hash(Protocol):
+    def update(self, data: Any, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A version whose product is wanted, and the one whose bytes are stored in its place now."""
+
+    claim: Claim
+    version: Version
+    current: Version
+    bytes_of: ObjectStore
+
+
+async def digest(context: Context, claims: Sequence[Claim]) -> None:
+    """Compute md5 and SHA-256 of the stored and of the uncompressed bytes of versions."""
+    made: dict[int, tuple[dict[str, str], list[str]]] = {}
+
+    async def compute(work: _Work) -> None:
+        made[work.version.id] = await asyncio.to_thread(digests_of, work.version, work.current, work.bytes_of)
+
+    done = await _each(context, claims, compute)
+    if not done:
+        return
+    responses = {work.claim.order.id: Response(value=dict(made[work.version.id][0])) for work in done}
+    async with completing_all([work.claim for work in done], responses) as connection:
+        for work in done:
+            digests, warnings = made[work.version.id]
+            await store.set_digests(connection, work.version.id, digests)
+            await store.add_warnings(connection, work.version.id, warnings)
+
+
+async def picture(context: Context, claims: Sequence[Claim]) -> None:
+    """Make preview and thumbnail of versions' first images."""
+    made: dict[int, Picture | None] = {}
+    long_side_px = context.settings.archive.preview_px
+
+    async def draw(work: _Work) -> None:
+        drawn = await asyncio.to_thread(_picture_of, work.current, work.bytes_of, long_side_px)
+        made[work.version.id] = drawn
+
+    done = await _each(context, claims, draw)
+    if not done:
+        return
+    outcomes = {w.claim.order.id: "made" if made[w.version.id] else "no image" for w in done}
+    responses = {order: Response(value={"outcome": outcome}) for order, outcome in outcomes.items()}
+    async with completing_all([work.claim for work in done], responses) as connection:
+        # An edit may have come meanwhile; its version shows the same pixels.
+        present = await store.present_at(connection, [_place(work.version) for work in done])
+        for work in done:
+            owner = present.get(_place(work.version), work.current)
+            await _keep_picture(context, connection, owner, made[work.version.id])
+
+
+async def _keep_picture(
+    context: Context, connection: AsyncConnection, owner: Version, drawn: Picture | None
+) -> None:
+    if drawn is not None:
+        for kind, one in (("preview", drawn), ("thumbnail", thumbnail(drawn))):
+            await store.put_product(connection, _product_row(context, owner.id, kind, one))
+
+
+async def _each(
+    context: Context, claims: Sequence[Claim], action: Callable[[_Work], Awaitable[None]]
+) -> list[_Work]:
+    """Run an action for every version that is still there; return those that went well."""
+    found = await _find(context, claims)
+    results = await asyncio.gather(*(action(work) for work in found), return_exceptions=True)
+    for work, result in zip(found, results, strict=True):
+        if isinstance(result, Exception):
+            await work.claim.fail(result)
+        elif result is not None:
+            raise result
+    return [work for work, result in zip(found, results, strict=True) if result is None]
+
+
+async def _find(context: Context, claims: Sequence[Claim]) -> list[_Work]:
+    ids = {claim: int(str(claim.order.args["version_id"])) for claim in claims}
+    async with context.database.begin() as connection:
+        versions = await store.versions_by_id(connection, ids.values())
+        roots = {root.id: root for root in await store.list_roots(connection)}
+        present = await store.present_at(connection, [_place(version) for version in versions.values()])
+    found = []
+    for claim, version_id in ids.items():
+        if (version := versions.get(version_id)) is None:
+            claim.complete(Response(value={"outcome": "superseded"}))
+            continue
+        bytes_of = service.store_of(context, roots[version.location.root_id])
+        # Whatever version lies there now, its data are the same.
+        found.append(_Work(claim, version, present.get(_place(version), version), bytes_of))
+    return found
+
+
+def _place(version: Version) -> tuple[int, str, str]:
+    return version.location.root_id, version.location.path, version.name
+
+
+def digests_of(version: Version, current: Version, bytes_of: ObjectStore) -> tuple[dict[str, str], list[str]]:
+    """Return the digests of a version that can still be computed, and warnings of wrong DATASUMs.
+
+    An older version has other headers around the same data, so its uncompressed bytes are known; the
+    compressed bytes that it was stored in are not.
+    """
+    with bytes_of.open(current.location.key) as snapshot:
+        check_standing(current, snapshot)
+        sums = DataSums(version.layout())
+        content = sums.passing(_proven(version, _content(version, current, snapshot)))
+        found = dict(zip(("data_md5", "data_sha256"), _hashes(content), strict=True))
+        if current.container == Container.PLAIN:
+            found |= {"file_md5": found["data_md5"], "file_sha256": found["data_sha256"]}
+        elif version.id == current.id:
+            stored = _hashes(_stored_chunks(snapshot))
+            found |= dict(zip(("file_md5", "file_sha256"), stored, strict=True))
+    return found, sums.warnings()
+
+
+def _content(version: Version, current: Version, snapshot: Snapshot) -> Iterable[bytes]:
+    if _data_of(version) != _data_of(current):
+        raise Superseded(f"The data of version {version.id} of {version.name} are gone.")
+    if current.container == Container.BZ2 and version.id == current.id:
+        return decode_chunks(snapshot.read_at(0, snapshot.stored.size))
+    read = open_logical(snapshot.read_at, Container(current.container))
+    return content_of(current.layout(), version.headers(), read).chunks()
+
+
+def _proven(version: Version, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of a version, and refuse them at the end if they are not those that it was taken in with.
+
+    A digest of others, written over the file from outside, would bless them.
+    """
+    crc = 0
+    for chunk in chunks:
+        crc = crc64(chunk, crc)
+        yield chunk
+    if crc != version.data_crc:
+        raise BeingChanged(f"The bytes of '{version.name}' are just being changed, or were; verify tells.")
+
+
+def _data_of(version: Version) -> list[tuple[int, int]]:
+    data = [(hdu.data_size, hdu.data_crc) for hdu in version.hdus]
+    return [*data, (version.trailing, version.trailing_crc)]
+
+
+def _stored_chunks(snapshot: Snapshot) -> Iterable[bytes]:
+    offset = 0
+    while chunk := snapshot.read_at(offset, CHUNK):
+        yield chunk
+        offset += len(chunk)
+
+
+def _hashes(chunks: Iterable[bytes]) -> tuple[str, str]:
+    """Return md5 and SHA-256; hashing releases the interpreter lock, so both run at once."""
+    hashes: tuple[_Hash, _Hash] = (hashlib.md5(usedforsecurity=False), hashlib.sha256())
+    with ThreadPoolExecutor(1) as pool:
+        for chunk in chunks:
+            other = pool.submit(hashes[1].update, chunk)
+            hashes[0].update(chunk)
+            other.result()
+    return hashes[0].hexdigest(), hashes[1].hexdigest()
+
+
+def _picture_of(current: Version, bytes_of: ObjectStore, long_side_px: int) -> Picture | None:
+    with bytes_of.open(current.location.key) as snapshot:
+        check_standing(current, snapshot)
+        read = open_logical(snapshot.read_at, Container(current.container))
+        return preview(current.layout(), read, long_side_px=long_side_px)
+
+
+def _product_row(context: Context, version_id: int, kind: str, made: Picture) -> dict[str, Any]:
+    return {
+        "version_id": version_id,
+        "kind": kind,
+        "media_type": "image/jpeg",
+        "width": made.width,
+        "height": made.height,
+        "sha256": hashlib.sha256(made.jpeg).hexdigest(),
+        "made": context.clock.now(),
+        "content": made.jpeg,
+    }

@@ -1,0 +1,109 @@
+"""From the headers of a file to its frame. Never fails: what cannot be read becomes a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from armillary.archive.models import Frame, QaState
+from armillary.archive.profiles.fields import FieldRule
+from armillary.archive.profiles.load import Profiles
+from armillary.archive.profiles.lookup import Lookup, lookup_of
+from armillary.archive.profiles.plan import PositionRule
+from armillary.archive.profiles.reading import Reading
+from armillary.archive.profiles.values import read_angle
+from armillary.archive.quality import qa_state
+from armillary.fits.models import Value
+from armillary.sky.coordinates import precess_to_j2000
+from armillary.sky.nights import night_of
+
+_LONGITUDE = FieldRule("number", -360.0, 360.0)
+_MAX_WARNINGS = 50
+
+
+def frame_of(
+    headers: Sequence[Mapping[str, Value]], *, filename: str, profiles: Profiles, default_site: str = ""
+) -> Frame:
+    """Return what the headers of a file (one mapping per HDU) say, by the profile that fits them.
+
+    A value that is malformed or not credible is left out, the next source of the profile is tried, and a
+    warning names the keyword, the value and the reason. Nothing in a header makes this raise.
+    """
+    lookup = lookup_of(headers, filename)
+    profile = profiles.choose(lookup)
+    reading = Reading(lookup, profile)
+    values: dict[str, Any] = {}
+    for name, rule, sources in profile.fields:
+        if (value := reading.first(rule, sources, values.get("started_at"))) is not None:
+            values[name] = value
+    values.setdefault("site", default_site or None)
+    _complete_times(values, reading, profiles)
+    ra_dec = _position(reading)
+    return Frame(
+        **values,
+        ra_deg=ra_dec and ra_dec[0],
+        dec_deg=ra_dec and ra_dec[1],
+        qa_state=_quality(lookup, values.get("observation_type")),
+        profile=profile.name,
+        warnings=tuple(dict.fromkeys(reading.warnings))[:_MAX_WARNINGS],
+    )
+
+
+def _quality(lookup: Lookup, observation_type: str | None) -> QaState:
+    return qa_state(lookup.get("RAWGEMQA"), lookup.get("RAWPIREQ"), observation_type)
+
+
+def _complete_times(values: dict[str, Any], reading: Reading, profiles: Profiles) -> None:
+    """Fill in an end that only start and exposure tell, and the night."""
+    start: datetime | None = values.get("started_at")
+    if start is None:
+        return
+    try:
+        if values.get("ended_at") is None and (exposure := values.get("exposure_s")) is not None:
+            values["ended_at"] = start + timedelta(seconds=exposure)
+        if values.get("night") is None:
+            values["night"] = _night(start, values["site"], reading, profiles)
+    except OverflowError:
+        reading.warnings.append(f"{start.isoformat()}: a time at the edge of the calendar")
+
+
+def _night(start: datetime, site: str | None, reading: Reading, profiles: Profiles) -> date:
+    longitude = None
+    if site not in profiles.nights:
+        longitude = reading.first(_LONGITUDE, reading.profile.longitude, None)
+    return night_of(start, profiles.night_rule(site, longitude))
+
+
+def _position(reading: Reading) -> tuple[float, float] | None:
+    for rule in reading.profile.positions:
+        if all(test(reading.lookup) for test in rule.when) and (found := _coordinates(rule, reading)):
+            return found
+    return None
+
+
+def _coordinates(rule: PositionRule, reading: Reading) -> tuple[float, float] | None:
+    position = rule.position
+    ra_value, dec_value = reading.defined(position.ra), reading.defined(position.dec)
+    if ra_value is None or dec_value is None:
+        return None
+    keyword, value = position.ra, ra_value
+    try:
+        ra = read_angle(ra_value, rule.ra_factor, sexagesimal_factor=15.0)
+        keyword, value = position.dec, dec_value
+        dec = read_angle(dec_value, rule.dec_factor)
+        if not (-360.0 <= ra <= 720.0 and -90.0 <= dec <= 90.0):
+            raise ValueError("not on the sky")
+    except ValueError as error:
+        reading.warn(keyword, value, error)
+        return None
+    return _to_j2000(ra % 360.0, dec, position.equinox, reading)
+
+
+def _to_j2000(ra: float, dec: float, equinox: str | None, reading: Reading) -> tuple[float, float]:
+    """Precess a position of another equinox; positions of J2000 and ICRS agree within 0.1 arcseconds."""
+    year = reading.number(equinox) if equinox else None
+    system = str(reading.lookup.get("RADESYS") or "").strip().upper()
+    if system == "ICRS" or year is None or not 1850.0 <= year <= 2150.0 or abs(year - 2000.0) < 0.01:
+        return ra, dec
+    return precess_to_j2000(ra, dec, year)

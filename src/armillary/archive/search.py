@@ -1,0 +1,329 @@
+"""Find frames: typed criteria in, pages of frames out, always with a way to the rest."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access.models import Principal
+from armillary.archive import embargo
+from armillary.archive.cones import Cone, in_cone
+from armillary.archive.models import QaState
+from armillary.archive.names import storable
+from armillary.archive.tables import FRAME_COLUMNS, file, frame, version
+from armillary.base.database import AnyRow
+from armillary.errors import BadRequest
+from armillary.fits.containers import logical_name
+
+MAX_PAGE = 1000
+CHORD_SLACK = 1e-12
+"""Added to the radius of cones, in radians: 0.2 microarcseconds."""
+_PREDICATE = re.compile(
+    r"\s*([A-Za-z0-9_-]{1,8}|[A-Za-z0-9_-]+(?:[ .][A-Za-z0-9_-]+)+)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL
+)
+LONGEST_KEYWORD = 72
+_JSONPATH = {"=": "==", ">": ">", "<": "<", ">=": ">=", "<=": "<="}
+TEXTS = (
+    "name",
+    "site",
+    "telescope",
+    "instrument",
+    "filter",
+    "object",
+    "program",
+    "observation_id",
+    "data_label",
+    "observation_type",
+    "qa_state",
+)
+COORDINATES = ("ra_deg", "dec_deg", "airmass", "object")
+FILE_COLUMNS = ("path", "filename", "file_size", "data_size", "file_md5", "data_md5", "lastmod", "entrytime")
+
+
+class BadCursor(BadRequest):
+    """The cursor is not one that a search returned; start again without it."""
+
+    code = "bad_cursor"
+
+
+class BadPredicate(BadRequest):
+    """A keyword condition reads KEYWORD=VALUE, or with !=, <, <=, >, >=."""
+
+    code = "bad_predicate"
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordPredicate:
+    """A condition on a header keyword; numbers compare as numbers, words as words."""
+
+    keyword: str
+    operator: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criteria:
+    """What to look for; every criterion that is given has to hold. ``name`` may carry ``*`` and ``?``."""
+
+    name: str | None = None
+    site: str | None = None
+    telescope: str | None = None
+    instrument: str | None = None
+    filter: str | None = None
+    object: str | None = None
+    program: str | None = None
+    observation_id: str | None = None
+    data_label: str | None = None
+    observation_type: str | None = None
+    qa_state: str | None = None
+    night: date | None = None
+    night_until: date | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    exposure_min_s: float | None = None
+    exposure_max_s: float | None = None
+    cone: Cone | None = None
+    keywords: tuple[KeywordPredicate, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the frames found, newest first, and the cursor of the next ones, if there are any."""
+
+    frames: list[dict[str, Any]]
+    cursor: str | None
+
+
+def criteria_of(
+    given: Criteria, *, cone: str | None = None, keywords: Sequence[str] | None = None
+) -> Criteria:
+    """Return criteria as they were asked for in words: of the command line, or of a URL.
+
+    Raises
+    ------
+    BadRequest
+        If one of the words cannot be understood, or holds what no header can.
+    """
+    texts = [*(getattr(given, name) for name in TEXTS), *(keywords or ())]
+    if bad := next((text for text in texts if text is not None and not storable(text)), None):
+        raise BadRequest(f"{bad!r} holds characters that no header can have.")
+    return replace(
+        given,
+        qa_state=_qa_word(given.qa_state),
+        since=as_utc(given.since),
+        until=as_utc(given.until),
+        cone=Cone.parse(cone) if cone else None,
+        keywords=tuple(parse_predicate(text) for text in keywords or ()),
+    )
+
+
+def _qa_word(text: str | None) -> str | None:
+    if text is None:
+        return None
+    known = {one.lower(): str(one) for one in QaState}
+    if text.lower() not in known:
+        raise BadRequest(f"'{text}' is no QA state; write one of {', '.join(known.values())}.")
+    return known[text.lower()]
+
+
+def parse_predicate(text: str) -> KeywordPredicate:
+    """Read ``KEYWORD=VALUE`` and its kin; the words of HIERARCH keywords may be joined by dots.
+
+    Raises
+    ------
+    BadPredicate
+        If the text has another form.
+    """
+    found = _PREDICATE.fullmatch(text)
+    if not found or len(found[1]) > LONGEST_KEYWORD:
+        raise BadPredicate(f"'{text}' is no keyword condition: write KEYWORD=VALUE, or !=, <, <=, >, >=.")
+    keyword = found[1].upper().replace(".", " ").removeprefix("HIERARCH ")
+    return KeywordPredicate(keyword, found[2], found[3])
+
+
+async def search(
+    connection: AsyncConnection,
+    criteria: Criteria,
+    viewer: Principal,
+    *,
+    today: date,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> Page:
+    """Return one page of the frames that fit, newest first.
+
+    Positions are shown to, and searched for, only those who may see them.
+    """
+    limit = max(1, min(limit, MAX_PAGE))
+    query = _select(viewer, today).where(*_conditions(criteria, viewer, today))
+    if cursor:
+        query = query.where(_after(*_read_cursor(cursor)))
+    order = (frame.c.started_at.desc().nulls_last(), frame.c.file_id.desc())
+    rows = (await connection.execute(query.order_by(*order).limit(limit + 1))).all()
+    more = _write_cursor(rows[limit - 1]) if len(rows) > limit else None
+    return Page([_frame_of(row) for row in rows[:limit]], more)
+
+
+_joined = frame.join(file, file.c.id == frame.c.file_id).join(version, version.c.id == frame.c.version_id)
+
+
+def _select(viewer: Principal, today: date) -> sa.Select[Any]:
+    open_coordinates = embargo.coordinates_visible(viewer, today)
+    columns: list[sa.ColumnElement[Any]] = [frame.c.file_id, file.c.name]
+    columns += [version.c[name] for name in FILE_COLUMNS]
+    for name, kind in FRAME_COLUMNS:
+        column: sa.ColumnElement[Any] = frame.c[name]
+        if name in COORDINATES:
+            column = sa.case((open_coordinates, column), else_=sa.cast(sa.null(), kind)).label(name)
+        columns.append(column)
+    columns.append(embargo.visible(viewer, today).label("visible"))
+    return sa.select(*columns).select_from(_joined)
+
+
+def _conditions(criteria: Criteria, viewer: Principal, today: date) -> Iterator[sa.ColumnElement[bool]]:
+    if criteria.name is not None:
+        yield _name_condition(criteria.name)
+    for name in TEXTS[1:]:
+        if (value := getattr(criteria, name)) is not None:
+            yield frame.c[name] == value
+    if criteria.object is not None:
+        yield embargo.coordinates_visible(viewer, today)
+    yield from _ranges(criteria)
+    if criteria.cone is not None:
+        yield from in_cone(criteria.cone)
+        yield embargo.coordinates_visible(viewer, today)
+    if criteria.keywords:
+        # Positions have too many keywords to name them all, and a condition on one is a question for it.
+        yield embargo.coordinates_visible(viewer, today)
+    for predicate in criteria.keywords:
+        yield _keyword_condition(predicate)
+    if criteria.keywords:
+        # Headers tell positions under many names, and a comparison gives a value away bit by bit.
+        yield embargo.coordinates_visible(viewer, today)
+
+
+def _name_condition(name: str) -> sa.ColumnElement[bool]:
+    if not re.search(r"[*?]", name):
+        return file.c.name == logical_name(name)
+    escaped = re.sub(r"([%_\\])", r"\\\1", name)
+    return file.c.name.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
+
+
+def _ranges(criteria: Criteria) -> Iterator[sa.ColumnElement[bool]]:
+    bounds = (
+        (frame.c.started_at, criteria.since, criteria.until, False),
+        (frame.c.exposure_s, criteria.exposure_min_s, criteria.exposure_max_s, True),
+        (frame.c.night, criteria.night, criteria.night_until or criteria.night, True),
+    )
+    for column, low, high, closed in bounds:
+        if low is not None:
+            yield column >= low
+        if high is not None:
+            yield column <= high if closed else column < high
+
+
+def _keyword_condition(predicate: KeywordPredicate) -> sa.ColumnElement[bool]:
+    name = f'$."{predicate.keyword}"'
+    operator = "==" if predicate.operator == "!=" else _JSONPATH[predicate.operator]
+    path = sa.text(_quoted(f"{name} ? (@ {operator} $value)"))
+    matches = [
+        sa.func.jsonb_path_exists(
+            frame.c.keywords, path, sa.func.jsonb_build_object("value", _typed(reading))
+        )
+        for reading in _readings(predicate.value)
+    ]
+    if predicate.operator != "!=":
+        return sa.or_(*matches)
+    # A value of another type differs, too, which JSON paths call unknown.
+    there = sa.func.jsonb_path_exists(frame.c.keywords, sa.text(_quoted(name)))
+    return sa.and_(there, sa.not_(sa.or_(*matches)))
+
+
+def _quoted(path: str) -> str:
+    # The keyword has passed the pattern of FITS keywords: no quote and no colon can be in the path.
+    return "'" + path + "'::jsonpath"
+
+
+def _typed(value: object) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.literal(value, JSONB), JSONB)
+
+
+def _readings(text: str) -> list[object]:
+    """Return what a word of the command line may mean: itself, a number, a logical value."""
+    readings: list[object] = [text]
+    try:
+        number = float(text)
+        if math.isfinite(number):
+            readings.append(int(text) if re.fullmatch(r"[+-]?\d+", text) else number)
+    except ValueError:
+        pass
+    if text in ("T", "F"):
+        readings.append(text == "T")
+    return readings
+
+
+def _after(started_at: datetime | None, file_id: int) -> sa.ColumnElement[bool]:
+    if started_at is None:
+        return sa.and_(frame.c.started_at.is_(None), frame.c.file_id < file_id)
+    return sa.or_(
+        frame.c.started_at < started_at,
+        sa.and_(frame.c.started_at == started_at, frame.c.file_id < file_id),
+        frame.c.started_at.is_(None),
+    )
+
+
+def _write_cursor(row: AnyRow) -> str:
+    started = row.started_at.isoformat() if row.started_at else None
+    return base64.urlsafe_b64encode(json.dumps([started, row.file_id]).encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[datetime | None, int]:
+    try:
+        started, file_id = json.loads(base64.urlsafe_b64decode(cursor))
+        when = datetime.fromisoformat(started) if started else None
+        if type(file_id) is int and 0 <= file_id < 1 << 63 and (when is None or when.tzinfo):
+            return when and when.astimezone(UTC), file_id
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        pass
+    raise BadCursor
+
+
+def _frame_of(row: AnyRow) -> dict[str, Any]:
+    return {key: value for key, value in row._mapping.items() if key != "file_id"}
+
+
+def as_utc(instant: datetime | None) -> datetime | None:
+    """Return an instant with its zone; one without is UTC.
+
+    Raises
+    ------
+    BadRequest
+        If that instant has no date in UTC.
+    """
+    try:
+        return (
+            instant.astimezone(UTC) if instant and instant.tzinfo else instant and instant.replace(tzinfo=UTC)
+        )
+    except OverflowError:
+        raise BadRequest(f"{instant} is outside the years 1 to 9999.") from None
+
+
+def to_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a frame with dates and instants as text, instants in UTC with a Z."""
+    return {key: _plain(value) for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,238 @@
+"""What other nouns and the dialects may ask of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access.models import Principal
+from armillary.archive import embargo, store
+from armillary.archive.catalog import NewVersion, record_versions
+from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, VersionNotFound
+from armillary.archive.names import LOWEST_INGEST, science_priority
+from armillary.archive.profiles import Profiles, load_profiles
+from armillary.archive.store import (
+    canonical_of,
+    get_product,
+    list_roots,
+    move_products,
+    present_at,
+    present_by_label,
+    present_by_name,
+    versions_by_id,
+    versions_of,
+)
+from armillary.archive.versions import Location, Root, Version
+from armillary.base.store import ObjectStore
+from armillary.base.work import NewOrder, submit
+from armillary.context import Context
+from armillary.fits.containers import logical_name
+
+STORE = "store"
+INGEST, DIGEST, PREVIEW = "ingest", "digest", "preview"
+AWAITED_PRIORITY = 0
+DIGEST_PRIORITY, PREVIEW_PRIORITY = LOWEST_INGEST - 10, LOWEST_INGEST - 20
+
+
+@lru_cache(maxsize=4)
+def profiles_of(directory: Path | None) -> Profiles:
+    """Return the instrument profiles, read once per process."""
+    return load_profiles(directory)
+
+
+async def root_by_id(connection: AsyncConnection, root_id: int) -> Root:
+    """Return a root."""
+    return next(root for root in await list_roots(connection) if root.id == root_id)
+
+
+async def ensure_root(
+    connection: AsyncConnection, name: str, path: Path, *, in_place: bool, watched: bool = False
+) -> Root:
+    """Return the root at a path, recording it if it is new."""
+    await store.insert_root(connection, name=name, path=path, in_place=in_place, watched=watched)
+    return next(root for root in await list_roots(connection) if root.path == path)
+
+
+def store_of(context: Context, root: Root) -> ObjectStore:
+    """Return the object store of a root."""
+    return context.stores.at(root.name, root.path, in_place=root.in_place)
+
+
+async def store_root(connection: AsyncConnection, context: Context) -> Root:
+    """Return the root of Armillary's own store, below the data directory."""
+    path = (context.settings.data / STORE).resolve()
+    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return await ensure_root(connection, STORE, path, in_place=True)
+
+
+async def submit_ingests(
+    connection: AsyncConnection,
+    locations: Sequence[Location],
+    *,
+    actor: str,
+    origin: str = "ingest",
+    force: bool = False,
+    known: Mapping[Location, Mapping[str, Any]] | None = None,
+    patient: bool = True,
+) -> list[int]:
+    """Queue the intake of stored files; a file that waits already is not queued twice.
+
+    ``known`` may carry ``size``, ``mtime_ns`` and ``crc`` of files whose bytes were summed on their way in.
+    ``patient`` lets files that still grow wait until they rest.
+    """
+    orders = [
+        NewOrder(
+            kind=INGEST,
+            args={
+                "root_id": place.root_id,
+                "path": place.path,
+                "filename": place.filename,
+                "origin": origin,
+                "patient": patient,
+                # Left out where it says nothing, since a waiting order takes over what is said.
+                **({"force": True} if force else {}),
+                **({"known": known[place]} if known and place in known else {}),
+            },
+            key=place.file_key,
+            unique_key=f"{INGEST}:{place.file_key}",
+            priority=science_priority(place.filename),
+            actor=actor,
+        )
+        for place in locations
+    ]
+    return await submit(connection, orders, keyed_fifo=False)
+
+
+async def submit_products(
+    connection: AsyncConnection, version_ids: Sequence[int], *, actor: str, previews: bool = True
+) -> None:
+    """Queue digests, and pictures if wanted, of new versions.
+
+    Those without pictures come from edits, whose clients wait for the digests: no ingest goes first.
+    """
+    orders = []
+    for version_id in version_ids:
+        args = {"version_id": version_id}
+        orders.append(
+            NewOrder(
+                kind=DIGEST,
+                args=args,
+                key=f"{DIGEST}:{version_id}",
+                unique_key=f"{DIGEST}:{version_id}",
+                priority=DIGEST_PRIORITY if previews else AWAITED_PRIORITY,
+                actor=actor,
+            )
+        )
+        if previews:
+            orders.append(
+                NewOrder(
+                    kind=PREVIEW,
+                    args=args,
+                    key=f"{PREVIEW}:{version_id}",
+                    unique_key=f"{PREVIEW}:{version_id}",
+                    priority=PREVIEW_PRIORITY,
+                    actor=actor,
+                )
+            )
+    await submit(connection, orders, keyed_fifo=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A version that somebody may have, with the reason."""
+
+    version: Version
+    root: Root
+    reason: embargo.Reason
+
+
+async def version_to_serve(
+    connection: AsyncConnection, name: str, viewer: Principal, *, now: datetime, path: str | None = None
+) -> Served:
+    """Return the present version of a logical file that the viewer may have.
+
+    Raises
+    ------
+    FileNotFound
+        If there is none at that path.
+    FileAmbiguous
+        If it is present in several places and no path was given.
+    FileEmbargoed
+        If it is not public and the viewer may not see it.
+    """
+    found = await present_by_name(connection, [name])
+    if path is not None and (exact := [one for one in found if one.location.path == path]):
+        found = exact
+    if not found:
+        raise FileNotFound(f"No file named '{name}' is in the archive.")
+    if len(found) > 1:
+        places = ", ".join(sorted(one.location.key for one in found))
+        raise FileAmbiguous(f"'{name}' is present in several places: {places}. Give the path.")
+    reason = await why_visible(connection, found[0], viewer, now=now)
+    if reason is None:
+        raise FileEmbargoed(f"'{name}' is not public yet; show a token that may read it.")
+    return Served(found[0], await root_by_id(connection, found[0].location.root_id), reason)
+
+
+async def why_visible(
+    connection: AsyncConnection, version: Version, viewer: Principal, *, now: datetime
+) -> embargo.Reason | None:
+    """Return why the viewer may have the bytes of a version, or None."""
+    row = await store.frame_row(connection, version.file_id)
+    if row is None:
+        return embargo.Reason.STAFF if embargo.sees_everything(viewer) else None
+    return embargo.why_visible({**row._mapping, "name": version.name}, viewer, now.date())
+
+
+async def version_number(connection: AsyncConnection, file_id: int, number: int) -> Version:
+    """Return the version of a file by its number in the history, the first being 1.
+
+    Raises
+    ------
+    VersionNotFound
+        With the numbers that there are.
+    """
+    versions = await versions_of(connection, file_id)
+    if not 1 <= number <= len(versions):
+        raise VersionNotFound(f"There is no version {number}; the file has versions 1 to {len(versions)}.")
+    return versions[number - 1]
+
+
+async def frame_of_file(connection: AsyncConnection, file_id: int) -> dict[str, Any] | None:
+    """Return the frame of a file as a plain mapping."""
+    row = await store.frame_row(connection, file_id)
+    return dict(row._mapping) if row else None
+
+
+__all__ = [
+    "NewVersion",
+    "Served",
+    "canonical_of",
+    "ensure_root",
+    "frame_of_file",
+    "get_product",
+    "list_roots",
+    "logical_name",
+    "move_products",
+    "present_at",
+    "present_by_label",
+    "present_by_name",
+    "profiles_of",
+    "record_versions",
+    "root_by_id",
+    "store_of",
+    "store_root",
+    "submit_ingests",
+    "submit_products",
+    "version_number",
+    "version_to_serve",
+    "versions_by_id",
+    "versions_of",
+    "why_visible",
+]

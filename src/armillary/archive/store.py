@@ -1,0 +1,318 @@
+"""Every statement on roots, files, versions and frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive.tables import file, frame, product, root, version
+from armillary.archive.versions import Location, Presence, Root, Version, from_signed, hdus_from_json
+from armillary.base.database import AnyRow, driver
+
+VERSION_COLUMNS = (*version.c, file.c.name)
+_versions = sa.select(*VERSION_COLUMNS).join_from(version, file, file.c.id == version.c.file_id)
+
+
+def _version_of(row: AnyRow) -> Version:
+    hdus, trailing, trailing_crc = hdus_from_json(row.layout)
+    return Version(
+        id=row.id,
+        file_id=row.file_id,
+        name=row.name,
+        location=Location(row.root_id, row.path, row.filename),
+        container=row.container,
+        present=row.present,
+        canonical=row.canonical,
+        file_size=row.file_size,
+        data_size=row.data_size,
+        file_crc=from_signed(row.file_crc),
+        data_crc=from_signed(row.data_crc),
+        file_md5=row.file_md5,
+        data_md5=row.data_md5,
+        file_sha256=row.file_sha256,
+        data_sha256=row.data_sha256,
+        mtime_ns=row.mtime_ns,
+        identity=row.identity,
+        lastmod=row.lastmod,
+        entrytime=row.entrytime,
+        hdus=hdus,
+        trailing=trailing,
+        trailing_crc=trailing_crc,
+        packed_headers=row.headers,
+        origin=row.origin,
+        previous_id=row.previous_id,
+        undo=row.undo,
+    )
+
+
+async def _fetch_versions(connection: AsyncConnection, query: sa.Select[Any]) -> list[Version]:
+    return [_version_of(row) for row in (await connection.execute(query)).all()]
+
+
+async def list_roots(connection: AsyncConnection) -> list[Root]:
+    """Return every root."""
+    rows = (await connection.execute(sa.select(*root.c).order_by(root.c.id))).all()
+    return [Root(row.id, row.name, Path(row.path), row.in_place, row.watched) for row in rows]
+
+
+async def insert_root(
+    connection: AsyncConnection, *, name: str, path: Path, in_place: bool, watched: bool
+) -> None:
+    """Record a root, unless its path is one already."""
+    values = {"name": name, "path": str(path), "in_place": in_place, "watched": watched}
+    await connection.execute(insert(root).values(values).on_conflict_do_nothing())
+
+
+async def set_watched(connection: AsyncConnection, root_id: int, watched: bool) -> None:
+    """Say whether new files below a root are taken in by themselves."""
+    await connection.execute(sa.update(root).where(root.c.id == root_id).values(watched=watched))
+
+
+async def ensure_files(connection: AsyncConnection, names: Iterable[str]) -> tuple[dict[str, int], set[str]]:
+    """Return the ids of logical files by name, and which of them are new here."""
+    wanted = sorted(set(names))
+    array = sa.cast(wanted, sa.ARRAY(sa.Text))
+    source = sa.select(sa.func.unnest(array))
+    created = (
+        insert(file).from_select(["name"], source).on_conflict_do_nothing().returning(file.c.id, file.c.name)
+    )
+    ids = {row.name: row.id for row in (await connection.execute(created)).all()}
+    fresh = set(ids)
+    if len(ids) < len(wanted):
+        known = sa.select(file.c.id, file.c.name).where(file.c.name == sa.any_(array))
+        ids |= {row.name: row.id for row in (await connection.execute(known)).all()}
+    return ids, fresh
+
+
+async def versions_by_id(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, Version]:
+    """Return versions by id."""
+    query = _versions.where(version.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.BigInteger))))
+    return {found.id: found for found in await _fetch_versions(connection, query)}
+
+
+async def present_by_name(connection: AsyncConnection, names: Iterable[str]) -> list[Version]:
+    """Return the present versions of logical names."""
+    wanted = sa.cast(list(names), sa.ARRAY(sa.Text))
+    return await _fetch_versions(
+        connection, _versions.where(file.c.name == sa.any_(wanted), version.c.present)
+    )
+
+
+async def present_by_label(
+    connection: AsyncConnection, labels: Iterable[str]
+) -> list[tuple[str, str | None, Version | None]]:
+    """Return (label, reduction, present version or None) of every logical file that bears one of the labels."""
+    wanted = sa.cast(list(labels), sa.ARRAY(sa.Text))
+    query = (
+        sa.select(frame.c.data_label, frame.c.reduction, frame.c.file_id)
+        .where(frame.c.data_label == sa.any_(wanted))
+        .order_by(frame.c.file_id)
+    )
+    rows = (await connection.execute(query)).all()
+    ids = sa.cast([row.file_id for row in rows], sa.ARRAY(sa.BigInteger))
+    present = _versions.where(version.c.file_id == sa.any_(ids), version.c.present)
+    found: dict[int, list[Version]] = {}
+    for one in await _fetch_versions(connection, present):
+        found.setdefault(one.file_id, []).append(one)
+    return [(row.data_label, row.reduction, one) for row in rows for one in found.get(row.file_id) or (None,)]
+
+
+async def present_at(
+    connection: AsyncConnection, places: Iterable[tuple[int, str, str]]
+) -> dict[tuple[int, str, str], Version]:
+    """Return the present versions at (root id, path, logical name)."""
+    wanted = sorted(set(places))
+    columns = [
+        sa.cast([place[0] for place in wanted], sa.ARRAY(sa.SmallInteger)),
+        sa.cast([place[1] for place in wanted], sa.ARRAY(sa.Text)),
+        sa.cast([place[2] for place in wanted], sa.ARRAY(sa.Text)),
+    ]
+    place = sa.func.unnest(*columns).table_valued("root_id", "path", "name").render_derived("place")
+    query = _versions.join(place, file.c.name == place.c.name).where(
+        version.c.root_id == place.c.root_id, version.c.path == place.c.path, version.c.present
+    )
+    found = await _fetch_versions(connection, query)
+    return {(one.location.root_id, one.location.path, one.name): one for one in found}
+
+
+async def present_twins(connection: AsyncConnection, identities: Iterable[str]) -> dict[str, list[Location]]:
+    """Return where the present versions with these identities (device and inode) are."""
+    wanted = sa.cast(sorted(set(identities)), sa.ARRAY(sa.Text))
+    query = sa.select(version.c.identity, version.c.root_id, version.c.path, version.c.filename).where(
+        version.c.identity == sa.any_(wanted), version.c.present
+    )
+    found: dict[str, list[Location]] = {}
+    for row in (await connection.execute(query)).all():
+        found.setdefault(row.identity, []).append(Location(row.root_id, row.path, row.filename))
+    return found
+
+
+async def present_of(
+    connection: AsyncConnection, names: Iterable[str], identities: Iterable[str]
+) -> list[Presence]:
+    """Return every presence of files with these names, or of these files on the disk."""
+    columns = (version.c.id, file.c.name, version.c.identity, version.c.root_id, version.c.path)
+    present = (
+        sa.select(*columns, version.c.filename)
+        .join_from(version, file, file.c.id == version.c.file_id)
+        .where(version.c.present)
+    )
+    of_names = present.where(file.c.name == sa.any_(sa.cast(sorted(set(names)), sa.ARRAY(sa.Text))))
+    files = sa.cast(sorted(set(identities)), sa.ARRAY(sa.Text))
+    # Two branches, since neither index serves an OR of both conditions.
+    query = of_names.union(present.where(version.c.identity == sa.any_(files)))
+    rows = (await connection.execute(query)).all()
+    return [
+        Presence(row.id, row.name, row.identity, Location(row.root_id, row.path, row.filename))
+        for row in rows
+    ]
+
+
+async def next_version_ids(connection: AsyncConnection, count: int) -> list[int]:
+    """Reserve ids for new versions."""
+    query = sa.text("SELECT nextval(pg_get_serial_sequence('version', 'id')) FROM generate_series(1, :count)")
+    return list((await connection.scalars(query, {"count": count})).all())
+
+
+async def retire_present(
+    connection: AsyncConnection, places: Sequence[tuple[int, int, str]], file_ids: Sequence[int]
+) -> None:
+    """Let the versions at (file id, root id, path) be present no more, and none of the files canonical."""
+    columns = [
+        sa.cast([place[0] for place in places], sa.ARRAY(sa.BigInteger)),
+        sa.cast([place[1] for place in places], sa.ARRAY(sa.SmallInteger)),
+        sa.cast([place[2] for place in places], sa.ARRAY(sa.Text)),
+    ]
+    place = sa.func.unnest(*columns).table_valued("file_id", "root_id", "path").render_derived("place")
+    same = (
+        (version.c.file_id == place.c.file_id)
+        & (version.c.root_id == place.c.root_id)
+        & (version.c.path == place.c.path)
+    )
+    await connection.execute(sa.update(version).where(same, version.c.present).values(present=False))
+    canonical = version.c.file_id == sa.any_(sa.cast(file_ids, sa.ARRAY(sa.BigInteger)))
+    await connection.execute(sa.update(version).where(canonical, version.c.canonical).values(canonical=False))
+
+
+async def copy_rows(
+    connection: AsyncConnection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Write many rows at once by COPY."""
+    below = await driver(connection)
+    await below.copy_records_to_table(table.name, records=rows, columns=list(columns))
+
+
+async def delete_frames(connection: AsyncConnection, file_ids: Sequence[int]) -> None:
+    """Forget the frames of files that get new ones."""
+    ids = sa.cast(list(file_ids), sa.ARRAY(sa.BigInteger))
+    await connection.execute(sa.delete(frame).where(frame.c.file_id == sa.any_(ids)))
+
+
+async def touch_version(
+    connection: AsyncConnection, version_id: int, *, mtime_ns: int, identity: str, lastmod: datetime
+) -> None:
+    """Record a new time stamp or inode of unchanged bytes."""
+    values = {"mtime_ns": mtime_ns, "identity": identity, "lastmod": lastmod}
+    await connection.execute(sa.update(version).where(version.c.id == version_id).values(values))
+
+
+async def set_digests(connection: AsyncConnection, version_id: int, digests: dict[str, str]) -> None:
+    """Record md5 and SHA-256 of a version's bytes."""
+    await connection.execute(sa.update(version).where(version.c.id == version_id).values(digests))
+
+
+async def add_warnings(connection: AsyncConnection, version_id: int, warnings: Sequence[str]) -> None:
+    """Add warnings to the frame of a version, those that it has already left out."""
+    for warning in warnings:
+        lacks = sa.not_(sa.literal(warning) == sa.any_(frame.c.warnings))
+        added = sa.func.array_append(frame.c.warnings, sa.cast(warning, sa.Text))
+        statement = sa.update(frame).where(frame.c.version_id == version_id, lacks).values(warnings=added)
+        await connection.execute(statement)
+
+
+async def canonical_of(connection: AsyncConnection, name: str) -> Version | None:
+    """Return the canonical version of a logical file."""
+    query = _versions.where(file.c.name == name, version.c.canonical)
+    found = await _fetch_versions(connection, query)
+    return found[0] if found else None
+
+
+async def versions_of(connection: AsyncConnection, file_id: int) -> list[Version]:
+    """Return every version of a file, oldest first."""
+    return await _fetch_versions(
+        connection, _versions.where(version.c.file_id == file_id).order_by(version.c.id)
+    )
+
+
+async def present_after(connection: AsyncConnection, version_id: int, count: int) -> list[Version]:
+    """Return the next present versions in order of id, for walks over the whole archive."""
+    query = _versions.where(version.c.present, version.c.id > version_id).order_by(version.c.id).limit(count)
+    return await _fetch_versions(connection, query)
+
+
+async def present_states(connection: AsyncConnection, root_id: int) -> list[tuple[Location, tuple[int, int]]]:
+    """Return the place of every present file of a root, with its size and time stamp."""
+    columns = (version.c.path, version.c.filename, version.c.file_size, version.c.mtime_ns)
+    query = sa.select(*columns).where(version.c.root_id == root_id, version.c.present)
+    rows = (await connection.execute(query)).all()
+    return [(Location(root_id, row.path, row.filename), (row.file_size, row.mtime_ns)) for row in rows]
+
+
+async def staged_orders(connection: AsyncConnection, kind: str, tokens: list[str]) -> dict[str, str]:
+    """Return the states of the orders that staged bytes belong to, by the token of the bytes."""
+    query = """
+    SELECT args->>'staged' AS token, state FROM work_order WHERE kind = $1 AND args->>'staged' = ANY($2)
+    """
+    found = await connection.exec_driver_sql(query, (kind, tokens))
+    return {row.token: row.state for row in found.all()}
+
+
+async def is_in_work(connection: AsyncConnection, file_key: str) -> bool:
+    """Tell whether a worker changes a stored file just now, or died while it did."""
+    query = """
+    SELECT 1 FROM work_order WHERE key = $1 AND state IN ('Queued', 'Started')
+        AND (state = 'Started' OR intent IS NOT NULL) LIMIT 1
+    """
+    return (await connection.exec_driver_sql(query, (file_key,))).first() is not None
+
+
+async def mark_absent(connection: AsyncConnection, version_ids: Sequence[int]) -> None:
+    """Record that the bytes of versions are gone from storage."""
+    ids = sa.cast(list(version_ids), sa.ARRAY(sa.BigInteger))
+    await connection.execute(sa.update(version).where(version.c.id == sa.any_(ids)).values(present=False))
+
+
+async def frame_row(connection: AsyncConnection, file_id: int) -> AnyRow | None:
+    """Return the frame of a file."""
+    return (await connection.execute(sa.select(*frame.c).where(frame.c.file_id == file_id))).first()
+
+
+async def put_product(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """Store a picture of a version, replacing an older one of the same kind."""
+    statement = insert(product).values(values)
+    kept = {key: value for key, value in values.items() if key not in ("version_id", "kind")}
+    await connection.execute(
+        statement.on_conflict_do_update(index_elements=["version_id", "kind"], set_=kept)
+    )
+
+
+async def get_product(connection: AsyncConnection, version_id: int, kind: str) -> AnyRow | None:
+    """Return a picture of a version."""
+    query = sa.select(*product.c).where(product.c.version_id == version_id, product.c.kind == kind)
+    return (await connection.execute(query)).first()
+
+
+async def move_products(connection: AsyncConnection, pairs: Sequence[tuple[int, int]]) -> None:
+    """Let the pictures of old versions serve the new ones: an edit of the header leaves pixels alone."""
+    if not pairs:
+        return
+    columns = [sa.cast([pair[side] for pair in pairs], sa.ARRAY(sa.BigInteger)) for side in (0, 1)]
+    moved = sa.func.unnest(*columns).table_valued("old", "new").render_derived("moved")
+    statement = sa.update(product).where(product.c.version_id == moved.c.old).values(version_id=moved.c.new)
+    await connection.execute(statement)

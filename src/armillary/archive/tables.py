@@ -1,0 +1,115 @@
+"""Tables of roots, files, versions, frames and products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = sa.MetaData()
+
+root = sa.Table(
+    "root",
+    metadata,
+    sa.Column("id", sa.SmallInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("in_place", sa.Boolean, nullable=False),
+    sa.Column("watched", sa.Boolean, nullable=False),
+)
+
+file = sa.Table(
+    "file",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+)
+
+version = sa.Table(
+    "version",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("file_id", sa.BigInteger, nullable=False),
+    sa.Column("root_id", sa.SmallInteger, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("filename", sa.Text, nullable=False),
+    sa.Column("container", sa.Text, nullable=False),
+    sa.Column("present", sa.Boolean, nullable=False),
+    sa.Column("canonical", sa.Boolean, nullable=False),
+    sa.Column("file_size", sa.BigInteger, nullable=False),
+    sa.Column("data_size", sa.BigInteger, nullable=False),
+    sa.Column("file_crc", sa.BigInteger, nullable=False),
+    sa.Column("data_crc", sa.BigInteger, nullable=False),
+    sa.Column("file_md5", sa.Text),
+    sa.Column("data_md5", sa.Text),
+    sa.Column("file_sha256", sa.Text),
+    sa.Column("data_sha256", sa.Text),
+    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("lastmod", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("entrytime", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("layout", JSONB, nullable=False),
+    sa.Column("headers", sa.LargeBinary, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("previous_id", sa.BigInteger),
+    sa.Column("undo", sa.Text),
+)
+
+FRAME_COLUMNS: tuple[tuple[str, sa.types.TypeEngine[Any]], ...] = (
+    ("site", sa.Text()),
+    ("telescope", sa.Text()),
+    ("instrument", sa.Text()),
+    ("night", sa.Date()),
+    ("started_at", sa.DateTime(timezone=True)),
+    ("ended_at", sa.DateTime(timezone=True)),
+    ("exposure_s", sa.Double()),
+    ("filter", sa.Text()),
+    ("object", sa.Text()),
+    ("ra_deg", sa.Double()),
+    ("dec_deg", sa.Double()),
+    ("airmass", sa.Double()),
+    ("program", sa.Text()),
+    ("observation_id", sa.Text()),
+    ("data_label", sa.Text()),
+    ("observation_type", sa.Text()),
+    ("observation_class", sa.Text()),
+    ("reduction", sa.Text()),
+    ("qa_state", sa.Text()),
+    ("raw_iq", sa.SmallInteger()),
+    ("raw_cc", sa.SmallInteger()),
+    ("raw_wv", sa.SmallInteger()),
+    ("raw_bg", sa.SmallInteger()),
+    ("release", sa.Date()),
+    ("proprietary_coordinates", sa.Boolean()),
+    ("engineering", sa.Boolean()),
+    ("science_verification", sa.Boolean()),
+    ("calibration_program", sa.Boolean()),
+    ("profile", sa.Text()),
+)
+"""The values of a frame that are searched for; the others live in ``details``."""
+
+frame = sa.Table(
+    "frame",
+    metadata,
+    sa.Column("file_id", sa.BigInteger, primary_key=True),
+    sa.Column("version_id", sa.BigInteger, nullable=False),
+    *(sa.Column(name, kind) for name, kind in FRAME_COLUMNS),
+    sa.Column("hpx", sa.BigInteger),
+    sa.Column("details", JSONB, nullable=False),
+    sa.Column("keywords", JSONB, nullable=False),
+    sa.Column("warnings", sa.ARRAY(sa.Text), nullable=False),
+)
+
+product = sa.Table(
+    "product",
+    metadata,
+    sa.Column("version_id", sa.BigInteger, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("width", sa.Integer),
+    sa.Column("height", sa.Integer),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("made", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)

@@ -1,0 +1,31 @@
+"""The kinds of background work of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from armillary.archive import service
+from armillary.archive.ingest import ingest
+from armillary.archive.products import digest, picture
+from armillary.archive.staging import INGEST_UPLOAD
+from armillary.archive.uploads import ingest_upload
+from armillary.base.work import Claim, Kind, Response
+from armillary.context import Context
+
+BATCH = 100
+PRODUCTS = 4
+
+
+async def echo(context: Context, claims: Sequence[Claim]) -> None:
+    """Answer with the argument: a test that a worker lives."""
+    for claim in claims:
+        claim.complete(Response(value=claim.order.args.get("echo")))
+
+
+KINDS = (
+    Kind("echo", echo, batch=BATCH),
+    Kind(service.INGEST, ingest, batch=BATCH),
+    Kind(INGEST_UPLOAD, ingest_upload),
+    Kind(service.DIGEST, digest, batch=PRODUCTS),
+    Kind(service.PREVIEW, picture, batch=PRODUCTS),
+)

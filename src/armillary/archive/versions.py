@@ -1,0 +1,187 @@
+"""The record of one byte state of a file, with the headers that make every earlier state recoverable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from armillary.fits.crc import crc64, crc64_fold
+from armillary.fits.models import Hdu, Layout
+
+JsonObject = dict[str, Any]
+_SIGN = 1 << 63
+
+
+class Origin(StrEnum):
+    """How a version came to be."""
+
+    INGEST = "ingest"
+    UPLOAD = "upload"
+    EDIT = "edit"
+    REVERT = "revert"
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A directory of FITS files: the store of Armillary itself, or a tree adopted where it stands."""
+
+    id: int
+    name: str
+    path: Path
+    in_place: bool
+    watched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a stored file is: a root, the directory below it, and the name."""
+
+    root_id: int
+    path: str
+    filename: str
+
+    @property
+    def key(self) -> str:
+        """The key in the object store of the root."""
+        return f"{self.path}/{self.filename}" if self.path else self.filename
+
+    @property
+    def file_key(self) -> str:
+        """The identity by which work orders of one stored file exclude each other."""
+        return f"{self.root_id}:{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """That the catalog believes a version to be in storage: where, and which file on the disk it was."""
+
+    version_id: int
+    name: str
+    identity: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class HduRecord:
+    """What the catalog keeps of one HDU besides its header: sizes in bytes, the CRC-64/NVME of its data."""
+
+    kind: str
+    name: str
+    version: int
+    header_size: int
+    data_size: int
+    data_crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One byte state of a file at one path; ``file_*`` speak of stored bytes, ``data_*`` of uncompressed ones."""
+
+    id: int
+    file_id: int
+    name: str
+    location: Location
+    container: str
+    present: bool
+    canonical: bool
+    file_size: int
+    data_size: int
+    file_crc: int
+    data_crc: int
+    file_md5: str | None
+    data_md5: str | None
+    file_sha256: str | None
+    data_sha256: str | None
+    mtime_ns: int
+    identity: str
+    lastmod: datetime
+    entrytime: datetime
+    hdus: tuple[HduRecord, ...]
+    trailing: int
+    trailing_crc: int
+    packed_headers: bytes
+    origin: str
+    previous_id: int | None
+    undo: str | None
+
+    def headers(self) -> tuple[bytes, ...]:
+        """Return the exact header bytes of every HDU."""
+        return unpack_headers(self.packed_headers, [hdu.header_size for hdu in self.hdus])
+
+    def presence(self) -> Presence:
+        """Return where the version is believed to be."""
+        return Presence(self.id, self.name, self.identity, self.location)
+
+    def layout(self) -> Layout:
+        """Return where everything lies in the uncompressed file."""
+        return layout_of(self.hdus, self.headers(), self.trailing)
+
+
+def layout_of(hdus: Sequence[HduRecord], headers: Sequence[bytes], trailing: int) -> Layout:
+    """Return the layout of HDUs that follow each other from the first byte."""
+    offset, placed = 0, []
+    for index, (hdu, header) in enumerate(zip(hdus, headers, strict=True)):
+        placed.append(Hdu(index, hdu.kind, hdu.name, hdu.version, offset, len(header), hdu.data_size))
+        offset += len(header) + hdu.data_size
+    return Layout(tuple(placed), tuple(headers), offset + trailing, trailing)
+
+
+def crc_of(headers: Sequence[bytes], hdus: Sequence[HduRecord], trailing: int, trailing_crc: int) -> int:
+    """Return the checksum of the whole file from its headers and the checksums of its data.
+
+    CRCs of neighbours combine without the bytes, so a header edit costs the header whatever the file size.
+    """
+    parts: list[tuple[int, int]] = []
+    for header, hdu in zip(headers, hdus, strict=True):
+        parts += [(crc64(header), len(header)), (hdu.data_crc, hdu.data_size)]
+    # Some writers leave out the fill after the last data: then ``trailing`` is minus the missing bytes.
+    parts.append(
+        (trailing_crc, trailing) if trailing >= 0 else (parts.pop()[0], hdus[-1].data_size + trailing)
+    )
+    return crc64_fold(parts)
+
+
+def headers_packer() -> Callable[[Sequence[bytes]], bytes]:
+    """Return what compresses the headers of one file after the other; for one thread."""
+    compressor = zstandard.ZstdCompressor(level=3)
+    return lambda headers: compressor.compress(b"".join(headers))
+
+
+def unpack_headers(packed: bytes, sizes: Sequence[int]) -> tuple[bytes, ...]:
+    """Return the headers that were packed, given their sizes."""
+    joined = zstandard.ZstdDecompressor().decompress(packed)
+    headers, start = [], 0
+    for size in sizes:
+        headers.append(joined[start : start + size])
+        start += size
+    return tuple(headers)
+
+
+def hdus_to_json(hdus: Sequence[HduRecord], trailing: int, trailing_crc: int) -> JsonObject:
+    """Return the column that holds the layout."""
+    return {
+        "hdus": [[h.kind, h.name, h.version, h.header_size, h.data_size, h.data_crc] for h in hdus],
+        "trailing": [trailing, trailing_crc],
+    }
+
+
+def hdus_from_json(column: JsonObject) -> tuple[tuple[HduRecord, ...], int, int]:
+    """Return HDU records, number of trailing bytes and their checksum."""
+    trailing, crc = column["trailing"]
+    return tuple(HduRecord(*fields) for fields in column["hdus"]), trailing, crc
+
+
+def to_signed(crc: int) -> int:
+    """Return a 64-bit checksum as PostgreSQL's bigint holds it."""
+    return crc - (1 << 64) if crc & _SIGN else crc
+
+
+def from_signed(column: int) -> int:
+    """Return the checksum that a bigint holds."""
+    return column & ((1 << 64) - 1)

@@ -1,0 +1,193 @@
+"""The connection to PostgreSQL: a pool per process and role, which survives the loss of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any, TypeAlias, cast
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from armillary.base.log import get_logger
+from armillary.base.postgres.server import EmbeddedServer
+from armillary.errors import ArmillaryError
+
+log = get_logger(__name__)
+
+AnyRow: TypeAlias = "sa.Row[*tuple[Any, ...]]"
+"""A row of any columns."""
+
+START_PATIENCE_S = 30.0
+PATIENCE_S = 10.0
+TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})
+"""SQLSTATE classes: connection, rollback, resources, operator intervention, system error."""
+TRANSIENT_STATES = frozenset({"55P03", "25P03", "25P04"})
+"""A lock not available in time; a session ended because it idled in a transaction, or took too long."""
+NOT_TRANSIENT = frozenset({"57014", "57P04"})
+"""A cancelled statement; a dropped database."""
+
+
+class Role(StrEnum):
+    """Who a process is to the database."""
+
+    OWNER = "armillary_owner"
+    WORKER = "armillary_worker"
+    WEB = "armillary_web"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the same statement may succeed later without anybody changing anything."""
+    if isinstance(error, ArmillaryError):
+        return error.transient
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    if isinstance(error, sa.exc.TimeoutError):
+        return True
+    cause = _driver_error(error)
+    if isinstance(cause, asyncpg.PostgresError):
+        state = cause.sqlstate or ""
+        return state not in NOT_TRANSIENT and (state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES)
+    return isinstance(
+        cause, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError
+    ) and not isinstance(cause, ValueError)
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    """Return what asyncpg raised, below SQLAlchemy's wrappers."""
+    if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error
+
+
+class Database:
+    """A pool of connections in one role."""
+
+    def __init__(
+        self, source: str | EmbeddedServer, role: Role, *, name: str | None, pool_size: int, application: str
+    ) -> None:
+        self.source, self.role = source, role
+        self._name = name
+        self._settings = {"application_name": application, "jit": "off", "TimeZone": "UTC"}
+        self._assume = isinstance(source, str) and role is not Role.OWNER
+        self._patience_s = START_PATIENCE_S
+        self.engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._pooled,
+            pool_size=pool_size,
+            max_overflow=0,
+            json_serializer=_dump_json,
+        )
+        sa.event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+
+    @classmethod
+    async def connect(
+        cls,
+        source: str | EmbeddedServer,
+        role: Role,
+        *,
+        name: str | None = None,
+        pool_size: int = 8,
+        application: str = "armillary",
+    ) -> Database:
+        """Open the database ``name`` of a server in ``role``, waiting for a server that is starting.
+
+        ``source`` is the DSN of an external server, or a share in the embedded one. With a DSN the role is
+        assumed (SET ROLE) if the user of the DSN is a member of it, and otherwise left to the DSN.
+        """
+        database = cls(source, role, name=name, pool_size=pool_size, application=application)
+        try:
+            async with database.raw() as connection:
+                await connection.execute("SELECT 1")
+        except BaseException:
+            await database.close()
+            raise
+        database._patience_s = PATIENCE_S
+        return database
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction: committed at the end of the block, rolled back if that raises."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def raw(self) -> AsyncIterator[asyncpg.Connection]:
+        """Borrow a connection of asyncpg, outside of any transaction: for COPY and hot statements."""
+        async with self.engine.connect() as connection:
+            pooled = await connection.get_raw_connection()
+            yield cast(asyncpg.Connection, pooled.driver_connection)
+
+    async def dedicated(self, **settings: str) -> asyncpg.Connection:
+        """Open a connection outside the pool with its own server settings; the caller closes it."""
+        return await self._open(settings)
+
+    async def _pooled(self, *_args: Any, **_kwargs: Any) -> asyncpg.Connection:
+        return await self._open({})
+
+    async def _open(self, settings: dict[str, str]) -> asyncpg.Connection:
+        """Connect, trying again while the server is away or starting."""
+        end = time.monotonic() + self._patience_s
+        pause_s = 0.02
+        while True:
+            try:
+                return await self._attempt(settings)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if not is_transient(error) or time.monotonic() + pause_s > end:
+                    raise
+                log.info("database away", error=str(error))
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, 1.0)
+            if isinstance(self.source, EmbeddedServer):
+                await self.source.ensure()
+
+    async def _attempt(self, extra: dict[str, str]) -> asyncpg.Connection:
+        settings = self._settings | extra
+        if isinstance(self.source, EmbeddedServer):
+            dsn = self.source.dsn
+            return await asyncpg.connect(
+                host=dsn.host,
+                port=dsn.port,
+                user=str(self.role),
+                database=self._name or dsn.database,
+                server_settings=settings,
+            )
+        if self._assume:
+            try:
+                return await self._external(settings | {"role": str(self.role)})
+            except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
+                log.warning("role not assumed", role=str(self.role), error=str(error))
+                self._assume = False
+        return await self._external(settings)
+
+    async def _external(self, settings: dict[str, str]) -> asyncpg.Connection:
+        return await asyncpg.connect(self.source, database=self._name, server_settings=settings)
+
+
+async def driver(connection: AsyncConnection) -> asyncpg.Connection:
+    """Return the asyncpg connection below a transaction of SQLAlchemy, inside that transaction."""
+    pooled = await connection.get_raw_connection()
+    below = cast(asyncpg.Connection, pooled.driver_connection)
+    if not below.is_in_transaction():
+        # SQLAlchemy sends BEGIN with its first statement.
+        await connection.exec_driver_sql("SELECT 1")
+    return below
+
+
+def _dump_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+    """Let the pool replace a connection whose end asyncpg has seen: cheaper than a ping."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise sa.exc.DisconnectionError("the server closed the connection")

@@ -1,0 +1,26 @@
+"""What the process counts, in the form that Prometheus reads."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+"""The registry of this process; nothing of other libraries gets in."""
+
+ORDERS_FINISHED = Counter(
+    "armillary_work_orders_finished", "Work orders that left Started.", ["kind", "state"], registry=REGISTRY
+)
+ORDERS_CLAIMED = Counter(
+    "armillary_work_orders_claimed", "Work orders claimed, followers included.", ["kind"], registry=REGISTRY
+)
+LEASES_LOST = Counter(
+    "armillary_work_leases_lost", "Claims that somebody else got before we were done.", registry=REGISTRY
+)
+ORDERS_RUNNING = Gauge("armillary_work_orders_running", "Handler calls in progress.", registry=REGISTRY)
+HANDLER_SECONDS = Histogram(
+    "armillary_work_handler_seconds",
+    "Duration of handler calls.",
+    ["kind"],
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300),
+    registry=REGISTRY,
+)

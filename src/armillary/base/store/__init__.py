@@ -1,0 +1,6 @@
+"""The object store: where the bytes of versions live, and how edits reach them safely."""
+
+from armillary.base.store.local import LocalStore
+from armillary.base.store.models import ObjectStore, Patch, Snapshot, StoredObject
+
+__all__ = ["LocalStore", "ObjectStore", "Patch", "Snapshot", "StoredObject"]

@@ -1,0 +1,85 @@
+"""What can go wrong with stored files, said so that an operator knows what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from armillary.errors import ArmillaryError, NotFound
+
+
+class KeyRefused(ArmillaryError):
+    """That is no name of a stored file: a relative path without `..` and control characters is wanted."""
+
+    code, status = "key_refused", HTTPStatus.BAD_REQUEST
+
+
+class OutsideRoot(ArmillaryError):
+    """The path leads out of the storage root."""
+
+    code, status = "outside_root", HTTPStatus.FORBIDDEN
+
+
+class ChangedOutside(ArmillaryError):
+    """The file was changed outside Armillary; it was left alone."""
+
+    code, status = "changed_outside", HTTPStatus.CONFLICT
+
+
+class Busy(ArmillaryError):
+    """The file is being changed by somebody else; try again shortly."""
+
+    code, status, transient = "busy", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class StorageFull(ArmillaryError):
+    """The file system is full: free space and retry."""
+
+    code, status, transient = "storage_full", HTTPStatus.INSUFFICIENT_STORAGE, True
+
+
+class StorageReadOnly(ArmillaryError):
+    """The file system is mounted read-only: remount it and retry."""
+
+    code, status, transient = "storage_read_only", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class StorageDenied(ArmillaryError):
+    """The system account of this process lacks a permission on the file or its directory."""
+
+    code, status, transient = "storage_denied", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+class StorageFailed(ArmillaryError):
+    """The file system reported an error."""
+
+    code, status, transient = "storage_failed", HTTPStatus.SERVICE_UNAVAILABLE, True
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DENIED = (errno.EACCES, errno.EPERM)
+
+
+def explain(error: OSError, name: str) -> ArmillaryError:
+    """Turn what the system said about `name` into an error that says what to do."""
+    said = error.strerror or str(error)
+    if error.errno == errno.ENOENT:
+        return NotFound(f"There is no file {name}.")
+    if error.errno in FULL:
+        return StorageFull(f"{name}: {said}; free space on its file system (or raise the quota) and retry.")
+    if error.errno == errno.EROFS:
+        return StorageReadOnly(f"{name}: its file system is read-only; remount it writable and retry.")
+    if error.errno in DENIED:
+        return StorageDenied(f"{name}: {said}; give the account of this process access to it and retry.")
+    return StorageFailed(f"{name}: {said} (errno {error.errno}); look at the disk and retry.")
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Let no `OSError` leave the block unexplained."""
+    try:
+        yield
+    except OSError as error:
+        raise explain(error, name) from error

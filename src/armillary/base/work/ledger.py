@@ -1,0 +1,155 @@
+"""A worker's own line to the queue: ends of runs go in, claims come out, in one statement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from armillary.base.database import Database, is_transient
+from armillary.base.log import get_logger
+from armillary.base.metrics import LEASES_LOST, ORDERS_FINISHED
+from armillary.base.work import statements
+from armillary.base.work.claim import Claim, columns_of
+from armillary.base.work.models import Order, Report, State
+from armillary.base.work.store import order_of
+from armillary.settings import WorkSettings
+
+log = get_logger(__name__)
+
+PLANNER = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    "enable_material": "off",
+}
+"""A queue's table is empty whenever statistics are taken; the only good plans go through its indexes."""
+
+
+class Ledger:
+    """What one worker process holds, and its connection for claiming and finishing."""
+
+    def __init__(self, database: Database, settings: WorkSettings, owner: str) -> None:
+        self.owner = owner
+        self.held: dict[int, Claim] = {}
+        self._database, self._settings = database, settings
+        self._connection: asyncpg.Connection | None = None
+        self._doubtful = False
+        self._looked = datetime.now(UTC)
+        self.more = False
+        """Whether the last exchange put something back, or left a successor of what it finished."""
+
+    @property
+    def keep_s(self) -> float:
+        """Seconds that ended orders are kept."""
+        return self._settings.keep_days * 86400
+
+    async def exchange(
+        self, reports: Sequence[Report], kinds: Sequence[str], limit: int, folds: Mapping[str, int]
+    ) -> list[Claim]:
+        """Write the ends of runs, claim up to ``limit`` orders of ``kinds`` and return them.
+
+        After a failure it may be called again with the same reports: what was written stays written.
+        """
+        statement = statements.EXCHANGE_FOLDING if folds else statements.EXCHANGE
+        values: list[object] = [*columns_of(reports), self.keep_s]
+        if limit == 0:
+            statement = statements.FINISH
+        else:
+            values += [list(kinds), limit, self.owner, self._settings.lease_s]
+        if limit and folds:
+            values += [list(folds), list(folds.values())]
+        rows = await self._fetch(statement, *values)
+        self.more = rows[0]["called"] is not None
+        self._looked = rows[0]["looked"] if limit else self._looked
+        self._forget(reports, set(rows[0]["finished_ids"]))
+        return self._claims([order_of(row) for row in rows if limit and row["id"] is not None])
+
+    async def sweep(self) -> int:
+        """Take orders back from workers whose lease has expired; return how many."""
+        rows = await self._fetch(statements.SWEEP, self.keep_s, self._settings.max_attempts)
+        taken = rows[0]["finished_ids"]
+        if taken:
+            log.warning("expired leases taken back", orders=list(taken))
+        return len(taken)
+
+    async def next_due_s(self, kinds: Sequence[str]) -> float | None:
+        """Return the seconds until an order is due that was not at the last look, or a lease expires."""
+        rows = await self._fetch(statements.NEXT_DUE, list(kinds), self._looked)
+        seconds: float | None = rows[0][0]
+        return seconds
+
+    async def renew(self) -> None:
+        """Extend every lease; mark the claims that are not ours any more."""
+        pairs = [(order.id, order.fence, claim) for claim in self.held.values() for order in claim.orders]
+        if not pairs:
+            return
+        async with self._database.raw() as connection:
+            rows = await connection.fetch(
+                statements.RENEW, [p[0] for p in pairs], [p[1] for p in pairs], self._settings.lease_s
+            )
+        ours = {row["id"] for row in rows}
+        for order_id, _, claim in pairs:
+            if order_id not in ours and claim.order.id in self.held and not claim.closed:
+                claim.lost = True
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                await self._connection.close(timeout=2)
+            self._connection = None
+
+    async def _fetch(self, statement: str, *values: object) -> list[Any]:
+        try:
+            connection = await self._ready()
+            return list(await connection.fetch(statement, *values))
+        except BaseException as error:
+            # The statement may have committed although we never saw its answer.
+            self._doubtful = True
+            if is_transient(error):
+                await self.close()
+            raise
+
+    async def _ready(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.dedicated(**PLANNER)
+        if self._doubtful:
+            known = [order.id for claim in self.held.values() for order in claim.orders]
+            given_back = await self._connection.fetch(statements.DISOWN, self.owner, known)
+            self._doubtful = False
+            if given_back:
+                log.info("unseen claims given back", orders=[row["id"] for row in given_back])
+        return self._connection
+
+    def _forget(self, reports: Sequence[Report], finished: set[int]) -> None:
+        ends: Counter[tuple[str, State]] = Counter()
+        for report in reports:
+            self.held.pop(report.id, None)
+            if report.id in finished:
+                ends[report.kind, report.outcome] += 1
+            else:
+                LEASES_LOST.inc()
+                log.warning("lease lost", order=report.id)
+        for (kind, outcome), number in ends.items():
+            ORDERS_FINISHED.labels(kind, str(outcome)).inc(number)
+
+    def _claims(self, orders: Sequence[Order]) -> list[Claim]:
+        followers: dict[int, list[Order]] = {}
+        for order in sorted(orders, key=lambda o: o.id):
+            if order.leader_id is not None:
+                followers.setdefault(order.leader_id, []).append(order)
+        leaders = sorted((o for o in orders if o.leader_id is None), key=lambda o: (-o.priority, o.id))
+        claims = [
+            Claim(self._database, leader, tuple(followers.get(leader.id, ())), keep_s=self.keep_s)
+            for leader in leaders
+        ]
+        self.held |= {claim.order.id: claim for claim in claims}
+        return claims

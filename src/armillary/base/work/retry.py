@@ -1,0 +1,41 @@
+"""What an exception means for an order: the end, or another try after a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from armillary.base.database import is_transient
+from armillary.errors import ArmillaryError
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how fast orders of a kind are tried again; delays double."""
+
+    first_s: float = 1.0
+    last_s: float = 300.0
+    max_attempts: int = 5
+
+    def delay_s(self, attempts: int, chance: float) -> float:
+        """Return the pause after the given number of attempts.
+
+        ``chance`` in [0, 1) spreads orders that failed together: the pause is 50 to 100 % of the full one.
+        """
+        full = min(self.last_s, self.first_s * 2.0 ** min(attempts - 1, 60))
+        return full * (0.5 + chance / 2)
+
+
+def is_final(error: BaseException) -> bool:
+    """Tell whether trying again is pointless: somebody decided so, and it was not for lack of a part."""
+    return isinstance(error, ArmillaryError) and not error.transient
+
+
+def is_expected(error: BaseException) -> bool:
+    """Tell whether the message says it all; the traceback of anything else goes to the log."""
+    return isinstance(error, ArmillaryError) or is_transient(error)
+
+
+def message_of(error: BaseException) -> str:
+    """Return the text of an exception as the database can store it."""
+    text = error.message if isinstance(error, ArmillaryError) else f"{type(error).__name__}: {error}"
+    return text.replace("\x00", "\ufffd")

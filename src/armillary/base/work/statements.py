@@ -1,0 +1,269 @@
+"""Every statement of the queue. Rows are claimed and finished by one writer's rules, wherever it happens."""
+
+# What is put into these texts are constants of this module.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+QUEUED_CHANNEL = "work_queued"
+"""An order became due or unblocked: workers look."""
+DONE_CHANNEL = "work_done"
+"""Orders ended: ids joined by commas, or nothing if they are too many."""
+
+IN_DOUBT = 10
+"""So many times the attempts has an order with an intent: what it meant to do may have happened already."""
+
+COLUMNS = (
+    "id, kind, key, args, priority, attempts, max_attempts, intent, fence, leader_id, revision, unique_key,"
+    " request_id, item_index, actor, batch, response_required, added, started"
+)
+
+COLUMN_NAMES = tuple(COLUMNS.split(", "))
+
+LOCK_KEYS = "SELECT pg_advisory_xact_lock($1, bucket) FROM unnest($2::integer[]) AS bucket"
+
+INSERT = f"""
+WITH added AS (
+    INSERT INTO work_order (
+        kind, key, args, priority, not_before, max_attempts,
+        request_id, item_index, actor, batch, response_required
+    )
+    SELECT kind, key, args::jsonb, priority, coalesce(not_before, now()), max_attempts,
+        request_id, item_index, actor, batch, response_required
+    FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::integer[],
+        $7::uuid[], $8::integer[], $9::text[], $10::text[], $11::boolean[]
+    ) WITH ORDINALITY AS new (
+        kind, key, args, priority, not_before, max_attempts,
+        request_id, item_index, actor, batch, response_required, place
+    )
+    ORDER BY place
+    RETURNING id
+)
+SELECT array_agg(id ORDER BY id), pg_notify('{QUEUED_CHANNEL}', '') FROM added
+"""
+
+MERGE = f"""
+SELECT array_agg(id), array_agg(unique_key), pg_notify('{QUEUED_CHANNEL}', '')
+FROM work_order_merge($1::text::jsonb)
+"""
+
+# A row submitted again while it ran (revision > claimed_revision) goes back to the queue however the run
+# ended: after a success with the new args only, else with both.
+# Only a Started row has an owner; saying it so keeps the planner from joining by the index of leases.
+_AGAIN = "w.revision > w.claimed_revision"
+_BACK = f"(r.outcome = 'Queued' OR {_AGAIN})"
+
+
+def _finished(keep_s: str) -> str:
+    return f"""
+finished AS (
+    UPDATE work_order AS w SET
+        state = CASE WHEN {_BACK} THEN 'Queued' ELSE r.outcome END,
+        attempts = CASE WHEN {_AGAIN} THEN 0 WHEN r.counted THEN w.attempts ELSE w.attempts - 1 END,
+        args = CASE
+            WHEN w.next_args IS NULL THEN w.args
+            WHEN r.outcome = 'Completed' THEN w.next_args
+            ELSE w.args || w.next_args END,
+        next_args = NULL,
+        intent = CASE WHEN {_AGAIN} AND r.outcome = 'Completed' THEN NULL ELSE w.intent END,
+        not_before = CASE r.outcome
+            WHEN 'Queued' THEN now() + make_interval(secs => r.delay_s) ELSE w.not_before END,
+        error = r.error,
+        response = r.response::jsonb,
+        lease_owner = NULL,
+        lease_until = NULL,
+        leader_id = CASE WHEN {_BACK} THEN NULL ELSE w.leader_id END,
+        finished = CASE WHEN {_BACK} THEN NULL ELSE clock_timestamp() END,
+        expires = CASE WHEN {_BACK} THEN NULL ELSE now() + make_interval(secs => {keep_s}) END
+    FROM reports AS r
+    WHERE w.id = r.id AND w.fence = r.fence AND w.lease_owner IS NOT NULL
+    RETURNING w.id, w.key, w.state
+)
+"""
+
+
+_REPORTS = """
+reports AS (
+    SELECT * FROM unnest(
+        $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::boolean[]
+    ) AS r (id, fence, outcome, response, error, delay_s, counted)
+)
+"""
+
+# A queue's table looks empty whenever statistics are taken, so the planner would read all waiting orders through
+# their index instead of looking a few up. Said in this way the same condition cannot use that index (the check
+# constraints make it the same).
+_WAITING = "s.state IN ('Queued', 'Started') AND s.lease_owner IS NULL"
+
+# Waiting clients learn of ends. Workers learn of orders that this one held up, or that are to run again.
+_TOLD = f"""
+(SELECT pg_notify('{DONE_CHANNEL}', CASE WHEN length(ids) < 7900 THEN ids ELSE '' END)
+    FROM (SELECT string_agg(id::text, ',') AS ids FROM finished WHERE state <> 'Queued') AS ended
+    WHERE ids IS NOT NULL) AS told,
+(SELECT pg_notify('{QUEUED_CHANNEL}', '')::text WHERE EXISTS (
+    SELECT FROM finished AS f WHERE f.state = 'Queued' OR f.key IS NOT NULL AND EXISTS (
+        SELECT FROM work_order AS s WHERE s.key = f.key AND {_WAITING} OFFSET 0))) AS called
+"""
+
+FINISH = f"""
+WITH {_REPORTS}, {_finished("$8::float8")}
+SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {_TOLD}
+"""
+
+SWEEP = f"""
+WITH reports AS (
+    SELECT id, fence, delay_s, counted, error,
+        CASE WHEN spent THEN 'Failed' ELSE 'Queued' END AS outcome,
+        CASE WHEN spent
+            THEN jsonb_build_object('ok', false, 'error', error, 'value', NULL)::text END AS response
+    FROM (
+        SELECT id, fence, 0.0::float8 AS delay_s, true AS counted,
+            attempts >= coalesce(max_attempts, $2::integer)
+                * CASE WHEN intent IS NULL THEN 1 ELSE {IN_DOUBT} END AS spent,
+            format('The worker %s stopped during attempt %s.', lease_owner, attempts) AS error
+        FROM work_order
+        WHERE state = 'Started' AND lease_until < now()
+        ORDER BY lease_until LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+    ) AS expired
+), {_finished("$1::float8")}
+SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {_TOLD}
+"""
+
+# Rows that this very statement finishes no longer stand in the way; reading them first also makes sure
+# that they have left Started before their successors enter it.
+_DUE = """
+due AS MATERIALIZED (
+    SELECT w.id, w.key, w.kind, w.fence
+    FROM work_order AS w
+    WHERE w.state = 'Queued' AND w.not_before <= now() AND w.kind = ANY($9::text[])
+        AND (w.key IS NULL OR NOT EXISTS (
+            SELECT FROM work_order AS e
+            WHERE e.key = w.key AND e.state IN ('Queued', 'Started') AND (e.state = 'Started' OR e.id < w.id)
+                AND e.id <> ALL (ARRAY(SELECT id FROM finished WHERE state <> 'Queued'))))
+    ORDER BY w.priority DESC, w.id
+    LIMIT $10::integer
+    FOR UPDATE OF w SKIP LOCKED
+)
+"""
+
+_TAKEN = "taken AS (SELECT id, NULL::bigint AS leader_id, fence + 1 AS fence FROM due)"
+
+_TAKEN_FOLDED = f"""
+folded AS (
+    SELECT f.id, due.id AS leader_id, f.fence
+    FROM due
+    JOIN unnest($13::text[], $14::integer[]) AS folding (kind, most) ON folding.kind = due.kind
+    CROSS JOIN LATERAL (
+        SELECT n.id, n.fence,
+            bool_and(n.kind = due.kind AND n.not_before <= now()) OVER (ORDER BY n.id) AS unbroken
+        FROM (
+            SELECT s.id, s.fence, s.kind, s.not_before
+            FROM work_order AS s
+            WHERE s.key = due.key AND {_WAITING} AND s.id > due.id
+            ORDER BY s.id LIMIT folding.most
+        ) AS n
+    ) AS f
+    WHERE f.unbroken
+),
+taken AS (
+    SELECT id, leader_id, 1 + max(fence) OVER (PARTITION BY coalesce(leader_id, id)) AS fence
+    FROM (
+        SELECT id, NULL::bigint AS leader_id, fence FROM due
+        UNION ALL SELECT id, leader_id, fence FROM folded
+    ) AS together
+)
+"""
+
+_CLAIMED = f"""
+claimed AS (
+    UPDATE work_order AS w SET
+        state = 'Started',
+        attempts = w.attempts + 1,
+        fence = t.fence,
+        leader_id = t.leader_id,
+        lease_owner = $11::text,
+        lease_until = clock_timestamp() + make_interval(secs => $12::float8),
+        claimed_revision = w.revision,
+        response = NULL,
+        error = NULL,
+        started = clock_timestamp()
+    FROM taken AS t
+    WHERE w.id = t.id AND w.lease_owner IS NULL AND w.finished IS NULL -- Queued, looked up by id
+    RETURNING {", ".join(f"w.{name}" for name in COLUMN_NAMES)}
+)
+"""
+
+
+def _exchange(taken: str) -> str:
+    return f"""
+WITH {_REPORTS}, {_finished("$8::float8")}, {_DUE}, {taken}, {_CLAIMED}
+SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {_TOLD}, now() AS looked, claimed.*
+FROM (VALUES (1)) AS once LEFT JOIN claimed ON true
+"""
+
+
+EXCHANGE = _exchange(_TAKEN)
+"""Write the ends of runs and claim the next orders, in one statement."""
+EXCHANGE_FOLDING = _exchange(_TAKEN_FOLDED)
+"""The same, with the orders of the same key and kind that follow a claimed one directly."""
+
+HOLD = """
+SELECT id FROM work_order WHERE id = ANY($1::bigint[]) AND fence = $2 AND state = 'Started'
+ORDER BY id FOR UPDATE
+"""
+
+HOLD_ALL = """
+SELECT id, fence FROM work_order WHERE id = ANY($1::bigint[]) AND state = 'Started' ORDER BY id FOR UPDATE
+"""
+
+CHECK = "SELECT id FROM work_order WHERE id = ANY($1::bigint[]) AND fence = $2 AND state = 'Started'"
+
+# A row locked by its own completion is not waited for; whoever holds it has not lost it.
+RENEW = """
+WITH held AS (
+    SELECT w.id FROM work_order AS w JOIN unnest($1::bigint[], $2::bigint[]) AS h (id, fence)
+        ON w.id = h.id AND w.fence = h.fence
+    WHERE w.state = 'Started'
+), free AS (
+    SELECT w.id FROM work_order AS w WHERE w.id IN (SELECT id FROM held) FOR UPDATE SKIP LOCKED
+), renewed AS (
+    UPDATE work_order AS w SET lease_until = clock_timestamp() + make_interval(secs => $3::float8)
+    FROM free WHERE w.id = free.id AND w.state = 'Started' RETURNING w.id
+)
+SELECT id FROM held
+"""
+
+DISOWN = """
+UPDATE work_order SET state = 'Queued', attempts = attempts - 1,
+    args = args || coalesce(next_args, '{}'), next_args = NULL,
+    lease_owner = NULL, lease_until = NULL, leader_id = NULL
+WHERE state = 'Started' AND lease_owner = $1 AND id <> ALL ($2::bigint[])
+RETURNING id
+"""
+
+NEXT_DUE = """
+SELECT extract(epoch FROM least(
+    (SELECT min(not_before) FROM work_order
+        WHERE state = 'Queued' AND not_before > $2::timestamptz AND kind = ANY($1::text[])),
+    (SELECT min(lease_until) FROM work_order WHERE state = 'Started')) - now())::float8
+"""
+
+ENDED = """
+SELECT id, state, response FROM work_order
+WHERE id = ANY($1::bigint[]) AND state IN ('Completed', 'Failed')
+"""
+
+PURGE = """
+DELETE FROM work_order WHERE id IN (
+    SELECT id FROM work_order WHERE state IN ('Completed', 'Failed') AND expires < now()
+    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+) RETURNING id
+"""
+
+UNFINISHED = f"""
+SELECT {COLUMNS} FROM work_order
+WHERE key = ANY($2::text[]) AND state IN ('Queued', 'Started') AND kind = $1
+ORDER BY id
+"""

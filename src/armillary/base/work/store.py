@@ -1,0 +1,139 @@
+"""Submitting and looking at orders, in the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.base.work import statements
+from armillary.base.work.models import JsonObject, NewOrder, Order, Outcome, Response, State
+
+FIFO_LOCKS = 0x574F524B
+FIFO_BUCKETS = 64
+
+
+async def submit(connection: AsyncConnection, orders: Sequence[NewOrder], *, keyed_fifo: bool) -> list[int]:
+    """Queue orders in the caller's transaction and return their ids, in the order given.
+
+    With ``keyed_fifo`` the ids of one key rise in the order in which transactions commit: those that
+    submit orders of equal keys wait for each other. Orders that merge into one share an id.
+    """
+    if not orders:
+        return []
+    if keyed_fifo and (buckets := _buckets(orders)):
+        await connection.exec_driver_sql(statements.LOCK_KEYS, (FIFO_LOCKS, buckets))
+    plain = [order for order in orders if order.unique_key is None]
+    unique = _merged([order for order in orders if order.unique_key is not None])
+    ids = iter(await _insert(connection, plain))
+    merged = await _merge(connection, list(unique.values()))
+    return [next(ids) if order.unique_key is None else merged[order.unique_key] for order in orders]
+
+
+async def unfinished(connection: AsyncConnection, kind: str, keys: Sequence[str]) -> list[Order]:
+    """Return the orders of a kind that are queued or started for any of the keys, oldest first."""
+    found = await connection.exec_driver_sql(statements.UNFINISHED, (kind, list(keys)))
+    return [order_of(row) for row in found.mappings()]
+
+
+async def outcomes(connection: AsyncConnection, order_ids: Sequence[int]) -> dict[int, Outcome]:
+    """Return how those of the orders ended that did."""
+    found = await connection.exec_driver_sql(statements.ENDED, (list(order_ids),))
+    return {row.id: Outcome(State(row.state), response_of(row.response)) for row in found}
+
+
+async def purge(connection: AsyncConnection, *, limit: int = 10_000) -> int:
+    """Delete ended orders whose time is up; return how many."""
+    found = await connection.exec_driver_sql(statements.PURGE, (limit,))
+    return len(found.all())
+
+
+def order_of(row: Mapping[Any, Any]) -> Order:
+    """Build an order from a row that has its columns; JSON may be decoded or not."""
+    fields = {name: row[name] for name in statements.COLUMN_NAMES}
+    return Order(**fields | {"args": _decoded(row["args"]) or {}, "intent": _decoded(row["intent"])})
+
+
+def response_of(stored: Any) -> Response:
+    """Build a response from its JSON."""
+    value = _decoded(stored) or {}
+    return Response(bool(value.get("ok")), str(value.get("error") or ""), value.get("value"))
+
+
+def dump(value: object) -> str:
+    """Return JSON that jsonb takes: no NaN, and no NUL characters, which it cannot store."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
+
+
+def _decoded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str | bytes) else value
+
+
+def _buckets(orders: Sequence[NewOrder]) -> list[int]:
+    keys = {order.key for order in orders if order.key is not None}
+    return sorted({zlib.crc32(key.encode()) % FIFO_BUCKETS for key in keys})
+
+
+def _args(order: NewOrder) -> JsonObject:
+    return {**order.args, "batch": order.batch} if order.batch is not None else order.args
+
+
+def _merged(orders: Sequence[NewOrder]) -> dict[str, dict[str, Any]]:
+    """Fold orders of one call that share a unique key, as the database does with waiting ones."""
+    merged: dict[str, dict[str, Any]] = {}
+    for order in orders:
+        values = _values(order)
+        if former := merged.get(str(order.unique_key)):
+            values["args"] = {**former["args"], **values["args"]}
+            values["priority"] = max(former["priority"], values["priority"])
+        merged[str(order.unique_key)] = values
+    return merged
+
+
+def _values(order: NewOrder) -> dict[str, Any]:
+    return {
+        "kind": order.kind,
+        "key": order.key,
+        "args": _args(order),
+        "priority": order.priority,
+        "not_before": order.not_before.isoformat() if order.not_before else None,
+        "max_attempts": order.max_attempts,
+        "unique_key": order.unique_key,
+        "request_id": str(order.request_id) if order.request_id else None,
+        "item_index": order.item_index,
+        "actor": order.actor,
+        "batch": order.batch,
+        "response_required": order.response_required,
+    }
+
+
+async def _insert(connection: AsyncConnection, orders: Sequence[NewOrder]) -> list[int]:
+    if not orders:
+        return []
+    columns = (
+        [order.kind for order in orders],
+        [order.key for order in orders],
+        [dump(_args(order)) for order in orders],
+        [order.priority for order in orders],
+        [order.not_before for order in orders],
+        [order.max_attempts for order in orders],
+        [order.request_id for order in orders],
+        [order.item_index for order in orders],
+        [order.actor for order in orders],
+        [order.batch for order in orders],
+        [order.response_required for order in orders],
+    )
+    found = await connection.exec_driver_sql(statements.INSERT, columns)
+    return list(found.one()[0])
+
+
+async def _merge(connection: AsyncConnection, orders: Sequence[dict[str, Any]]) -> dict[str, int]:
+    if not orders:
+        return {}
+    found = await connection.exec_driver_sql(statements.MERGE, (dump(orders),))
+    row: Any = found.one()
+    return dict(zip(row[1], row[0], strict=True))

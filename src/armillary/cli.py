@@ -1,0 +1,32 @@
+"""The command `armillary`: every command of every noun."""
+
+from __future__ import annotations
+
+import typer
+
+from armillary.commands import access, archive, edits, processes
+
+app = typer.Typer(
+    name="armillary",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From telescope telemetry to a living FITS archive, in one program.",
+)
+app.command("up")(processes.up)
+app.command("serve")(processes.serve)
+app.command("worker")(processes.worker)
+app.add_typer(processes.db, name="db")
+app.command("ingest")(archive.ingest)
+app.command("search")(archive.search_command)
+app.command("show")(archive.show)
+app.command("verify")(archive.verify)
+app.command("edit")(edits.edit)
+app.command("history")(edits.history)
+app.command("diff")(edits.diff_command)
+app.command("revert")(edits.revert)
+app.add_typer(access.app, name="token")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

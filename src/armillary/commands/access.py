@@ -1,0 +1,119 @@
+"""Commands on tokens and grants."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from armillary.access import service
+from armillary.commands.tables import print_table
+from armillary.commands.terminal import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    escape,
+    fail,
+    out,
+    print_json,
+    run,
+)
+from armillary.context import Context
+from armillary.errors import BadRequest
+
+app = typer.Typer(no_args_is_help=True, help="Tokens: who may do what over HTTP.")
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="Who uses it; signs the edits made with it.")],
+    scope: Annotated[str, typer.Option(help="read, upload, edit, site, pipe, admin; joined by commas.")],
+    data: DataOption = DEFAULT_DATA,
+    days: Annotated[
+        float | None, typer.Option(help="Lifetime in days; without, it lasts until revoked.")
+    ] = None,
+) -> None:
+    """Create a token and print its secret, which is not shown again."""
+
+    async def action(context: Context) -> str:
+        scopes = service.parse_scopes(scope)
+        if days is not None and not 0 < days < 100_000:
+            raise BadRequest("--days should be a positive number of days.")
+        lifetime = timedelta(days=days) if days is not None else None
+        async with context.database.begin() as connection:
+            return await service.create_token(
+                connection, name, scopes, now=context.clock.now(), lifetime=lifetime
+            )
+
+    typer.echo(run(data, action, new=True))
+
+
+@app.command("list")
+def list_tokens(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """List the tokens, newest first; secrets are not kept."""
+
+    async def action(context: Context) -> list[dict[str, object]]:
+        async with context.database.begin() as connection:
+            return await service.list_tokens(connection)
+
+    tokens = run(data, action)
+    if as_json:
+        print_json(tokens)
+        return
+    columns = ("name", "scopes", "created", "expires", "revoked")
+    rows = []
+    for one in tokens:
+        scopes = one["scopes"]
+        words = ",".join(map(str, scopes)) if isinstance(scopes, list) else ""
+        dates = [f"{one[key]:%Y-%m-%d %H:%M}" if one[key] else "" for key in columns[2:]]
+        rows.append((one["name"], words, *dates))
+    print_table(columns, rows)
+
+
+@app.command("revoke")
+def revoke(name: str, data: DataOption = DEFAULT_DATA) -> None:
+    """Revoke the token of that name, and what it was granted; it stops working at once."""
+
+    async def action(context: Context) -> int:
+        async with context.database.begin() as connection:
+            return await service.revoke(connection, name)
+
+    if not run(data, action):
+        fail(f"No token named '{name}' is in use; see armillary token list.")
+    out.print(f"revoked {escape(name)}")
+
+
+@app.command("grant")
+def grant(
+    name: Annotated[str, typer.Argument(help="The token's name.")],
+    kind: Annotated[str, typer.Argument(help="program, observation, instrument or file.")],
+    subject: Annotated[str, typer.Argument(help="Which one.")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Let the bearer of a token read something before its release."""
+
+    async def action(context: Context) -> None:
+        async with context.database.begin() as connection:
+            await service.grant(connection, name, service.grant_kind(kind), subject, now=context.clock.now())
+
+    run(data, action)
+    out.print(f"{escape(name)} may read {escape(kind)} {escape(subject)}")
+
+
+@app.command("ungrant")
+def ungrant(
+    name: Annotated[str, typer.Argument(help="The token's name.")],
+    kind: Annotated[str, typer.Argument(help="program, observation, instrument or file.")],
+    subject: Annotated[str, typer.Argument(help="Which one.")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Take a grant back; exit 1 if there was none."""
+
+    async def action(context: Context) -> int:
+        async with context.database.begin() as connection:
+            return await service.ungrant(connection, name, service.grant_kind(kind), subject)
+
+    if not run(data, action):
+        raise typer.Exit(1)
+    out.print(f"{escape(name)} may not read {escape(kind)} {escape(subject)} any more")

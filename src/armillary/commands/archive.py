@@ -1,0 +1,278 @@
+"""Commands that take files in, find them, show them and verify them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from armillary.access.models import OPERATOR
+from armillary.archive import bulk, search
+from armillary.archive import service as archive
+from armillary.archive.errors import FileNotFound
+from armillary.archive.search import Criteria, Page, criteria_of
+from armillary.archive.verification import Finding, verify_files
+from armillary.commands.tables import print_pairs, print_table, size
+from armillary.commands.terminal import (
+    DEFAULT_DATA,
+    DataOption,
+    FileArgument,
+    JsonOption,
+    err,
+    escape,
+    is_up,
+    out,
+    print_json,
+    run,
+)
+from armillary.commands.work import finish, finish_all
+from armillary.context import Context
+from armillary.fits.header import Header
+
+COLUMNS = {
+    "name": "name",
+    "night": "night",
+    "instrument": "instrument",
+    "filter": "filter",
+    "exposure/s": "exposure_s",
+    "object": "object",
+    "type": "observation_type",
+    "QA": "qa_state",
+}
+Text = Annotated[str | None, typer.Option()]
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="FITS files, or directories of them.")],
+    data: DataOption = DEFAULT_DATA,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy into the store instead of adopting in place.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Read files again that did not change.")] = False,
+    private: Annotated[
+        bool,
+        typer.Option(
+            "--private", help="Nobody else reads the directory: edit files in place, not by copies."
+        ),
+    ] = False,
+    watch: Annotated[
+        bool | None,
+        typer.Option(
+            "--watch/--no-watch",
+            help="Let a running Armillary take new files of these directories in by itself, or no longer.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take FITS files into the archive and wait for the result; exit 1 if any failed."""
+    if copy and watch:
+        raise typer.BadParameter("watched directories are adopted where they are: leave out --copy")
+
+    async def action(context: Context) -> bulk.Report:
+        with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
+            task = progress.add_task("finding files", total=None)
+            started = await bulk.submit_paths(
+                context, paths, copy=copy, force=force, in_place=private, watched=watch
+            )
+            progress.update(task, description="ingesting", total=len(started.orders))
+
+            def show(done: int) -> None:
+                progress.update(task, completed=done)
+
+            report = bulk.collect(started, await finish(context, list(started.orders), show=show))
+            if not is_up(data):
+                progress.update(task, description="digests and previews", total=None)
+                await finish_all(context)
+            return report
+
+    report = run(data, action, new=True)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        for path, message in report.failed:
+            err.print(f"[red]failed[/] {escape(path)}: {escape(message)}")
+        out.print(f"{report.ingested} ingested, {report.skipped} skipped, {len(report.failed)} failed")
+    raise typer.Exit(1 if report.failed else 0)
+
+
+def search_command(
+    keywords: Annotated[list[str] | None, typer.Argument(help="Conditions such as EXPTIME>30.")] = None,
+    data: DataOption = DEFAULT_DATA,
+    name: Annotated[str | None, typer.Option(help="Name of the file; * and ? stand for anything.")] = None,
+    site: Text = None,
+    telescope: Text = None,
+    instrument: Text = None,
+    filter_: Annotated[str | None, typer.Option("--filter")] = None,
+    object_: Annotated[str | None, typer.Option("--object")] = None,
+    program: Text = None,
+    label: Annotated[str | None, typer.Option(help="Data label.")] = None,
+    observation_type: Annotated[str | None, typer.Option("--type")] = None,
+    qa: Annotated[str | None, typer.Option(help="Undefined, Pass, Usable, Fail or CHECK.")] = None,
+    night: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y%m%d"])] = None,
+    night_until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y%m%d"], help="Last night of a range.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(help="UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="UTC; not included.")] = None,
+    exposure_min: Annotated[float | None, typer.Option(help="Seconds.")] = None,
+    exposure_max: Annotated[float | None, typer.Option(help="Seconds.")] = None,
+    cone: Annotated[str | None, typer.Option(help="RA,DEC,RADIUS in degrees.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=search.MAX_PAGE)] = 100,
+    cursor: Annotated[str | None, typer.Option(help="Where a former page ended.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find frames, newest first."""
+    given = Criteria(
+        name=name,
+        site=site,
+        telescope=telescope,
+        data_label=label,
+        instrument=instrument,
+        filter=filter_,
+        object=object_,
+        program=program,
+        observation_type=observation_type,
+        qa_state=qa,
+        night=night.date() if night else None,
+        night_until=night_until.date() if night_until else None,
+        since=since,
+        until=until,
+        exposure_min_s=exposure_min,
+        exposure_max_s=exposure_max,
+    )
+
+    async def action(context: Context) -> Page:
+        criteria = criteria_of(given, cone=cone, keywords=keywords)
+        async with context.database.begin() as connection:
+            today = context.clock.now().date()
+            return await search.search(
+                connection, criteria, OPERATOR, today=today, limit=limit, cursor=cursor
+            )
+
+    _print_page(run(data, action), as_json=as_json)
+
+
+def _print_page(page: Page, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"frames": [search.to_json(one) for one in page.frames], "cursor": page.cursor})
+        return
+    _print_frames(page.frames)
+    if page.cursor:
+        out.print(f"more: --cursor {page.cursor}")
+
+
+def _print_frames(frames: Sequence[dict[str, Any]]) -> None:
+    print_table(list(COLUMNS), [[_short(one[column]) for column in COLUMNS.values()] for one in frames])
+    out.print(f"{len(frames)} frame{'' if len(frames) == 1 else 's'}")
+
+
+def _short(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            return f"{value:g}"
+        case datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        case date():
+            return value.isoformat()
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
+
+
+def show(
+    file: FileArgument,
+    data: DataOption = DEFAULT_DATA,
+    header: Annotated[bool, typer.Option("--header", help="Print the cards of every HDU.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is known of a file: where it is, its digests, its frame, its headers."""
+
+    async def action(context: Context) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+        async with context.database.begin() as connection:
+            version = await archive.canonical_of(connection, archive.logical_name(file))
+            if version is None:
+                raise FileNotFound(f"No file named '{file}' is in the archive.")
+            frame = await archive.frame_of_file(connection, version.file_id) or {}
+            root = await archive.root_by_id(connection, version.location.root_id)
+            numbers = [one.id for one in await archive.versions_of(connection, version.file_id)]
+        known = {
+            "name": version.name,
+            "stored": str(root.path / version.location.key),
+            "version": numbers.index(version.id) + 1,
+            "present": version.present,
+            "file_size": version.file_size,
+            "data_size": version.data_size,
+            "file_md5": version.file_md5,
+            "data_md5": version.data_md5,
+            "data_sha256": version.data_sha256,
+            "crc64nvme": f"{version.file_crc:016x}",
+            "lastmod": version.lastmod,
+            "entrytime": version.entrytime,
+            "hdus": [[h.kind, h.name, h.version, h.header_size, h.data_size] for h in version.hdus],
+            "frame": {
+                k: v for k, v in frame.items() if k not in ("keywords", "file_id", "version_id", "hpx")
+            },
+        }
+        return known, version.headers()
+
+    known, headers = run(data, action)
+    if as_json:
+        cards = [[[c.keyword, c.value, c.comment] for c in Header(one).cards] for one in headers]
+        print_json({**search.to_json(known), "frame": search.to_json(known["frame"]), "headers": cards})
+        return
+    _print_known(known)
+    for index, one in enumerate(headers if header else ()):
+        out.print(f"[bold]HDU {index}[/]")
+        out.print(escape(Header(one).text()), soft_wrap=True)
+
+
+def _print_known(known: dict[str, Any]) -> None:
+    frame, hdus = known.pop("frame"), known.pop("hdus")
+    pairs = [(key, "(not known yet)" if value is None else _short(value)) for key, value in known.items()]
+    pairs = [(key, size(known[key]) if key.endswith("_size") else text) for key, text in pairs]
+    for index, (kind, name, number, header, content) in enumerate(hdus):
+        label = f"{kind} {name} {number}" if name else kind
+        pairs.append((f"hdu {index}", f"{label}, header {size(header)}, data {size(content)}"))
+    details = frame.pop("details", None) or {}
+    for key, value in {**frame, **details}.items():
+        if value not in (None, [], False):
+            pairs.append((key, "; ".join(value) if isinstance(value, list) else _short(value)))
+    print_pairs(pairs)
+
+
+def verify(
+    files: Annotated[list[str] | None, typer.Argument(help="Logical names; without, all files.")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Read files again and check every byte against the catalog; exit 1 if any differs."""
+
+    async def action(context: Context) -> list[Finding]:
+        with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
+            task = progress.add_task("verifying", total=None)
+            found = []
+            async for one in verify_files(context, files or []):
+                found.append(one)
+                progress.update(task, completed=len(found))
+            return found
+
+    findings = run(data, action)
+    bad = [one for one in findings if one.problem]
+    if as_json:
+        problems = [{"file": one.name, "path": one.path, "problem": one.problem} for one in bad]
+        print_json(
+            {"verified": len(findings) - len(bad), "bytes": sum(f.size for f in findings), "failed": problems}
+        )
+    else:
+        for one in bad:
+            err.print(f"[red]bad[/] {escape(one.path)}: {escape(one.problem)}")
+        total = sum(one.size for one in findings)
+        out.print(f"{len(findings) - len(bad)} of {len(findings)} files are sound ({size(total)} read)")
+    raise typer.Exit(1 if bad else 0)

@@ -1,0 +1,86 @@
+"""The demonstration: a synthetic night, taken in live, edited a little, one edit taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from armillary.archive import bulk
+from armillary.archive import service as archive
+from armillary.base.log import get_logger
+from armillary.base.work import wait_for
+from armillary.commands.terminal import err
+from armillary.context import Context
+from armillary.demo import make_night, night_names
+from armillary.edits.history import history_of
+from armillary.edits.models import Origin
+from armillary.edits.revert import submit_revert
+from armillary.edits.service import accept_one
+from armillary.errors import ArmillaryError
+
+log = get_logger(__name__)
+PATIENCE_S = 120.0
+ORIGIN = Origin("demonstration", "command line", "a first look at what edits do")
+
+
+async def show_demo(context: Context, address: str, stop: asyncio.Event) -> None:
+    """Take the night in while the program runs, and say what to look at."""
+    showing = asyncio.create_task(_show(context))
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({showing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not showing.done():
+        showing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await showing
+        return
+    try:
+        names = showing.result()
+    except ArmillaryError as error:
+        err.print(f"the demonstration stopped: {error.message}")
+        return
+    err.print(
+        f"The demonstration night is in: {len(names)} files of three instruments. Try, in another terminal:\n"
+        f"  armillary search --data {context.settings.data}\n"
+        f"  armillary history {names[0]} --data {context.settings.data}\n"
+        f"  curl {address}/v1/frames?limit=3"
+    )
+
+
+async def _show(context: Context) -> list[str]:
+    names = night_names()
+    if not await _is_in(context, names):
+        directory = context.settings.data / "demo"
+        await asyncio.to_thread(make_night, directory)
+        run = await bulk.submit_paths(context, [directory], copy=False, force=False, in_place=True)
+        await wait_for(context.database, context.bus, list(run.orders), PATIENCE_S)
+    if not await _is_edited(context, names):
+        await _edit(context, names)
+    return names
+
+
+async def _is_in(context: Context, names: Sequence[str]) -> bool:
+    async with context.database.begin() as connection:
+        known = [await archive.canonical_of(connection, archive.logical_name(name)) for name in names]
+    return all(known)
+
+
+async def _is_edited(context: Context, names: Sequence[str]) -> bool:
+    async with context.database.begin() as connection:
+        pasts = [await history_of(connection, archive.logical_name(name)) for name in names]
+    return any(past.edits for past in pasts)
+
+
+async def _edit(context: Context, names: Sequence[str]) -> None:
+    science = [name for name in names if name.startswith("N")] or names
+    wishes: list[tuple[dict[str, Any], str]] = [
+        ({"qa_state": "Usable", "raw_site": ["iq85", "cc80"]}, science[0]),
+        ({"qa_state": "Usable"}, science[1]),
+        ({"generic": [["OBSERVER", "A. Newcomer"]]}, names[-1]),
+    ]
+    orders = [(await accept_one(context, values, name, ORIGIN)).order_ids[0] for values, name in wishes]
+    await wait_for(context.database, context.bus, orders, PATIENCE_S)
+    revert = await submit_revert(context, science[1], None, ORIGIN)
+    await wait_for(context.database, context.bus, [revert], PATIENCE_S)

@@ -1,0 +1,123 @@
+"""Commands that serve: everything on one machine, or the parts one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from armillary.app import create_app
+from armillary.base import log, migrate
+from armillary.base.database import Database, Role
+from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.work import Worker
+from armillary.commands import upkeep
+from armillary.commands.supervision import run_all
+from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, fail, guarded, settings_for, up_lock
+from armillary.commands.work import KINDS
+from armillary.context import open_context
+from armillary.settings import Settings
+
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")]
+HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
+
+
+def up(
+    data: DataOption = DEFAULT_DATA,
+    port: PortOption = 8000,
+    host: HostOption = "127.0.0.1",
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Take in a synthetic night and edit it a little.")
+    ] = False,
+) -> None:
+    """Start everything on one machine: database, web, workers; stop with Ctrl-C."""
+    settings = settings_for(data)
+    log.configure(level=os.environ.get("ARMILLARY_LOG", "WARNING"))
+    with up_lock(settings.data) as free:
+        if not free:
+            fail(f"Armillary runs on {settings.data} already; stop it first, or use another --data.")
+        code = guarded(lambda: asyncio.run(run_all(settings, host, port, demo=demo)))
+    raise typer.Exit(code)
+
+
+def serve(
+    data: DataOption = DEFAULT_DATA,
+    port: PortOption = 8000,
+    host: HostOption = "127.0.0.1",
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run the web process alone."""
+    settings = settings_for(data)
+    log.configure(level=os.environ.get("ARMILLARY_LOG", "WARNING"))
+    application = guarded(lambda: create_app(settings))
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        # Anybody can send X-Forwarded-For, and the address goes into the record of edits.
+        proxy_headers=False,
+    )
+    sockets = [socket.socket(fileno=fd)] if fd is not None else None
+    uvicorn.Server(config).run(sockets=sockets)
+
+
+def worker(
+    data: DataOption = DEFAULT_DATA,
+    slots: Annotated[int, typer.Option(min=1, help="Orders in progress at once.")] = 4,
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="Stop when nothing is due.")] = False,
+    name: Annotated[str, typer.Option(help="Shown as owner of its orders.")] = "worker",
+) -> None:
+    """Run a worker as the owner of the files: it edits, ingests, and makes products."""
+    settings = settings_for(data)
+    log.configure(level=os.environ.get("ARMILLARY_LOG", "WARNING"))
+    guarded(lambda: asyncio.run(_work(settings, slots, name, until_empty=until_empty)))
+
+
+async def _work(settings: Settings, slots: int, name: str, *, until_empty: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_context(settings, Role.WORKER, application=f"armillary {name}") as context:
+        await upkeep.recover(context)
+        one = Worker(context, KINDS, name=name, slots=slots)
+        if until_empty:
+            await one.drain()
+            return
+        chores = asyncio.create_task(upkeep.run(context, stop))
+        await one.run(stop)
+        await chores
+
+
+db = typer.Typer(no_args_is_help=True, help="The database.")
+
+
+@db.command("upgrade")
+def upgrade(
+    data: DataOption = DEFAULT_DATA,
+    revision: Annotated[str, typer.Option(help="Which revision of the schema.")] = "head",
+) -> None:
+    """Bring the schema to the version of this program."""
+    settings = settings_for(data)
+    guarded(lambda: asyncio.run(_upgrade(settings, revision)))
+    err.print(f"schema is at {revision}")
+
+
+async def _upgrade(settings: Settings, revision: str) -> None:
+    source: str | EmbeddedServer | None = settings.database.url
+    if source is None:
+        source = await EmbeddedServer.acquire(settings.data / "postgres", account=settings.database.account)
+    try:
+        database = await Database.connect(source, Role.OWNER, pool_size=1)
+        await migrate.upgrade(database, revision)
+        await database.close()
+    finally:
+        if isinstance(source, EmbeddedServer):
+            await source.release()

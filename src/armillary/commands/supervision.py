@@ -1,0 +1,169 @@
+"""The process tree of `armillary up`: a web process, workers, and a parent that keeps them alive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+
+from armillary.archive import service as archive
+from armillary.base.database import Role
+from armillary.base.log import get_logger
+from armillary.commands.demo import show_demo
+from armillary.context import open_context
+from armillary.errors import Unavailable
+from armillary.settings import Settings
+
+log = get_logger(__name__)
+START_S, STOP_S, LOOK_S = 60.0, 30.0, 0.05
+RESTART_FIRST_S, RESTART_LAST_S = 0.2, 10.0
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+async def run_all(settings: Settings, host: str, port: int, *, demo: bool) -> int:
+    """Run everything until a signal says stop; return the exit code."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with _listen(host, port) as listener:
+        address = f"http://{_shown(host)}:{listener.getsockname()[1]}"
+        async with open_context(settings, Role.WORKER, application="armillary up") as context:
+            async with context.database.begin() as connection:
+                await archive.store_root(connection, context)
+            children = asyncio.create_task(_keep_all(settings, listener, stop))
+            try:
+                if await _until_ready(address, stop, children):
+                    sys.stdout.write(f"ready {address}\n")
+                    sys.stdout.flush()
+                    if demo:
+                        await show_demo(context, address, stop)
+                    await _first(stop, children)
+            finally:
+                stop.set()
+                await children
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(f"Port {port} of {host}: {error.strerror}; choose another with --port.") from None
+    listener.listen(1024)
+    listener.set_inheritable(True)
+    return listener
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+async def _keep_all(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> None:
+    data = ["--data", str(settings.data)]
+    web = ["serve", *data, "--fd", str(listener.fileno())]
+    commands = [web] + [
+        ["worker", *data, "--name", f"worker-{n}"] for n in range(1, settings.work.workers + 1)
+    ]
+    keepers = [asyncio.create_task(_keep(command, stop, (listener.fileno(),))) for command in commands]
+    await asyncio.wait(keepers, return_when=asyncio.FIRST_EXCEPTION)
+    # They end by themselves only when told to; if one of them cannot go on, the others stop in good order.
+    stop.set()
+    ended = await asyncio.gather(*keepers, return_exceptions=True)
+    if failed := next((one for one in ended if isinstance(one, BaseException)), None):
+        raise Unavailable(f"The processes cannot be kept running: {failed}") from failed
+
+
+async def _keep(command: Sequence[str], stop: asyncio.Event, fds: Sequence[int]) -> None:
+    """Run a child, and again when it dies, until told to stop; then let it finish."""
+    pause_s = RESTART_FIRST_S
+    while not stop.is_set():
+        began = time.monotonic()
+        child = await _spawn(command, fds)
+        ended = asyncio.create_task(child.wait())
+        await _first(stop, ended)
+        if stop.is_set():
+            await _end(child, ended)
+            return
+        log.warning("process died", command=command[0], code=child.returncode)
+        pause_s = RESTART_FIRST_S if time.monotonic() - began > START_S else min(2 * pause_s, RESTART_LAST_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
+
+
+async def _spawn(command: Sequence[str], fds: Sequence[int]) -> asyncio.subprocess.Process:
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "armillary",
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        pass_fds=fds if command[0] == "serve" else (),
+        # Its own session: Ctrl-C at the terminal reaches the parent alone, which stops all in good order.
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+
+
+async def _end(child: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        await asyncio.wait_for(asyncio.shield(ended), STOP_S)
+    except TimeoutError:
+        log.warning("process does not stop; killed", pid=child.pid)
+        child.kill()
+        await ended
+
+
+async def _first(
+    stop: asyncio.Event, task: asyncio.Task[object] | asyncio.Task[int] | asyncio.Task[None]
+) -> None:
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+async def _until_ready(address: str, stop: asyncio.Event, children: asyncio.Task[None]) -> bool:
+    """Tell whether the web process serves; False if somebody stopped it, or the processes ended."""
+    deadline = time.monotonic() + START_S
+    while not stop.is_set() and not children.done():
+        if await asyncio.to_thread(_answers, f"{address}/v1/health"):
+            return not stop.is_set() and not children.done()
+        if time.monotonic() > deadline:
+            raise Unavailable("The web process does not answer; run with ARMILLARY_LOG=INFO to see why.")
+        await asyncio.sleep(LOOK_S)
+    return False
+
+
+# What the environment says of proxies is meant for other machines.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with _opener.open(url, timeout=2) as reply:
+            return bool(reply.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False

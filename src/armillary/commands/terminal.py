@@ -1,0 +1,148 @@
+"""What every command shares: the data directory, the context, results for eyes and for scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import IO, Annotated, Any, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich import markup
+from rich.console import Console
+
+from armillary.archive.names import storable
+from armillary.base import log
+from armillary.base.database import Role, is_transient
+from armillary.context import Context, open_context
+from armillary.errors import ArmillaryError
+from armillary.settings import Settings
+
+T = TypeVar("T")
+UP_LOCK = "up.lock"
+
+
+def only_text(text: str) -> str:
+    """Return a word of the command line, unless it holds bytes that are no text.
+
+    Raises
+    ------
+    typer.BadParameter
+        If so.
+    """
+    if not storable(text):
+        raise typer.BadParameter(f"{text!r} is not UTF-8 text; check the encoding of your terminal.")
+    return text
+
+
+DataOption = Annotated[
+    Path,
+    typer.Option("--data", help="Directory that holds all state.", envvar="ARMILLARY_DATA", file_okay=False),
+]
+FileArgument = Annotated[str, typer.Argument(help="Logical name of the file.", callback=only_text)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+DEFAULT_DATA = Path("armillary-data")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def settings_for(data: Path) -> Settings:
+    """Return the settings of a data directory, or end the command with what is wrong in them."""
+    try:
+        return Settings(data=data.resolve())
+    except ValidationError as error:
+        fail("; ".join(f"setting {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+
+
+def run(data: Path, action: Callable[[Context], Awaitable[T]], *, new: bool = False) -> T:
+    """Run an action with a context of the directory, and end the command with a clear message if it fails.
+
+    Only a command that may be the ``new`` archive's first one makes the directory.
+    """
+    settings = settings_for(data)
+    if not new and settings.database.url is None and not (settings.data / "postgres").is_dir():
+        fail(
+            f"There is no archive in {settings.data}. Check --data (or ARMILLARY_DATA); "
+            f"`armillary up --data {data}` or `armillary ingest` begins a new one."
+        )
+    log.configure(level=os.environ.get("ARMILLARY_LOG", "ERROR"))
+
+    async def body() -> T:
+        async with open_context(settings, Role.WORKER, application="armillary cli") as context:
+            return await action(context)
+
+    return guarded(lambda: asyncio.run(body()))
+
+
+def guarded(action: Callable[[], T]) -> T:
+    """Return what an action returns; end the command with a clear message if it fails."""
+    try:
+        return action()
+    except ArmillaryError as error:
+        fail(error.message)
+    except KeyboardInterrupt:
+        fail("interrupted", code=130)
+    except OSError as error:
+        fail(f"{error.filename or ''} {error.strerror or error}".strip())
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        fail(f"The database is away: {error}")
+
+
+def fail(message: str, *, code: int = 1) -> NoReturn:
+    """End the command with a message on standard error."""
+    err.print(f"[red]error:[/] {escape(message)}")
+    raise typer.Exit(code)
+
+
+def escape(text: object) -> str:
+    """Return a text that the terminal shows as it is: no markup, no control characters."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(text))
+    return markup.escape(shown)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output."""
+    # ASCII, since names on disk need not be valid text, and terminals need not be UTF-8.
+    sys.stdout.write(json.dumps(value, default=str, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def up_lock(data: Path) -> Iterator[bool]:
+    """Hold the lock of the running program; False if another one holds it."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (data / UP_LOCK).open("a") as file:
+        # A command that looks whether the program runs holds the lock for an instant.
+        for pause_s in (0.05, 0.2, None):
+            if _locked(file, fcntl.LOCK_EX):
+                yield True
+                return
+            if pause_s is not None:
+                time.sleep(pause_s)
+        yield False
+
+
+def is_up(data: Path) -> bool:
+    """Tell whether `armillary up` runs on this directory."""
+    try:
+        with (data / UP_LOCK).open("rb") as file:
+            return not _locked(file, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _locked(file: IO[Any], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""All kinds of background work, and running some of it inside a command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from armillary.archive.tasks import KINDS as ARCHIVE_KINDS
+from armillary.base.work import Outcome, Worker, outcomes
+from armillary.context import Context
+from armillary.edits.tasks import KINDS as EDIT_KINDS
+
+LOOK_S = 0.25
+KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS)
+
+
+async def finish(
+    context: Context, order_ids: Sequence[int], *, show: Callable[[int], None] | None = None
+) -> dict[int, Outcome]:
+    """Help with the queue until these orders have ended; return how.
+
+    ``show`` is told from time to time how many have.
+    """
+    worker = Worker(context, KINDS, name="cli", slots=4)
+    helping = asyncio.create_task(worker.run_until(order_ids))
+    while not (await asyncio.wait({helping}, timeout=LOOK_S))[0]:
+        if show:
+            show(len(await _ended(context, order_ids)))
+    await helping
+    return await _ended(context, order_ids)
+
+
+async def _ended(context: Context, order_ids: Sequence[int]) -> dict[int, Outcome]:
+    async with context.database.begin() as connection:
+        return await outcomes(connection, order_ids)
+
+
+async def finish_all(context: Context) -> None:
+    """Help with the queue until nothing is due."""
+    await Worker(context, KINDS, name="cli", slots=2).drain()

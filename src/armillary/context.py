@@ -1,0 +1,96 @@
+"""What every service needs, built once per process and passed down."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from armillary.base import migrate
+from armillary.base.bus import PostgresBus
+from armillary.base.clock import Clock, SystemClock
+from armillary.base.database import Database, Role
+from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.store import LocalStore, ObjectStore
+from armillary.errors import Unavailable
+from armillary.settings import Settings
+
+
+class SchemaOutdated(Unavailable):
+    """The database has another schema than this program; run `armillary db upgrade`."""
+
+    code, transient = "schema_outdated", False
+
+
+@dataclass(slots=True)
+class Stores:
+    """The object stores of this process, one per root."""
+
+    private: Path
+    opened: dict[str, ObjectStore] = field(default_factory=dict)
+
+    def at(self, name: str, path: Path, *, in_place: bool) -> ObjectStore:
+        """Return the store of a root; ``in_place`` says whether live files may be patched where they are."""
+        if name not in self.opened:
+            private = self.private / name
+            private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.opened[name] = LocalStore(path, private, in_place=in_place)
+        return self.opened[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of a running process."""
+
+    settings: Settings
+    database: Database
+    stores: Stores
+    bus: PostgresBus
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_context(
+    settings: Settings, role: Role, *, application: str = "armillary"
+) -> AsyncIterator[Context]:
+    """Open database and stores in a role; the embedded server is started if nobody did yet.
+
+    Raises
+    ------
+    SchemaOutdated
+        If an external database has not been upgraded to this version.
+    """
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        source = await _source(settings, role, stack)
+        await _check_schema(settings, source)
+        database = await Database.connect(
+            source, role, pool_size=settings.database.pool_size, application=application
+        )
+        stack.push_async_callback(database.close)
+        bus = PostgresBus(database)
+        stack.push_async_callback(bus.close)
+        yield Context(settings, database, Stores(settings.data / "private"), bus, SystemClock())
+
+
+async def _source(settings: Settings, role: Role, stack: AsyncExitStack) -> str | EmbeddedServer:
+    url = settings.database.web_url if role is Role.WEB else None
+    if url := url or settings.database.url:
+        return url
+    server = await EmbeddedServer.acquire(settings.data / "postgres", account=settings.database.account)
+    stack.push_async_callback(server.release)
+    return server
+
+
+async def _check_schema(settings: Settings, source: str | EmbeddedServer) -> None:
+    role = Role.OWNER if isinstance(source, EmbeddedServer) else Role.WORKER
+    database = await Database.connect(source, role, pool_size=1)
+    try:
+        if await migrate.current(database) == migrate.head():
+            return
+        if not isinstance(source, EmbeddedServer):
+            raise SchemaOutdated
+        await migrate.upgrade(database)
+    finally:
+        await database.close()

@@ -1,0 +1,79 @@
+"""What goes wrong with header updates; the messages are part of the wire contract."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from armillary.errors import ArmillaryError, BadRequest, Conflict, NotFound
+
+
+class MalformedRequest(BadRequest):
+    """The body is not a header update request."""
+
+    code = "malformed_request"
+
+
+class RequestTooLarge(ArmillaryError):
+    """The request is larger than this server takes; split it."""
+
+    code, status = "request_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class ItemRefused(ArmillaryError):
+    """The item cannot be carried out; the message is the reason that its reply gives."""
+
+    code, status = "item_refused", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class KeyReused(Conflict):
+    """That Idempotency-Key came with another body before; use a fresh key for a new request."""
+
+    code = "idempotency_key_reused"
+
+
+class OutcomeUnknown(ArmillaryError):
+    """Nothing is known: the database went away during the commit. Repeat with the same Idempotency-Key."""
+
+    code, status = "outcome_unknown", HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class UnknownRequest(NotFound):
+    """No such update request, or it has expired."""
+
+    code = "unknown_request"
+
+
+class ExtensionNotFound(ArmillaryError):
+    """The file has no such extension, or several."""
+
+    code, status = "extension_not_found", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class FileGone(NotFound):
+    """The file is not where it was when the update was accepted."""
+
+    code = "file_gone"
+
+
+class ChangedMeanwhile(Conflict):
+    """The file was changed outside Armillary; ingest it again, then repeat the edit."""
+
+    code = "changed_outside"
+
+
+class DigestMismatch(Conflict):
+    """The content is not the one that the update was made for."""
+
+    code = "digest_mismatch"
+
+
+class NothingToRevert(Conflict):
+    """There is no edit of this file that could be reverted."""
+
+    code = "nothing_to_revert"
+
+
+class RevertBlocked(Conflict):
+    """A later edit changed the same card; revert that one first."""
+
+    code = "revert_blocked"

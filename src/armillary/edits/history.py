@@ -1,0 +1,65 @@
+"""The past of a file: its versions and edits, and what differs between two versions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive import service as archive
+from armillary.archive.errors import FileNotFound
+from armillary.archive.versions import Version
+from armillary.edits import store
+from armillary.fits.models import CARD
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Versions of a file, oldest first, and all its edits."""
+
+    versions: list[Version]
+    edits: list[Any]
+
+    def number_of(self, version_id: int) -> int:
+        """Return the number of a version; the first is 1."""
+        return next(n for n, version in enumerate(self.versions, 1) if version.id == version_id)
+
+
+async def history_of(connection: AsyncConnection, name: str) -> History:
+    """Return the past of a logical file.
+
+    Raises
+    ------
+    FileNotFound
+        If there is no such file.
+    """
+    logical = archive.logical_name(name)
+    version = await archive.canonical_of(connection, logical)
+    if version is None:
+        raise FileNotFound(f"No file named '{logical}' is in the archive.")
+    return History(
+        await archive.versions_of(connection, version.file_id),
+        await store.edits_of_file(connection, version.file_id),
+    )
+
+
+def diff(old: Version, new: Version) -> Iterator[tuple[int, str, str]]:
+    """Yield (HDU, sign, card) of every card that only one of two versions has; ``-`` old, ``+`` new."""
+    before, after = old.headers(), new.headers()
+    for index in range(max(len(before), len(after))):
+        left = cards_of(before[index]) if index < len(before) else []
+        right = cards_of(after[index]) if index < len(after) else []
+        matcher = difflib.SequenceMatcher(a=left, b=right, autojunk=False)
+        for tag, low, high, start, stop in matcher.get_opcodes():
+            if tag != "equal":
+                yield from ((index, "-", card) for card in left[low:high])
+                yield from ((index, "+", card) for card in right[start:stop])
+
+
+def cards_of(header: bytes) -> list[str]:
+    """Return the cards of a header up to END, trailing blanks removed."""
+    cards = [header[at : at + CARD].decode("latin-1").rstrip() for at in range(0, len(header), CARD)]
+    return cards[: cards.index("END")] if "END" in cards else cards

@@ -1,0 +1,113 @@
+"""Read the two forms of a header update request (header-updates specification, sections 2.3 to 2.5)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from armillary.edits.errors import ItemRefused, MalformedRequest, RequestTooLarge
+from armillary.edits.models import Item, Target
+from armillary.edits.validation import ITEM_KEYS, Rules, read_wish, suggest
+
+VALUES_MALFORMED = "This looks like a malformed request. values should be a dictionary"
+NO_IDENTIFIER = "No filename or data_label given"
+NESTED_TOO_DEEPLY = "Illegal value: it is nested too deeply"
+MAX_DIGITS = 1000
+BOTH_IDENTIFIERS = "filename and data_label both given -this is an invalid request"
+
+
+def parse_request(body: bytes, *, max_items: int, max_cards: int) -> list[dict[str, Any]]:
+    """Return the items of a request body, old form or new.
+
+    Raises
+    ------
+    MalformedRequest
+        If the whole request has to be refused.
+    RequestTooLarge
+        If it has more than ``max_items`` items, or one of them more than ``max_cards`` cards.
+    """
+    items = _items_of(_decode(body))
+    if len(items) > max_items:
+        raise RequestTooLarge(f"{len(items)} items are more than {max_items}; split the request")
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise MalformedRequest(f"item {index} is not an object")
+        for key in ("filename", "data_label"):
+            if key in item and not isinstance(item[key], str):
+                raise MalformedRequest(f"{key} of item {index} is not a string")
+        if (cards := _count_cards(item.get("values"))) > max_cards:
+            raise RequestTooLarge(f"item {index} has {cards} cards, more than {max_cards}; split it")
+    return items
+
+
+def _count_cards(values: object) -> int:
+    """Count the cards that an item asks for, whether they are right or not."""
+    if not isinstance(values, dict):
+        return 0
+    lists = [values[action] for action in ("raw_site", "generic") if action in values]
+    asked = sum(len(one) if isinstance(one, list | dict) else 1 for one in lists)
+    return asked + 2 * ("qa_state" in values) + ("release" in values)
+
+
+def _decode(body: bytes) -> Any:
+    if not body.strip():
+        raise MalformedRequest("the request has no body; send JSON")
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=float, parse_int=_read_int)
+    except UnicodeDecodeError as error:
+        raise MalformedRequest(f"the body is not UTF-8: {error}") from None
+    except RecursionError:
+        raise MalformedRequest("the JSON is nested too deeply") from None
+    except ValueError as error:
+        raise MalformedRequest(f"the body is not valid JSON: {error}") from None
+
+
+def _read_int(digits: str) -> int | float:
+    # Like NaN and Infinity, which Python reads as an extension of JSON, endless integers become values that
+    # no card can hold, so that the one item with such a value is refused and not its neighbours.
+    return int(digits) if len(digits) <= MAX_DIGITS else math.inf
+
+
+def _items_of(content: Any) -> list[Any]:
+    match content:
+        case list():
+            return content
+        case {"request": list() as items}:
+            return items
+        case {"request": _}:
+            raise MalformedRequest("request should be a list of items")
+        case dict():
+            raise MalformedRequest("the object has no list named request")
+        case _:
+            raise MalformedRequest(
+                "the request should be a list of items or an object with a list named request"
+            )
+
+
+def read_items(raw: Sequence[dict[str, Any]], rules: Rules) -> list[Item]:
+    """Validate every item on its own, as far as that is possible without the file."""
+    return [_read_item(index, item, rules) for index, item in enumerate(raw)]
+
+
+def _read_item(index: int, raw: dict[str, Any], rules: Rules) -> Item:
+    target = None
+    if "filename" in raw or "data_label" in raw:
+        target = Target(raw.get("filename"), raw.get("data_label"))
+    if not isinstance(raw.get("values"), dict):
+        return Item(index, None, raw, refusal=VALUES_MALFORMED)
+    if target is None:
+        return Item(index, None, raw, refusal=NO_IDENTIFIER)
+    if target.filename is not None and target.data_label is not None:
+        return Item(index, None, raw, refusal=BOTH_IDENTIFIERS)
+    unknown = [key for key in raw if key not in ITEM_KEYS]
+    try:
+        if unknown:
+            raise ItemRefused(f"Unknown item key: {unknown[0]}{suggest(unknown[0], ITEM_KEYS)}")
+        return Item(index, target, raw, wish=read_wish(raw, rules))
+    except RecursionError:
+        return Item(index, target, raw, refusal=NESTED_TOO_DEEPLY)
+    except ItemRefused as refused:
+        # An unknown target answers before an invalid item; the service looks it up first.
+        return Item(index, target, raw, refusal=refused.message)

@@ -1,0 +1,187 @@
+"""Take an edit back: byte for byte if nothing came after it, card by card otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive import service as archive
+from armillary.archive.versions import Version
+from armillary.base.store import ObjectStore, Snapshot
+from armillary.base.work import NewOrder, Order, submit
+from armillary.context import Context
+from armillary.edits import store
+from armillary.edits.apply import HduEffect
+from armillary.edits.errors import NothingToRevert, RevertBlocked
+from armillary.edits.execution import Execution, Judged, Rewrite, begin, rewrite_of
+from armillary.edits.history import History, history_of
+from armillary.edits.models import Origin, Outcome
+from armillary.errors import NotFound
+from armillary.fits.bzip2 import unsplice
+from armillary.fits.containers import Container
+from armillary.fits.crc import crc64
+from armillary.fits.errors import PlanMismatch
+from armillary.fits.models import CardEffect, Layout
+from armillary.fits.plan import relayout
+from armillary.fits.restore import restore_cards
+
+REVERT_EDIT = "revert_edit"
+WHOLE, BZIP2 = b"W", b"B"
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What has to be undone: the edit, the versions around it, and whether it is alone between them."""
+
+    edit: Any
+    before: Version
+    after: Version
+    alone: bool
+
+
+async def submit_revert(context: Context, name: str, edit_id: int | None, origin: Origin) -> int:
+    """Queue the reversal of an edit, the latest one by default, and return the order's id.
+
+    Raises
+    ------
+    NothingToRevert
+        If there is no such edit that changed the file.
+    """
+    async with context.database.begin() as connection:
+        past = await history_of(connection, name)
+        edit = _choose(past, edit_id)
+        # Where the edit was made: the file may lie in other directories, too.
+        version = next(one for one in past.versions if one.id == edit.version_after)
+        order = NewOrder(
+            kind=REVERT_EDIT,
+            args={
+                "file_key": version.location.file_key,
+                "file_id": version.file_id,
+                "name": version.name,
+                "edit_id": edit.id,
+                "reverts": edit.id,
+                "address": origin.address,
+                "why": origin.why,
+            },
+            key=version.location.file_key,
+            actor=origin.actor,
+            response_required=True,
+        )
+        (order_id,) = await submit(connection, [order], keyed_fifo=True)
+    return order_id
+
+
+def _choose(past: History, edit_id: int | None) -> Any:
+    changing = [edit for edit in past.edits if edit.outcome == Outcome.CHANGED]
+    if edit_id is not None:
+        found = [edit for edit in changing if edit.id == edit_id]
+        if not found:
+            ids = ", ".join(str(edit.id) for edit in changing) or "none"
+            raise NothingToRevert(f"Edit {edit_id} did not change this file; edits that did: {ids}.")
+        return found[0]
+    undone = {edit.reverts for edit in changing if edit.reverts}
+    open_edits = [edit for edit in changing if not edit.reverts and edit.id not in undone]
+    if not open_edits:
+        raise NothingToRevert("Every edit of this file is reverted already, or it never had one.")
+    return open_edits[-1]
+
+
+async def undo_of(connection: AsyncConnection, edit_id: int, version: Version) -> Undo:
+    """Return what is needed to take an edit of the stored file back that ``version`` is of.
+
+    Raises
+    ------
+    NothingToRevert
+        If there is no such edit, it changed nothing, or another file.
+    """
+    edit = await store.find_edit(connection, edit_id)
+    if edit is None or edit.outcome != Outcome.CHANGED:
+        raise NothingToRevert(f"There is no edit {edit_id} that changed a file.")
+    around = edit.version_before, edit.version_after
+    versions = await archive.versions_by_id(connection, around)
+    if edit.file_id != version.file_id or versions[edit.version_after].location != version.location:
+        raise NothingToRevert(f"Edit {edit_id} changed another file than {version.location.key}.")
+    together = [
+        other
+        for other in await store.edits_of_file(connection, edit.file_id)
+        if (other.version_before, other.version_after) == around and other.outcome == Outcome.CHANGED
+    ]
+    return Undo(edit, versions[edit.version_before], versions[edit.version_after], len(together) == 1)
+
+
+def execute_revert(
+    bytes_of: ObjectStore, version: Version, order: Order, undo: Undo, recipe: Sequence[bytes]
+) -> Execution:
+    """Prepare the reversal of one edit; ``recipe`` gives old compressed bytes back, newest step first.
+
+    Raises
+    ------
+    RevertBlocked
+        If a later edit changed the same card.
+    """
+    with bytes_of.open(version.location.key) as snapshot:
+        execution = begin(version, snapshot, [order])
+        exact = undo.alone and version.headers() == undo.after.headers()
+        if exact:
+            execution.target = relayout(execution.target, dict(enumerate(undo.before.headers())))
+        else:
+            execution.target = _cards_back(execution.target, undo)
+        execution.judged.append(Judged(order, tuple(_inverse(card) for card in reversed(undo.edit.cards))))
+        if execution.must_write and execution.container is not Container.PLAIN:
+            old = _old_bytes(snapshot, undo, recipe) if exact and not execution.resumed else None
+            execution.rewrite = old or rewrite_of(snapshot, execution)
+    return execution
+
+
+def _old_bytes(snapshot: Snapshot, undo: Undo, recipe: Sequence[bytes]) -> Rewrite | None:
+    """Return the exact compressed bytes from before the edit, if the recipe still leads there."""
+    if not recipe:
+        return None
+    data: bytes = snapshot.read_at(0, snapshot.stored.size)
+    if crc64(data) != undo.after.file_crc:
+        return None
+    for step in recipe:
+        kind, content = step[:1], step[1:]
+        data = bytes(content) if kind == WHOLE else bytes(unsplice(data, content))
+    crc = crc64(data)
+    return Rewrite(data, crc, b"") if crc == undo.before.file_crc else None
+
+
+def _cards_back(target: Layout, undo: Undo) -> Layout:
+    by_hdu: dict[int, list[tuple[bytes, bytes]]] = {}
+    for card in undo.edit.cards:
+        pair = card["old_raw"].encode("latin-1"), card["new_raw"].encode("latin-1")
+        by_hdu.setdefault(card["extension"], []).append(pair)
+    try:
+        return relayout(target, {i: restore_cards(target.headers[i], pairs) for i, pairs in by_hdu.items()})
+    except PlanMismatch as error:
+        raise RevertBlocked(f"{error.message}: a later edit changed it; revert that one first.") from None
+
+
+def _inverse(card: dict[str, Any]) -> HduEffect:
+    old, new = card["old_raw"].encode("latin-1"), card["new_raw"].encode("latin-1")
+    return HduEffect(
+        card["extension"], CardEffect(card["keyword"], card["new"], card["old"], False, new, old)
+    )
+
+
+async def recipe_of(bytes_of: ObjectStore, undo: Undo) -> list[bytes]:
+    """Return the steps from the bytes after an edit to those before, as far as they are kept."""
+    names = undo.after.undo.split(",") if undo.after.undo else []
+    try:
+        return [await bytes_of.get_blob(name) for name in names]
+    except NotFound:
+        return []
+
+
+def digests_after(execution: Execution, undo: Undo, stored_size: int) -> dict[str, str | None] | None:
+    """Return the digests of the version before the edit if its very bytes are back."""
+    before = undo.before
+    crc = execution.rewrite.crc if execution.rewrite else execution.target_crc()
+    if (crc, stored_size) != (before.file_crc, before.file_size) or before.data_md5 is None:
+        return None
+    names = ("file_md5", "data_md5", "file_sha256", "data_sha256")
+    return {name: getattr(before, name) for name in names}

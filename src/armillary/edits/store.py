@@ -1,0 +1,136 @@
+"""Every statement on update requests and edits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.base.database import AnyRow
+from armillary.edits.tables import edit, update_request
+
+work_order = sa.table(
+    "work_order",
+    *(
+        sa.column(name)
+        for name in ("id", "key", "state", "attempts", "error", "added", "started", "finished")
+    ),
+)
+
+
+RECORD_FAILURES = """
+INSERT INTO edit (order_id, request_id, item_index, file_id, actor, address, why, outcome, error, cards, reverts,
+                  accepted, finished)
+SELECT o.id, o.request_id, o.item_index, file.id, o.actor, coalesce(o.args->>'address', ''),
+       coalesce(o.args->>'why', ''), 'failed', coalesce(o.error, 'unknown'), '[]',
+       CASE WHEN o.args->>'reverts' ~ '^[0-9]{1,18}$' THEN (o.args->>'reverts')::bigint END, o.added, o.finished
+FROM work_order AS o
+JOIN file ON file.id = CASE WHEN o.args->>'file_id' ~ '^[0-9]{1,18}$' THEN (o.args->>'file_id')::bigint END
+WHERE o.kind = ANY($1) AND o.state = 'Failed' AND ($2::bigint[] IS NULL OR o.id = ANY($2))
+      AND NOT EXISTS (SELECT FROM edit WHERE edit.order_id = o.id)
+ON CONFLICT (order_id) DO NOTHING
+"""
+
+
+async def insert_request(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """Record a request with its reply."""
+    await connection.execute(sa.insert(update_request).values(values))
+
+
+async def find_request(connection: AsyncConnection, request_id: UUID) -> AnyRow | None:
+    """Return a request that has not expired."""
+    query = sa.select(*update_request.c).where(
+        update_request.c.id == request_id, update_request.c.expires > sa.func.now()
+    )
+    return (await connection.execute(query)).first()
+
+
+async def lock_key(connection: AsyncConnection, actor: str, key: str) -> None:
+    """Let no other transaction use an idempotency key until this one ends."""
+    query = "SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 0)))"
+    await connection.exec_driver_sql(query, (key, actor))
+
+
+async def find_by_key(connection: AsyncConnection, actor: str, key: str, *, since: datetime) -> AnyRow | None:
+    """Return the latest request that came with an idempotency key, if it is not older than ``since``."""
+    query = (
+        sa.select(*update_request.c)
+        .where(
+            update_request.c.actor == actor,
+            update_request.c.idempotency_key == key,
+            update_request.c.accepted > since,
+        )
+        .order_by(update_request.c.accepted.desc())
+        .limit(1)
+    )
+    return (await connection.execute(query)).first()
+
+
+async def insert_edits(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Record how orders ended."""
+    if rows:
+        await connection.execute(sa.insert(edit), rows)
+
+
+async def record_failures(
+    connection: AsyncConnection, kinds: Sequence[str], order_ids: Sequence[int] | None = None
+) -> int:
+    """Record failed orders that nobody has recorded, all or some of them; return how many.
+
+    Their file may be gone, or their worker died once too often: then no version is known.
+    """
+    result = await connection.exec_driver_sql(RECORD_FAILURES, (list(kinds), order_ids))
+    return int(result.rowcount)
+
+
+async def edits_of_orders(connection: AsyncConnection, order_ids: Iterable[int]) -> dict[int, AnyRow]:
+    """Return the records of orders by order id."""
+    ids = sa.cast(list(order_ids), sa.ARRAY(sa.BigInteger))
+    rows = (await connection.execute(sa.select(*edit.c).where(edit.c.order_id == sa.any_(ids)))).all()
+    return {row.order_id: row for row in rows}
+
+
+async def edits_of_file(connection: AsyncConnection, file_id: int) -> list[AnyRow]:
+    """Return every edit of a file, oldest first."""
+    query = sa.select(*edit.c).where(edit.c.file_id == file_id).order_by(edit.c.id)
+    return list((await connection.execute(query)).all())
+
+
+async def find_edit(connection: AsyncConnection, edit_id: int) -> AnyRow | None:
+    """Return one edit."""
+    return (await connection.execute(sa.select(*edit.c).where(edit.c.id == edit_id))).first()
+
+
+async def unfinished_among(connection: AsyncConnection, order_ids: Iterable[int]) -> set[int]:
+    """Return which of the orders are queued or started."""
+    ids = sa.cast(list(order_ids), sa.ARRAY(sa.BigInteger))
+    query = sa.select(work_order.c.id).where(
+        work_order.c.id == sa.any_(ids), work_order.c.state.in_(("Queued", "Started"))
+    )
+    return set((await connection.scalars(query)).all())
+
+
+async def forget_expired_requests(connection: AsyncConnection) -> int:
+    """Delete requests past their lifetime; the edits that they made stay."""
+    statement = sa.delete(update_request).where(update_request.c.expires < sa.func.now())
+    return int((await connection.execute(statement)).rowcount)
+
+
+async def order_states(connection: AsyncConnection, order_ids: Iterable[int]) -> dict[int, AnyRow]:
+    """Return where orders stand, by id; those past retention are missing."""
+    ids = sa.cast(list(order_ids), sa.ARRAY(sa.BigInteger))
+    query = sa.select(*work_order.c).where(work_order.c.id == sa.any_(ids))
+    return {row.id: row for row in (await connection.execute(query)).all()}
+
+
+async def digests_pending(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[str, int]:
+    """Return the unfinished digest orders of these versions, id by key."""
+    keys = sa.cast([f"digest:{one}" for one in version_ids], sa.ARRAY(sa.Text))
+    query = sa.select(work_order.c.key, work_order.c.id).where(
+        work_order.c.key == sa.any_(keys), work_order.c.state.in_(("Queued", "Started"))
+    )
+    return {row.key: row.id for row in (await connection.execute(query)).all()}

@@ -1,0 +1,181 @@
+"""The work orders of header updates: many files per call, each atomically; plain ones share syncs and a commit.
+
+What goes wrong with one file is its own affair: every error ends, or puts back, the orders of that file only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+
+from armillary.archive import service as archive
+from armillary.archive.versions import Root, Version
+from armillary.base.database import is_transient
+from armillary.base.log import get_logger
+from armillary.base.store import StoredObject
+from armillary.base.work import Claim, Kind, LostLease, Response, completing_all
+from armillary.base.work.retry import is_expected
+from armillary.context import Context
+from armillary.edits import recording, revert
+from armillary.edits.errors import FileGone
+from armillary.edits.execution import execute
+from armillary.edits.golive import Job, look_again, patch_together, replace_whole
+from armillary.edits.service import UPDATE_HEADERS, rules_of
+from armillary.edits.store import record_failures as record_failed_orders
+from armillary.errors import ArmillaryError
+from armillary.fits.containers import Container
+
+log = get_logger(__name__)
+BATCH, FOLD = 64, 200
+WHOLE_AT_ONCE = 2
+"""Compressed files that one call has in memory at a time."""
+
+Place = tuple[Claim, Root | None, Version | None]
+Prepare = Callable[[Context, Claim, Root, Version], Awaitable[Job]]
+
+
+async def update_headers(context: Context, claims: Sequence[Claim]) -> None:
+    """Carry out the header updates of several files, those of one file in the order of acceptance."""
+    await _run(context, claims, _prepare_updates)
+
+
+async def revert_edit(context: Context, claims: Sequence[Claim]) -> None:
+    """Take edits back, each on its own file."""
+    await _run(context, claims, _prepare_revert)
+
+
+async def _prepare_updates(context: Context, claim: Claim, root: Root, version: Version) -> Job:
+    store = archive.store_of(context, root)
+    rules = rules_of(context.settings.edits)
+    return Job(claim, store, version, await asyncio.to_thread(execute, store, version, claim.orders, rules))
+
+
+async def _prepare_revert(context: Context, claim: Claim, root: Root, version: Version) -> Job:
+    store = archive.store_of(context, root)
+    async with context.database.begin() as connection:
+        undo = await revert.undo_of(connection, int(str(claim.order.args["edit_id"])), version)
+    recipe = await revert.recipe_of(store, undo)
+    execution = await asyncio.to_thread(revert.execute_revert, store, version, claim.order, undo, recipe)
+    return Job(claim, store, version, execution, reverts=undo)
+
+
+async def _run(context: Context, claims: Sequence[Claim], prepare: Prepare) -> None:
+    async with context.database.begin() as connection:
+        places = await recording.places_of(connection, claims)
+    plain = [place for place in places if place[2] is None or place[2].container == Container.PLAIN]
+    whole = [place for place in places if place not in plain]
+    turn = asyncio.Semaphore(WHOLE_AT_ONCE)
+    await asyncio.gather(
+        _run_together(context, plain, prepare), *(_run_alone(context, one, prepare, turn) for one in whole)
+    )
+
+
+async def _run_together(context: Context, places: Sequence[Place], prepare: Prepare) -> None:
+    """Edit plain files: they share the syncs of their store, and one transaction."""
+    jobs = [job for job in await asyncio.gather(*(_prepared(context, one, prepare) for one in places)) if job]
+    by_root: defaultdict[int, list[Job]] = defaultdict(list)
+    for job in jobs:
+        if job.execution.must_write:
+            by_root[job.version.location.root_id].append(job)
+        else:
+            job.result = job.execution.stored
+    await asyncio.gather(*(patch_together(group) for group in by_root.values()))
+    await _finish(context, jobs)
+
+
+async def _run_alone(context: Context, place: Place, prepare: Prepare, turn: asyncio.Semaphore) -> None:
+    """Edit a compressed file: the others do not wait for it."""
+    async with turn:
+        job = await _prepared(context, place, prepare)
+        if job is None:
+            return
+        if job.execution.must_write:
+            await replace_whole(job)
+        else:
+            job.result = job.execution.stored
+    await _finish(context, [job])
+
+
+async def _prepared(context: Context, place: Place, prepare: Prepare) -> Job | None:
+    claim, root, version = place
+    try:
+        if root is None or version is None:
+            raise FileGone(f"{claim.order.args.get('name')}: no present file is there any more.")
+        return await prepare(context, claim, root, version)
+    except Exception as error:
+        await _give_up(context, claim, version, error)
+        return None
+
+
+async def _finish(context: Context, jobs: Sequence[Job]) -> None:
+    """Report outcomes that could not be made live, record the others."""
+    await look_again(jobs)
+    for job in jobs:
+        if isinstance(job.result, Exception):
+            await _give_up(context, job.claim, job.version, job.result)
+    await _record(context, [job for job in jobs if isinstance(job.result, StoredObject)])
+
+
+async def _give_up(context: Context, claim: Claim, version: Version | None, error: Exception) -> None:
+    """End the orders of a claim with an error, or put them back into the queue; the other claims go on."""
+    if not is_expected(error):
+        log.error("edit failed", orders=claim.order_ids, exc_info=error)
+    try:
+        if isinstance(error, ArmillaryError):
+            await recording.fail(context, claim, version, error)
+        else:
+            await claim.fail(error)
+    except Exception as trouble:
+        await claim.fail(trouble)
+
+
+async def _record(context: Context, jobs: Sequence[Job]) -> None:
+    """End the orders and publish the outcomes, all in one transaction."""
+    if not jobs:
+        return
+    try:
+        await _record_together(context, jobs)
+    except LostLease as error:
+        left = [job for job in jobs if not job.claim.lost]
+        if len(left) == len(jobs):
+            raise AssertionError("somebody lost a lease") from error
+        await _record(context, left)
+    except Exception as error:
+        if is_transient(error) or len(jobs) == 1:
+            for job in jobs:
+                await _give_up(context, job.claim, job.version, error)
+            return
+        # One of them cannot be recorded; the others can.
+        for job in jobs:
+            await _record(context, [job])
+
+
+async def _record_together(context: Context, jobs: Sequence[Job]) -> None:
+    finished = [_finished(job, job.result) for job in jobs if isinstance(job.result, StoredObject)]
+    responses: dict[int, Response] = {}
+    async with completing_all([job.claim for job in jobs], responses) as connection:
+        responses |= await recording.record(connection, context, finished)
+    for job in jobs:
+        log.info("edit applied", file=job.version.name, orders=job.claim.order_ids)
+
+
+def _finished(job: Job, stored: StoredObject) -> recording.Finished:
+    if job.reverts is None:
+        return recording.Finished(job.claim, job.version, job.execution, stored, job.undo)
+    digests = revert.digests_after(job.execution, job.reverts, stored.size)
+    return recording.Finished(
+        job.claim, job.version, job.execution, stored, job.undo, origin="revert", digests=digests
+    )
+
+
+async def record_failures(context: Context) -> int:
+    """Put orders into the permanent record that failed where nobody could record it; return how many."""
+    async with context.database.begin() as connection:
+        return await record_failed_orders(connection, [UPDATE_HEADERS, revert.REVERT_EDIT])
+
+
+KINDS = (
+    Kind(UPDATE_HEADERS, update_headers, batch=BATCH, fold=FOLD),
+    Kind(revert.REVERT_EDIT, revert_edit),
+)

@@ -1,0 +1,53 @@
+"""The base of every failure that a caller can meet, and the codes that all nouns share.
+
+A failure is a class: its ``code`` is stable and documented, its ``status`` is what HTTP dialects send,
+its docstring is the message when none is given.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class ArmillaryError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    transient: ClassVar[bool] = False
+    """Whether the same work may succeed later without anybody changing anything."""
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        super().__init__(self.message)
+
+
+class NotFound(ArmillaryError):
+    """There is nothing of that name here."""
+
+    code, status = "not_found", HTTPStatus.NOT_FOUND
+
+
+class BadRequest(ArmillaryError):
+    """The request cannot be understood."""
+
+    code, status = "bad_request", HTTPStatus.BAD_REQUEST
+
+
+class Conflict(ArmillaryError):
+    """The request contradicts what is already here."""
+
+    code, status = "conflict", HTTPStatus.CONFLICT
+
+
+class Forbidden(ArmillaryError):
+    """You may not do that."""
+
+    code, status = "forbidden", HTTPStatus.FORBIDDEN
+
+
+class Unavailable(ArmillaryError):
+    """A part that this needs is away; try again shortly."""
+
+    code, status, transient = "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, True

@@ -1,0 +1,18 @@
+"""bzip2 data as blocks: find, decode, edit and restore them without touching the rest."""
+
+from armillary.fits.bzip2.decode import decode_chunks, expand_bzip2, read_head
+from armillary.fits.bzip2.layout import Block, Stream, find_blocks
+from armillary.fits.bzip2.splice import Spliced, splice
+from armillary.fits.bzip2.undo import unsplice
+
+__all__ = [
+    "Block",
+    "Spliced",
+    "Stream",
+    "decode_chunks",
+    "expand_bzip2",
+    "find_blocks",
+    "read_head",
+    "splice",
+    "unsplice",
+]

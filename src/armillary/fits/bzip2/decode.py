@@ -1,0 +1,92 @@
+"""Decode bzip2 data: all of it in parallel, or just its beginning."""
+
+from __future__ import annotations
+
+import bz2
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from armillary.fits.bzip2.bits import Buffer
+from armillary.fits.bzip2.layout import Block, decode_block, find_blocks
+from armillary.fits.container_errors import DamagedContainer
+from armillary.fits.models import ReadAt
+
+_READ = 1 << 18
+_PIECE = 1 << 20
+
+
+def decode_chunks(data: Buffer, *, threads: int = 2) -> Iterator[bytes]:
+    """Yield the content block by block, in order, decoded by several threads; every CRC is checked.
+
+    Raises
+    ------
+    DamagedContainer
+        If anything is wrong with the data.
+    """
+    blocks = [block for stream in find_blocks(data) for block in stream.blocks]
+    yield from decode_blocks(data, blocks, threads=threads)
+
+
+def decode_blocks(data: Buffer, blocks: Sequence[Block], *, threads: int) -> Iterator[bytes]:
+    """Yield the contents of these blocks in order; at most ``2 * threads`` of them are held at once."""
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[bytes]] = deque()
+        try:
+            for block in blocks:
+                ahead.append(pool.submit(decode_block, data, block))
+                if len(ahead) == 2 * threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def expand_bzip2(read: ReadAt) -> Iterator[bytes]:
+    """Yield the content of one or more streams in pieces of at most 1 MiB, reading the input only as needed.
+
+    Raises
+    ------
+    DamagedContainer
+        If anything is wrong with the bytes read so far; also for foreign bytes after a stream.
+    """
+    decoder, at, waiting = bz2.BZ2Decompressor(), 0, b""
+    while True:
+        if decoder.needs_input and not waiting:
+            waiting = read(at, _READ)
+            at += len(waiting)
+            if not waiting:
+                raise DamagedContainer(f"The bzip2 data end at byte {at}, too early; fetch the file again.")
+        piece, waiting = _step(decoder, waiting, at), b""
+        if piece:
+            yield piece
+        if decoder.eof:
+            waiting = decoder.unused_data or read(at, _READ)
+            at += 0 if decoder.unused_data else len(waiting)
+            if not waiting:
+                return
+            decoder = bz2.BZ2Decompressor()
+
+
+def _step(decoder: bz2.BZ2Decompressor, data: bytes, at: int) -> bytes:
+    try:
+        return decoder.decompress(data, _PIECE)
+    except (OSError, ValueError) as error:
+        raise DamagedContainer(
+            f"The bzip2 data are damaged before byte {at}; fetch the file again or restore a copy."
+        ) from error
+
+
+def read_head(read: ReadAt, size: int) -> bytes:
+    """Return the first ``size`` bytes of the content, fewer only if there are no more.
+
+    Only the compressed bytes that hold them are read and decoded.
+    """
+    head = bytearray()
+    for piece in expand_bzip2(read):
+        head += piece
+        if len(head) >= size:
+            break
+    return bytes(head[:size])

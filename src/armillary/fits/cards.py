@@ -1,0 +1,176 @@
+"""Cards: 80 bytes each, read exactly and written in fixed format (FITS 4.0, sections 4.1 and 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from armillary.fits.errors import InvalidValue
+from armillary.fits.models import CARD, Card, Value
+from armillary.fits.values import Reading, read_field, write_value
+
+COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
+BLANK_CARD = b" " * CARD
+MAX_STRING = 68
+END = b"END     "
+
+# Bytes outside printable ASCII are illegal in headers: shown as "?", like astropy; NUL padding as blanks.
+_PRINTABLE = bytes(b if 32 <= b < 127 else 32 if b == 0 else 63 for b in range(256))
+
+
+def printable(raw: bytes) -> bytes:
+    """Return header bytes with everything outside printable ASCII replaced, of the same length."""
+    return raw.translate(_PRINTABLE)
+
+
+def find_end(raw: bytes, start: int = 0) -> int:
+    """Return the offset of the END card at or after ``start``, a multiple of 80; -1 if there is none.
+
+    The text END elsewhere in a card does not count; whatever follows column 8 of the card does not matter.
+    """
+    # The first letters of all cards are few bytes: searching them is 30 times faster than searching the text.
+    letters = raw[start::CARD]
+    at = letters.find(b"E")
+    while at >= 0 and raw[start + at * CARD : start + at * CARD + 8] != END:
+        at = letters.find(b"E", at + 1)
+    return start + at * CARD if at >= 0 else -1
+
+
+def body_of(raw: bytes) -> bytes:
+    """Return the cards before END; all of them, filled up to whole cards, if there is no END."""
+    end = find_end(raw)
+    return raw[:end] if end >= 0 else raw + b" " * (-len(raw) % CARD)
+
+
+def split_cards(body: bytes) -> list[bytes]:
+    """Return the 80-byte pieces of a header."""
+    return [body[at : at + CARD] for at in range(0, len(body), CARD)]
+
+
+@lru_cache(maxsize=1 << 14)
+def keyword_of(field: bytes) -> str:
+    """Return the keyword in columns 1 to 8: upper case, without trailing blanks."""
+    return printable(field).decode("ascii").rstrip(" ").upper()
+
+
+def parse_card(raw: bytes) -> Card:
+    """Read one logical card; what cannot be read has the value ``None`` and keeps its bytes.
+
+    The value of COMMENT, HISTORY and blank keywords is their text.
+    """
+    text = printable(raw).decode("ascii")
+    keyword = keyword_of(raw[:8])
+    if keyword in COMMENTARY:
+        return Card(keyword, text[8:CARD].rstrip(" "), "", raw)
+    if keyword == "HIERARCH" and "=" in text[8:CARD]:
+        name, _, field = text[8:CARD].partition("=")
+        return _card(" ".join(name.upper().split()) or keyword, field, text, raw)
+    if text[8:10] == "= ":
+        return _card(keyword, text[10:CARD], text, raw)
+    return Card(keyword, None, text[8:CARD].strip(" "), raw)
+
+
+def is_legal(raw: bytes) -> bool:
+    """Tell whether a card has a value indicator and a value field that can be read."""
+    text = printable(raw[:CARD]).decode("ascii")
+    return text[8:10] == "= " and read_field(text[10:]).legal
+
+
+def _card(keyword: str, field: str, text: str, raw: bytes) -> Card:
+    """Return the card of a value field and the CONTINUE cards behind it."""
+    first = read_field(field)
+    if len(raw) <= CARD or not isinstance(first.value, str):
+        return Card(keyword, first.value, first.comment, raw)
+    rest = [read_field(text[at + 8 : at + CARD]) for at in range(CARD, len(raw), CARD)]
+    parts = [str(r.value) for r in (first, *rest)]
+    value = "".join(part.removesuffix("&") for part in parts[:-1]) + parts[-1]
+    return Card(keyword, value.rstrip(" "), " ".join(r.comment for r in (first, *rest) if r.comment), raw)
+
+
+def extent(cards: Sequence[bytes], first: int) -> int:
+    """Return the index after the last card of the logical card at ``first``.
+
+    A string that ends in ``&`` goes on in a CONTINUE card that holds a string (FITS 4.0, section 4.2.1.2).
+    """
+    stop = first + 1
+    if stop < len(cards) and cards[stop][:8] == b"CONTINUE" and b"&" in cards[first]:
+        reading: Reading | Card = parse_card(cards[first])
+        while stop < len(cards) and cards[stop][:10] == b"CONTINUE  " and _goes_on(reading.value):
+            reading = read_field(printable(cards[stop][8:]).decode("ascii"))
+            if not isinstance(reading.value, str):
+                return stop
+            stop += 1
+    return stop
+
+
+def _goes_on(value: Value) -> bool:
+    return isinstance(value, str) and value.endswith("&")
+
+
+def format_card(keyword: str, value: Value, comment: str = "") -> bytes:
+    """Return the card or cards of a keyword in fixed format; a comment that does not fit is cut.
+
+    Strings longer than 68 characters, doubled quotes counted, continue in CONTINUE cards with the comment
+    on the last one. COMMENT, HISTORY and blank keywords take a string and wrap it.
+
+    Raises
+    ------
+    InvalidValue
+        If the value has no FITS form.
+    """
+    return fit_card(keyword, value, comment)[0]
+
+
+def fit_card(keyword: str, value: Value, comment: str = "") -> tuple[bytes, str]:
+    """Return the card or cards of :func:`format_card` and the end of the comment that did not fit."""
+    try:
+        if keyword in COMMENTARY:
+            return _commentary(keyword, value), ""
+        if isinstance(value, str) and len(value.replace("'", "''")) > MAX_STRING:
+            return _long_string(keyword, value, comment)
+        card, cut = _with_comment(f"{keyword:<8}= {write_value(value)}", comment)
+        return card.encode("ascii"), cut
+    except UnicodeEncodeError:
+        raise InvalidValue(f"Invalid value for keyword {keyword}: FITS headers are ASCII") from None
+
+
+def _commentary(keyword: str, value: Value) -> bytes:
+    if not isinstance(value, str):
+        raise InvalidValue(f"Invalid value for keyword {keyword}: it takes text")
+    lines = [value[at : at + 72] for at in range(0, len(value), 72)] or [""]
+    return "".join(f"{keyword:<8}{line:<72}" for line in lines).encode("ascii")
+
+
+def _with_comment(card: str, comment: str) -> tuple[str, str]:
+    """Return 80 characters and the rest of the comment; the blank after the slash yields first."""
+    if not comment:
+        return f"{card.rstrip(' '):<{CARD}}", ""
+    room = CARD - len(card) - 3
+    mark = " / " if len(comment) <= room else " /"
+    room = max(0, CARD - len(card) - len(mark))
+    kept = comment[:room].rstrip(" ")
+    return f"{card + mark + kept if kept else card:<{CARD}}", comment[room:].strip(" ")
+
+
+def _long_string(keyword: str, value: str, comment: str) -> tuple[bytes, str]:
+    pieces = _pieces(value.replace("'", "''"))
+    if comment and len(pieces[-1]) + len(comment) > MAX_STRING - 3:
+        pieces.append("")
+    prefix, cards = f"{keyword:<8}= ", ""
+    for piece in pieces[:-1]:
+        cards += f"{prefix}'{piece}&'".ljust(CARD)
+        prefix = "CONTINUE  "
+    last, cut = _with_comment(f"{prefix}'{pieces[-1]}'", comment)
+    return (cards + last).encode("ascii"), cut
+
+
+def _pieces(escaped: str) -> list[str]:
+    """Return pieces of at most 67 characters that do not divide a doubled quote."""
+    pieces, width = [], MAX_STRING - 1
+    while len(escaped) > width:
+        piece = escaped[:width]
+        quotes = len(piece) - len(piece.rstrip("'"))
+        cut = width - quotes % 2
+        pieces.append(escaped[:cut])
+        escaped = escaped[cut:]
+    return [*pieces, escaped]

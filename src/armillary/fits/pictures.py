@@ -1,0 +1,85 @@
+"""Pictures of FITS images for people: previews and thumbnails, as JPEG in shades of grey."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from armillary.fits.models import Layout, ReadAt
+from armillary.fits.planes import first_plane
+from armillary.fits.shrink import shrink
+from armillary.fits.zscale import zscale
+
+_QUALITY = 88
+_ASINH_SOFTENING = 10.0
+
+
+class Stretch(StrEnum):
+    """How values between black and white become shades."""
+
+    LINEAR = "linear"
+    ASINH = "asinh"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A JPEG file and its size in pixels."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+def preview(
+    layout: Layout, read: ReadAt, *, long_side_px: int = 1024, stretch: Stretch = Stretch.LINEAR
+) -> Picture | None:
+    """Return a picture of the first image in the file, at most ``long_side_px`` long; nothing without one.
+
+    Of an image with more than two axes the first plane is shown. The image is reduced by whole numbers of
+    pixels and never enlarged; north of the array (the last row) is up; undefined pixels are black.
+
+    Raises
+    ------
+    TruncatedFile
+        If the file ends inside the image.
+    """
+    plane = first_plane(layout, read)
+    if plane is None:
+        return None
+    cell = -(-max(plane.width, plane.height) // long_side_px)
+    small = shrink(plane, cell)
+    return _encode(Image.fromarray(_shades(small, stretch)[::-1]))
+
+
+def thumbnail(picture: Picture, *, height: int = 128) -> Picture:
+    """Return the picture reduced to a height in pixels; one that is not higher stays as it is."""
+    if picture.height <= height:
+        return picture
+    width = max(1, round(picture.width * height / picture.height))
+    with Image.open(io.BytesIO(picture.jpeg)) as image:
+        return _encode(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0))
+
+
+def _shades(values: npt.NDArray[np.float64], stretch: Stretch) -> npt.NDArray[np.uint8]:
+    black, white = zscale(values)
+    if not white > black:
+        return np.zeros(values.shape, np.uint8)
+    level = (values - black) / (white - black)
+    # Of NaN and 0, fmax takes the 0, so undefined pixels become black.
+    np.minimum(np.fmax(level, 0.0, out=level), 1.0, out=level)
+    if stretch is Stretch.ASINH:
+        level = np.arcsinh(level * _ASINH_SOFTENING) / np.arcsinh(_ASINH_SOFTENING)
+    level *= 255.0
+    level += 0.5
+    return level.astype(np.uint8)
+
+
+def _encode(image: Image.Image) -> Picture:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=_QUALITY)
+    return Picture(jpeg=out.getvalue(), width=image.width, height=image.height)

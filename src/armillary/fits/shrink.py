@@ -1,0 +1,70 @@
+"""Make an image small by the mean of N x N cells, strip by strip."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from armillary.fits.planes import Plane
+from armillary.fits.tiles import Pixels
+
+Floats = npt.NDArray[np.float64]
+
+# Measured: larger strips fall out of the second-level cache once widened to 32 bits.
+_STRIP_BYTES = 1 << 19
+_INT32_CELLS = 1 << 15
+
+
+def shrink(plane: Plane, cell: int) -> Floats:
+    """Return the means of cells of ``cell`` x ``cell`` pixels, in physical values.
+
+    Undefined pixels (NaN, infinite, BLANK) do not count; a cell without any other is NaN. The cells at the
+    far edges hold the pixels that are left.
+    """
+    strip = max(1, _STRIP_BYTES // (plane.row_bytes * cell)) * cell
+    parts = [
+        _cell_means(plane.rows(at, min(at + strip, plane.height)), cell, plane.blank)
+        for at in range(0, plane.height, strip)
+    ]
+    return np.concatenate(parts) * plane.scale + plane.zero
+
+
+def _cell_means(rows: Pixels, cell: int, blank: int | None) -> Floats:
+    values = rows.astype(_sum_type(rows.dtype, cell))
+    undefined = values == blank if blank is not None else None
+    if undefined is None or not undefined.any():
+        with np.errstate(invalid="ignore", over="ignore"):
+            sums = _cell_sums(values, cell)
+        if bool(np.isfinite(sums).all()):
+            return sums / _cell_counts(rows.shape, cell)
+        undefined = ~np.isfinite(values)
+    values[undefined] = 0
+    counts = _cell_sums((~undefined).astype(np.int32), cell)
+    with np.errstate(invalid="ignore", over="ignore"):
+        means: Floats = _cell_sums(values, cell) / np.where(counts, counts, np.nan)
+    return means
+
+
+def _sum_type(dtype: np.dtype[np.generic], cell: int) -> type[np.generic]:
+    """Return a type that holds the sum of a cell; the narrowest is the fastest."""
+    if dtype.kind in "iub" and dtype.itemsize <= 2 and cell * cell <= _INT32_CELLS:
+        return np.int32
+    return np.int64 if dtype.kind in "iub" and dtype.itemsize <= 4 else np.float64
+
+
+def _cell_sums(values: Pixels, cell: int) -> Pixels:
+    # Adding every N-th row and column as whole slices is ten times as fast as summing over reshaped axes.
+    tall = values[::cell].copy()
+    for offset in range(1, min(cell, values.shape[0])):
+        more = values[offset::cell]
+        tall[: len(more)] += more
+    sums: Pixels = tall[:, ::cell].copy()
+    for offset in range(1, min(cell, values.shape[1])):
+        more = tall[:, offset::cell]
+        sums[:, : more.shape[1]] += more
+    return sums
+
+
+def _cell_counts(shape: tuple[int, ...], cell: int) -> npt.NDArray[np.int64]:
+    tall, wide = (np.minimum(cell, length - np.arange(0, length, cell)) for length in shape)
+    return tall[:, None] * wide[None, :]

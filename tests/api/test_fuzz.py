@@ -1,0 +1,50 @@
+"""Whatever is sent to any route, the fault is never ours."""
+
+from __future__ import annotations
+
+import warnings
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+
+from armillary.access.models import Scope
+from tests.support.running import Running
+
+EXAMPLES = 30
+
+
+def test_no_request_brings_a_server_error(server: Running, shared_file: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+        operations = [found.ok() for found in schema.get_all_operations()]
+    assert len(operations) >= 9
+    headers = {"X-Api-Key": server.secret(Scope.ADMIN)}
+    for operation in operations:
+
+        @hypothesis.settings(
+            max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        )
+        @given(case=operation.as_strategy(), known=st.booleans())
+        def attempt(case: schemathesis.Case, known: bool) -> None:
+            if known and "name" in case.path_parameters:
+                case.path_parameters["name"] = shared_file
+            if case.query.get("wait"):
+                case.query["wait"] = 0.01
+            response = case.call(headers=headers)
+            case.validate_response(response, checks=[not_a_server_error])
+
+        attempt()
+
+
+@pytest.mark.parametrize("path", ["/v1/frames", "/v1/health", "/upload_file/a.fits", "/file/x", "/"])
+def test_methods_that_a_route_has_not_are_told(server: Running, path: str) -> None:
+    with server.client(scope=Scope.ADMIN) as client:
+        reply = client.request("DELETE", path)
+    assert reply.status_code == 405
+    assert reply.headers["Allow"]
+    assert reply.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,244 @@
+"""The web process can neither write files nor change orders, and needs to do neither."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from armillary.access.models import Scope
+from armillary.base.database import Role
+from armillary.context import Context, open_context
+from tests.api.conftest import Maker
+from tests.support.night import gemini_file
+from tests.support.running import COOKIE, Running, started
+
+NOBODY = 65534
+MAY_INSERT = {"work_order", "update_request"}
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+
+
+def try_as_web(server: Running, *statements: str) -> list[str | None]:
+    """Return the error state of each statement run in the role of the web process, None if it succeeds."""
+
+    async def attempt(context: Context, statement: str) -> str | None:
+        async with context.database.raw() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                await connection.execute(statement)
+            except asyncpg.PostgresError as error:
+                return error.sqlstate
+            finally:
+                await transaction.rollback()
+        return None
+
+    async def body() -> list[str | None]:
+        async with open_context(server.settings, Role.WEB) as context:
+            return [await attempt(context, statement) for statement in statements]
+
+    return asyncio.run(body())
+
+
+def columns_of_tables(server: Running) -> dict[str, list[str]]:
+    """Return the columns of every table."""
+    found: dict[str, list[str]] = {}
+    query = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+    for table, column in server.sql(query):
+        found.setdefault(table, []).append(column)
+    return found
+
+
+def test_the_web_role_changes_and_deletes_nothing(server: Running) -> None:
+    tables = columns_of_tables(server)
+    assert {"work_order", "version", "edit", "frame", "token", "update_request"} <= set(tables)
+    statements = [
+        statement
+        for table, columns in tables.items()
+        for statement in (
+            f"DELETE FROM {table}",
+            f"TRUNCATE {table} CASCADE",
+            f"DROP TABLE {table} CASCADE",
+            f"SELECT 1 FROM {table} FOR UPDATE",
+            *(f"UPDATE {table} SET {column} = DEFAULT" for column in columns),
+        )
+    ]
+    allowed = [
+        s for s, state in zip(statements, try_as_web(server, *statements), strict=True) if state != "42501"
+    ]
+    assert allowed == []
+
+
+def test_the_web_role_inserts_requests_and_unstarted_orders_only(server: Running) -> None:
+    tables = sorted(set(columns_of_tables(server)) - MAY_INSERT)
+    states = try_as_web(server, *(f"INSERT INTO {table} DEFAULT VALUES" for table in tables))
+    assert dict(zip(tables, states, strict=True)) == dict.fromkeys(tables, "42501")
+    order = "INSERT INTO work_order (kind, args{}) VALUES ('echo', '{{}}'{})"
+    fields = {
+        "state": "'Completed'", "response": "'{}'", "intent": "'{}'", "fence": "5", "attempts": "0",
+        "lease_owner": "'x'", "error": "'x'", "finished": "now()", "revision": "2", "leader_id": "1",
+    }  # fmt: skip
+    statements = [order.format(f", {name}", f", {value}") for name, value in fields.items()]
+    assert try_as_web(server, order.format("", "")) == [None]
+    assert try_as_web(server, *statements) == ["42501"] * len(statements)
+
+
+def test_the_web_role_owns_nothing_and_becomes_nobody_else(server: Running) -> None:
+    states = try_as_web(
+        server,
+        "SET ROLE armillary_worker",
+        "SET ROLE armillary_owner",
+        "CREATE TABLE mine (x int)",
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "COPY file TO PROGRAM 'true'",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT lo_import('/etc/passwd')",
+        "ALTER ROLE armillary_web SUPERUSER",
+    )
+    assert states == ["42501"] * 8
+    lent = server.sql(
+        "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname = 'public' AND p.prosecdef AND has_function_privilege('armillary_web', p.oid, 'EXECUTE')"
+    )
+    assert set(lent) <= {("work_order_merge",)}
+
+
+def test_no_merge_changes_an_order_for_a_header_update(server: Running, a_file: Maker) -> None:
+    name = a_file()
+    with server.held(name):
+        reply = server.post([{"filename": name, "values": {"generic": {"A": 1}}}])
+        query = "SELECT to_jsonb(w) FROM work_order w WHERE request_id::text = $1"
+        (before,) = server.sql(query, reply.headers["Armillary-Request"])
+        assert before[0]["unique_key"] is None
+    assert server.status(reply)["items"][0]["state"] == "completed"
+
+
+def test_the_running_web_process_uses_the_web_role(server: Running) -> None:
+    with server.client() as client:
+        assert client.get("/v1/health").status_code == 200
+    roles = server.sql(
+        "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'armillary web'"
+    )
+    assert roles == [("armillary_web",)]
+
+
+@contextlib.contextmanager
+def tcp_to(path: Path) -> Iterator[int]:
+    """Pass connections to a free port of the loopback on to a socket that only we may open."""
+    ready, stop, port = threading.Event(), asyncio.Event(), 0
+    loop = asyncio.new_event_loop()
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(1 << 16):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_unix_connection(path)
+        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
+
+    async def body() -> None:
+        nonlocal port
+        listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        ready.set()
+        await stop.wait()
+        listener.close()
+
+    def run() -> None:
+        loop.run_until_complete(body())
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield port
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+@contextlib.contextmanager
+def served_by_a_stranger(server: Running) -> Iterator[Running]:
+    """Serve as an account that may read the store and write the staging area, and nothing else."""
+    data = server.settings.data
+    data.chmod(0o711)
+    (data / "staging").mkdir(exist_ok=True)
+    os.chown(data / "staging", NOBODY, NOBODY)
+    with (
+        tcp_to(data / "postgres" / "run" / ".s.PGSQL.5432") as port,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        dsn = f"postgresql://armillary_web@127.0.0.1:{port}/armillary"
+        child = Path(__file__).with_name("serving_child.py")
+        command = [sys.executable, str(child), str(data), str(listener.fileno()), str(NOBODY)]
+        environment = {"ARMILLARY_DATABASE__WEB_URL": dsn, "HOME": "/nonexistent"}
+        with started(command, environment, pass_fds=(listener.fileno(),)) as process:
+            await_health(url)
+            assert f"\nUid:\t{NOBODY}\t{NOBODY}" in Path(f"/proc/{process.pid}/status").read_text()
+            try:
+                yield Running(url, server.settings, server.tokens)
+            finally:
+                data.chmod(0o700)
+
+
+def await_health(url: str) -> None:
+    """Wait until a server answers; its socket listens from the start."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/v1/health", timeout=60, trust_env=False).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(url)
+
+
+@as_root
+def test_a_web_process_that_cannot_write_files_serves_edits_and_uploads(
+    server: Running, a_file: Maker
+) -> None:
+    name = a_file(copy=True)
+    secrets = {scope: server.secret(scope) for scope in (Scope.EDIT, Scope.READ, Scope.UPLOAD)}
+    (stored,) = server.settings.data.glob(f"store/**/{name}")
+    assert stored.stat().st_uid != NOBODY
+    assert not stored.stat().st_mode & 0o022
+    with (
+        served_by_a_stranger(server) as web,
+        httpx.Client(base_url=web.url, trust_env=False, timeout=60) as client,
+    ):
+        read = {"X-Api-Key": secrets[Scope.READ]}
+        before = client.get(f"/file/{name}", headers=read)
+        assert before.content == stored.read_bytes()
+        cookie = {"Cookie": f"{COOKIE}={secrets[Scope.EDIT]}"}
+        reply = client.post(
+            "/update_headers", json=[{"filename": name, "values": {"qa_state": "Fail"}}], headers=cookie
+        )
+        assert reply.json() == [{"result": True, "id": name}]
+        document = client.get(reply.headers["Location"], params={"wait": 60}, headers=cookie).json()
+        assert (document["done"], document["items"][0]["changed"]) == (True, True)
+        after = client.get(f"/file/{name}", headers=read)
+        assert b"'BAD" in after.content
+        assert after.content == stored.read_bytes()
+        content = gemini_file(DATALAB="GN-STRANGER-1")
+        cookie = {"Cookie": f"gemini_fits_upload_auth={secrets[Scope.UPLOAD]}"}
+        sent = client.post("/upload_file/N20260106S0001.fits", content=content, headers=cookie)
+        assert sent.json()[0]["size"] == len(content)
+        server.settle()
+        assert client.get("/file/N20260106S0001.fits", headers=read).content == content

@@ -1,0 +1,105 @@
+"""`POST /upload_file`: who may, what is refused, what arrives."""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from armillary.access.models import Scope
+from armillary.base.work import NewOrder, outcomes, submit, wait_for
+from armillary.context import Context
+from tests.support.night import gemini_file
+from tests.support.running import Running
+
+
+def upload(server: Running, path: str, content: bytes | Iterator[bytes], **headers: str) -> httpx.Response:
+    """Send a file with the cookie of the old clients."""
+    cookie = {"Cookie": f"gemini_fits_upload_auth={server.secret(Scope.UPLOAD)}"}
+    with server.client(headers=cookie | headers) as client:
+        return client.post(f"/upload_file/{path}", content=content)
+
+
+def fetch(server: Running, path: str) -> bytes:
+    """Return the bytes of a file."""
+    with server.client(scope=Scope.READ) as client:
+        return client.get(f"/file/{path}").raise_for_status().content
+
+
+@pytest.mark.parametrize("path", ["", "2026/jan", "processed_cal"])
+def test_an_upload_is_ingested_and_comes_back(server: Running, path: str) -> None:
+    name = f"N20260107S{len(path):04d}.fits.bz2"
+    content = bz2.compress(gemini_file(DATALAB=f"GN-UPLOAD-{path}"))
+    reply = upload(server, f"{path}/{name}" if path else name, content)
+    stored = "" if path == "processed_cal" else path
+    md5 = hashlib.md5(content).hexdigest()
+    assert reply.json() == [{"filename": name, "path": stored, "size": len(content), "md5": md5}]
+    assert list(reply.json()[0]) == ["filename", "path", "size", "md5"]
+    server.settle()
+    assert fetch(server, name) == content
+    assert fetch(server, f"{stored}/{name}".strip("/")) == content
+
+
+def test_a_chunked_upload_is_taken(server: Running) -> None:
+    content = gemini_file(DATALAB="GN-CHUNKS")
+
+    def pieces() -> Iterator[bytes]:
+        for at in range(0, len(content), 1000):
+            yield content[at : at + 1000]
+
+    assert upload(server, "N20260107S0100.fits", pieces()).json()[0]["size"] == len(content)
+    server.settle()
+    assert fetch(server, "N20260107S0100.fits") == content
+
+
+@pytest.mark.parametrize("scope", [None, Scope.READ, Scope.EDIT])
+def test_only_tokens_for_uploads_upload(server: Running, scope: Scope | None) -> None:
+    with server.client(scope=scope) as client:
+        reply = client.post("/upload_file/x.fits", content=b"x")
+    assert reply.status_code == (403 if scope else 401)
+    assert reply.headers.get("WWW-Authenticate") == (None if scope else "Bearer")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "%2e%2e/x.fits", "a/%2e%2e/%2e%2e/x.fits", ".hidden.fits", "a//x.fits", "%00.fits", "a%09b.fits",
+     "x%5cy.fits", "x" * 300 + ".fits", "y/" * 700 + "x.fits"],
+)  # fmt: skip
+def test_names_that_lead_elsewhere_are_refused(server: Running, path: str) -> None:
+    reply = upload(server, path, b"x")
+    assert (reply.status_code, reply.json()["code"]) == (400, "bad_file_name")
+    assert upload(server, "x.fits?batch=%00", b"x").status_code == 400
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(server: Running) -> None:
+    address = httpx.URL(server.url)
+    head = "POST /upload_file/N20260107S0200.fits HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+    with socket.create_connection((address.host, address.port or 80)) as one:
+        one.sendall(f"{head}X-Api-Key: {server.secret(Scope.UPLOAD)}\r\n\r\n".encode() + b"x" * 5000)
+    query = "SELECT count(*) FROM work_order WHERE kind = 'ingest_upload' AND args->>'filename' = $1"
+    assert upload(server, "N20260107S0201.fits", gemini_file(DATALAB="GN-AFTER")).status_code == 200
+    server.settle()
+    assert server.sql(query, "N20260107S0200.fits") == [(0,)]
+    deadline = time.monotonic() + 10
+    while left := list((server.settings.data / "staging").glob("*")):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.01)
+
+
+def test_echo_answers_with_its_argument(server: Running) -> None:
+    said = {"nested": [1, 2.5, None, "ü"]}
+
+    async def action(context: Context) -> object:
+        async with context.database.begin() as connection:
+            ids = await submit(connection, [NewOrder(kind="echo", args={"echo": said})], keyed_fifo=False)
+        await wait_for(context.database, context.bus, ids, 30)
+        async with context.database.begin() as connection:
+            return (await outcomes(connection, ids))[ids[0]].response
+
+    response = server.act(action)
+    assert (response.ok, response.error, response.value) == (True, "", said)  # type: ignore[attr-defined]

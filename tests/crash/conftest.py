@@ -1,0 +1,6 @@
+"""Fixtures of this package."""
+
+from tests.support.archive import archive
+from tests.support.postgres import postgres
+
+__all__ = ["archive", "postgres"]

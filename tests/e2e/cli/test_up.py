@@ -1,0 +1,154 @@
+"""`armillary up` from its one line to its clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.archive import put
+from tests.support.command import STOP_S, Commands, address_of, finish, servers_of
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    return Commands(tmp_path / "data")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_up_says_one_line_and_stops_with_its_database(commands: Commands, number: signal.Signals) -> None:
+    process = commands.start("up", "--port", "0")
+    address = address_of(process)
+    with urllib.request.urlopen(f"{address}/v1/health") as reply:
+        assert reply.status == 200
+    assert len(servers_of(commands.data)) > 3
+    began = time.monotonic()
+    process.send_signal(number)
+    said = finish(process)
+    assert time.monotonic() - began < STOP_S / 2
+    assert (said.out, said.code) == ("", 0)
+    assert servers_of(commands.data) == []
+
+
+def test_what_cannot_start_says_why(commands: Commands) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        said = commands.run("up", "--port", port, code=1)
+    assert f"Port {port}" in said.err
+    assert "choose another with --port" in said.err
+    with commands.up():
+        said = commands.run("up", "--port", "0", code=1)
+        assert "runs on" in said.err
+        assert "stop it first" in said.err
+
+
+def test_a_mistyped_directory_is_not_made(commands: Commands) -> None:
+    for words in (
+        ("search",),
+        ("edit", "a.fits", "A=1"),
+        ("history", "a.fits"),
+        ("verify",),
+        ("token", "list"),
+    ):
+        said = commands.run(*words, code=1)
+        assert f"There is no archive in {commands.data}" in said.err
+        assert "Check --data" in said.err
+    assert not commands.data.exists()
+
+
+def test_two_commands_at_once_share_a_database_that_stops_after_them(
+    commands: Commands, tmp_path: Path
+) -> None:
+    for night in "abc":
+        put(tmp_path / night / f"{night}.fits")
+    running = [commands.start("ingest", tmp_path / night, "--json") for night in "abc"]
+    for process in running:
+        said = finish(process)
+        assert said.code == 0, said
+        assert json.loads(said.out) == {"ingested": 1, "skipped": 0, "failed": []}
+    assert len(commands.run("search", "--json").json()["frames"]) == 3
+    assert servers_of(commands.data) == []
+
+
+def test_the_demonstration_fills_every_list_and_comes_once(commands: Commands) -> None:
+    began = time.monotonic()
+    with commands.up("--demo"):
+        assert time.monotonic() - began < 60
+        deadline = time.monotonic() + 120
+        while len(frames := commands.run("search", "--json").json()["frames"]) < 5 or not _reverted(
+            commands, frames
+        ):
+            assert time.monotonic() < deadline
+        assert len({frame["instrument"] for frame in frames}) == 3
+        assert {Path(frame["filename"]).suffix for frame in frames} >= {".fits", ".bz2", ".gz", ".fz"}
+        assert commands.run("verify", "--json").json()["failed"] == []
+    process = commands.start("up", "--port", "0", "--demo")
+    address_of(process)
+    assert process.stderr is not None
+    assert "demonstration night is in" in process.stderr.readline()
+    assert {frame["name"] for frame in commands.run("search", "--json").json()["frames"]} == {
+        frame["name"] for frame in frames
+    }
+    process.send_signal(signal.SIGTERM)
+    said = finish(process)
+    assert said.code == 0
+    assert "stopped" not in said.err
+
+
+def _reverted(commands: Commands, frames: list[dict[str, object]]) -> bool:
+    names = sorted(str(frame["name"]) for frame in frames if str(frame["name"]).startswith("N"))
+    pasts = [commands.run("history", name, "--json").json() for name in names[:2]]
+    return any(version["origin"] == "revert" for past in pasts for version in past)
+
+
+def test_a_watched_folder_is_taken_in_by_a_running_program(commands: Commands, tmp_path: Path) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    with commands.up():
+        assert commands.run("ingest", "--watch", folder).out == "0 ingested, 0 skipped, 0 failed\n"
+        put(folder / "new.fits")
+        deadline = time.monotonic() + 60
+        while not commands.run("search", "--json").json()["frames"]:
+            assert time.monotonic() < deadline
+    commands.run("ingest", "--watch", "--copy", folder, code=2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_an_unreadable_file_is_named_and_the_others_get_in(tmp_path: Path) -> None:
+    stranger = pwd.getpwnam("nobody")
+    for place in (*reversed(tmp_path.parents), tmp_path):
+        if str(place).startswith("/tmp/pytest") and place.stat().st_mode & 0o005 != 0o005:
+            place.chmod(0o755)
+    trial = [sys.executable, "-c", "import armillary.cli"]
+    try:
+        subprocess.run(
+            trial, user=stranger.pw_uid, group=stranger.pw_gid, cwd="/", check=True, capture_output=True
+        )
+    except (PermissionError, subprocess.CalledProcessError):
+        pytest.skip("another account cannot run this Python")
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, stranger.pw_uid, stranger.pw_gid)
+    put(home / "in" / "fine.fits")
+    secret = put(home / "in" / "secret.fits")
+    secret.chmod(0)
+    closed = home / "in" / "closed"
+    closed.mkdir(mode=0o700)
+    options = {"user": stranger.pw_uid, "group": stranger.pw_gid, "extra_groups": [], "cwd": home}
+    said = Commands(home / "data").run("ingest", home / "in", "--json", code=1, **options).json()
+    assert said["ingested"] == 1
+    errors = {one["path"]: one["error"] for one in said["failed"]}
+    assert set(errors) == {str(secret), str(closed)}
+    assert "permission denied; let the account" in errors[str(secret)]
+    assert "check the permissions of the directory" in errors[str(closed)]

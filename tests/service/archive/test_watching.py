@@ -1,0 +1,204 @@
+"""What comes to rest in a watched folder is taken in by itself, once, and whatever happened meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from armillary.archive import watching
+from armillary.archive.errors import NotWatchable
+from armillary.archive.service import present_by_name
+from armillary.base.postgres.server import EmbeddedServer
+from tests.support.archive import Archive, an_archive, put
+from tests.support.headers import a_file
+
+
+@pytest.fixture
+async def quick(postgres: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Archive]:
+    async with an_archive(postgres, tmp_path, quiet_s=0.6) as archive:
+        yield archive
+
+
+@asynccontextmanager
+async def watched(archive: Archive) -> AsyncIterator[Path]:
+    """Watch a folder, with a worker, while the block runs."""
+    folder = archive.directory / "in"
+    folder.mkdir(exist_ok=True)
+    await archive.ingest(folder, watched=True)
+    stop = asyncio.Event()
+    tasks = [
+        asyncio.create_task(watching.watch_roots(archive.context, stop)),
+        asyncio.create_task(archive.worker().run(stop)),
+    ]
+    try:
+        yield folder
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+async def until(
+    archive: Archive, condition: Callable[[list[str]], bool], *, patience_s: float = 20.0
+) -> list[str]:
+    deadline = time.monotonic() + patience_s
+    while not condition(names := await archive.find()):
+        assert time.monotonic() < deadline, names
+        await asyncio.sleep(0.05)
+    return names
+
+
+async def test_files_written_renamed_and_grown_are_taken_in_once_they_rest(quick: Archive) -> None:
+    put(quick.directory / "in" / "before.fits")
+    async with watched(quick) as folder:
+        put(folder / "written.fits", mtime_ns=time.time_ns())
+        put(quick.directory / "else.fits").rename(folder / "renamed.fits")
+        put(folder / "broken.fits", b"no FITS at all")
+        put(folder / "notes.txt", b"no matter")
+        whole, growing = a_file(extensions=3), folder / "night" / "growing.fits"
+        growing.parent.mkdir()
+        for stop in range(2880, len(whole) + 2880, 5760):
+            growing.write_bytes(whole[:stop])
+            assert "growing.fits" not in await quick.find()
+            await asyncio.sleep(0.2)
+        growing.write_bytes(whole)
+        names = await until(quick, lambda found: len(found) == 4)
+    assert set(names) == {"before.fits", "written.fits", "renamed.fits", "growing.fits"}
+    assert len((await quick.history("growing.fits")).versions) == 1
+
+
+async def test_a_restart_picks_up_what_came_and_changed_meanwhile(quick: Archive) -> None:
+    put(quick.directory / "in" / "old.fits")
+    async with watched(quick) as folder:
+        await until(quick, lambda found: found == ["old.fits"])
+    put(folder / "new.fits")
+    put(folder / "old.fits", a_file(extensions=2), mtime_ns=time.time_ns())
+    async with watched(quick):
+        await until(quick, lambda found: len(found) == 2)
+        deadline = time.monotonic() + 20
+        while len((await quick.version("old.fits")).hdus) != 3:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
+
+async def test_a_broken_file_is_tried_again_only_when_it_changes(tmp_path: Path) -> None:
+    waiting = watching.Waiting(quiet_s=0.0)
+    path = put(tmp_path / "a.fits", b"broken")
+
+    def comes_to_rest() -> list[Path]:
+        waiting.expect([path])
+        waiting.rested()
+        return waiting.rested()
+
+    assert comes_to_rest() == [path]
+    assert comes_to_rest() == []
+    os.utime(path)
+    assert comes_to_rest() == [path]
+    path.unlink()
+    assert comes_to_rest() == []
+    put(path)
+    assert comes_to_rest() == [path]
+
+
+async def test_only_whole_roots_can_be_watched(archive: Archive) -> None:
+    path = put(archive.directory / "in" / "deep" / "a.fits")
+    await archive.ingest(archive.directory / "in")
+    for bad in (path, path.parent, archive.directory / "absent"):
+        with pytest.raises(NotWatchable, match="watch"):
+            await archive.ingest(bad, watched=True)
+
+
+async def until_present(archive: Archive, name: str, keys: set[str]) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        async with archive.context.database.begin() as connection:
+            found = {one.location.key for one in await present_by_name(connection, [name])}
+        if found == keys:
+            return
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.05)
+
+
+async def test_moved_and_deleted_files_are_present_no_more(
+    quick: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "RECONCILE_S", 0.3)
+    moved = put(quick.directory / "in" / "a.fits")
+    deleted = put(quick.directory / "in" / "b.fits")
+    put(quick.directory / "in" / "c.fits")
+    async with watched(quick) as folder:
+        deleted.unlink()
+        await until_present(quick, "b.fits", set())
+        (folder / "2026").mkdir()
+        moved.rename(folder / "2026" / "a.fits")
+        await until_present(quick, "a.fits", {"2026/a.fits"})
+        await until_present(quick, "c.fits", {"c.fits"})
+    assert (await quick.set("a.fits", OBSERVER="me"))["changed"]
+
+
+async def test_a_folder_is_watched_only_as_long_as_it_is_to_be(
+    quick: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "ROOTS_S", 0.1)
+    begun, ended = asyncio.Event(), asyncio.Event()
+    watch = watching._watch
+
+    async def observed(*given: Any) -> None:
+        begun.set()
+        try:
+            await watch(*given)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(watching, "_watch", observed)
+    async with watched(quick) as folder, asyncio.timeout(30):
+        await begun.wait()
+        await quick.ingest(folder, watched=False)
+        await ended.wait()
+        begun.clear()
+        put(folder / "late.fits")
+        await asyncio.sleep(1.0)
+        assert await quick.find() == []
+        await quick.ingest(folder, watched=True)
+        await begun.wait()
+        put(folder / "later.fits")
+        await until(quick, lambda found: set(found) == {"late.fits", "later.fits"})
+
+
+async def test_a_watcher_that_ends_says_why_and_is_started_again(
+    quick: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "ROOTS_S", 0.1)
+    reconcile, failures = watching._reconcile, [ValueError("a strange disk")]
+
+    async def strange(*given: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await reconcile(*given)
+
+    monkeypatch.setattr(watching, "_reconcile", strange)
+    put(quick.directory / "in" / "a.fits")
+    with capture_logs() as logs:
+        async with watched(quick) as folder:
+            put(folder / "b.fits")
+            await until(quick, lambda found: len(found) == 2)
+    assert [one["error"] for one in logs if one["event"] == "watcher ended"] == ["a strange disk"]
+
+
+async def test_files_that_the_catalog_knows_are_not_remembered(tmp_path: Path) -> None:
+    waiting = watching.Waiting(quiet_s=0.0)
+    known, bad, gone = (put(tmp_path / name) for name in ("known.fits", "bad.fits", "gone.fits"))
+    waiting.expect([known, bad, gone])
+    waiting.rested()
+    assert sorted(waiting.rested()) == [bad, gone, known]
+    gone.unlink()
+    state = known.stat()
+    waiting.settle({str(known): (state.st_size, state.st_mtime_ns), str(bad): (1, 1)})
+    assert set(waiting._taken) == {bad}

@@ -1,0 +1,195 @@
+"""A whole archive inside a test: a database of its own, stores in a directory, work done on request."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from armillary.access.models import OPERATOR, Principal
+from armillary.archive import bulk, search
+from armillary.archive import service as archive_service
+from armillary.archive.verification import Finding, verify_files
+from armillary.archive.versions import Version
+from armillary.base.bus import PostgresBus
+from armillary.base.clock import SystemClock
+from armillary.base.database import Database, Role
+from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.work import Outcome, Worker, outcomes
+from armillary.commands.work import KINDS
+from armillary.context import Context, Stores
+from armillary.edits.history import History, history_of
+from armillary.edits.models import Origin
+from armillary.edits.revert import submit_revert
+from armillary.edits.service import accept_one
+from armillary.errors import ArmillaryError
+from armillary.settings import ArchiveSettings, Settings, WorkSettings
+from tests.support.headers import a_file
+from tests.support.postgres import fresh_database
+
+ORIGIN = Origin("observer", "127.0.0.1", "a test")
+OLD_NS = 1_700_000_000_000_000_000
+"""A time stamp long ago: files that bear it have come to rest."""
+SMALL = a_file()
+"""A small file; drawn once, since the comments of checksums tell the time."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive and the directory of a test."""
+
+    context: Context
+    directory: Path
+
+    def worker(self, *, slots: int = 4) -> Worker[Context]:
+        """Return a worker of all kinds."""
+        return Worker(self.context, KINDS, name="test", slots=slots)
+
+    async def drain(self) -> None:
+        """Do all the work that is due."""
+        await self.worker().drain()
+
+    async def run(self, order_ids: Sequence[int]) -> dict[int, Outcome]:
+        """Work until these orders have ended; return how."""
+        await self.worker().run_until(order_ids)
+        async with self.context.database.begin() as connection:
+            return await outcomes(connection, order_ids)
+
+    async def finish(self, order_ids: Sequence[int]) -> list[Any]:
+        """Work until these orders have ended well; return their values."""
+        ended = await self.run(order_ids)
+        assert [one.response.error for one in ended.values() if not one.response.ok] == []
+        return [ended[order].response.value for order in order_ids]
+
+    async def submit(self, *paths: Path, **options: Any) -> bulk.Run:
+        """Queue the intake of paths."""
+        chosen: dict[str, Any] = {"copy": False, "force": False, "in_place": False} | options
+        return await bulk.submit_paths(self.context, paths, **chosen)
+
+    async def ingest(self, *paths: Path, **options: Any) -> bulk.Report:
+        """Take paths in and return the report."""
+        run = await self.submit(*paths, **options)
+        return bulk.collect(run, await self.run(list(run.orders)))
+
+    async def edit(self, name: str, values: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Edit a file and return the value of the outcome; fail as the order failed."""
+        accepted = await accept_one(self.context, values, name, ORIGIN, **options)
+        return await self._value(accepted.order_ids[0])
+
+    async def set(self, name: str, **cards: Any) -> dict[str, Any]:
+        """Set cards of the primary header."""
+        return await self.edit(name, {"generic": [[key, value] for key, value in cards.items()]})
+
+    async def revert(self, name: str, edit_id: int | None = None) -> dict[str, Any]:
+        """Take an edit back."""
+        return await self._value(await submit_revert(self.context, name, edit_id, ORIGIN))
+
+    async def _value(self, order: int) -> dict[str, Any]:
+        outcome = (await self.run([order]))[order]
+        if not outcome.response.ok:
+            raise OrderFailed(outcome.response.error)
+        value: Any = outcome.response.value
+        return dict(value)
+
+    async def version(self, name: str) -> Version:
+        """Return the canonical version of a file."""
+        async with self.context.database.begin() as connection:
+            found = await archive_service.canonical_of(connection, name)
+        assert found is not None, f"{name} is not in the archive"
+        return found
+
+    async def path(self, name: str) -> Path:
+        """Return where the bytes of a file are."""
+        version = await self.version(name)
+        async with self.context.database.begin() as connection:
+            root = await archive_service.root_by_id(connection, version.location.root_id)
+        return root.path / version.location.key
+
+    async def history(self, name: str) -> History:
+        """Return versions and edits of a file."""
+        async with self.context.database.begin() as connection:
+            return await history_of(connection, name)
+
+    async def edits(self, name: str) -> list[int]:
+        """Return the ids of the edits that changed a file, oldest first."""
+        return [edit.id for edit in (await self.history(name)).edits if edit.outcome == "changed"]
+
+    async def find(
+        self, *conditions: str, viewer: Principal = OPERATOR, limit: int = 1000, **criteria: Any
+    ) -> list[str]:
+        """Return the names of the frames that fit, in the order of the search."""
+        page = await self.page(*conditions, viewer=viewer, limit=limit, **criteria)
+        return [frame["name"] for frame in page.frames]
+
+    async def page(
+        self,
+        *conditions: str,
+        viewer: Principal = OPERATOR,
+        limit: int = 1000,
+        cursor: str | None = None,
+        **criteria: Any,
+    ) -> search.Page:
+        """Return one page of frames."""
+        keywords = tuple(search.parse_predicate(condition) for condition in conditions)
+        wanted = search.Criteria(keywords=keywords, **criteria)
+        today = self.context.clock.now().date()
+        async with self.context.database.begin() as connection:
+            return await search.search(connection, wanted, viewer, today=today, limit=limit, cursor=cursor)
+
+    async def verify(self, *names: str) -> dict[str, str]:
+        """Return the problem of each verified file by name; empty where it is sound."""
+        findings: list[Finding] = [one async for one in verify_files(self.context, names)]
+        return {one.name: one.problem for one in findings}
+
+    async def unfinished(self) -> int:
+        """Return how many orders have not ended."""
+        query = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
+        async with self.context.database.begin() as connection:
+            return int((await connection.scalar(text(query))) or 0)
+
+
+class OrderFailed(ArmillaryError):
+    """The order failed."""
+
+
+@asynccontextmanager
+async def an_archive(server: EmbeddedServer, directory: Path, **settings: Any) -> AsyncIterator[Archive]:
+    """Open an empty archive with a database of its own."""
+    work = WorkSettings(retry_first_s=0.01, retry_last_s=0.02, lease_s=30.0)
+    chosen = Settings(data=directory / "data", work=work, archive=ArchiveSettings(**settings))
+    async with fresh_database(server) as name:
+        database = await Database.connect(server, Role.WORKER, name=name, pool_size=6)
+        bus = PostgresBus(database)
+        try:
+            stores = Stores(directory / "data" / "private")
+            yield Archive(Context(chosen, database, stores, bus, SystemClock()), directory)
+        finally:
+            await bus.close()
+            await database.close()
+
+
+@pytest.fixture
+async def archive(postgres: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Archive]:
+    """Open an empty archive for one test."""
+    async with an_archive(postgres, tmp_path) as opened:
+        yield opened
+
+
+def put(path: Path, data: bytes | None = None, *, mtime_ns: int = OLD_NS) -> Path:
+    """Write a file that came to rest long ago; a small FITS file unless the bytes are given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(SMALL if data is None else data)
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+    return path
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of the stored bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

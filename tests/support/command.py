@@ -1,0 +1,102 @@
+"""The command line as its users meet it: real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.postgres import server_account
+
+ENVIRONMENT = os.environ | {"ARMILLARY_DATABASE__ACCOUNT": server_account(), "COLUMNS": "80"}
+START_S, STOP_S = 120.0, 60.0
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and its exit code."""
+
+    out: str
+    err: str
+    code: int
+
+    def json(self) -> Any:
+        """Return its JSON."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Commands on one data directory."""
+
+    data: Path
+
+    def start(self, *words: str | Path, **options: Any) -> subprocess.Popen[str]:
+        """Start a command and do not wait for it."""
+        command = [sys.executable, "-m", "armillary", *map(str, words), "--data", str(self.data)]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+            **options,
+        )
+
+    def run(self, *words: str | Path, code: int = 0, **options: Any) -> Said:
+        """Run a command to its end and check its exit code."""
+        said = finish(self.start(*words, **options))
+        assert said.code == code, said
+        assert "Traceback" not in said.err, said.err
+        return said
+
+    @contextmanager
+    def up(self, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        """Run `armillary up` while the block runs; give its process and address."""
+        process = self.start("up", "--port", "0", *words)
+        try:
+            yield process, address_of(process)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            finish(process)
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    """Wait until the program is ready and return its address."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise AssertionError(finish(process))
+    word, address = line.split()
+    assert word == "ready"
+    return address
+
+
+def finish(process: subprocess.Popen[str]) -> Said:
+    """Wait for the end of a process."""
+    out, err = process.communicate(timeout=START_S)
+    return Said(out, err, process.returncode)
+
+
+def servers_of(data: Path) -> list[str]:
+    """Return the command lines of processes that work in a directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                where = str((entry / "cwd").readlink())
+            except OSError:
+                continue
+            if str(data) in line or where.startswith(str(data)):
+                found.append(line)
+    return found

@@ -1,0 +1,86 @@
+"""A process that has imported everything and forks real workers on request: lives of workers at a low price.
+
+``python -m tests.support.nursery DATA`` reads a name per line, starts a worker of that name, prints its pid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import typer
+
+from armillary.commands import processes
+
+PR_SET_PDEATHSIG = 1
+
+
+def _live(data: Path, name: str, parent: int) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(null, fd)
+    if os.getppid() == parent:
+        with contextlib.suppress(typer.Exit):
+            processes.worker(data=data, slots=4, until_empty=False, name=name)
+
+
+def main(data: Path) -> None:
+    """Fork until the input ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    parent = os.getpid()
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _live(data, line.strip(), parent)
+            finally:
+                os._exit(0)
+        print(pid, flush=True)
+
+
+class Nursery:
+    """The near end of such a process."""
+
+    def __init__(self, data: Path, environment: dict[str, str]) -> None:
+        command = [sys.executable, "-m", "tests.support.nursery", str(data)]
+        self._process = subprocess.Popen(
+            command,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+        self._asking = threading.Lock()
+
+    def spawn(self, name: str) -> int:
+        """Start a worker and return its pid."""
+        assert self._process.stdin
+        assert self._process.stdout
+        with self._asking:
+            self._process.stdin.write(f"{name}\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End all of its workers by SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,138 @@
+"""A real PostgreSQL for tests: one server per session, one fresh database per module by cloning."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import pwd
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from armillary.base import migrate
+from armillary.base.database import Database, Role
+from armillary.base.postgres.server import EmbeddedServer
+from armillary.settings import Settings, WorkSettings
+
+TEMPLATE = "armillary_template"
+_numbers = itertools.count()
+
+
+def server_account() -> str:
+    """Return an account that exists everywhere and is not `nobody`, which a test plays the stranger with."""
+    return "daemon" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+async def _admin(server: EmbeddedServer, statement: str) -> None:
+    connection = await asyncpg.connect(host=server.dsn.host, user=str(Role.OWNER), database="postgres")
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _start(directory: Path) -> EmbeddedServer:
+    server = await EmbeddedServer.acquire(directory, account=server_account())
+    await _admin(server, f"CREATE DATABASE {TEMPLATE}")
+    database = await Database.connect(server, Role.OWNER, name=TEMPLATE)
+    await migrate.upgrade(database)
+    await database.close()
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedServer]:
+    """Run one server for the session (per process, with pytest-xdist) with a migrated template database."""
+    directory = Path(tempfile.mkdtemp(prefix="armillary-test-"))
+    server = asyncio.run(_start(directory / "postgres"))
+    yield server
+    asyncio.run(server.release())
+    shutil.rmtree(directory)
+
+
+@asynccontextmanager
+async def fresh_database(server: EmbeddedServer, *, empty: bool = False) -> AsyncIterator[str]:
+    """Clone the template (or create an empty database), yield its name, drop it."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    template = "template0" if empty else TEMPLATE
+    await _admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield name
+    finally:
+        await _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def database_name(postgres: EmbeddedServer) -> Iterator[str]:
+    """Clone the template for a module."""
+    holder = fresh_database(postgres)
+    with asyncio.Runner() as runner:
+        yield runner.run(holder.__aenter__())
+        runner.run(holder.__aexit__(None, None, None))
+
+
+async def end_sessions(server: EmbeddedServer, name: str) -> None:
+    """End every session of a database, as a restart of the server would."""
+    connection = await asyncpg.connect(host=server.dsn.host, user="postgres", database="postgres")
+    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
+    await connection.fetch(query, name)
+    await connection.close()
+
+
+@dataclass(frozen=True)
+class AContext:
+    """The part of a context that the work engine needs."""
+
+    database: Database
+    settings: Settings
+
+
+def work_settings(**changes: float) -> Settings:
+    """Return settings with quick retries, so that tests need not wait."""
+    values = {"retry_first_s": 0.01, "retry_last_s": 0.02, "lease_s": 30.0, "poll_s": 30.0} | changes
+    return Settings(work=WorkSettings.model_validate(values))
+
+
+async def _opened(
+    postgres: EmbeddedServer, name: str, role: Role, *, clean: bool = False
+) -> AsyncIterator[Database]:
+    database = await Database.connect(postgres, role, name=name, pool_size=4)
+    if clean:
+        async with database.begin() as connection:
+            await connection.exec_driver_sql("TRUNCATE work_order")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def owner(postgres: EmbeddedServer, database_name: str) -> AsyncIterator[Database]:
+    """Open the module's database as its owner, without work orders of earlier tests."""
+    async for database in _opened(postgres, database_name, Role.OWNER, clean=True):
+        yield database
+
+
+@pytest.fixture
+async def worker_db(owner: Database, postgres: EmbeddedServer, database_name: str) -> AsyncIterator[Database]:
+    """Open the module's database in the worker's role."""
+    async for database in _opened(postgres, database_name, Role.WORKER):
+        yield database
+
+
+@pytest.fixture
+async def web_db(owner: Database, postgres: EmbeddedServer, database_name: str) -> AsyncIterator[Database]:
+    """Open the module's database in the web role."""
+    async for database in _opened(postgres, database_name, Role.WEB):
+        yield database
+
+
+@pytest.fixture
+def context(worker_db: Database) -> AContext:
+    """Return what a worker needs."""
+    return AContext(worker_db, work_settings())

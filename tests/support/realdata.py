@@ -1,0 +1,50 @@
+"""Where real data is: beside the repository, and inside the installed astropy."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import astropy
+import pytest
+
+REALDATA = Path(__file__).resolve().parents[2].parent / "shared" / "realdata"
+
+needs_realdata = pytest.mark.skipif(
+    not REALDATA.is_dir(), reason="the real data is not beside the repository"
+)
+
+
+def real_fits() -> list[Path]:
+    """Return the real FITS files; none where the data is absent."""
+    return sorted((REALDATA / "fits").glob("*.fits*"))
+
+
+def astropy_fits() -> list[Path]:
+    """Return every FITS file of the installed astropy, its tests included."""
+    return sorted(Path(astropy.__file__).parent.rglob("*.fits*"))
+
+
+def header_texts() -> list[Path]:
+    """Return the real headers that are kept as cards, one per line or 80 characters each."""
+    return sorted(
+        path for path in (REALDATA / "headers").glob("*.header") if path.read_bytes()[:10] == b"SIMPLE  = "
+    )
+
+
+def fits_bytes(path: Path) -> bytes:
+    """Return the FITS bytes of a file, decompressed if it is gzip."""
+    data = path.read_bytes()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+def header_bytes(path: Path) -> bytes:
+    """Return the header kept in a text as whole blocks."""
+    text = path.read_bytes()
+    if b"\n" in text:
+        lines = [line[:80].ljust(80) for line in text.splitlines()]
+    else:
+        lines = [text[at : at + 80].ljust(80) for at in range(0, len(text), 80)]
+    end = next((i for i, line in enumerate(lines) if line[:8] == b"END     "), len(lines))
+    header = b"".join([*lines[:end], b"END".ljust(80)])
+    return header.ljust(-(-len(header) // 2880) * 2880)

@@ -1,0 +1,217 @@
+"""A running Armillary: real processes on a free port, with a hand in their database and their files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from armillary.access.models import Scope
+from armillary.access.service import GrantKind, create_token, grant
+from armillary.archive import bulk
+from armillary.base.database import Role
+from armillary.base.work import outcomes
+from armillary.context import Context, open_context
+from armillary.settings import Settings
+from tests.support.postgres import server_account
+
+T = TypeVar("T")
+START_S, STOP_S, WAIT_S = 60.0, 60.0, 60.0
+COOKIE = "gemini_api_authorization"
+
+
+@dataclass
+class Running:
+    """A server and what tests do with it."""
+
+    url: str
+    settings: Settings
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def act(self, action: Callable[[Context], Awaitable[T]]) -> T:
+        """Run something with the context of a worker beside the running processes."""
+
+        async def body() -> T:
+            async with open_context(self.settings, Role.WORKER, application="armillary test") as context:
+                return await action(context)
+
+        return asyncio.run(body())
+
+    def token(
+        self,
+        name: str,
+        *scopes: Scope,
+        lifetime: timedelta | None = None,
+        grants: Mapping[GrantKind, str] = {},
+    ) -> str:
+        """Create a token with grants and return its secret."""
+
+        async def action(context: Context) -> str:
+            async with context.database.begin() as connection:
+                now = context.clock.now()
+                for kind, subject in grants.items():
+                    await grant(connection, name, kind, subject, now=now)
+                return await create_token(connection, name, scopes, now=now, lifetime=lifetime)
+
+        return self.act(action)
+
+    def secret(self, scope: Scope) -> str:
+        """Return the secret of a token for one scope, made once."""
+        if scope not in self.tokens:
+            self.tokens[scope] = self.token(f"the {scope} token", scope)
+        return self.tokens[scope]
+
+    @contextlib.contextmanager
+    def client(self, *, scope: Scope | None = None, **options: Any) -> Iterator[httpx.Client]:
+        """Open a client; with a scope, it shows a token for that."""
+        headers = options.pop("headers", {}) | ({"X-Api-Key": self.secret(scope)} if scope else {})
+        with httpx.Client(
+            base_url=self.url, headers=headers, timeout=WAIT_S, trust_env=False, **options
+        ) as one:
+            yield one
+
+    def ingest(self, *paths: Path, copy: bool = False) -> None:
+        """Take files in and wait until they are in the catalog with all their products."""
+
+        async def action(context: Context) -> None:
+            started = await bulk.submit_paths(context, list(paths), copy=copy, force=False, in_place=False)
+            end = time.monotonic() + WAIT_S
+            while time.monotonic() < end:
+                async with context.database.begin() as connection:
+                    ended = await outcomes(connection, list(started.orders))
+                if len(ended) == len(started.orders):
+                    break
+                await asyncio.sleep(0.02)
+            report = bulk.collect(started, ended)
+            assert not report.failed, report.failed
+            assert started.orders
+
+        self.act(action)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until no work order is left."""
+
+        async def action(context: Context) -> None:
+            end = time.monotonic() + WAIT_S
+            while time.monotonic() < end:
+                query = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
+                async with context.database.begin() as connection:
+                    if not (await connection.exec_driver_sql(query)).scalar():
+                        return
+                await asyncio.sleep(0.02)
+            raise TimeoutError("work orders are left")
+
+        self.act(action)
+
+    def sql(self, query: str, *values: object) -> list[Any]:
+        """Return the rows of a query, as the owner of the database sees them."""
+
+        async def action(context: Context) -> list[Any]:
+            async with context.database.raw() as connection:
+                return [tuple(row) for row in await connection.fetch(query, *values)]
+
+        return self.act(action)
+
+    @contextlib.contextmanager
+    def held(self, filename: str) -> Iterator[None]:
+        """Let accepted orders of a file wait until the end of the block, behind one that is not due."""
+        place = "root_id || ':' || CASE path WHEN '' THEN '' ELSE path || '/' END || filename"
+        ((order,),) = self.sql(
+            "INSERT INTO work_order (kind, key, args, not_before)"
+            f" SELECT 'echo', {place}, '{{}}', now() + interval '1 hour'"
+            " FROM version JOIN file ON file.id = file_id WHERE present AND name = $1 RETURNING id",
+            filename,
+        )
+        try:
+            yield
+        finally:
+            self.sql("DELETE FROM work_order WHERE id = $1", order)
+            self.sql("SELECT pg_notify('work_queued', '')")
+
+    def post(self, request: Any, **headers: str) -> httpx.Response:
+        """Post a header update with the cookie of the old clients."""
+        content = request if isinstance(request, bytes) else json.dumps(request).encode()
+        with self.client() as client:
+            cookie = {"Cookie": f"{COOKIE}={self.secret(Scope.EDIT)}"}
+            return client.post("/update_headers", content=content, headers=cookie | headers)
+
+    def status(self, reply: httpx.Response, *, wait: float = WAIT_S) -> dict[str, Any]:
+        """Return the status document of a request, at its end unless told otherwise."""
+        with self.client(scope=Scope.EDIT) as client:
+            answer = client.get(reply.headers["Location"], params={"wait": wait})
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        assert document["done"] or not wait
+        return document
+
+    def edit(self, filename: str, values: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Edit a file, wait for the end, and return what the status says of the one item."""
+        reply = self.post([{"filename": filename, "values": values, **options}])
+        assert reply.json()[0]["result"] is True, reply.text
+        item: dict[str, Any] = self.status(reply)["items"][0]
+        return item
+
+
+@contextlib.contextmanager
+def running(data: Path, **environment: str) -> Iterator[Running]:
+    """Run `armillary up` on a directory and a free port until the end of the block."""
+    environment = {
+        "ARMILLARY_DATABASE__ACCOUNT": server_account(),
+        "ARMILLARY_WORK__WORKERS": "1",
+    } | environment
+    command = [sys.executable, "-m", "armillary", "up", "--data", str(data), "--port", "0"]
+    with started(command, environment) as process:
+        address = ready_line(process)
+        saved = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        try:
+            settings = Settings(data=data)
+        finally:
+            for name, value in saved.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+        yield Running(address, settings)
+
+
+@contextlib.contextmanager
+def started(
+    command: list[str], environment: Mapping[str, str], **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process; end it by SIGTERM and expect that it ends well."""
+    process = subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, cwd="/", **options
+    )
+    try:
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_S) in (0, -signal.SIGTERM)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        assert process.stdout
+        process.stdout.close()
+
+
+def ready_line(process: subprocess.Popen[bytes]) -> str:
+    """Return the address in the line that `up` prints when it serves."""
+    assert process.stdout
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        assert selector.select(START_S), "no line came"
+    word, _, address = process.stdout.readline().decode().strip().partition(" ")
+    assert word == "ready", f"exit {process.poll()}"
+    return address
