@@ -1,5 +1,5 @@
 # make run     start Armillary with a demonstration night
-# make test    all that CI runs
+# make test    all that CI runs; another SEED=number gives another order, ARMILLARY_EXAMPLES=other other examples
 # make bench   the side-by-side table
 # make soak    thousands of kills
 PYTHON ?= python3
@@ -7,6 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DATA ?= demo
 PORT ?= 8000
+SEED ?= 1
 
 .PHONY: setup run test lint bench soak clean
 
@@ -39,7 +40,7 @@ lint: .venv/ready-test
 test: .venv/ready-test
 	@scripts/system-packages fitsverify=fitsverify bzip2=bzip2
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED)
 
 bench: .venv/ready-bench
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,11 @@
+"""The native dialect: what is here, health, search, and all that is known of one file."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from armillary.api.native import about, frames, pictures
+
+router = APIRouter()
+for _part in (about, frames, pictures):
+    router.include_router(_part.router)

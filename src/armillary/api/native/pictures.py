@@ -1,0 +1,33 @@
+"""Previews and thumbnails."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from armillary.api.native.routing import FAILURES, anybody
+from armillary.api.policy import principal_of
+from armillary.archive import service as archive
+from armillary.archive.errors import FileNotFound, NoPreview
+from armillary.archive.names import storable
+from armillary.context import Context
+
+router = APIRouter()
+
+
+@router.get("/v1/files/{name}/{kind}", dependencies=anybody, responses=FAILURES, response_class=Response)
+async def picture(request: Request, name: str, kind: str) -> Response:
+    """Return preview or thumbnail of a file that the caller may see."""
+    context: Context = request.app.state.context
+    if kind not in ("preview", "thumbnail"):
+        raise NoPreview(f"There is no '{kind}'; ask for preview or thumbnail.")
+    if not storable(name):
+        raise FileNotFound(f"No file named {name!r} is in the archive.")
+    async with context.database.begin() as connection:
+        served = await archive.version_to_serve(
+            connection, archive.logical_name(name), principal_of(request), now=context.clock.now()
+        )
+        made = await archive.get_product(connection, served.version.id, kind)
+    if made is None:
+        raise NoPreview
+    headers = {"ETag": f'"{made.sha256}"', "Cache-Control": "private, max-age=3600"}
+    return Response(made.content, media_type=made.media_type, headers=headers)
