@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.stores import names_in
 REPOSITORY = Path(__file__).parents[3]
 KEYS = ["a.fits", "b.fits", "night/c.fits"]
 KILLS = 12
+PATIENCE_S = 30.0
 
 
 def start(files: Path, private: Path, kind: str, seed: int) -> subprocess.Popen[str]:
@@ -30,12 +32,15 @@ def start(files: Path, private: Path, kind: str, seed: int) -> subprocess.Popen[
     return child
 
 
-def kill_later(child: subprocess.Popen[str], delay_s: float) -> int:
-    """Kill the process and return how many rounds it had finished."""
+def kill_later(child: subprocess.Popen[str], delay_s: float, *, at_least: int = 0) -> int:
+    """Kill the process some time after it has finished ``at_least`` rounds; return how many it had."""
     rounds: list[str] = []
     assert child.stdout is not None
     reader = threading.Thread(target=lambda: rounds.extend(child.stdout or ()))
     reader.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while len(rounds) < at_least and time.monotonic() < deadline:
+        time.sleep(0.001)
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(delay_s)
     child.send_signal(signal.SIGKILL)
@@ -73,16 +78,17 @@ async def test_files_are_complete_after_kills(
     store = make_store(in_place=kind != "copy", lock_wait_s=5.0)
     await write_all(store)
     rounds = 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
         child = start(files, private, kind, chance.randrange(2**30))
-        rounds += kill_later(child, chance.uniform(0.0, 0.06))
+        # However busy the machine is, some of the killed have done work before.
+        rounds += kill_later(child, chance.uniform(0.0, 0.06), at_least=number % 3)
         if reads_first:
             await assert_complete(store, kind)
         said = await store.recover()
         assert not any("left alone" in sentence for sentence in said), said
         await assert_complete(store, kind)
         assert_tidy(files, private)
-    assert rounds > KILLS
+    assert rounds >= KILLS
 
 
 @pytest.mark.crash
@@ -98,7 +104,7 @@ async def test_survivors_work_on_beside_killed_processes(
         kill_later(start(files, private, kind, chance.randrange(2**30)), chance.uniform(0.0, 0.1))
         await assert_complete(store, kind)
     assert survivor.poll() is None
-    assert kill_later(survivor, 0.05) > 4
+    assert kill_later(survivor, 0.05, at_least=5) > 4
     await store.recover()
     await assert_complete(store, kind)
     assert_tidy(files, private)
