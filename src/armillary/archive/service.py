@@ -20,6 +20,7 @@ from armillary.archive.profiles import Profiles, load_profiles
 from armillary.archive.store import (
     canonical_of,
     get_product,
+    is_empty,
     list_roots,
     move_products,
     present_at,
@@ -217,6 +218,7 @@ __all__ = [
     "ensure_root",
     "frame_of_file",
     "get_product",
+    "is_empty",
     "list_roots",
     "logical_name",
     "move_products",

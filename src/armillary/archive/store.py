@@ -55,6 +55,11 @@ async def _fetch_versions(connection: AsyncConnection, query: sa.Select[Any]) ->
     return [_version_of(row) for row in (await connection.execute(query)).all()]
 
 
+async def is_empty(connection: AsyncConnection) -> bool:
+    """Tell whether the catalog knows no version of any file."""
+    return not await connection.scalar(sa.select(sa.exists(sa.select(version.c.id))))
+
+
 async def list_roots(connection: AsyncConnection) -> list[Root]:
     """Return every root."""
     rows = (await connection.execute(sa.select(*root.c).order_by(root.c.id))).all()
@@ -206,6 +211,13 @@ async def copy_rows(
     """Write many rows at once by COPY."""
     below = await driver(connection)
     await below.copy_records_to_table(table.name, records=rows, columns=list(columns))
+
+
+async def ensure_shared_keywords(connection: AsyncConnection, shared: Mapping[UUID, str]) -> None:
+    """Record the keywords that series of files share, as JSON by id."""
+    if shared:
+        below = await driver(connection)
+        await below.execute(_SHARE, list(shared), list(shared.values()))
 
 
 async def delete_frames(connection: AsyncConnection, file_ids: Sequence[int]) -> None:

@@ -131,6 +131,18 @@ class Database:
         """Open a connection outside the pool with its own server settings; the caller closes it."""
         return await self._open(settings)
 
+    async def refresh(self, *tables: str) -> None:
+        """Let the planner know tables that were just filled, which the server does by itself minutes later.
+
+        It takes the rights of the owner; where an external server does not give them, nothing happens.
+        """
+        owner = await Database.connect(self.source, Role.OWNER, name=self._name, pool_size=1)
+        try:
+            async with owner.raw() as connection:
+                await connection.execute("VACUUM (ANALYZE) " + ", ".join(tables))
+        finally:
+            await owner.close()
+
     async def _pooled(self, *_args: Any, **_kwargs: Any) -> asyncpg.Connection:
         return await self._open({})
 
