@@ -233,8 +233,7 @@ def _program(station: Station, day: date, dice: int, *, science: bool) -> str:
 def _version(station: Station, frame: Frame, night: int, number: int, root_id: int) -> NewVersion:
     day = FIRST_NIGHT + timedelta(days=night)
     name = station.name.format(night=f"{day:%Y%m%d}", number=number, instrument=frame.instrument)
-    values = _keywords(frame)
-    header = _header(values)
+    header = _header(_keywords(frame))
     crc, md5 = crc64(header), hashlib.md5(header, usedforsecurity=False).hexdigest()
     stamp = frame.ended_at or _midnight(night)
     return NewVersion(
@@ -253,7 +252,6 @@ def _version(station: Station, frame: Frame, night: int, number: int, root_id: i
         headers=(header,),
         origin="ingest",
         frame=frame,
-        values=(values,),
         digests={"file_md5": md5, "data_md5": md5},
     )
 
