@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import store
+from armillary.archive.keywords import (
+    Shared,
+    clean,
+    own_keywords,
+    searchable_keywords,
+    shared_keywords,
+    to_json,
+)
 from armillary.archive.models import Frame
 from armillary.archive.tables import FRAME_COLUMNS, frame, version
 from armillary.archive.versions import HduRecord, Location, hdus_to_json, headers_packer, to_signed
 from armillary.fits.header import read_values
-from armillary.fits.models import Value
+from armillary.fits.series import HeaderValues
 from armillary.sky.healpix import healpix_indices
 
-MAX_KEYWORDS = 5000
 _HOT = tuple(name for name, _ in FRAME_COLUMNS)
 _DETAILS = tuple(f.name for f in dataclasses.fields(Frame) if f.name not in (*_HOT, "warnings"))
-_SURROGATE = re.compile("[\ud800-\udfff\x00]")
 VERSION_ROW = tuple(column.name for column in version.c)
 FRAME_ROW = tuple(column.name for column in frame.c)
 
@@ -48,7 +54,7 @@ class NewVersion:
     headers: tuple[bytes, ...]
     origin: str
     frame: Frame
-    values: tuple[Mapping[str, Value], ...] = ()
+    values: HeaderValues | None = None
     digests: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     previous_id: int | None = None
     undo: str | None = None
@@ -85,10 +91,16 @@ async def record_versions(
         for position, (one, version_id) in enumerate(zip(new, ids, strict=True))
     ]
     await store.copy_rows(connection, version, VERSION_ROW, rows)
+    await store.ensure_shared_keywords(connection, _series_of(new))
     positions = _positions([one.frame for one in new])
     frames = [_frame_row(new[at], ids[at], file_ids[name], hpx=positions[at]) for name, at in last.items()]
     await store.copy_rows(connection, frame, FRAME_ROW, frames)
     return ids
+
+
+def _series_of(new: Sequence[NewVersion]) -> dict[UUID, str]:
+    shared = [shared_keywords(one.values.series) for one in new if one.values and one.values.series]
+    return {one.id: one.text for one in shared}
 
 
 def _version_row(
@@ -122,18 +134,29 @@ def _version_row(
 
 
 def _frame_row(one: NewVersion, version_id: int, file_id: int, *, hpx: int | None) -> tuple[Any, ...]:
-    known = one.frame
-    values: dict[str, Any] = {name: _clean(getattr(known, name)) for name in _HOT}
+    known, (keywords, shared) = one.frame, _keywords(one)
+    values: dict[str, Any] = {name: clean(getattr(known, name)) for name in _HOT}
     details = {name: value for name in _DETAILS if (value := getattr(known, name)) is not None}
     values |= {
         "file_id": file_id,
         "version_id": version_id,
         "hpx": hpx,
-        "details": _json(details),
-        "keywords": _json(searchable_keywords(one.values or tuple(map(read_values, one.headers)))),
-        "warnings": [_clean(warning) for warning in known.warnings],
+        "details": to_json(details),
+        "warnings": [clean(warning) for warning in known.warnings],
+        "keywords": keywords,
+        "shared_id": shared.id if shared else None,
     }
     return tuple(values[name] for name in FRAME_ROW)
+
+
+def _keywords(one: NewVersion) -> tuple[str, Shared | None]:
+    """Return the keywords that a frame has of its own, and those that it shares with others."""
+    if one.values is None:
+        return to_json(searchable_keywords(tuple(map(read_values, one.headers)))), None
+    if one.values.series is None:
+        return to_json(searchable_keywords(one.values.headers)), None
+    shared = shared_keywords(one.values.series)
+    return own_keywords(one.values.headers, one.values.changed, shared), shared
 
 
 def _positions(frames: Sequence[Frame]) -> list[int | None]:
@@ -145,35 +168,3 @@ def _positions(frames: Sequence[Frame]) -> list[int | None]:
     for (at, *_), index in zip(placed, indices.tolist(), strict=True):
         found[at] = index
     return found
-
-
-def searchable_keywords(headers: Sequence[Mapping[str, Value]]) -> Mapping[str, Value]:
-    """Return the keywords of all HDUs, the first one to say a keyword wins, at most 5000."""
-    if len(headers) == 1 and len(headers[0]) <= MAX_KEYWORDS:
-        return headers[0]
-    found: dict[str, Value] = {}
-    for values in headers:
-        for keyword, value in values.items():
-            if len(found) >= MAX_KEYWORDS:
-                return found
-            found.setdefault(keyword, value)
-    return found
-
-
-def _clean(value: Any) -> Any:
-    # PostgreSQL text holds no NUL, and headers out there do.
-    return _SURROGATE.sub("", value) if isinstance(value, str) else value
-
-
-def _json(values: Mapping[str, Any]) -> str:
-    text = _encoder.encode(values)
-    if "\\u" in text:
-        text = _encoder.encode({key: _clean(value) for key, value in values.items()})
-    return text
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, date | time) else str(value)
-
-
-_encoder = json.JSONEncoder(default=_plain, allow_nan=False)

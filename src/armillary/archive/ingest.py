@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive import intake, presence, service, store
 from armillary.archive.catalog import NewVersion, record_versions
 from armillary.archive.errors import FileUnreadable, FileVanished, SameFileTwice, StillGrowing, TwoContainers
-from armillary.archive.intake import Examined, describe_values
-from armillary.archive.models import Frame
+from armillary.archive.intake import Examined
+from armillary.archive.reading import Described, Describer, describer_of
 from armillary.archive.versions import Location, Root, Version
 from armillary.base.database import is_transient
 from armillary.base.log import get_logger
@@ -25,8 +25,6 @@ from armillary.context import Context
 from armillary.errors import ArmillaryError, NotFound
 from armillary.fits.containers import logical_name
 from armillary.fits.errors import EmptyFile, HeaderWithoutEnd, TruncatedFile
-from armillary.fits.header import ValueReader
-from armillary.fits.models import Value
 from armillary.settings import ArchiveSettings
 
 log = get_logger(__name__)
@@ -48,8 +46,7 @@ class Candidate:
     now: datetime
     stored: StoredObject | None = None
     examined: Examined | None = None
-    frame: Frame | None = None
-    values: tuple[Mapping[str, Value], ...] = ()
+    described: Described | None = None
     error: Exception | None = None
     skipped: str = ""
     args: dict[str, Any] = field(default_factory=dict)
@@ -128,18 +125,17 @@ def _location(claim: Claim) -> Location:
 
 def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings) -> None:
     """Look at some files in a thread, one after the other; what goes wrong is kept with each."""
-    read = ValueReader()
+    describer = describer_of(service.profiles_of(settings.profiles), settings.site)
     for candidate in candidates:
-        _examine(candidate, settings, read)
+        _examine(candidate, settings, describer)
 
 
-def _examine(candidate: Candidate, settings: ArchiveSettings, read: ValueReader) -> None:
+def _examine(candidate: Candidate, settings: ArchiveSettings, describer: Describer) -> None:
     try:
         _look(candidate, settings.max_header)
         if candidate.examined and not candidate.skipped:
-            profiles = service.profiles_of(settings.profiles)
-            candidate.values = tuple(map(read.values, candidate.examined.content.headers))
-            candidate.frame = describe_values(candidate.values, candidate.name, profiles, settings.site)
+            headers = candidate.examined.content.headers
+            candidate.described = describer.describe(headers, candidate.name)
     except StorageDenied:
         candidate.error = FileUnreadable(
             f"{_path(candidate)}: permission denied; let the account that runs Armillary read it,"
@@ -345,8 +341,8 @@ def _outcome(candidate: Candidate) -> dict[str, Any]:
 
 
 def _new_version(candidate: Candidate) -> NewVersion:
-    examined, stored, frame = candidate.examined, candidate.stored, candidate.frame
-    if examined is None or stored is None or frame is None:
+    examined, stored, described = candidate.examined, candidate.stored, candidate.described
+    if examined is None or stored is None or described is None:
         raise AssertionError("a candidate without error was examined")
     content = examined.content
     return NewVersion(
@@ -364,7 +360,7 @@ def _new_version(candidate: Candidate) -> NewVersion:
         trailing_crc=content.trailing_crc,
         headers=content.headers,
         origin=str(candidate.args.get("origin") or "ingest"),
-        frame=frame,
-        values=candidate.values,
+        frame=described.frame,
+        values=described.values,
         previous_id=candidate.known.id if candidate.known else None,
     )

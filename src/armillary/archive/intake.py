@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from armillary.archive.inspection import UNKNOWN_SIZE, Inspection, inspect_stream
-from armillary.archive.models import Frame
-from armillary.archive.profiles import Profiles, frame_of
 from armillary.archive.versions import HduRecord
 from armillary.base.store import Snapshot
 from armillary.fits.containers import Container, container_of, expand
 from armillary.fits.crc import crc64, crc64_combine, crc64_fold
 from armillary.fits.errors import TruncatedFile
-from armillary.fits.header import read_values
-from armillary.fits.models import Value
 from armillary.fits.scan import scan
 
 READ = 1 << 18
 """Bytes per read: the buffer stays in the second-level cache while it is summed."""
-MAX_HDUS_FOR_FRAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +113,3 @@ def _from_known(snapshot: Snapshot, crc: int, max_header: int) -> Inspection | N
         for h in layout.hdus
     )
     return Inspection(layout.size, crc, layout.headers, records, 0, 0)
-
-
-def describe(headers: tuple[bytes, ...], filename: str, profiles: Profiles, default_site: str) -> Frame:
-    """Return the frame that the headers of a file speak of."""
-    values = [read_values(header) for header in headers[:MAX_HDUS_FOR_FRAME]]
-    return describe_values(values, filename, profiles, default_site)
-
-
-def describe_values(
-    values: Sequence[Mapping[str, Value]], filename: str, profiles: Profiles, default_site: str
-) -> Frame:
-    """Return the frame that the values of headers speak of."""
-    return frame_of(
-        values[:MAX_HDUS_FOR_FRAME], filename=filename, profiles=profiles, default_site=default_site
-    )

@@ -20,7 +20,7 @@ from armillary.archive import embargo
 from armillary.archive.cones import Cone, in_cone
 from armillary.archive.models import QaState
 from armillary.archive.names import storable
-from armillary.archive.tables import FRAME_COLUMNS, file, frame, version
+from armillary.archive.tables import FRAME_COLUMNS, file, frame, keywords_with, version
 from armillary.base.database import AnyRow
 from armillary.errors import BadRequest
 from armillary.fits.containers import logical_name
@@ -236,16 +236,15 @@ def _keyword_condition(predicate: KeywordPredicate) -> sa.ColumnElement[bool]:
     name = f'$."{predicate.keyword}"'
     operator = "==" if predicate.operator == "!=" else _JSONPATH[predicate.operator]
     path = sa.text(_quoted(f"{name} ? (@ {operator} $value)"))
+    keywords = keywords_with(predicate.keyword)
     matches = [
-        sa.func.jsonb_path_exists(
-            frame.c.keywords, path, sa.func.jsonb_build_object("value", _typed(reading))
-        )
+        sa.func.jsonb_path_exists(keywords, path, sa.func.jsonb_build_object("value", _typed(reading)))
         for reading in _readings(predicate.value)
     ]
     if predicate.operator != "!=":
         return sa.or_(*matches)
     # A value of another type differs, too, which JSON paths call unknown.
-    there = sa.func.jsonb_path_exists(frame.c.keywords, sa.text(_quoted(name)))
+    there = sa.func.jsonb_path_exists(keywords, sa.text(_quoted(name)))
     return sa.and_(there, sa.not_(sa.or_(*matches)))
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.tables import file, frame, product, root, version
+from armillary.archive.tables import all_keywords, file, frame, product, root, version
 from armillary.archive.versions import Location, Presence, Root, Version, from_signed, hdus_from_json
 from armillary.base.database import AnyRow, driver
 
 VERSION_COLUMNS = (*version.c, file.c.name)
+_SHARE = """
+INSERT INTO shared_keywords (id, keywords) SELECT * FROM unnest($1::uuid[], $2::jsonb[]) ON CONFLICT DO NOTHING
+"""
 _versions = sa.select(*VERSION_COLUMNS).join_from(version, file, file.c.id == version.c.file_id)
 
 
@@ -301,8 +305,10 @@ async def mark_absent(connection: AsyncConnection, version_ids: Sequence[int]) -
 
 
 async def frame_row(connection: AsyncConnection, file_id: int) -> AnyRow | None:
-    """Return the frame of a file."""
-    return (await connection.execute(sa.select(*frame.c).where(frame.c.file_id == file_id))).first()
+    """Return the frame of a file, with all its keywords."""
+    columns = [c for c in frame.c if c.name not in ("keywords", "shared_id")]
+    query = sa.select(*columns, all_keywords().label("keywords")).where(frame.c.file_id == file_id)
+    return (await connection.execute(query)).first()
 
 
 async def put_product(connection: AsyncConnection, values: dict[str, Any]) -> None:

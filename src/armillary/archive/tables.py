@@ -98,8 +98,32 @@ frame = sa.Table(
     sa.Column("hpx", sa.BigInteger),
     sa.Column("details", JSONB, nullable=False),
     sa.Column("keywords", JSONB, nullable=False),
+    sa.Column("shared_id", sa.Uuid),
     sa.Column("warnings", sa.ARRAY(sa.Text), nullable=False),
 )
+
+shared_keywords = sa.Table(
+    "shared_keywords",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("keywords", JSONB, nullable=False),
+)
+
+
+def keywords_with(keyword: str) -> sa.ColumnElement[Any]:
+    """Return the keywords that say what value a keyword has for a frame: its own, or the shared ones."""
+    return sa.case((frame.c.keywords.has_key(keyword), frame.c.keywords), else_=_shared())
+
+
+def all_keywords() -> sa.ColumnElement[Any]:
+    """Return all keywords of a frame."""
+    return sa.func.coalesce(_shared(), sa.literal({}, JSONB)).concat(frame.c.keywords)
+
+
+def _shared() -> sa.ScalarSelect[Any]:
+    query = sa.select(shared_keywords.c.keywords).where(shared_keywords.c.id == frame.c.shared_id)
+    return query.correlate(frame).scalar_subquery()
+
 
 product = sa.Table(
     "product",

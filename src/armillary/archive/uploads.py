@@ -14,7 +14,8 @@ from armillary.archive import service, staging, store
 from armillary.archive.adoption import COPY_CHUNK, check_name
 from armillary.archive.errors import BadFileName, SameFileTwice, TwoContainers
 from armillary.archive.ingest import Candidate, note_moves, record_candidates
-from armillary.archive.intake import Examined, describe_values, examine
+from armillary.archive.intake import Examined, examine
+from armillary.archive.reading import describer_of
 from armillary.archive.staging import INGEST_UPLOAD, Staged
 from armillary.archive.versions import Location, Root, Version
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
@@ -23,7 +24,6 @@ from armillary.context import Context
 from armillary.errors import ArmillaryError, Conflict, NotFound, Unavailable
 from armillary.fits.containers import Container, logical_name
 from armillary.fits.crc import crc64
-from armillary.fits.header import read_values
 
 PROCESSED_CALIBRATION = "processed_cal"
 MAX_NAME, MAX_PATH = 255, 1000
@@ -237,8 +237,7 @@ def _candidate(context: Context, arrival: _Arrival, stored: StoredObject) -> Can
     if examined is None:
         raise AssertionError("only judged bytes are moved in")
     same = old is not None and (old.file_size, old.file_crc) == (examined.file_size, examined.file_crc)
-    values = tuple(map(read_values, examined.content.headers))
-    profiles = service.profiles_of(settings.profiles)
+    describer = describer_of(service.profiles_of(settings.profiles), settings.site)
     return Candidate(
         claim=arrival.claim,
         root=arrival.root,
@@ -248,8 +247,7 @@ def _candidate(context: Context, arrival: _Arrival, stored: StoredObject) -> Can
         now=context.clock.now(),
         stored=stored,
         examined=examined,
-        values=values,
-        frame=describe_values(values, logical_name(arrival.place.filename), profiles, settings.site),
+        described=describer.describe(examined.content.headers, logical_name(arrival.place.filename)),
         skipped="same bytes" if same else "",
         args={"origin": "upload"},
     )

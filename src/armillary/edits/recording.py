@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import service as archive
-from armillary.archive.intake import describe
+from armillary.archive.reading import describer_of
 from armillary.archive.versions import HduRecord, Location, Root, Version
 from armillary.base.store import StoredObject
 from armillary.base.work import Claim, JsonObject, Response, completing_all
@@ -123,7 +123,8 @@ def _new_version(context: Context, one: Finished) -> archive.NewVersion:
     headers = execution.target.headers
     data_crc = execution.target_crc()
     settings = context.settings.archive
-    profiles = archive.profiles_of(settings.profiles)
+    describer = describer_of(archive.profiles_of(settings.profiles), settings.site)
+    described = describer.describe(headers, version.name)
     rewrite = execution.rewrite
     return archive.NewVersion(
         name=version.name,
@@ -143,7 +144,8 @@ def _new_version(context: Context, one: Finished) -> archive.NewVersion:
         trailing_crc=version.trailing_crc,
         headers=headers,
         origin=one.origin,
-        frame=describe(headers, version.name, profiles, settings.site),
+        frame=described.frame,
+        values=described.values,
         digests=one.digests or {},
         previous_id=version.id,
         undo=one.undo,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from itertools import repeat
 
 from armillary.fits.cards import COMMENTARY, body_of, extent, keyword_of, parse_card, printable, split_cards
 from armillary.fits.models import CARD, Card, Value
@@ -117,50 +116,6 @@ def read_values(raw: bytes) -> dict[str, Value]:
             except (ValueError, KeyError):
                 pass
         _read_slowly(text, at, values)
-    return values
-
-
-_UNREAD: tuple[str, Value] = ("", None)
-_NOTHING: tuple[str, Value] = ("", False)
-"""Stands for a card without a value, such as COMMENT."""
-
-
-class ValueReader:
-    """Reads the values of many headers, and each card that they share only once.
-
-    In a night of one instrument nine cards of ten repeat from file to file.
-    """
-
-    def __init__(self, *, most: int = 1 << 15) -> None:
-        self._most = most
-        self._known: dict[bytes, tuple[str, Value]] = {}
-
-    def values(self, raw: bytes) -> dict[str, Value]:
-        """Return what `read_values` returns."""
-        body = body_of(raw)
-        if b"CONTINUE" in body:
-            return read_values(raw)
-        cards = split_cards(body)
-        found = list(map(self._known.get, cards, repeat(_UNREAD)))
-        items = [
-            self._read(card) if item is _UNREAD else item for card, item in zip(cards, found, strict=True)
-        ]
-        items = [item for item in items if item[0]]
-        values = dict(items)
-        return values if len(values) == len(items) else _in_order(items)
-
-    def _read(self, card: bytes) -> tuple[str, Value]:
-        if len(self._known) >= self._most:
-            self._known.clear()
-        item = self._known[card] = next(iter(read_values(card).items()), _NOTHING)
-        return item
-
-
-def _in_order(items: list[tuple[str, Value]]) -> dict[str, Value]:
-    """Return the first value of every keyword, in the order of first appearance."""
-    values: dict[str, Value] = {}
-    for keyword, value in items:
-        values.setdefault(keyword, value)
     return values
 
 

@@ -29,6 +29,23 @@ class Lookup:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class WatchedLookup(Lookup):
+    """Notes every keyword that is asked for."""
+
+    asked: set[str]
+
+    @classmethod
+    def watch(cls, lookup: Lookup, asked: set[str]) -> WatchedLookup:
+        """Return the same headers, watched."""
+        return cls(lookup.primary, lookup.extensions, asked)
+
+    def get(self, keyword: str, *, primary_only: bool = False) -> Value:
+        """Return the first defined value of a keyword, or None."""
+        self.asked.add(keyword)
+        return Lookup.get(self, keyword, primary_only=primary_only)
+
+
 def lookup_of(headers: Sequence[Mapping[str, Value]], filename: str) -> Lookup:
     """Return the headers of a file ready for questions.
 

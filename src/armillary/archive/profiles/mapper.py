@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from armillary.archive.models import Frame, QaState
 from armillary.archive.profiles.fields import FieldRule
 from armillary.archive.profiles.load import Profiles
 from armillary.archive.profiles.lookup import Lookup, lookup_of
-from armillary.archive.profiles.plan import PositionRule
+from armillary.archive.profiles.plan import PositionRule, Question
 from armillary.archive.profiles.reading import Reading
 from armillary.archive.profiles.values import read_angle
 from armillary.archive.quality import qa_state
@@ -20,6 +21,37 @@ from armillary.sky.nights import night_of
 
 _LONGITUDE = FieldRule("number", -360.0, 360.0)
 _MAX_WARNINGS = 50
+POSITION = "position"
+
+
+@dataclass(slots=True)
+class Answers:
+    """What a file says of the fields of its profile, and what of it was left out, by field."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    position: tuple[float, float] | None = None
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+
+    def ask(self, reading: Reading, question: Question) -> None:
+        """Ask for one field; fields that ask for the start of the exposure come after it."""
+        name, rule, sources = question
+        value = reading.first(rule, sources, self.values.get("started_at"))
+        if value is None:
+            self.values.pop(name, None)
+        else:
+            self.values[name] = value
+        self._note(name, reading)
+
+    def ask_position(self, reading: Reading) -> None:
+        """Ask for the position on the sky."""
+        self.position = _position(reading)
+        self._note(POSITION, reading)
+
+    def _note(self, name: str, reading: Reading) -> None:
+        if reading.warnings:
+            self.warnings[name], reading.warnings = reading.warnings, []
+        elif self.warnings:
+            self.warnings.pop(name, None)
 
 
 def frame_of(
@@ -31,22 +63,28 @@ def frame_of(
     warning names the keyword, the value and the reason. Nothing in a header makes this raise.
     """
     lookup = lookup_of(headers, filename)
-    profile = profiles.choose(lookup)
-    reading = Reading(lookup, profile)
-    values: dict[str, Any] = {}
-    for name, rule, sources in profile.fields:
-        if (value := reading.first(rule, sources, values.get("started_at"))) is not None:
-            values[name] = value
+    reading, answers = Reading(lookup, profiles.choose(lookup)), Answers()
+    for question in reading.profile.fields:
+        answers.ask(reading, question)
+    answers.ask_position(reading)
+    return assemble(answers, reading, profiles, default_site)
+
+
+def assemble(answers: Answers, reading: Reading, profiles: Profiles, default_site: str) -> Frame:
+    """Return the frame of all answers: what follows from several of them is filled in."""
+    values = dict(answers.values)
     values.setdefault("site", default_site or None)
     _complete_times(values, reading, profiles)
-    ra_dec = _position(reading)
+    order = (*(name for name, *_ in reading.profile.fields), POSITION) if answers.warnings else ()
+    said = [warning for name in order for warning in answers.warnings.get(name, ())]
+    ra_dec = answers.position
     return Frame(
         **values,
         ra_deg=ra_dec and ra_dec[0],
         dec_deg=ra_dec and ra_dec[1],
-        qa_state=_quality(lookup, values.get("observation_type")),
-        profile=profile.name,
-        warnings=tuple(dict.fromkeys(reading.warnings))[:_MAX_WARNINGS],
+        qa_state=_quality(reading.lookup, values.get("observation_type")),
+        profile=reading.profile.name,
+        warnings=tuple(dict.fromkeys(said + reading.warnings))[:_MAX_WARNINGS],
     )
 
 

@@ -32,6 +32,10 @@ class Rule:
     words: Mapping[str, Value]
 
 
+Question = tuple[str, FieldRule, tuple[Rule, ...]]
+"""A field, what it is, and the sources to ask for it, the best first."""
+
+
 @dataclass(frozen=True, slots=True)
 class PositionRule:
     """A pair of coordinates with its conditions and factors to degrees."""
@@ -55,7 +59,7 @@ class Profile:
     time_scale: str
     positions: tuple[PositionRule, ...]
     longitude: tuple[Rule, ...]
-    fields: tuple[tuple[str, FieldRule, tuple[Rule, ...]], ...]
+    fields: tuple[Question, ...]
 
     def matches(self, lookup: Lookup) -> bool:
         """Tell whether this profile is for these headers."""

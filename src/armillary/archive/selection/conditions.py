@@ -36,7 +36,7 @@ from armillary.archive.selection.models import (
     Term,
     field_of,
 )
-from armillary.archive.tables import file, frame, version
+from armillary.archive.tables import file, frame, keywords_with, version
 
 Condition = sa.ColumnElement[bool]
 PROPRIETARY = frozenset(
@@ -82,7 +82,7 @@ def column(name: str) -> sa.ColumnElement[Any]:
         case "mdready":
             return metadata_ready()
         case "preimage":
-            return sa.func.lower(frame.c.keywords["PREIMAGE"].astext).in_(_TRUE_WORDS)
+            return sa.func.lower(keywords_with("PREIMAGE")["PREIMAGE"].astext).in_(_TRUE_WORDS)
         case _ if name in version.c:
             return version.c[name]
         case _ if name in frame.c:
@@ -124,7 +124,7 @@ def _of(term: Term) -> Iterator[Condition]:
         case InHeader(keywords, words):
             yield sa.or_(*(_holds(keyword, words) for keyword in keywords))
         case TaggedOrRaw(tag):
-            yield sa.or_(column("processing") == "Raw", frame.c.keywords["PROCTAG"].astext == tag)
+            yield sa.or_(column("processing") == "Raw", keywords_with("PROCTAG")["PROCTAG"].astext == tag)
         case Anything():
             pass
         case Nothing():
@@ -154,7 +154,7 @@ def _starts(name: str, prefix: str) -> Condition:
 
 
 def _holds(keyword: str, words: tuple[str, ...]) -> Condition:
-    text = frame.c.keywords[keyword].astext
+    text = keywords_with(keyword)[keyword].astext
     return sa.and_(*(text.ilike(f"%{_escaped(word)}%", escape="\\") for word in words))
 
 

@@ -85,6 +85,10 @@ CREATE INDEX version_by_identity ON version (identity) WHERE present;
 """
 
 FRAMES = """
+CREATE TABLE shared_keywords (
+    id uuid CONSTRAINT shared_keywords_pk PRIMARY KEY,
+    keywords jsonb NOT NULL
+);
 CREATE TABLE frame (
     file_id bigint CONSTRAINT frame_pk PRIMARY KEY CONSTRAINT frame_of_file REFERENCES file,
     version_id bigint NOT NULL,
@@ -99,6 +103,7 @@ CREATE TABLE frame (
     hpx bigint,
     details jsonb NOT NULL,
     keywords jsonb NOT NULL,
+    shared_id uuid,
     warnings text[] NOT NULL DEFAULT '{}'
 );
 CREATE INDEX frame_latest ON frame (started_at DESC NULLS LAST, file_id DESC);
@@ -162,8 +167,11 @@ CREATE INDEX edit_by_time ON edit (finished);
 
 GRANTS = """
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-    token, access_grant, root, file, version, frame, product, update_request, edit TO armillary_worker;
-GRANT SELECT ON token, access_grant, root, file, version, frame, product, update_request, edit TO armillary_web;
+    token, access_grant, root, file, version, frame, shared_keywords, product, update_request, edit
+    TO armillary_worker;
+GRANT SELECT ON
+    token, access_grant, root, file, version, frame, shared_keywords, product, update_request, edit
+    TO armillary_web;
 GRANT INSERT ON update_request TO armillary_web;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO armillary_worker;
 """
@@ -176,4 +184,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE edit, update_request, product, frame, version, file, root, access_grant, token")
+    op.execute("DROP TABLE edit, update_request, product, frame, shared_keywords, version, file, root")
+    op.execute("DROP TABLE access_grant, token")
