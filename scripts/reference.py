@@ -7,6 +7,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import typer
 from pydantic import BaseModel
@@ -65,8 +66,18 @@ def setting_rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterato
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from setting_rows(kind, f"{prefix}{name}.")
             continue
+        below = [one for one in get_args(kind) if isinstance(one, type) and issubclass(one, BaseModel)]
         variable = "ARMILLARY_" + f"{prefix}{name}".replace(".", "__").upper()
         yield f"| `{prefix}{name}` | `{variable}` | `{field.default!r}` | {field.description or ''} |"
+        for one in below:
+            yield from _element_rows(one, f"{prefix}{name}[].")
+
+
+def _element_rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Yield one table row per key of the elements of a setting that is a list."""
+    for name, field in model.model_fields.items():
+        default = "needed" if field.is_required() else f"`{field.default!r}`"
+        yield f"| `{prefix}{name}` | | {default} | {field.description or ''} |"
 
 
 def error_rows() -> Iterator[str]:
