@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from armillary.commands import access, archive, edits, processes, synthetic
+from armillary.commands import access, archive, edits, exports, processes, synthetic
 
 app = typer.Typer(
     name="armillary",
@@ -25,6 +25,7 @@ app.command("history")(edits.history)
 app.command("diff")(edits.diff_command)
 app.command("revert")(edits.revert)
 app.add_typer(access.app, name="token")
+app.add_typer(exports.app, name="export")
 app.add_typer(synthetic.app, name="demo")
 
 

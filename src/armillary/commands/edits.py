@@ -57,7 +57,7 @@ def edit(
         options: dict[str, Any] = {"reject_new": reject_new}
         if extension is not None:
             options["extension"] = int(extension) if extension.isdigit() else extension
-        origin = Origin(_user(), "command line", why)
+        origin = Origin(user_name(), "command line", why)
         try:
             accepted = await accept_one(context, {"generic": pairs}, file, origin, **options)
         except ItemRefused as error:
@@ -88,7 +88,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return key, value or None
 
 
-def _user() -> str:
+def user_name() -> str:
     """Return who runs the command; an account may have no name."""
     try:
         return getpass.getuser()
@@ -212,7 +212,7 @@ def revert(
     """Take an edit back: byte for byte if it is the latest."""
 
     async def action(context: Context) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        origin = Origin(_user(), "command line", why)
+        origin = Origin(user_name(), "command line", why)
         order = await submit_revert(context, file, edit_id, origin)
         value = await _ended(context, data, file, order)
         async with context.database.begin() as connection:

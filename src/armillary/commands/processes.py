@@ -21,6 +21,8 @@ from armillary.commands.supervision import run_all
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, fail, guarded, settings_for, up_lock
 from armillary.commands.work import KINDS
 from armillary.context import open_context
+from armillary.exports import service as exports
+from armillary.exports.tasks import workers_of
 from armillary.settings import Settings
 
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")]
@@ -87,12 +89,15 @@ async def _work(settings: Settings, slots: int, name: str, *, until_empty: bool)
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_context(settings, Role.WORKER, application=f"armillary {name}") as context:
         await upkeep.recover(context)
+        await exports.register(context, alone=True)
         one = Worker(context, KINDS, name=name, slots=slots)
+        exporters = workers_of(context, name)
         if until_empty:
             await one.drain()
+            await asyncio.gather(*(exporter.drain() for exporter in exporters))
             return
         chores = asyncio.create_task(upkeep.run(context, stop))
-        await one.run(stop)
+        await asyncio.gather(*(each.run(stop) for each in (one, *exporters)))
         await chores
 
 

@@ -9,9 +9,10 @@ from armillary.archive.tasks import KINDS as ARCHIVE_KINDS
 from armillary.base.work import Outcome, Worker, outcomes
 from armillary.context import Context
 from armillary.edits.tasks import KINDS as EDIT_KINDS
+from armillary.exports.tasks import KINDS as EXPORT_KINDS
 
 LOOK_S = 0.25
-KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS)
+KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *EXPORT_KINDS)
 
 
 async def finish(

@@ -1,0 +1,135 @@
+"""Commands for copies on other servers: send a selection, see what waits, try again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from armillary.commands.edits import user_name
+from armillary.commands.terminal import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    escape,
+    fail,
+    is_up,
+    only_text,
+    out,
+    print_json,
+    run,
+)
+from armillary.commands.work import finish_all
+from armillary.context import Context
+from armillary.exports import service
+from armillary.exports.models import Destination
+from armillary.exports.tasks import workers_of
+
+app = typer.Typer(no_args_is_help=True, help="Copies of files on other servers.")
+ToOption = Annotated[str | None, typer.Option("--to", help="Name of one destination.")]
+
+
+@app.command("send")
+def send(
+    selection: Annotated[
+        list[str], typer.Argument(metavar="SELECTION...", help="File names, nights, KEY=VALUE: as in lists.")
+    ],
+    to: Annotated[str, typer.Option("--to", help="Name of the destination.", callback=only_text)],
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue the present files that a selection finds for a destination."""
+    segments = [only_text(part) for word in selection for part in word.split("/")]
+
+    async def action(context: Context) -> int:
+        await service.register(context)
+        async with context.database.begin() as connection:
+            queued = await service.queue_selection(context, connection, to, segments, actor=user_name())
+        await _help(context, data)
+        return len(queued)
+
+    count = run(data, action)
+    if as_json:
+        print_json({"queued": count})
+    else:
+        out.print(f"{count} queued for {escape(to)}; see `armillary export list`")
+    if not count:
+        fail("no present file fits the selection")
+
+
+@app.command("list")
+def list_exports(
+    to: ToOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=service.MOST_SHOWN, help="Most rows of each kind.")] = 50,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Show exports that wait, with the reason, and what destinations have."""
+
+    async def action(context: Context) -> Any:
+        async with context.database.begin() as connection:
+            return await service.overview(connection, to, limit)
+
+    found = run(data, action)
+    if as_json:
+        print_json(found)
+        return
+    for one in found["waiting"]:
+        why = f": {one['error']}" if one["error"] else ""
+        state = "running" if one["state"] == "Started" else "waiting"
+        out.print(escape(f"{state:8} {one['destination']:12} {_place(one)}{why}"))
+    for one in found["ended"]:
+        sent = f"{one['how']}, {one['sent_bytes']} bytes sent"
+        out.print(escape(f"{'there':8} {one['destination']:12} {_place(one)}: {sent}"))
+
+
+@app.command("destinations")
+def list_destinations(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Show the destinations, how many files wait for each, and which ones do not answer."""
+
+    async def action(context: Context) -> list[Destination]:
+        await service.register(context)
+        async with context.database.begin() as connection:
+            return await service.destinations(connection)
+
+    found = run(data, action)
+    if as_json:
+        print_json([service.destination_json(one) for one in found])
+        return
+    for one in found:
+        state = "" if one.active else "  (not configured any more)"
+        away = f"  away until {one.away_until:%Y-%m-%d %H:%M:%S} UTC: {one.error}" if one.away_until else ""
+        out.print(escape(f"{one.name:12} {one.url}  {one.waiting} waiting{state}{away}"))
+
+
+@app.command("retry")
+def retry(to: ToOption = None, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Try waiting exports again now instead of later."""
+
+    async def action(context: Context) -> int:
+        async with context.database.begin() as connection:
+            if to is not None:
+                await service.check_destination(connection, to)
+            count = await service.retry(context, connection, to)
+        await _help(context, data)
+        return count
+
+    count = run(data, action)
+    if as_json:
+        print_json({"retried": count})
+    else:
+        out.print(f"{count} tried again")
+
+
+async def _help(context: Context, data: Path) -> None:
+    """Do the exports that are due, unless running workers do them."""
+    if is_up(data):
+        return
+    await finish_all(context)
+    await asyncio.gather(*(worker.drain() for worker in workers_of(context, "cli")))
+
+
+def _place(row: dict[str, Any]) -> str:
+    return f"{row['path']}/{row['name']}" if row["path"] else str(row["name"])

@@ -1,0 +1,1 @@
+"""Copies of files on other servers, kept up to date by whole files or by header updates alone."""

@@ -1,0 +1,175 @@
+"""What is to be exported where: destinations, orders for new versions and for selections, another try."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access.models import OPERATOR
+from armillary.archive.listing import Lister
+from armillary.archive.names import science_priority
+from armillary.archive.selection import parse
+from armillary.archive.selection.models import Flag
+from armillary.archive.service import versions_by_id
+from armillary.base.work import NewOrder, submit
+from armillary.context import Context
+from armillary.exports import store
+from armillary.exports.errors import UnknownDestination
+from armillary.exports.models import Cargo, Destination, key_of, kind_of
+
+PLAN, QUEUE, RETRY = "plan_exports", "queue_exports", "retry_exports"
+NEVER_GIVE_UP = 1_000_000
+PAGE = 1000
+MOST_SHOWN = 1000
+
+
+async def register(context: Context, *, alone: bool = False) -> None:
+    """Make the configured destinations known to the database; ``alone`` retires all others."""
+    known = context.settings.exports.destinations
+    async with context.database.begin() as connection:
+        if known:
+            await store.put_destinations(connection, known)
+        if alone:
+            await store.retire_destinations(connection, [one.name for one in known])
+
+
+async def destinations(connection: AsyncConnection) -> list[Destination]:
+    """Return every destination with the number of its waiting exports."""
+    return await store.list_destinations(connection)
+
+
+async def check_destination(connection: AsyncConnection, name: str) -> None:
+    """Refuse the name of a destination that is not configured.
+
+    Raises
+    ------
+    UnknownDestination
+        With the nearest name that is.
+    """
+    known = [one.name for one in await store.list_destinations(connection) if one.active]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(known) or 'none'}."
+        raise UnknownDestination(f"No destination '{name}' is configured.{hint}")
+
+
+async def plan(connection: AsyncConnection, cargoes: Iterable[Cargo]) -> int:
+    """Queue files for every destination that wants them, in the caller's transaction; return how many orders."""
+    every = list(cargoes)
+    active = [one for one in await store.list_destinations(connection) if one.active]
+    pairs = [(one.name, cargo) for one in active for cargo in every if cargo.fits(one.pattern)]
+    return len(await _submit(connection, pairs, actor="armillary"))
+
+
+async def queue_selection(
+    context: Context, connection: AsyncConnection, destination: str, segments: Sequence[str], *, actor: str
+) -> list[int]:
+    """Queue the present files that a selection finds for one destination, whatever its pattern.
+
+    Raises
+    ------
+    UnknownDestination
+        If it is not configured.
+    BadSelection
+        If a segment cannot be understood.
+    """
+    await check_destination(connection, destination)
+    selection = selection_of(context, segments).requiring(Flag("present", True), Flag("canonical", True))
+    today = context.clock.now().date()
+    lister = Lister(OPERATOR, today, context.settings.archive)
+    order_ids: list[int] = []
+    after, more = (0, 0), True
+    while more:
+        rows = await lister.states(connection, selection, after=after, count=PAGE)
+        versions = await versions_by_id(connection, [row.id for row in rows])
+        cargoes = [Cargo(version.name, version.location.path) for version in versions.values()]
+        order_ids += await _submit(connection, [(destination, one) for one in cargoes], actor=actor)
+        more = len(rows) == PAGE
+        after = (rows[-1].file_id, rows[-1].id) if rows else after
+    return order_ids
+
+
+def selection_of(context: Context, segments: Sequence[str]) -> Any:
+    """Return what segments of the selection grammar select.
+
+    Raises
+    ------
+    BadSelection
+        If one cannot be understood.
+    """
+    return parse(segments, today=context.clock.now().date(), summit=context.settings.archive.summit)
+
+
+async def _submit(
+    connection: AsyncConnection, pairs: Sequence[tuple[str, Cargo]], *, actor: str
+) -> list[int]:
+    """Queue exports; one that waits already is not queued twice, one that runs runs once more."""
+    orders = [
+        NewOrder(
+            kind=kind_of(destination),
+            args={"destination": destination, "name": cargo.name, "path": cargo.path},
+            key=key_of(destination, cargo),
+            unique_key=key_of(destination, cargo),
+            priority=science_priority(cargo.name),
+            max_attempts=NEVER_GIVE_UP,
+            actor=actor,
+            batch=cargo.batch,
+        )
+        # In one order of keys, so that transactions that queue the same files wait for each other in turn.
+        for destination, cargo in sorted(pairs, key=lambda pair: key_of(*pair))
+    ]
+    return await submit(connection, orders, keyed_fifo=False)
+
+
+async def ask_for_selection(
+    connection: AsyncConnection, context: Context, destination: str, segments: Sequence[str], *, actor: str
+) -> int:
+    """Queue the queueing of a selection, for processes that may not merge orders; return the order.
+
+    Raises
+    ------
+    UnknownDestination, BadSelection
+        As for `queue_selection`.
+    """
+    await check_destination(connection, destination)
+    selection_of(context, segments)
+    args = {"destination": destination, "selection": list(segments)}
+    (order_id,) = await submit(connection, [NewOrder(kind=QUEUE, args=args, actor=actor)], keyed_fifo=False)
+    return order_id
+
+
+async def ask_for_retry(connection: AsyncConnection, destination: str | None, *, actor: str) -> int:
+    """Queue another try of waiting exports, for processes that may not change orders; return the order."""
+    if destination is not None:
+        await check_destination(connection, destination)
+    order = NewOrder(kind=RETRY, args={"destination": destination}, actor=actor)
+    (order_id,) = await submit(connection, [order], keyed_fifo=False)
+    return order_id
+
+
+async def retry(context: Context, connection: AsyncConnection, destination: str | None) -> int:
+    """Let exports that wait for another try be tried now; return how many."""
+    count = await store.retry(connection, destination)
+    await context.bus.publish(connection, "work_queued")
+    return count
+
+
+async def overview(
+    connection: AsyncConnection, destination: str | None, limit: int
+) -> Mapping[str, list[dict[str, Any]]]:
+    """Return exports that wait, and what destinations have."""
+    waiting = await store.waiting(connection, destination, limit)
+    ended = await store.ended(connection, destination, limit)
+    return {
+        "waiting": [dict(row._mapping) for row in waiting],
+        "ended": [dict(row._mapping) for row in ended],
+    }
+
+
+def destination_json(one: Destination) -> dict[str, Any]:
+    """Return a destination as commands and routes show it."""
+    return dataclasses.asdict(one)

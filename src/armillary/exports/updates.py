@@ -1,0 +1,84 @@
+"""Find the header updates that turn what a destination has into what is here, if there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from armillary.archive.versions import Version
+from armillary.edits.apply import apply_wish
+from armillary.edits.history import History
+from armillary.edits.models import Outcome
+from armillary.edits.validation import Rules, read_wish
+from armillary.errors import ArmillaryError
+from armillary.exports.models import HeaderUpdate
+
+MOST_STEPS = 64
+
+
+def header_updates(past: History, current: Version, md5_there: str) -> tuple[HeaderUpdate, ...]:
+    """Return updates that lead from the content with that digest to the current version; none if there are none.
+
+    Pending edits are merged into one update as far as the outcome stays the same to the byte: all of them if
+    that is possible, else as many at a time as are.
+    """
+    chain = _chain(past, current, md5_there)
+    updates: list[HeaderUpdate] = []
+    at = 0
+    while at < len(chain) - 1:
+        reached = _furthest(past, chain, at)
+        if reached is None:
+            return ()
+        at, update = reached
+        updates.append(update)
+    return tuple(updates)
+
+
+def _chain(past: History, current: Version, md5_there: str) -> list[Version]:
+    """Return the versions from the one that the destination has to the current one, oldest first."""
+    known = {version.id: version for version in past.versions}
+    chain = [current]
+    while chain[-1].data_md5 != md5_there:
+        earlier = known.get(chain[-1].previous_id or 0)
+        if earlier is None or len(chain) > MOST_STEPS:
+            return []
+        chain.append(earlier)
+    return chain[::-1]
+
+
+def _furthest(past: History, chain: Sequence[Version], at: int) -> tuple[int, HeaderUpdate] | None:
+    for reach in range(len(chain) - 1, at, -1):
+        between = {version.id for version in chain[at + 1 : reach + 1]}
+        cards = [card for edit in past.edits if _made(edit, between) for card in edit.cards]
+        if update := _update(chain[at], chain[reach], cards):
+            return reach, update
+    return None
+
+
+def _made(edit: Any, versions: set[int]) -> bool:
+    return edit.outcome == Outcome.CHANGED and edit.version_after in versions
+
+
+def _update(before: Version, after: Version, cards: Sequence[Mapping[str, Any]]) -> HeaderUpdate | None:
+    """Return one update between two versions, if carrying it out here gives the very same headers.
+
+    An edit is a pure rule of the bytes, so what it gives here it gives there.
+    """
+    extensions = {int(card["extension"]) for card in cards}
+    if len(extensions) != 1 or not before.data_md5 or not after.data_md5 or _data(before) != _data(after):
+        return None
+    (extension,) = extensions
+    pairs = tuple((str(card["keyword"]), card["new"]) for card in cards)
+    try:
+        item = {"values": {"generic": [list(pair) for pair in pairs]}, "extension": extension}
+        layout, _ = apply_wish(before.layout(), read_wish(item, Rules()))
+    except ArmillaryError:
+        return None
+    if layout.headers != after.headers():
+        return None
+    return HeaderUpdate(extension, pairs, before.data_md5, after.data_md5)
+
+
+def _data(version: Version) -> tuple[object, ...]:
+    sums = tuple((hdu.data_size, hdu.data_crc) for hdu in version.hdus)
+    return sums, version.trailing, version.trailing_crc
