@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,6 +10,10 @@ import sqlalchemy as sa
 from armillary.archive.tables import frame
 from armillary.errors import BadRequest
 from armillary.sky.healpix import cone_ranges
+
+WIDE_DEG = 15.0
+"""Radius of circles that hold more than a sixtieth of the sky: walking through all frames finds a page of them
+sooner than choosing from those inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +40,40 @@ class Cone:
         return cls(ra, dec, radius)
 
 
-def in_cone(cone: Cone) -> Iterator[sa.ColumnElement[bool]]:
-    """Yield the conditions under which a frame lies in the circle: by index first, then exactly.
+def in_cone(cone: Cone) -> sa.ColumnElement[bool]:
+    """Return the condition under which a frame lies in the circle.
 
-    Whoever uses them also asks for ``embargo.coordinates_visible``.
+    Whoever uses it also asks for ``embargo.coordinates_visible``.
     """
+    if cone.radius_deg > WIDE_DEG:
+        return _within(frame, cone)
+    # The frames of a circle are few, and no statistics can know how few: they are found first and become an
+    # array of ids, which every plan takes for a short one.
+    near = frame.alias("near")
+    cells = _cells(cone)
+    below = (
+        sa.select(near.c.file_id, near.c.ra_deg, near.c.dec_deg)
+        .where(near.c.hpx >= cells.c.low, near.c.hpx < cells.c.high)
+        .offset(sa.literal_column("0"))
+        .lateral("below")
+    )
+    found = sa.select(below.c.file_id).select_from(cells.join(below, sa.true())).where(_within(below, cone))
+    return frame.c.file_id == sa.any_(sa.func.array(found.scalar_subquery()))
+
+
+def _cells(cone: Cone) -> sa.TableValuedAlias:
+    """Return the ranges of the index that cover the circle, as a table."""
     ranges = cone_ranges(cone.ra_deg, cone.dec_deg, cone.radius_deg)
-    yield sa.or_(*(sa.and_(frame.c.hpx >= low, frame.c.hpx < high) for low, high in ranges))
-    # Squared chord between unit vectors: exact at the poles, across RA 0, and at small radii.
-    ra, dec = sa.func.radians(frame.c.ra_deg), sa.func.radians(frame.c.dec_deg)
+    lows, highs = (sa.cast([one[side] for one in ranges], sa.ARRAY(sa.BigInteger)) for side in (0, 1))
+    return sa.func.unnest(lows, highs).table_valued("low", "high").render_derived("cell")
+
+
+def _within(table: sa.FromClause, cone: Cone) -> sa.ColumnElement[bool]:
+    """Return the exact condition, by the squared chord: right at the poles, across RA 0, and at small radii."""
+    ra, dec = sa.func.radians(table.c.ra_deg), sa.func.radians(table.c.dec_deg)
     lon, lat = math.radians(cone.ra_deg), math.radians(cone.dec_deg)
     x = sa.func.cos(dec) * sa.func.cos(ra) - math.cos(lat) * math.cos(lon)
     y = sa.func.cos(dec) * sa.func.sin(ra) - math.cos(lat) * math.sin(lon)
     z = sa.func.sin(dec) - math.sin(lat)
     chord = 2 * math.sin(math.radians(cone.radius_deg) / 2)
-    yield x * x + y * y + z * z <= chord * chord
+    return x * x + y * y + z * z <= chord * chord

@@ -20,6 +20,7 @@ from armillary.archive import embargo
 from armillary.archive.cones import Cone, in_cone
 from armillary.archive.models import QaState
 from armillary.archive.names import storable
+from armillary.archive.selection.conditions import begins_with
 from armillary.archive.tables import FRAME_COLUMNS, file, frame, keywords_with, version
 from armillary.base.database import AnyRow
 from armillary.errors import BadRequest
@@ -160,24 +161,57 @@ async def search(
     limit: int = 100,
     cursor: str | None = None,
 ) -> Page:
-    """Return one page of the frames that fit, newest first.
+    """Return one page of the frames that fit, newest first, those without a date last.
 
     Positions are shown to, and searched for, only those who may see them.
     """
     limit = max(1, min(limit, MAX_PAGE))
-    query = _select(viewer, today).where(*_conditions(criteria, viewer, today))
-    if cursor:
-        query = query.where(_after(*_read_cursor(cursor)))
-    order = (frame.c.started_at.desc().nulls_last(), frame.c.file_id.desc())
-    rows = (await connection.execute(query.order_by(*order).limit(limit + 1))).all()
+    wanted = tuple(_conditions(criteria, viewer, today))
+    after = _read_cursor(cursor) if cursor else None
+    begun = (*wanted, _after(*after)) if after else wanted
+    rows = list((await connection.execute(_select(begun, viewer, today, limit + 1))).all())
+    if after and after[0] and len(rows) <= limit:
+        # One condition for those before an instant and those without any would be served by no index.
+        undated = _select((*wanted, frame.c.started_at.is_(None)), viewer, today, limit + 1 - len(rows))
+        rows += (await connection.execute(undated)).all()
     more = _write_cursor(rows[limit - 1]) if len(rows) > limit else None
     return Page([_frame_of(row) for row in rows[:limit]], more)
 
 
-_joined = frame.join(file, file.c.id == frame.c.file_id).join(version, version.c.id == frame.c.version_id)
+def _select(
+    wanted: Sequence[sa.ColumnElement[bool]], viewer: Principal, today: date, limit: int
+) -> sa.Select[Any]:
+    """Return the query of the newest frames that fit, with all that is shown of them.
+
+    The frames are chosen first and completed afterwards: so there are few ways to go about it, all of them good,
+    and what is shown does not weigh on what is sorted.
+    """
+    # The number stands in the text: for a number to come, the planner would prepare for a tenth of all frames.
+    few = sa.literal_column(str(limit), sa.Integer)
+    chosen = (
+        sa.select(frame.c.file_id, frame.c.started_at)
+        .select_from(_source(wanted))
+        .where(*wanted)
+        .order_by(frame.c.started_at.desc().nulls_last(), frame.c.file_id.desc())
+        .limit(few)
+        .subquery("chosen")
+    )
+    complete = (
+        chosen.join(frame, frame.c.file_id == chosen.c.file_id)
+        .join(file, file.c.id == chosen.c.file_id)
+        .join(version, version.c.id == frame.c.version_id)
+    )
+    query = sa.select(*_columns(viewer, today)).select_from(complete)
+    return query.order_by(chosen.c.started_at.desc().nulls_last(), chosen.c.file_id.desc())
 
 
-def _select(viewer: Principal, today: date) -> sa.Select[Any]:
+def _source(wanted: Sequence[sa.ColumnElement[bool]]) -> sa.FromClause:
+    """Return the tables that conditions speak of, joined to ``frame``."""
+    named = sa.select(frame.c.file_id).where(*wanted).get_final_froms()
+    return frame.join(file, file.c.id == frame.c.file_id) if file in named else frame
+
+
+def _columns(viewer: Principal, today: date) -> list[sa.ColumnElement[Any]]:
     open_coordinates = embargo.coordinates_visible(viewer, today)
     columns: list[sa.ColumnElement[Any]] = [frame.c.file_id, file.c.name]
     columns += [version.c[name] for name in FILE_COLUMNS]
@@ -187,12 +221,12 @@ def _select(viewer: Principal, today: date) -> sa.Select[Any]:
             column = sa.case((open_coordinates, column), else_=sa.cast(sa.null(), kind)).label(name)
         columns.append(column)
     columns.append(embargo.visible(viewer, today).label("visible"))
-    return sa.select(*columns).select_from(_joined)
+    return columns
 
 
 def _conditions(criteria: Criteria, viewer: Principal, today: date) -> Iterator[sa.ColumnElement[bool]]:
     if criteria.name is not None:
-        yield _name_condition(criteria.name)
+        yield from _name_condition(criteria.name)
     for name in TEXTS[1:]:
         if (value := getattr(criteria, name)) is not None:
             yield frame.c[name] == value
@@ -200,7 +234,7 @@ def _conditions(criteria: Criteria, viewer: Principal, today: date) -> Iterator[
         yield embargo.coordinates_visible(viewer, today)
     yield from _ranges(criteria)
     if criteria.cone is not None:
-        yield from in_cone(criteria.cone)
+        yield in_cone(criteria.cone)
         yield embargo.coordinates_visible(viewer, today)
     if criteria.keywords:
         # Positions have too many keywords to name them all, and a condition on one is a question for it.
@@ -212,11 +246,20 @@ def _conditions(criteria: Criteria, viewer: Principal, today: date) -> Iterator[
         yield embargo.coordinates_visible(viewer, today)
 
 
-def _name_condition(name: str) -> sa.ColumnElement[bool]:
-    if not re.search(r"[*?]", name):
-        return file.c.name == logical_name(name)
+def _name_condition(name: str) -> Iterator[sa.ColumnElement[bool]]:
+    wildcard = re.search(r"[*?]", name)
+    if not wildcard:
+        named = file.alias("named")
+        yield (
+            frame.c.file_id
+            == sa.select(named.c.id).where(named.c.name == logical_name(name)).scalar_subquery()
+        )
+        return
+    if prefix := name[: wildcard.start()]:
+        # A range of names serves every plan, a pattern only those that are made for it.
+        yield begins_with(file.c.name, prefix)
     escaped = re.sub(r"([%_\\])", r"\\\1", name)
-    return file.c.name.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
+    yield file.c.name.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
 
 
 def _ranges(criteria: Criteria) -> Iterator[sa.ColumnElement[bool]]:
@@ -274,11 +317,7 @@ def _readings(text: str) -> list[object]:
 def _after(started_at: datetime | None, file_id: int) -> sa.ColumnElement[bool]:
     if started_at is None:
         return sa.and_(frame.c.started_at.is_(None), frame.c.file_id < file_id)
-    return sa.or_(
-        frame.c.started_at < started_at,
-        sa.and_(frame.c.started_at == started_at, frame.c.file_id < file_id),
-        frame.c.started_at.is_(None),
-    )
+    return sa.tuple_(frame.c.started_at, frame.c.file_id) < sa.tuple_(started_at, file_id)
 
 
 def _write_cursor(row: AnyRow) -> str:

@@ -120,7 +120,7 @@ def _of(term: Term) -> Iterator[Condition]:
             pattern = f"{'%' if open_start else ''}{_escaped(text)}{'%' if open_end else ''}"
             yield column(name).like(pattern, escape="\\")
         case InCone(cone):
-            yield from in_cone(cone)
+            yield in_cone(cone)
         case InHeader(keywords, words):
             yield sa.or_(*(_holds(keyword, words) for keyword in keywords))
         case TaggedOrRaw(tag):
@@ -146,11 +146,18 @@ def _flag(name: str, value: bool) -> Condition:
 def _starts(name: str, prefix: str) -> Condition:
     if name != "name":
         return column(name).like(_escaped(prefix) + "%", escape="\\")
-    # A range of names serves every plan; the index orders them by code point.
+    return begins_with(file.c.name, prefix)
+
+
+def begins_with(name: sa.ColumnElement[str], prefix: str) -> Condition:
+    """Return whether a name of a file begins with some characters.
+
+    A range of names serves every plan, prepared ones too; the index orders them by code point.
+    """
     last = ord(prefix[-1])
     after = prefix[:-1] + chr(last + 1) if last < sys.maxunicode else ""
-    beyond = file.c.name < after if after and after.isprintable() else sa.true()
-    return sa.and_(file.c.name >= prefix, beyond, sa.func.starts_with(file.c.name, prefix))
+    beyond = name < after if after and after.isprintable() else sa.true()
+    return sa.and_(name >= prefix, beyond, sa.func.starts_with(name, prefix))
 
 
 def _holds(keyword: str, words: tuple[str, ...]) -> Condition:
