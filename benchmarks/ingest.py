@@ -43,7 +43,7 @@ BATCH, SLOTS = 100, 4
 ACCOUNT = "daemon"
 PEER_DATABASE = "bench_fitsstorage"
 PEER = "steps of FitsStorage"
-TABLES = "work_order, edit, product, frame, shared_keywords, version, file"
+TABLES = "work_order, edit, product, frame, version, series, file"
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Ours:
             "SELECT f.name, v.file_crc, v.file_size, r.instrument, r.exposure_s,"
             " coalesce(s.keywords, '{}') || r.keywords AS keywords"
             " FROM file f JOIN version v ON v.file_id = f.id JOIN frame r ON r.version_id = v.id"
-            " LEFT JOIN shared_keywords s ON s.id = r.shared_id WHERE v.present AND v.canonical"
+            " LEFT JOIN series s ON s.id = r.series_id WHERE v.present AND v.canonical"
         )
         async with self.context.database.begin() as connection:
             rows = {row.name: row for row in (await connection.execute(query)).all()}

@@ -8,23 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import store
-from armillary.archive.keywords import (
-    Shared,
-    clean,
-    own_keywords,
-    searchable_keywords,
-    shared_keywords,
-    to_json,
-)
+from armillary.archive.keywords import clean, searchable_keywords, to_json
 from armillary.archive.models import Frame
+from armillary.archive.series import CatalogSeries, own_keywords, pack_headers, series_of
 from armillary.archive.tables import FRAME_COLUMNS, frame, version
-from armillary.archive.versions import HduRecord, Location, hdus_to_json, headers_packer, to_signed
+from armillary.archive.versions import HduRecord, Location, hdus_to_json, to_signed
 from armillary.fits.header import read_values
 from armillary.fits.series import HeaderValues
 from armillary.sky.healpix import healpix_indices
@@ -78,33 +71,30 @@ async def record_versions(
         await store.delete_frames(connection, ids_known)
     ids = await store.next_version_ids(connection, len(new))
     last = {one.name: position for position, one in enumerate(new)}
-    pack = headers_packer()
+    series = [series_of(one.values) for one in new]
     rows = [
-        _version_row(
-            one,
-            version_id,
-            file_ids[one.name],
-            now,
-            packed=pack(one.headers),
-            canonical=last[one.name] == position,
-        )
-        for position, (one, version_id) in enumerate(zip(new, ids, strict=True))
+        _version_row(one, ids[at], file_ids[one.name], now, series=series[at], canonical=last[one.name] == at)
+        for at, one in enumerate(new)
     ]
+    await store.ensure_series(connection, {one.id: one for one in series if one})
     await store.copy_rows(connection, version, VERSION_ROW, rows)
-    await store.ensure_shared_keywords(connection, _series_of(new))
     positions = _positions([one.frame for one in new])
-    frames = [_frame_row(new[at], ids[at], file_ids[name], hpx=positions[at]) for name, at in last.items()]
+    frames = [
+        _frame_row(new[at], ids[at], file_ids[name], hpx=positions[at], series=series[at])
+        for name, at in last.items()
+    ]
     await store.copy_rows(connection, frame, FRAME_ROW, frames)
     return ids
 
 
-def _series_of(new: Sequence[NewVersion]) -> dict[UUID, str]:
-    shared = [shared_keywords(one.values.series) for one in new if one.values and one.values.series]
-    return {one.id: one.text for one in shared}
-
-
 def _version_row(
-    one: NewVersion, version_id: int, file_id: int, now: datetime, *, packed: bytes, canonical: bool
+    one: NewVersion,
+    version_id: int,
+    file_id: int,
+    now: datetime,
+    *,
+    series: CatalogSeries | None,
+    canonical: bool,
 ) -> tuple[Any, ...]:
     values = {
         "id": version_id,
@@ -124,7 +114,8 @@ def _version_row(
         "lastmod": datetime.fromtimestamp(one.mtime_ns / 1e9, UTC),
         "entrytime": now,
         "layout": json.dumps(hdus_to_json(one.hdus, one.trailing, one.trailing_crc)),
-        "headers": packed,
+        "headers": pack_headers(one.headers, series),
+        "series_id": series.id if series else None,
         "origin": one.origin,
         "previous_id": one.previous_id,
         "undo": one.undo,
@@ -133,8 +124,10 @@ def _version_row(
     return tuple(values.get(name) for name in VERSION_ROW)
 
 
-def _frame_row(one: NewVersion, version_id: int, file_id: int, *, hpx: int | None) -> tuple[Any, ...]:
-    known, (keywords, shared) = one.frame, _keywords(one)
+def _frame_row(
+    one: NewVersion, version_id: int, file_id: int, *, hpx: int | None, series: CatalogSeries | None
+) -> tuple[Any, ...]:
+    known = one.frame
     values: dict[str, Any] = {name: clean(getattr(known, name)) for name in _HOT}
     details = {name: value for name in _DETAILS if (value := getattr(known, name)) is not None}
     values |= {
@@ -143,20 +136,17 @@ def _frame_row(one: NewVersion, version_id: int, file_id: int, *, hpx: int | Non
         "hpx": hpx,
         "details": to_json(details),
         "warnings": [clean(warning) for warning in known.warnings],
-        "keywords": keywords,
-        "shared_id": shared.id if shared else None,
+        "keywords": _keywords(one, series),
+        "series_id": series.id if series else None,
     }
     return tuple(values[name] for name in FRAME_ROW)
 
 
-def _keywords(one: NewVersion) -> tuple[str, Shared | None]:
-    """Return the keywords that a frame has of its own, and those that it shares with others."""
-    if one.values is None:
-        return to_json(searchable_keywords(tuple(map(read_values, one.headers)))), None
-    if one.values.series is None:
-        return to_json(searchable_keywords(one.values.headers)), None
-    shared = shared_keywords(one.values.series)
-    return own_keywords(one.values.headers, one.values.changed, shared), shared
+def _keywords(one: NewVersion, series: CatalogSeries | None) -> str:
+    if series and one.values:
+        return own_keywords(one.values, series)
+    headers = one.values.headers if one.values else tuple(map(read_values, one.headers))
+    return to_json(searchable_keywords(headers))
 
 
 def _positions(frames: Sequence[Frame]) -> list[int | None]:

@@ -12,13 +12,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.tables import all_keywords, file, frame, product, root, version
+from armillary.archive.series import CatalogSeries
+from armillary.archive.tables import all_keywords, file, frame, headers_of_series, product, root, version
 from armillary.archive.versions import Location, Presence, Root, Version, from_signed, hdus_from_json
 from armillary.base.database import AnyRow, driver
 
-VERSION_COLUMNS = (*version.c, file.c.name)
-_SHARE = """
-INSERT INTO shared_keywords (id, keywords) SELECT * FROM unnest($1::uuid[], $2::jsonb[]) ON CONFLICT DO NOTHING
+VERSION_COLUMNS = (*version.c, headers_of_series().label("series_headers"), file.c.name)
+_ENSURE = """
+INSERT INTO series (id, headers, keywords)
+SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::jsonb[]) ON CONFLICT DO NOTHING
 """
 _versions = sa.select(*VERSION_COLUMNS).join_from(version, file, file.c.id == version.c.file_id)
 
@@ -49,6 +51,7 @@ def _version_of(row: AnyRow) -> Version:
         trailing=trailing,
         trailing_crc=trailing_crc,
         packed_headers=row.headers,
+        series_headers=row.series_headers,
         origin=row.origin,
         previous_id=row.previous_id,
         undo=row.undo,
@@ -217,11 +220,13 @@ async def copy_rows(
     await below.copy_records_to_table(table.name, records=rows, columns=list(columns))
 
 
-async def ensure_shared_keywords(connection: AsyncConnection, shared: Mapping[UUID, str]) -> None:
-    """Record the keywords that series of files share, as JSON by id."""
-    if shared:
-        below = await driver(connection)
-        await below.execute(_SHARE, list(shared), list(shared.values()))
+async def ensure_series(connection: AsyncConnection, wanted: Mapping[UUID, CatalogSeries]) -> None:
+    """Record the series that new versions belong to, by id."""
+    if wanted:
+        below, rows = await driver(connection), wanted.values()
+        await below.execute(
+            _ENSURE, list(wanted), [row.headers for row in rows], [row.keywords for row in rows]
+        )
 
 
 async def delete_frames(connection: AsyncConnection, file_ids: Sequence[int]) -> None:
@@ -306,7 +311,7 @@ async def mark_absent(connection: AsyncConnection, version_ids: Sequence[int]) -
 
 async def frame_row(connection: AsyncConnection, file_id: int) -> AnyRow | None:
     """Return the frame of a file, with all its keywords."""
-    columns = [c for c in frame.c if c.name not in ("keywords", "shared_id")]
+    columns = [c for c in frame.c if c.name not in ("keywords", "series_id")]
     query = sa.select(*columns, all_keywords().label("keywords")).where(frame.c.file_id == file_id)
     return (await connection.execute(query)).first()
 

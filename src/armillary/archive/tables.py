@@ -51,6 +51,7 @@ version = sa.Table(
     sa.Column("entrytime", sa.DateTime(timezone=True), nullable=False),
     sa.Column("layout", JSONB, nullable=False),
     sa.Column("headers", sa.LargeBinary, nullable=False),
+    sa.Column("series_id", sa.Uuid),
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("previous_id", sa.BigInteger),
     sa.Column("undo", sa.Text),
@@ -98,20 +99,21 @@ frame = sa.Table(
     sa.Column("hpx", sa.BigInteger),
     sa.Column("details", JSONB, nullable=False),
     sa.Column("keywords", JSONB, nullable=False),
-    sa.Column("shared_id", sa.Uuid),
+    sa.Column("series_id", sa.Uuid),
     sa.Column("warnings", sa.ARRAY(sa.Text), nullable=False),
 )
 
-shared_keywords = sa.Table(
-    "shared_keywords",
+series = sa.Table(
+    "series",
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("headers", sa.LargeBinary, nullable=False),
     sa.Column("keywords", JSONB, nullable=False),
 )
 
 
 def keywords_with(keyword: str) -> sa.ColumnElement[Any]:
-    """Return the keywords that say what value a keyword has for a frame: its own, or the shared ones."""
+    """Return the keywords that say what value a keyword has for a frame: its own, or those of its series."""
     return sa.case((frame.c.keywords.has_key(keyword), frame.c.keywords), else_=_shared())
 
 
@@ -120,8 +122,14 @@ def all_keywords() -> sa.ColumnElement[Any]:
     return sa.func.coalesce(_shared(), sa.literal({}, JSONB)).concat(frame.c.keywords)
 
 
+def headers_of_series() -> sa.ScalarSelect[Any]:
+    """Return the headers with which those of a version are compressed."""
+    query = sa.select(series.c.headers).where(series.c.id == version.c.series_id)
+    return query.correlate(version).scalar_subquery()
+
+
 def _shared() -> sa.ScalarSelect[Any]:
-    query = sa.select(shared_keywords.c.keywords).where(shared_keywords.c.id == frame.c.shared_id)
+    query = sa.select(series.c.keywords).where(series.c.id == frame.c.series_id)
     return query.correlate(frame).scalar_subquery()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,13 +107,15 @@ class Version:
     trailing: int
     trailing_crc: int
     packed_headers: bytes
+    series_headers: bytes | None
     origin: str
     previous_id: int | None
     undo: str | None
 
     def headers(self) -> tuple[bytes, ...]:
         """Return the exact header bytes of every HDU."""
-        return unpack_headers(self.packed_headers, [hdu.header_size for hdu in self.hdus])
+        sizes = [hdu.header_size for hdu in self.hdus]
+        return unpack_headers(self.packed_headers, sizes, self.series_headers)
 
     def presence(self) -> Presence:
         """Return where the version is believed to be."""
@@ -147,20 +150,21 @@ def crc_of(headers: Sequence[bytes], hdus: Sequence[HduRecord], trailing: int, t
     return crc64_fold(parts)
 
 
-def headers_packer() -> Callable[[Sequence[bytes]], bytes]:
-    """Return what compresses the headers of one file after the other; for one thread."""
-    compressor = zstandard.ZstdCompressor(level=3)
-    return lambda headers: compressor.compress(b"".join(headers))
-
-
-def unpack_headers(packed: bytes, sizes: Sequence[int]) -> tuple[bytes, ...]:
-    """Return the headers that were packed, given their sizes."""
-    joined = zstandard.ZstdDecompressor().decompress(packed)
+def unpack_headers(packed: bytes, sizes: Sequence[int], series_headers: bytes | None) -> tuple[bytes, ...]:
+    """Return the headers that were packed, given their sizes and the headers of their series."""
+    known = _dictionary(series_headers) if series_headers is not None else None
+    joined = zstandard.ZstdDecompressor(dict_data=known).decompress(packed)
     headers, start = [], 0
     for size in sizes:
         headers.append(joined[start : start + size])
         start += size
     return tuple(headers)
+
+
+@lru_cache(maxsize=256)
+def _dictionary(series_headers: bytes) -> zstandard.ZstdCompressionDict:
+    first = zstandard.ZstdDecompressor().decompress(series_headers)
+    return zstandard.ZstdCompressionDict(first, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 
 
 def hdus_to_json(hdus: Sequence[HduRecord], trailing: int, trailing_crc: int) -> JsonObject:

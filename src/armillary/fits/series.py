@@ -71,6 +71,7 @@ class Series:
     """Files whose headers have the same cards at the same places as those of the first one."""
 
     def __init__(self, bodies: Sequence[bytes], values: Sequence[Values]) -> None:
+        self.bodies = tuple(bodies)
         self.values = tuple(values)
         self._references = [_Reference(*one) for one in zip(bodies, values, strict=True)]
 

@@ -38,6 +38,7 @@ def a_version(*, container: str = "plain") -> Version:
         trailing=0,
         trailing_crc=0,
         packed_headers=b"",
+        series_headers=None,
         origin="ingest",
         previous_id=None,
         undo=None,
