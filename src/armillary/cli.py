@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from armillary.commands import access, archive, edits, exports, processes, synthetic
+from armillary.commands.status import status
 
 app = typer.Typer(
     name="armillary",
@@ -15,6 +16,7 @@ app = typer.Typer(
 app.command("up")(processes.up)
 app.command("serve")(processes.serve)
 app.command("worker")(processes.worker)
+app.command("status")(status)
 app.add_typer(processes.db, name="db")
 app.command("ingest")(archive.ingest)
 app.command("search")(archive.search_command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 REGISTRY = CollectorRegistry()
 """The registry of this process; nothing of other libraries gets in."""
@@ -24,3 +24,5 @@ HANDLER_SECONDS = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300),
     registry=REGISTRY,
 )
+
+ProcessCollector(namespace="armillary", registry=REGISTRY)

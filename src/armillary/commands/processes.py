@@ -97,8 +97,9 @@ async def _work(settings: Settings, slots: int, name: str, *, until_empty: bool)
             await asyncio.gather(*(exporter.drain() for exporter in exporters))
             return
         chores = asyncio.create_task(upkeep.run(context, stop))
+        alive = asyncio.create_task(upkeep.beat(context, (one, *exporters), stop, name=name))
         await asyncio.gather(*(each.run(stop) for each in (one, *exporters)))
-        await chores
+        await asyncio.gather(chores, alive)
 
 
 db = typer.Typer(no_args_is_help=True, help="The database.")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from armillary.archive import service as archive
 from armillary.archive.staging import sweep_staging
 from armillary.archive.watching import watch_roots
 from armillary.base.database import is_transient
 from armillary.base.log import get_logger
-from armillary.base.work import purge
+from armillary.base.work import Worker, purge
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
 from armillary.edits.store import forget_expired_requests
 from armillary.edits.tasks import record_failures
+from armillary.operations import heartbeat
 
 log = get_logger(__name__)
 LOCK = 0x4152_4D55_504B
@@ -39,6 +40,18 @@ async def recover(context: Context) -> None:
 async def run(context: Context, stop: asyncio.Event) -> None:
     """Do the chores until told to stop, if no other worker does them already."""
     await repeat("upkeep", lambda: _run_if_alone(context, stop), TRY_S, stop)
+
+
+async def beat(
+    context: Context, workers: Sequence[Worker[Context]], stop: asyncio.Event, *, name: str
+) -> None:
+    """Let the workers of this process be seen alive until told to stop, also when the database was away."""
+    owners = [worker.owner for worker in workers]
+
+    async def once() -> None:
+        await heartbeat.beat(context, stop, owners=owners, name=name, slots=workers[0].slots)
+
+    await repeat("heartbeat", once, TRY_S, stop)
 
 
 async def _run_if_alone(context: Context, stop: asyncio.Event) -> None:
@@ -99,6 +112,7 @@ async def clean(context: Context) -> None:
     async with context.database.begin() as connection:
         requests = await forget_expired_requests(connection)
     staged = await sweep_staging(context)
+    await heartbeat.forget_dead(context)
     # Journals that a failing disk kept from being settled cost every edit of their files a sync.
     await recover(context)
     if orders or requests or staged:

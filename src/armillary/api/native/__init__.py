@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from armillary.api.native import about, exports, frames, pictures
+from armillary.api.native import about, exports, frames, pictures, status
 
 router = APIRouter()
-for _part in (about, exports, frames, pictures):
+for _part in (about, exports, frames, pictures, status):
     router.include_router(_part.router)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import generate_latest
 
 from armillary import __version__
 from armillary.api.native.routing import anybody
-from armillary.base.metrics import REGISTRY
 from armillary.context import Context
+from armillary.operations.exposition import MEDIA_TYPE, exposition
 
 router = APIRouter()
 
@@ -39,6 +38,7 @@ async def health(request: Request) -> dict[str, str]:
 
 
 @router.get("/v1/metrics", dependencies=anybody, response_class=PlainTextResponse)
-async def metrics() -> Response:
-    """Return the metrics of the web process in the form of Prometheus."""
-    return Response(generate_latest(REGISTRY), media_type="text/plain; version=0.0.4")
+async def metrics(request: Request) -> Response:
+    """Return the metrics of the web process, the workers and the archive in the form of Prometheus."""
+    context: Context = request.app.state.context
+    return Response(await exposition(context), media_type=MEDIA_TYPE)

@@ -74,6 +74,11 @@ class Worker(Generic[C]):
         self._sweep_at = 0.0
         self._away_s = AWAY_FIRST_S
 
+    @property
+    def owner(self) -> str:
+        """What this worker writes into the leases of its orders."""
+        return self._ledger.owner
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; then finish what was begun."""
         async with self._attending(stop):

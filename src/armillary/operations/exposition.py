@@ -1,0 +1,82 @@
+"""What everybody has counted, in the form that Prometheus reads: this process, the workers, the archive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from armillary.archive import service as archive
+from armillary.base.metrics import REGISTRY
+from armillary.context import Context
+from armillary.operations import store
+from armillary.operations.models import Disk, Queue
+from armillary.operations.status import disks, queues
+
+MEDIA_TYPE = "text/plain; version=0.0.4"
+
+
+class _Families(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = tuple(families)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families as they are."""
+        yield from self._families
+
+
+async def exposition(context: Context) -> bytes:
+    """Return the metrics of this process, those of every living worker, and the gauges of the archive.
+
+    The samples of a worker bear its name as the label ``worker``. They are not added up: a worker that starts
+    anew counts from zero, which is plain in a series of its own and would look like a loss in a sum.
+    """
+    async with context.database.begin() as connection:
+        workers = await store.living(connection)
+        waiting = await queues(connection)
+        roots = await archive.list_roots(connection)
+    room = await asyncio.to_thread(disks, {root.name: root.path for root in roots})
+    registry = CollectorRegistry()
+    own = [*REGISTRY.collect()]
+    registry.register(_Families(_merged(own, [(row.name, row.metrics) for row in workers])))
+    registry.register(_Families(_gauges(waiting, len(workers), room)))
+    return generate_latest(registry)
+
+
+def _merged(own: Iterable[Metric], workers: Iterable[tuple[str, str]]) -> Iterator[Metric]:
+    families = {family.name: family for family in own}
+    for worker, text in workers:
+        for theirs in text_string_to_metric_families(text):
+            family = families.setdefault(
+                theirs.name, Metric(theirs.name, theirs.documentation, theirs.type, theirs.unit)
+            )
+            for sample in theirs.samples:
+                # The times at which series began would be series of their own.
+                if not sample.name.endswith("_created"):
+                    family.add_sample(sample.name, {**sample.labels, "worker": worker}, sample.value)
+    return iter(families.values())
+
+
+def _gauges(waiting: Iterable[Queue], workers: int, room: Iterable[Disk]) -> Iterator[Metric]:
+    depth = GaugeMetricFamily("armillary_queue_orders", "Unfinished work orders.", labels=["kind", "state"])
+    age = GaugeMetricFamily(
+        "armillary_queue_oldest_seconds", "Age of the oldest waiting work order.", labels=["kind"]
+    )
+    for one in waiting:
+        depth.add_metric([one.kind, "Queued"], one.waiting)
+        depth.add_metric([one.kind, "Started"], one.started)
+        age.add_metric([one.kind], one.oldest_waiting_s or 0.0)
+    free = GaugeMetricFamily(
+        "armillary_root_free_bytes", "Room on the file system of a root.", labels=["root"]
+    )
+    for disk in room:
+        if disk.free is not None:
+            free.add_metric([disk.name], disk.free)
+    yield depth
+    yield age
+    yield free
+    yield GaugeMetricFamily("armillary_workers", "Workers whose session lives.", value=workers)

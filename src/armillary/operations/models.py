@@ -1,0 +1,115 @@
+"""How an archive stands, in the words of those who run it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The unfinished orders of one kind; ages in seconds since they were accepted, or began.
+
+    ``waiting`` counts those that are Queued, ``again`` those of them that have failed before.
+    """
+
+    kind: str
+    waiting: int
+    again: int
+    started: int
+    oldest_waiting_s: float | None
+    oldest_started_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OldOrder:
+    """The order that has been unfinished for longest."""
+
+    id: int
+    kind: str
+    file: str
+    state: str
+    attempts: int
+    error: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLine:
+    """A worker that lives, or whoever else holds leases.
+
+    ``alive`` is None for those that do not register: commands that help with their own orders. ``seen_s`` is
+    the time since the last sign of life; a worker that lives and gives none is stuck or paused.
+    """
+
+    owner: str
+    name: str
+    host: str
+    pid: int | None
+    slots: int | None
+    up_s: float | None
+    seen_s: float | None
+    leases: int
+    alive: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An order that failed for good."""
+
+    id: int
+    kind: str
+    file: str
+    reason: str
+    attempts: int
+    finished: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A directory and the room on its file system, in bytes; None where this process cannot look."""
+
+    name: str
+    path: str
+    free: int | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the catalog holds; ``bytes`` of present files as stored. Estimates where ``exact`` is False."""
+
+    files: int
+    versions: int
+    bytes: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A server that versions are sent to, with what is wrong with it."""
+
+    name: str
+    active: bool
+    away_until: datetime | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One look at everything."""
+
+    version: str
+    schema: str
+    schema_known: str
+    postgresql: str
+    database_bytes: int
+    at: datetime
+    totals: Totals
+    queues: tuple[Queue, ...]
+    oldest: OldOrder | None
+    workers: tuple[WorkerLine, ...]
+    failures: tuple[Failure, ...]
+    failed: int
+    disks: tuple[Disk, ...]
+    destinations: tuple[Destination, ...]

@@ -1,0 +1,112 @@
+"""One look at everything: versions, queues, workers, failures, disks."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary import __version__
+from armillary.archive import service as archive
+from armillary.base import migrate
+from armillary.context import Context
+from armillary.operations import store
+from armillary.operations.models import (
+    Destination,
+    Disk,
+    Failure,
+    OldOrder,
+    Queue,
+    Status,
+    Totals,
+    WorkerLine,
+)
+
+LAST_FAILURES = 5
+
+
+async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Status:
+    """Return how the archive stands now, with its last ``failures`` failed orders."""
+    schema = await migrate.current(context.database)
+    async with context.database.begin() as connection:
+        postgresql, size = await store.about_server(connection)
+        totals, exact = await store.totals(connection)
+        oldest = await store.rows(connection, store.OLDEST)
+        roots = {root.name: root.path for root in await archive.list_roots(connection)}
+        directories = roots | {"private": context.stores.private}
+        if context.settings.database.url is None:
+            directories["database"] = context.settings.data / "postgres"
+        return Status(
+            version=__version__,
+            schema=schema or "",
+            schema_known=migrate.head(),
+            postgresql=postgresql,
+            database_bytes=size,
+            at=context.clock.now(),
+            totals=Totals(**totals, exact=exact),
+            queues=await queues(connection),
+            oldest=OldOrder(**oldest[0]._mapping) if oldest else None,
+            workers=await _workers(connection),
+            failures=tuple(
+                Failure(**row._mapping) for row in await store.rows(connection, store.FAILURES, failures)
+            ),
+            failed=await store.failed(connection),
+            disks=await asyncio.to_thread(disks, directories),
+            destinations=tuple(Destination(**row._mapping) for row in await store.destinations(connection)),
+        )
+
+
+def to_json(status: Status) -> dict[str, Any]:
+    """Return the status as plain values; instants as ISO 8601 with Z."""
+    return dataclasses.asdict(status, dict_factory=lambda pairs: {key: _plain(value) for key, value in pairs})
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else value
+
+
+async def queues(connection: AsyncConnection) -> tuple[Queue, ...]:
+    """Return the unfinished orders by kind."""
+    return tuple(Queue(**row._mapping) for row in await store.rows(connection, store.QUEUES))
+
+
+async def _workers(connection: AsyncConnection) -> tuple[WorkerLine, ...]:
+    """Return the living, then whoever else holds leases: commands, and the dead until these expire."""
+    leases = {row.owner: row.leases for row in await store.rows(connection, store.LEASES)}
+    lines = [
+        WorkerLine(
+            row.owners[0],
+            row.name,
+            row.host,
+            row.pid,
+            row.slots,
+            row.up_s,
+            row.seen_s,
+            sum(leases.pop(owner, 0) for owner in row.owners),
+            True,
+        )
+        for row in await store.living(connection)
+    ]
+    registered = {row.owner for row in await store.rows(connection, store.REGISTERED)}
+    for owner, count in sorted(leases.items()):
+        alive = False if owner in registered else None
+        lines.append(WorkerLine(owner, owner.rsplit("-", 2)[0], "", None, None, None, None, count, alive))
+    return tuple(lines)
+
+
+def disks(directories: dict[str, Path]) -> tuple[Disk, ...]:
+    """Return the room on the file systems of directories."""
+    return tuple(Disk(name, str(path), *_room(path)) for name, path in directories.items())
+
+
+def _room(path: Path) -> Sequence[int | None]:
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return None, None
+    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize

@@ -1,0 +1,159 @@
+"""Every statement of an operator's look at the database."""
+
+# What is put into these texts are constants of this module.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.base.database import AnyRow
+
+PRESENCE = 0x4152_4D57
+"""The class of the advisory locks by which living workers are told from dead ones."""
+
+SAMPLE_ROWS = 20_000
+COUNTED_ROWS = 200_000
+"""Larger tables are estimated: counting them would read them whole."""
+
+_FILE = "coalesce(args->>'name', args->>'filename', key, '')"
+_UNFINISHED = "state IN ('Queued', 'Started')"
+
+QUEUES = f"""
+SELECT kind,
+    count(*) FILTER (WHERE state = 'Queued') AS waiting,
+    count(*) FILTER (WHERE state = 'Queued' AND attempts > 0) AS again,
+    count(*) FILTER (WHERE state = 'Started') AS started,
+    extract(epoch FROM now() - min(added) FILTER (WHERE state = 'Queued'))::float8 AS oldest_waiting_s,
+    extract(epoch FROM clock_timestamp() - min(started) FILTER (WHERE state = 'Started'))::float8
+        AS oldest_started_s
+FROM work_order WHERE {_UNFINISHED} GROUP BY kind ORDER BY kind
+"""
+
+OLDEST = f"""
+SELECT id, kind, {_FILE} AS file, state, attempts, coalesce(error, '') AS error,
+    extract(epoch FROM now() - added)::float8 AS age_s
+FROM work_order WHERE {_UNFINISHED} ORDER BY id LIMIT 1
+"""
+
+FAILURES = f"""
+SELECT id, kind, {_FILE} AS file, coalesce(error, '') AS reason, attempts, finished
+FROM work_order WHERE state = 'Failed' ORDER BY finished DESC LIMIT $1
+"""
+
+# Locks are those of the whole server; other databases of it have workers, too.
+_ALIVE = """
+EXISTS (SELECT FROM pg_locks AS l
+    WHERE l.locktype = 'advisory' AND l.classid = $1::bigint::oid AND l.objid = p.id::bigint::oid
+        AND l.objsubid = 2 AND l.granted
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+WORKERS = f"""
+SELECT p.owners, p.name, p.host, p.pid, p.slots, p.metrics,
+    extract(epoch FROM clock_timestamp() - p.started)::float8 AS up_s,
+    extract(epoch FROM clock_timestamp() - p.seen)::float8 AS seen_s
+FROM worker_process AS p WHERE {_ALIVE} ORDER BY p.name, p.id
+"""
+
+LEASES = """
+SELECT lease_owner AS owner, count(*) AS leases FROM work_order WHERE state = 'Started' GROUP BY lease_owner
+"""
+
+REGISTER = """
+INSERT INTO worker_process (owners, name, host, pid, slots) VALUES ($1, $2, $3, $4, $5) RETURNING id
+"""
+
+REGISTERED = "SELECT unnest(owners) AS owner FROM worker_process"
+
+FORGET_DEAD = f"DELETE FROM worker_process AS p WHERE NOT {_ALIVE} AND seen < now() - interval '1 minute'"
+
+SIZES = """
+SELECT relname, greatest(reltuples, 0)::bigint AS tuples, greatest(pg_relation_size(oid), 1) AS bytes
+FROM pg_class WHERE oid IN ('file'::regclass, 'version'::regclass)
+"""
+
+COUNT = """
+SELECT (SELECT count(*) FROM file) AS files, count(*) AS versions,
+    coalesce(sum(file_size) FILTER (WHERE present), 0)::bigint AS bytes FROM version
+"""
+
+SAMPLE = """
+SELECT count(*) AS versions, coalesce(sum(file_size) FILTER (WHERE present), 0)::bigint AS bytes
+FROM version TABLESAMPLE SYSTEM ({percent})
+"""
+
+
+async def rows(connection: AsyncConnection, statement: str, *values: object) -> list[AnyRow]:
+    """Return the rows of one of the statements of this module."""
+    return list((await connection.exec_driver_sql(statement, values)).all())
+
+
+async def totals(connection: AsyncConnection) -> tuple[dict[str, int], bool]:
+    """Return ``files``, ``versions`` and ``bytes``, and whether they are exact."""
+    sizes = {row.relname: row.tuples for row in await rows(connection, SIZES)}
+    if max(sizes.values()) <= COUNTED_ROWS:
+        return dict((await rows(connection, COUNT))[0]._mapping), True
+    percent = min(100.0, 100.0 * SAMPLE_ROWS / sizes["version"])
+    sample = (await rows(connection, SAMPLE.format(percent=f"{percent:.4f}")))[0]
+    mean = sample.bytes / max(sample.versions, 1)
+    return {
+        "files": sizes["file"],
+        "versions": sizes["version"],
+        "bytes": round(mean * sizes["version"]),
+    }, False
+
+
+async def about_server(connection: AsyncConnection) -> tuple[str, int]:
+    """Return the version of PostgreSQL and the size of the database in bytes."""
+    query = "SELECT current_setting('server_version'), pg_database_size(current_database())"
+    row = (await rows(connection, query))[0]
+    return str(row[0]), int(row[1])
+
+
+async def failed(connection: AsyncConnection) -> int:
+    """Return how many orders that are kept have failed."""
+    return int((await rows(connection, "SELECT count(*) FROM work_order WHERE state = 'Failed'"))[0][0])
+
+
+async def destinations(connection: AsyncConnection) -> list[AnyRow]:
+    """Return the servers that versions are sent to."""
+    query = (
+        "SELECT name, active, away_until, coalesce(error, '') AS error FROM export_destination ORDER BY name"
+    )
+    return await rows(connection, query)
+
+
+async def register(
+    connection: asyncpg.Connection, *, owners: Sequence[str], name: str, host: str, pid: int, slots: int
+) -> int:
+    """Enter a worker, alive until the session ends; return its number."""
+    async with connection.transaction():
+        number: int = await connection.fetchval(REGISTER, list(owners), name, host, pid, slots)
+        await connection.execute("SELECT pg_advisory_lock($1::int, $2::int)", PRESENCE, number)
+    return number
+
+
+async def beat(connection: asyncpg.Connection, number: int, metrics: str) -> None:
+    """Give a sign of life, with what the worker has counted so far."""
+    query = "UPDATE worker_process SET seen = clock_timestamp(), metrics = $2 WHERE id = $1"
+    await connection.execute(query, number, metrics)
+
+
+async def sign_off(connection: asyncpg.Connection, number: int) -> None:
+    """Take a worker off the register."""
+    await connection.execute("DELETE FROM worker_process WHERE id = $1", number)
+
+
+async def forget_dead(connection: AsyncConnection) -> int:
+    """Take those off the register that died without a word; return how many."""
+    return int((await connection.exec_driver_sql(FORGET_DEAD, (PRESENCE,))).rowcount)
+
+
+async def living(connection: AsyncConnection) -> list[Any]:
+    """Return the workers whose session lives."""
+    return await rows(connection, WORKERS, PRESENCE)

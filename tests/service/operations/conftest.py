@@ -1,0 +1,6 @@
+"""A real server for the tests."""
+
+from tests.support.archive import archive
+from tests.support.postgres import postgres
+
+__all__ = ["archive", "postgres"]
