@@ -22,6 +22,18 @@ _ENSURE = """
 INSERT INTO series (id, headers, keywords)
 SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::jsonb[]) ON CONFLICT DO NOTHING
 """
+# One statement, so that a version is superseded in one step. Each branch has a partial index of its own.
+_RETIRE = """
+WITH place AS (SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS p (file_id, root_id, path)),
+there AS (
+    SELECT v.id FROM version AS v JOIN place AS p
+        ON v.file_id = p.file_id AND v.root_id = p.root_id AND v.path = p.path
+    WHERE v.present
+), foremost AS (SELECT id FROM version WHERE file_id = ANY($4::bigint[]) AND canonical)
+UPDATE version AS v SET present = v.present AND v.id NOT IN (SELECT id FROM there), canonical = false
+FROM (SELECT id FROM there UNION SELECT id FROM foremost) AS retired
+WHERE v.id = retired.id
+"""
 _versions = sa.select(*VERSION_COLUMNS).join_from(version, file, file.c.id == version.c.file_id)
 
 
@@ -196,20 +208,9 @@ async def retire_present(
     connection: AsyncConnection, places: Sequence[tuple[int, int, str]], file_ids: Sequence[int]
 ) -> None:
     """Let the versions at (file id, root id, path) be present no more, and none of the files canonical."""
-    columns = [
-        sa.cast([place[0] for place in places], sa.ARRAY(sa.BigInteger)),
-        sa.cast([place[1] for place in places], sa.ARRAY(sa.SmallInteger)),
-        sa.cast([place[2] for place in places], sa.ARRAY(sa.Text)),
-    ]
-    place = sa.func.unnest(*columns).table_valued("file_id", "root_id", "path").render_derived("place")
-    same = (
-        (version.c.file_id == place.c.file_id)
-        & (version.c.root_id == place.c.root_id)
-        & (version.c.path == place.c.path)
-    )
-    await connection.execute(sa.update(version).where(same, version.c.present).values(present=False))
-    canonical = version.c.file_id == sa.any_(sa.cast(file_ids, sa.ARRAY(sa.BigInteger)))
-    await connection.execute(sa.update(version).where(canonical, version.c.canonical).values(canonical=False))
+    below = await driver(connection)
+    columns = [list(column) for column in zip(*places, strict=True)] or [[], [], []]
+    await below.execute(_RETIRE, *columns, list(file_ids))
 
 
 async def copy_rows(
