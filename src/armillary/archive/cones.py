@@ -12,8 +12,9 @@ from armillary.errors import BadRequest
 from armillary.sky.healpix import cone_ranges
 
 WIDE_DEG = 15.0
-"""Radius of circles that hold more than a sixtieth of the sky: walking through all frames finds a page of them
-sooner than choosing from those inside."""
+"""Radius of circles so wide, a sixtieth of the sky, that a walk through the newest frames fills a page sooner."""
+SLACK_RAD = 1e-12
+"""Added to every radius, 0.2 microarcseconds: sines of two libraries may differ in their last digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +76,5 @@ def _within(table: sa.FromClause, cone: Cone) -> sa.ColumnElement[bool]:
     x = sa.func.cos(dec) * sa.func.cos(ra) - math.cos(lat) * math.cos(lon)
     y = sa.func.cos(dec) * sa.func.sin(ra) - math.cos(lat) * math.sin(lon)
     z = sa.func.sin(dec) - math.sin(lat)
-    chord = 2 * math.sin(math.radians(cone.radius_deg) / 2)
+    chord = 2 * math.sin(min(math.pi, math.radians(cone.radius_deg) + SLACK_RAD) / 2) + SLACK_RAD
     return x * x + y * y + z * z <= chord * chord

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.access.models import Principal
 from armillary.archive import embargo
 from armillary.archive.cones import Cone, in_cone
+from armillary.archive.cursors import after_row, read_cursor, write_cursor
 from armillary.archive.models import QaState
 from armillary.archive.names import storable
 from armillary.archive.selection.conditions import begins_with
@@ -27,8 +26,6 @@ from armillary.errors import BadRequest
 from armillary.fits.containers import logical_name
 
 MAX_PAGE = 1000
-CHORD_SLACK = 1e-12
-"""Added to the radius of cones, in radians: 0.2 microarcseconds."""
 _PREDICATE = re.compile(
     r"\s*([A-Za-z0-9_-]{1,8}|[A-Za-z0-9_-]+(?:[ .][A-Za-z0-9_-]+)+)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL
 )
@@ -49,12 +46,6 @@ TEXTS = (
 )
 COORDINATES = ("ra_deg", "dec_deg", "airmass", "object")
 FILE_COLUMNS = ("path", "filename", "file_size", "data_size", "file_md5", "data_md5", "lastmod", "entrytime")
-
-
-class BadCursor(BadRequest):
-    """The cursor is not one that a search returned; start again without it."""
-
-    code = "bad_cursor"
 
 
 class BadPredicate(BadRequest):
@@ -167,14 +158,14 @@ async def search(
     """
     limit = max(1, min(limit, MAX_PAGE))
     wanted = tuple(_conditions(criteria, viewer, today))
-    after = _read_cursor(cursor) if cursor else None
-    begun = (*wanted, _after(*after)) if after else wanted
+    after = read_cursor(cursor) if cursor else None
+    begun = (*wanted, after_row(*after)) if after else wanted
     rows = list((await connection.execute(_select(begun, viewer, today, limit + 1))).all())
     if after and after[0] and len(rows) <= limit:
         # One condition for those before an instant and those without any would be served by no index.
         undated = _select((*wanted, frame.c.started_at.is_(None)), viewer, today, limit + 1 - len(rows))
         rows += (await connection.execute(undated)).all()
-    more = _write_cursor(rows[limit - 1]) if len(rows) > limit else None
+    more = write_cursor(rows[limit - 1].started_at, rows[limit - 1].file_id) if len(rows) > limit else None
     return Page([_frame_of(row) for row in rows[:limit]], more)
 
 
@@ -312,28 +303,6 @@ def _readings(text: str) -> list[object]:
     if text in ("T", "F"):
         readings.append(text == "T")
     return readings
-
-
-def _after(started_at: datetime | None, file_id: int) -> sa.ColumnElement[bool]:
-    if started_at is None:
-        return sa.and_(frame.c.started_at.is_(None), frame.c.file_id < file_id)
-    return sa.tuple_(frame.c.started_at, frame.c.file_id) < sa.tuple_(started_at, file_id)
-
-
-def _write_cursor(row: AnyRow) -> str:
-    started = row.started_at.isoformat() if row.started_at else None
-    return base64.urlsafe_b64encode(json.dumps([started, row.file_id]).encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime | None, int]:
-    try:
-        started, file_id = json.loads(base64.urlsafe_b64decode(cursor))
-        when = datetime.fromisoformat(started) if started else None
-        if type(file_id) is int and 0 <= file_id < 1 << 63 and (when is None or when.tzinfo):
-            return when and when.astimezone(UTC), file_id
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        pass
-    raise BadCursor
 
 
 def _frame_of(row: AnyRow) -> dict[str, Any]:

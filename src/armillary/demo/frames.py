@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -279,6 +280,11 @@ def _keywords(frame: Frame) -> dict[str, Value]:
 
 
 def _header(values: Mapping[str, Value]) -> bytes:
-    # Every value above fits its card, so that nothing has to be measured, cut or continued.
-    cards = (f"{keyword:<8}= {write_value(value)}".ljust(CARD) for keyword, value in values.items())
-    return ("".join(cards).encode("ascii") + END).ljust(BLOCK)
+    cards = "".join([_card(keyword, value) for keyword, value in values.items()])
+    return (cards.encode("ascii") + END).ljust(BLOCK)
+
+
+@lru_cache(maxsize=1 << 14)
+def _card(keyword: str, value: Value) -> str:
+    # Every value fits its card, so that nothing has to be measured, cut or continued.
+    return f"{keyword:<8}= {write_value(value)}".ljust(CARD)
