@@ -8,16 +8,33 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from armillary import __version__
 from armillary.api import gemini, native, problems
+from armillary.api.gemini import update_headers
+from armillary.api.limits import Limited
 from armillary.api.policy import Policy, refuse_undeclared
+from armillary.api.tracing import Traced
 from armillary.base.database import Role
 from armillary.context import Context, open_context
 from armillary.settings import Settings
 
 
-def create_app(settings: Settings | None = None, *, context: Context | None = None) -> FastAPI:
+class Application(FastAPI):
+    """The application inside the layers that every request passes, failed ones too."""
+
+    settings: Settings
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the application as the server calls it."""
+        limits, logs = self.settings.limits, self.settings.logs
+        dialects = {update_headers.PATH: update_headers.refused}
+        limited = Limited(super().build_middleware_stack(), limits, dialects=dialects)
+        return Traced(limited, proxies=limits.proxies, write=logs.requests)
+
+
+def create_app(settings: Settings | None = None, *, context: Context | None = None) -> Application:
     """Return the application; it opens its own context unless one is given.
 
     Raises
@@ -26,17 +43,19 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
         If a route does not say who may use it.
     """
 
+    chosen = settings or (context.settings if context else Settings())
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if context is not None:
             app.state.context = context
             yield
             return
-        async with open_context(settings or Settings(), Role.WEB, application="armillary web") as opened:
+        async with open_context(chosen, Role.WEB, application="armillary web") as opened:
             app.state.context = opened
             yield
 
-    app = FastAPI(
+    app = Application(
         title="Armillary",
         version=__version__,
         description="From telescope telemetry to a living FITS archive, in one program.",
@@ -46,6 +65,7 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
         openapi_url=None,
         redirect_slashes=False,
     )
+    app.settings = chosen
     problems.install(app)
     app.include_router(gemini.router)
     app.include_router(native.router)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
@@ -139,6 +140,29 @@ class ExportSettings(BaseModel):
     retry_last_s: float = Field(21_600.0, gt=0, description="Longest delay of a failed export.")
 
 
+class LimitSettings(BaseModel):
+    """How many requests one caller may send; a rate of 0 sets no limit."""
+
+    anonymous_per_s: float = Field(
+        50.0, ge=0, description="Requests per second of an address without a token."
+    )
+    anonymous_burst: int = Field(200, ge=1, description="Requests that an address may send at once.")
+    token_per_s: float = Field(500.0, ge=0, description="Requests per second of a token.")
+    token_burst: int = Field(2000, ge=1, description="Requests that a token may send at once.")
+    callers: int = Field(
+        10_000, ge=1, description="Callers remembered; who came longest ago is forgotten first."
+    )
+    proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description="Networks of reverse proxies, whose X-Forwarded-For is believed."
+    )
+
+
+class LogSettings(BaseModel):
+    """What is written down besides warnings; ARMILLARY_LOG=INFO shows all events."""
+
+    requests: bool = Field(True, description="Write a line for every request that was answered.")
+
+
 class Settings(BaseSettings):
     """The whole tree; `ARMILLARY_WORK__WORKERS=4` sets `work.workers`."""
 
@@ -151,6 +175,8 @@ class Settings(BaseSettings):
     work: WorkSettings = WorkSettings()
     edits: EditSettings = EditSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    limits: LimitSettings = LimitSettings()
+    logs: LogSettings = LogSettings()
     exports: ExportSettings = ExportSettings()
 
     @classmethod

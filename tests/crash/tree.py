@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.kills import Process, family, kill, wait_gone
 from tests.support.postgres import server_account
-from tests.support.running import ready_line
+from tests.support.running import UNLIMITED, ready_line
 
 QUICK = {
     "ARMILLARY_DATABASE__ACCOUNT": server_account(),
@@ -21,6 +21,7 @@ QUICK = {
     "ARMILLARY_WORK__RETRY_FIRST_S": "0.05",
     "ARMILLARY_WORK__RETRY_LAST_S": "0.5",
     "ARMILLARY_WORK__MAX_ATTEMPTS": "20",
+    **UNLIMITED,
 }
 
 

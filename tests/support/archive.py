@@ -30,10 +30,12 @@ from armillary.edits.models import Origin
 from armillary.edits.revert import submit_revert
 from armillary.edits.service import accept_one
 from armillary.errors import ArmillaryError
-from armillary.settings import ArchiveSettings, Settings, WorkSettings
+from armillary.settings import ArchiveSettings, LimitSettings, Settings, WorkSettings
 from tests.support.headers import a_file
 from tests.support.postgres import fresh_database
 
+UNLIMITED = LimitSettings(anonymous_per_s=0, token_per_s=0)
+"""Tests hammer as no client may."""
 ORIGIN = Origin("observer", "127.0.0.1", "a test")
 OLD_NS = 1_700_000_000_000_000_000
 """A time stamp long ago: files that bear it have come to rest."""
@@ -163,7 +165,9 @@ class OrderFailed(ArmillaryError):
 async def an_archive(server: EmbeddedServer, directory: Path, **settings: Any) -> AsyncIterator[Archive]:
     """Open an empty archive with a database of its own."""
     work = WorkSettings(retry_first_s=0.01, retry_last_s=0.02, lease_s=30.0)
-    chosen = Settings(data=directory / "data", work=work, archive=ArchiveSettings(**settings))
+    chosen = Settings(
+        data=directory / "data", work=work, archive=ArchiveSettings(**settings), limits=UNLIMITED
+    )
     async with fresh_database(server) as name:
         database = await Database.connect(server, Role.WORKER, name=name, pool_size=6)
         bus = PostgresBus(database)

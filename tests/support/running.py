@@ -30,6 +30,8 @@ from tests.support.postgres import server_account
 
 T = TypeVar("T")
 START_S, STOP_S, WAIT_S = 60.0, 60.0, 60.0
+UNLIMITED = {"ARMILLARY_LIMITS__ANONYMOUS_PER_S": "0", "ARMILLARY_LIMITS__TOKEN_PER_S": "0"}
+"""Tests hammer as no client may."""
 COOKIE = "gemini_api_authorization"
 
 
@@ -172,6 +174,7 @@ def running(data: Path, **environment: str) -> Iterator[Running]:
     environment = {
         "ARMILLARY_DATABASE__ACCOUNT": server_account(),
         "ARMILLARY_WORK__WORKERS": "1",
+        **UNLIMITED,
     } | environment
     command = [sys.executable, "-m", "armillary", "up", "--data", str(data), "--port", "0"]
     with started(command, environment) as process:

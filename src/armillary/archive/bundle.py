@@ -25,11 +25,12 @@ from armillary.archive.service import Served
 from armillary.archive.standing import BeingChanged
 from armillary.archive.tables import file, version
 from armillary.archive.versions import Location, Root, Version
-from armillary.base.log import get_logger
+from armillary.base.log import get_logger, get_record
 from armillary.context import Context
 from armillary.errors import ArmillaryError
 
 log = get_logger(__name__)
+record = get_record(__name__)
 SUMS, README = "md5sums.txt", "README.txt"
 TRIES, PAUSE_S = 40, 0.05
 
@@ -165,7 +166,7 @@ async def _packed(
         raise BundleBroken(f"'{member.key}' ended after {sent} of {size} bytes; fetch the bundle again.")
     yield _fill(size)
     account.sums.append(f"{digest.hexdigest()}  {member.key}\n")
-    log.info("file handed out", file=member.key, reason=str(served.reason), version=served.version.id)
+    record.info("file handed out", file=member.key, reason=str(served.reason), version=served.version.id)
 
 
 def _header(name: str, size: int, modified: datetime) -> bytes:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 from typing import cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
+
+RECORDS = "armillary.record"
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -15,8 +18,18 @@ def get_logger(name: str) -> FilteringBoundLogger:
     return cast(FilteringBoundLogger, structlog.stdlib.get_logger(name))
 
 
+def get_record(name: str) -> FilteringBoundLogger:
+    """Return the logger of what is written down whatever the level: who was served what, and why."""
+    return cast(FilteringBoundLogger, structlog.stdlib.get_logger(f"{RECORDS}.{name}"))
+
+
+def bound(**fields: object) -> AbstractContextManager[None]:
+    """Let every event in the block, and in the tasks and threads that it starts, carry these fields."""
+    return structlog.contextvars.bound_contextvars(**fields)
+
+
 def configure(*, json: bool | None = None, level: str = "INFO") -> None:
-    """Send every log event of the process to standard error.
+    """Send every log event of the process from ``level`` on, and all records, to standard error.
 
     Events are JSON lines unless standard error is a terminal, or as ``json`` says. Records of other
     libraries pass through the same renderer. Calling it again replaces the former configuration.
@@ -49,6 +62,7 @@ def configure(*, json: bool | None = None, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.getLogger(RECORDS).setLevel(logging.INFO)
 
 
 def _renderer(as_json: bool) -> list[Processor]:

@@ -24,5 +24,15 @@ HANDLER_SECONDS = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300),
     registry=REGISTRY,
 )
+REQUESTS = Counter("armillary_http_requests", "Answered requests.", ["method", "status"], registry=REGISTRY)
+REQUESTS_REFUSED = Counter(
+    "armillary_http_requests_limited", "Requests of callers that were over their limit.", registry=REGISTRY
+)
+REQUEST_SECONDS = Histogram(
+    "armillary_http_request_seconds",
+    "Time from the first byte of a request to the last of its answer.",
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300),
+    registry=REGISTRY,
+)
 
 ProcessCollector(namespace="armillary", registry=REGISTRY)

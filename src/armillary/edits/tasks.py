@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from armillary.archive import service as archive
 from armillary.archive.versions import Root, Version
 from armillary.base.database import is_transient
-from armillary.base.log import get_logger
+from armillary.base.log import bound, get_logger
 from armillary.base.store import StoredObject
-from armillary.base.work import Claim, Kind, LostLease, Response, completing_all
+from armillary.base.work import Claim, Kind, LostLease, Response, about, completing_all
 from armillary.base.work.retry import is_expected
 from armillary.context import Context
 from armillary.edits import recording, revert
@@ -102,7 +102,8 @@ async def _prepared(context: Context, place: Place, prepare: Prepare) -> Job | N
     try:
         if root is None or version is None:
             raise FileGone(f"{claim.order.args.get('name')}: no present file is there any more.")
-        return await prepare(context, claim, root, version)
+        with bound(**about(claim.order)):
+            return await prepare(context, claim, root, version)
     except Exception as error:
         await _give_up(context, claim, version, error)
         return None
@@ -120,7 +121,7 @@ async def _finish(context: Context, jobs: Sequence[Job]) -> None:
 async def _give_up(context: Context, claim: Claim, version: Version | None, error: Exception) -> None:
     """End the orders of a claim with an error, or put them back into the queue; the other claims go on."""
     if not is_expected(error):
-        log.error("edit failed", orders=claim.order_ids, exc_info=error)
+        log.error("edit failed", **about(claim.order), orders=claim.order_ids, exc_info=error)
     try:
         if isinstance(error, ArmillaryError):
             await recording.fail(context, claim, version, error)
@@ -177,5 +178,5 @@ async def record_failures(context: Context) -> int:
 
 KINDS = (
     Kind(UPDATE_HEADERS, update_headers, batch=BATCH, fold=FOLD),
-    Kind(revert.REVERT_EDIT, revert_edit),
+    Kind(revert.REVERT_EDIT, revert_edit, batch=BATCH),
 )

@@ -18,11 +18,11 @@ from armillary.archive.errors import FileNotFound
 from armillary.archive.names import storable
 from armillary.archive.service import Served
 from armillary.archive.standing import BeingChanged
-from armillary.base.log import get_logger
+from armillary.base.log import get_record
 from armillary.context import Context
 
 router = APIRouter()
-log = get_logger(__name__)
+log = get_record(__name__)
 COOKIE = "gemini_fits_authorization"
 TRIES, PAUSE_S = 40, 0.05
 reader = Policy(None, cookies=(COOKIE,))

@@ -56,7 +56,7 @@ class DialectRoute(APIRoute):
                 raise
             except Exception as error:
                 code, reason = _explain(error)
-                return _refused(request.method, code, reason)
+                return refused(request.method, code, reason)
 
         return answer
 
@@ -72,7 +72,8 @@ def _json(content: Any, status_code: int = HTTPStatus.OK, headers: dict[str, str
     return Response(text, status_code, {**ALWAYS, **(headers or {})}, "application/json")
 
 
-def _refused(method: str, status_code: int, reason: str) -> Response:
+def refused(method: str, status_code: int, reason: str) -> Response:
+    """Return the refusal of a whole request in the form that the clients of this path read."""
     if method == "POST":
         return _json([{"result": False, "error": reason}], status_code)
     return _json({"error": reason}, status_code)

@@ -3,7 +3,16 @@
 from armillary.base.work.claim import Claim, completing_all
 from armillary.base.work.errors import LostLease
 from armillary.base.work.kinds import Kind, Surroundings
-from armillary.base.work.models import JsonObject, JsonValue, NewOrder, Order, Outcome, Response, State
+from armillary.base.work.models import (
+    JsonObject,
+    JsonValue,
+    NewOrder,
+    Order,
+    Outcome,
+    Response,
+    State,
+    about,
+)
 from armillary.base.work.retry import Retry
 from armillary.base.work.store import outcomes, purge, submit, unfinished
 from armillary.base.work.waiting import wait_for
@@ -23,6 +32,7 @@ __all__ = [
     "State",
     "Surroundings",
     "Worker",
+    "about",
     "completing_all",
     "outcomes",
     "purge",

@@ -73,6 +73,12 @@ class Order:
     started: datetime | None
 
 
+def about(order: Order) -> dict[str, object]:
+    """Return the fields by which log events speak of an order."""
+    file = order.args.get("name") or order.args.get("filename") or order.key
+    return {"order": order.id, "kind": order.kind, "file": file, "attempt": order.attempts}
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """What an order brought: `{"ok": bool, "error": str, "value": any}` in the database."""

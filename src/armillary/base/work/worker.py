@@ -15,7 +15,7 @@ from typing import Generic
 
 from armillary.base.bus import Bus, PostgresBus, Subscription
 from armillary.base.database import is_transient
-from armillary.base.log import get_logger
+from armillary.base.log import bound, get_logger
 from armillary.base.metrics import (
     HANDLER_SECONDS,
     LEASES_LOST,
@@ -26,7 +26,7 @@ from armillary.base.metrics import (
 from armillary.base.work.claim import Claim, report_of
 from armillary.base.work.kinds import C, Kind
 from armillary.base.work.ledger import Ledger
-from armillary.base.work.models import Order, Report, Response, State
+from armillary.base.work.models import Order, Report, Response, State, about
 from armillary.base.work.retry import Retry, is_expected
 from armillary.base.work.statements import DONE_CHANNEL, IN_DOUBT, QUEUED_CHANNEL
 from armillary.base.work.store import outcomes
@@ -215,7 +215,8 @@ class Worker(Generic[C]):
         began = time.monotonic()
         ORDERS_RUNNING.inc()
         try:
-            await kind.handler(self.context, claims)
+            with bound(**_about(claims)):
+                await kind.handler(self.context, claims)
         except Exception as error:
             failure = error
             if not is_expected(error):
@@ -227,6 +228,8 @@ class Worker(Generic[C]):
             self._pace_s = max(seconds, 0.9 * self._pace_s + 0.1 * seconds)
         for claim in claims:
             self._settle(kind, claim, failure)
+            for order in claim.orders:
+                log.info("order ended", **about(order), seconds=round(seconds, 4))
 
     def _settle(self, kind: Kind[C], claim: Claim, failure: Exception | None) -> None:
         if claim.closed or claim.lost:
@@ -250,8 +253,11 @@ class Worker(Generic[C]):
         retry = kind.retry or self._retry
         most = (order.max_attempts or retry.max_attempts) * (IN_DOUBT if order.intent else 1)
         if order.attempts >= most:
+            log.warning("order failed", **about(order), error=report.error)
             return report_of(order, Response.failure(report.error or ""))
-        return replace(report, delay_s=retry.delay_s(order.attempts, self._chance()))
+        delay_s = retry.delay_s(order.attempts, self._chance())
+        log.warning("order is tried again", **about(order), error=report.error, again_s=round(delay_s, 3))
+        return replace(report, delay_s=delay_s)
 
     async def _have_ended(self, order_ids: Sequence[int]) -> bool:
         try:
@@ -328,6 +334,13 @@ class Worker(Generic[C]):
                 await self._ledger.renew()
             except Exception as error:
                 log.warning("leases not renewed", error=str(error))
+
+
+def _about(claims: Sequence[Claim]) -> dict[str, object]:
+    """Return what every event of a run says: of one order all, of many how many they are."""
+    if len(claims) == 1 and not claims[0].followers:
+        return about(claims[0].order)
+    return {"kind": claims[0].order.kind, "together": sum(len(claim.orders) for claim in claims)}
 
 
 async def _cancel(*tasks: asyncio.Task[None]) -> None:

@@ -1,0 +1,139 @@
+"""Every request gets an id, that of its client if that is sane, and leaves one line in the log."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from armillary.base.log import bound, get_record
+from armillary.base.metrics import REQUEST_SECONDS, REQUESTS
+
+log = get_record("requests")
+HEADER = b"x-request-id"
+SANE = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+LONGEST = 300
+
+
+class Traced:
+    """The outermost layer of the application: who asks, under which id, and how it went."""
+
+    def __init__(
+        self, app: ASGIApp, *, proxies: Sequence[IPv4Network | IPv6Network] = (), write: bool = True
+    ) -> None:
+        self._app, self._write = app, write
+        self._proxies = Proxies(proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["client"] = self._proxies.client_of(scope)
+        answer = _Answer(send, _id_of(scope))
+        began = time.perf_counter()
+        with bound(request=answer.id):
+            try:
+                await self._app(scope, receive, answer.send)
+            finally:
+                seconds = time.perf_counter() - began
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                REQUESTS.labels(method, str(answer.status)).inc()
+                REQUEST_SECONDS.observe(seconds)
+                if self._write:
+                    log.info("request", **_fields(scope, answer), ms=round(1000 * seconds, 2))
+
+
+class _Answer:
+    """What is sent, seen on its way; ``status`` is 0 if the client was gone before it began."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send, self.id = send, request_id
+        self.status, self.size, self.whole = 0, 0, False
+        self.update_request = ""
+
+    async def send(self, message: Message) -> None:
+        """Pass a part of the answer on; the first one gets the id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            for name, value in headers:
+                if name == b"armillary-request":
+                    self.update_request = value.decode("latin-1")
+            message = {**message, "headers": [*headers, (HEADER, self.id.encode())]}
+        elif message["type"] == "http.response.body":
+            self.size += len(message.get("body", b""))
+            self.whole = not message.get("more_body", False)
+        await self._send(message)
+
+
+def _id_of(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == HEADER and SANE.fullmatch(value):
+            return str(value.decode())
+    return secrets.token_hex(8)
+
+
+def _fields(scope: Scope, answer: _Answer) -> dict[str, Any]:
+    """Return what the line says; never the query, which may hold what is nobody's business."""
+    principal = scope.get("state", {}).get("principal")
+    fields: dict[str, Any] = {
+        "method": scope["method"],
+        "path": scope["path"][:LONGEST],
+        "status": answer.status,
+        "bytes": answer.size,
+        "address": scope["client"][0] if scope["client"] else "",
+        "viewer": principal.name if principal else "",
+    }
+    if answer.update_request:
+        fields["update_request"] = answer.update_request
+    if not answer.whole:
+        fields["broken_off"] = True
+    return fields
+
+
+class Proxies:
+    """The reverse proxies that are believed when they say whom they ask for."""
+
+    def __init__(self, networks: Sequence[IPv4Network | IPv6Network]) -> None:
+        self._networks = tuple(networks)
+        self._trusts = lru_cache(maxsize=1024)(self._is_trusted)
+
+    def client_of(self, scope: Scope) -> tuple[str, int] | None:
+        """Return address and port of the client: the nearest one that is no proxy of ours.
+
+        Anybody can send X-Forwarded-For, so it counts only as far as proxies vouch for it, from the right.
+        """
+        client: tuple[str, int] | None = scope.get("client")
+        if not self._networks or client is None or not self._trusts(client[0]):
+            return client
+        said = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        for word in reversed(said.decode("latin-1").split(",")):
+            address = word.strip()
+            if not _is_address(address):
+                break
+            client = (address, 0)
+            if not self._trusts(address):
+                break
+        return client
+
+    def _is_trusted(self, address: str) -> bool:
+        if not _is_address(address):
+            return False
+        found = ip_address(address)
+        return any(found.version == one.version and found in one for one in self._networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
