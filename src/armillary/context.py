@@ -11,6 +11,7 @@ from armillary.base import migrate
 from armillary.base.bus import PostgresBus
 from armillary.base.clock import Clock, SystemClock
 from armillary.base.database import Database, Role
+from armillary.base.generations import notice_restore
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.store import LocalStore, ObjectStore
 from armillary.errors import Unavailable
@@ -69,6 +70,8 @@ async def open_context(
             source, role, pool_size=settings.database.pool_size, application=application
         )
         stack.push_async_callback(database.close)
+        if role is not Role.WEB:
+            await notice_restore(database)
         bus = PostgresBus(database)
         stack.push_async_callback(bus.close)
         yield Context(settings, database, Stores(settings.data / "private"), bus, SystemClock())

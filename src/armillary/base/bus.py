@@ -17,6 +17,7 @@ from armillary.base.log import get_logger
 log = get_logger(__name__)
 
 RECONNECT_FIRST_S, RECONNECT_LAST_S = 0.05, 2.0
+MOST_WAITING = 1000
 
 
 class Subscription:
@@ -28,6 +29,9 @@ class Subscription:
 
     def deliver(self, payload: str | None) -> None:
         """Add a message; None says that messages may have been missed."""
+        if len(self._waiting) >= MOST_WAITING:
+            # Whoever does not look for so long is told to look at everything.
+            self._waiting, payload = [], None
         self._waiting.append(payload)
         self._signal.set()
 

@@ -1,0 +1,242 @@
+"""The feed of changes tells each of them once, in an order that nothing is added to afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from armillary.archive import changes
+from armillary.archive.changes import BEGINNING, BadChangeCursor, ChangeCursorGone, Cursor
+from armillary.archive.presence import mark_gone
+from armillary.base.database import Database, Role
+from armillary.base.generations import notice_restore
+from armillary.base.postgres.server import EmbeddedServer
+from tests.support.archive import Archive, put
+
+WRITERS, TRANSACTIONS = 6, 15
+COPY = """
+INSERT INTO version (file_id, root_id, path, filename, container, present, canonical, file_size, data_size,
+    file_crc, data_crc, mtime_ns, identity, lastmod, entrytime, layout, headers, origin)
+SELECT file_id, root_id, path, filename, container, false, false, file_size, data_size,
+    file_crc, data_crc, mtime_ns, identity, lastmod, entrytime, layout, headers, origin
+FROM version, generate_series(1, $1) WHERE canonical
+RETURNING id
+"""
+"""More versions of the only file."""
+
+
+async def told(archive: Archive, after: str | None = None, limit: int = 1000) -> list[changes.Change]:
+    """Return what the feed holds behind a position."""
+    async with archive.context.database.begin() as connection:
+        start = await changes.position(connection, after)
+        return (await changes.changes_after(connection, start, limit)).changes
+
+
+async def kinds(archive: Archive, after: str | None = None) -> list[str]:
+    return [str(one.kind) for one in await told(archive, after)]
+
+
+async def now(archive: Archive) -> str:
+    async with archive.context.database.begin() as connection:
+        return (await changes.position(connection, "now")).token
+
+
+async def test_the_life_of_a_file_is_told(archive: Archive) -> None:
+    path = put(archive.directory / "night" / "a.fits")
+    await archive.ingest(path.parent)
+    await archive.drain()
+    first, digests = await told(archive)
+    assert (first.kind, digests.kind) == ("added", "digests")
+    version = await archive.version("a.fits")
+    for one in (first, digests):
+        assert one.values["name"] == one.values["filename"] == "a.fits"
+        assert (one.values["version"], one.values["data_md5"]) == (version.id, version.data_md5)
+        assert (one.values["present"], one.values["canonical"], one.values["edits"]) == (True, True, [])
+    before = await now(archive)
+    await archive.set("a.fits", OBJECT="M31")
+    (edit,) = await archive.edits("a.fits")
+    old, new = (await told(archive, before))[:2]
+    assert (old.kind, old.values["version"]) == ("superseded", version.id)
+    assert (old.values["present"], old.values["canonical"]) == (False, False)
+    assert (new.kind, new.values["origin"], new.values["edits"]) == ("changed", "edit", [edit])
+    assert (new.values["present"], new.values["canonical"]) == (True, True)
+    assert new.values["previous"] == version.id
+    await archive.drain()
+    before = await now(archive)
+    path.unlink()
+    put(path.parent / "other.fits", b"x")
+    present = (await archive.version("a.fits")).presence()
+    await mark_gone(archive.context, [present])
+    (gone,) = await told(archive, before)
+    assert (gone.kind, gone.values["present"], gone.values["canonical"]) == ("absent", False, True)
+
+
+async def test_what_is_rolled_back_or_tells_nothing_new_is_not_told(archive: Archive) -> None:
+    await archive.ingest(put(archive.directory / "a.fits"))
+    await archive.drain()
+    before = await now(archive)
+    async with archive.context.database.begin() as connection:
+        await connection.exec_driver_sql(COPY, (3,))
+        await connection.rollback()
+    async with archive.context.database.begin() as connection:
+        await connection.exec_driver_sql("UPDATE version SET mtime_ns = mtime_ns + 1, present = present")
+    assert await kinds(archive, before) == []
+    for _ in range(2):
+        await archive.set("a.fits", OBJECT="x")
+    assert (await kinds(archive, before)).count("changed") == 1
+
+
+async def test_changes_wait_for_older_transactions_and_lose_nothing(archive: Archive) -> None:
+    await archive.ingest(put(archive.directory / "a.fits"))
+    await archive.drain()
+    before = await now(archive)
+    database = archive.context.database
+    async with database.begin() as slow:
+        early = set((await slow.exec_driver_sql(COPY, (2,))).scalars())
+        async with database.begin() as quick:
+            late = set((await quick.exec_driver_sql(COPY, (3,))).scalars())
+        async with database.begin() as connection:
+            start = await changes.position(connection, before)
+            found = await changes.changes_after(connection, start, 100)
+        assert (found.changes, found.unsettled, found.cursor.token) == ([], True, before)
+        assert await now(archive) == before
+        waiting = asyncio.create_task(changes.next_changes(archive.context, start, limit=100, wait_s=30))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+    # The end of the slow transaction wakes those who wait.
+    ids = [one.values["version"] for one in (await waiting).changes]
+    assert (set(ids[:2]), set(ids[2:])) == (early, late)
+
+
+async def test_writers_that_commit_out_of_order_are_read_exactly_once(archive: Archive) -> None:
+    await archive.ingest(put(archive.directory / "a.fits"))
+    await archive.drain()
+    chance, database = random.Random(7), archive.context.database
+    pauses = [[chance.uniform(0, 0.02) for _ in range(TRANSACTIONS)] for _ in range(WRITERS)]
+    expected: set[int] = set()
+    cursor = await now(archive)
+
+    async def write(own: list[float]) -> None:
+        connection = await database.dedicated()
+        try:
+            for pause in own:
+                transaction = connection.transaction()
+                await transaction.start()
+                ids = [row["id"] for row in await connection.fetch(COPY, 1 + int(pause * 500))]
+                await asyncio.sleep(pause)
+                if pause < 0.004:
+                    await transaction.rollback()
+                else:
+                    await transaction.commit()
+                    expected.update(ids)
+        finally:
+            await connection.close()
+
+    writing = asyncio.gather(*map(write, pauses))
+    seen: list[int] = []
+    done = False
+    while not done:
+        done = writing.done()
+        for one in await told(archive, cursor, limit=7):
+            seen.append(one.values["version"])
+            cursor, done = one.cursor.token, False
+        await asyncio.sleep(0)
+    await writing
+    assert len(expected) > 300
+    assert len(seen) == len(set(seen))
+    assert set(seen) == expected
+    everything = await told(archive)
+    assert [one.cursor for one in everything] == sorted(one.cursor for one in everything)
+
+
+async def test_a_restored_dump_begins_a_generation_that_comes_later(archive: Archive) -> None:
+    await archive.ingest(put(archive.directory / "a.fits"))
+    await archive.drain()
+    database = archive.context.database
+    assert not await notice_restore(database)
+    owner = await Database.connect(database.source, Role.OWNER, name=database._name, pool_size=1)
+    try:
+        async with owner.begin() as connection:
+            # As on a server that counted further before the dump was made.
+            await connection.exec_driver_sql(
+                "UPDATE change SET xid = (xid::text::bigint + 1000000000)::text::xid8"
+            )
+    finally:
+        await owner.close()
+    assert await told(archive) == []
+    assert await notice_restore(database)
+    assert not await notice_restore(database)
+    old = await told(archive)
+    assert [one.kind for one in old] == ["added", "digests"]
+    cursor = await now(archive)
+    assert cursor == old[-1].cursor.token
+    await archive.set("a.fits", OBJECT="M31")
+    new = await told(archive, cursor)
+    assert [str(one.kind) for one in new][:2] == ["superseded", "changed"]
+    assert all(one.cursor > old[-1].cursor and one.cursor.generation == 2 for one in new)
+    lost = Cursor(1, old[-1].cursor.transaction + 5, old[-1].cursor.number + 9)
+    with pytest.raises(ChangeCursorGone):
+        await told(archive, lost.token)
+
+
+async def test_cursors_are_what_the_feed_gave_or_refused(archive: Archive) -> None:
+    assert await told(archive, BEGINNING.token) == await told(archive, "") == []
+    for bad in ("x", "MS4y", "é", "a" * 300, "LTEuMi4z", "MDEuMi4z", Cursor(1, 1 << 63, 1).token, "now "):
+        with pytest.raises(BadChangeCursor):
+            await told(archive, bad)
+    with pytest.raises(ChangeCursorGone):
+        await told(archive, Cursor(1, 5, 5).token)
+    page = await changes.next_changes(archive.context, BEGINNING, limit=1, wait_s=0.05)
+    assert (page.changes, page.cursor, page.more) == ([], BEGINNING, False)
+
+
+async def test_pages_lead_through_everything(archive: Archive) -> None:
+    await archive.ingest(*(put(archive.directory / f"{number}.fits") for number in range(7)))
+    await archive.drain()
+    whole, cursor, seen = await told(archive), "", []
+    async with archive.context.database.begin() as connection:
+        more = True
+        while more:
+            start = await changes.position(connection, cursor)
+            page = await changes.changes_after(connection, start, 3)
+            seen += page.changes
+            cursor, more = page.cursor.token, page.more
+    assert seen == whole
+    assert len(whole) == 14
+
+
+async def test_the_web_reads_the_feed_and_writes_nothing_there(
+    archive: Archive, postgres: EmbeddedServer
+) -> None:
+    web = await Database.connect(postgres, Role.WEB, name=archive.context.database._name, pool_size=1)
+    try:
+        async with web.begin() as connection:
+            assert await changes.position(connection, "now") == BEGINNING
+        for statement in (
+            "INSERT INTO change (generation, file_id, version_id, present, canonical, kind)"
+            " VALUES (1, 1, 1, true, true, 'added')",
+            "DELETE FROM change",
+            "INSERT INTO change_generation VALUES (7)",
+        ):
+            with pytest.raises(DBAPIError, match="permission denied"):
+                async with web.begin() as connection:
+                    await connection.exec_driver_sql(statement)
+    finally:
+        await web.close()
+
+
+async def test_each_change_is_found_by_its_place_in_the_index(archive: Archive, tmp_path: Path) -> None:
+    await archive.ingest(put(archive.directory / "a.fits"))
+    async with archive.context.database.begin() as connection:
+        await connection.exec_driver_sql(COPY, (3000,))
+        await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        query = changes.store._AFTER.replace("$1", "1").replace("$2", "'5'").replace("$3", "5")
+        plan = "\n".join(
+            (await connection.exec_driver_sql("EXPLAIN " + query.replace("$4", "100"))).scalars()
+        )
+    assert "change_pk" in plan
+    assert "Seq Scan on change c" not in plan
