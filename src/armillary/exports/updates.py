@@ -8,7 +8,7 @@ from typing import Any
 from armillary.archive.versions import Version
 from armillary.edits.apply import apply_wish
 from armillary.edits.history import History
-from armillary.edits.models import Outcome
+from armillary.edits.models import Outcome, last_settings
 from armillary.edits.validation import Rules, read_wish
 from armillary.errors import ArmillaryError
 from armillary.exports.models import HeaderUpdate
@@ -68,15 +68,16 @@ def _update(before: Version, after: Version, cards: Sequence[Mapping[str, Any]])
     if len(extensions) != 1 or not before.data_md5 or not after.data_md5 or _data(before) != _data(after):
         return None
     (extension,) = extensions
-    pairs = tuple((str(card["keyword"]), card["new"]) for card in cards)
+    pairs = [[card["keyword"], card["new"]] for card in cards]
     try:
-        item = {"values": {"generic": [list(pair) for pair in pairs]}, "extension": extension}
-        layout, _ = apply_wish(before.layout(), read_wish(item, Rules()))
+        wish = read_wish({"values": {"generic": pairs}, "extension": extension}, Rules())
+        layout, _ = apply_wish(before.layout(), wish)
     except ArmillaryError:
         return None
     if layout.headers != after.headers():
         return None
-    return HeaderUpdate(extension, pairs, before.data_md5, after.data_md5)
+    final = tuple((change.keyword, change.value) for change in last_settings(wish.generic))
+    return HeaderUpdate(extension, final, before.data_md5, after.data_md5)
 
 
 def _data(version: Version) -> tuple[object, ...]:
