@@ -231,7 +231,7 @@ def _conditions(criteria: Criteria, viewer: Principal, today: date) -> Iterator[
         # Positions have too many keywords to name them all, and a condition on one is a question for it.
         yield embargo.coordinates_visible(viewer, today)
     for predicate in criteria.keywords:
-        yield _keyword_condition(predicate)
+        yield keyword_condition(predicate)
     if criteria.keywords:
         # Headers tell positions under many names, and a comparison gives a value away bit by bit.
         yield embargo.coordinates_visible(viewer, today)
@@ -266,7 +266,8 @@ def _ranges(criteria: Criteria) -> Iterator[sa.ColumnElement[bool]]:
             yield column <= high if closed else column < high
 
 
-def _keyword_condition(predicate: KeywordPredicate) -> sa.ColumnElement[bool]:
+def keyword_condition(predicate: KeywordPredicate) -> sa.ColumnElement[bool]:
+    """Return a condition on a keyword as one of SQL on ``frame``."""
     name = f'$."{predicate.keyword}"'
     operator = "==" if predicate.operator == "!=" else _JSONPATH[predicate.operator]
     path = sa.text(_quoted(f"{name} ? (@ {operator} $value)"))

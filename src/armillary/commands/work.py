@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from armillary.archive.tasks import KINDS as ARCHIVE_KINDS
 from armillary.base.work import Outcome, Worker, outcomes
 from armillary.context import Context
+from armillary.edits.changesets.tasks import KINDS as CHANGE_SET_KINDS
 from armillary.edits.tasks import KINDS as EDIT_KINDS
 from armillary.exports.tasks import KINDS as EXPORT_KINDS
 
 LOOK_S = 0.25
-KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *EXPORT_KINDS)
+KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *CHANGE_SET_KINDS, *EXPORT_KINDS)
 
 
 async def finish(

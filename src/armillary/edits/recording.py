@@ -185,6 +185,7 @@ def _edit_row(judged: Judged, version: Version, version_after: int, now: datetim
         "error": judged.error.message if judged.error else None,
         "cards": [_card_row(effect) for effect in judged.effects],
         "reverts": order.args.get("reverts"),
+        "change_set": order.args.get("change_set"),
         "accepted": order.added,
         "finished": now,
     }

@@ -55,23 +55,27 @@ async def submit_revert(context: Context, name: str, edit_id: int | None, origin
         edit = _choose(past, edit_id)
         # Where the edit was made: the file may lie in other directories, too.
         version = next(one for one in past.versions if one.id == edit.version_after)
-        order = NewOrder(
-            kind=REVERT_EDIT,
-            args={
-                "file_key": version.location.file_key,
-                "file_id": version.file_id,
-                "name": version.name,
-                "edit_id": edit.id,
-                "reverts": edit.id,
-                "address": origin.address,
-                "why": origin.why,
-            },
-            key=version.location.file_key,
-            actor=origin.actor,
-            response_required=True,
-        )
-        (order_id,) = await submit(connection, [order], keyed_fifo=True)
+        (order_id,) = await submit(connection, [order_of(edit.id, version, origin)], keyed_fifo=True)
     return order_id
+
+
+def order_of(edit_id: int, version: Version, origin: Origin) -> NewOrder:
+    """Return the order to take an edit back; ``version`` is the one that the edit led to."""
+    return NewOrder(
+        kind=REVERT_EDIT,
+        args={
+            "file_key": version.location.file_key,
+            "file_id": version.file_id,
+            "name": version.name,
+            "edit_id": edit_id,
+            "reverts": edit_id,
+            "address": origin.address,
+            "why": origin.why,
+        },
+        key=version.location.file_key,
+        actor=origin.actor,
+        response_required=True,
+    )
 
 
 def _choose(past: History, edit_id: int | None) -> Any:

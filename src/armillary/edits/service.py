@@ -48,7 +48,9 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
+class Decision:
+    """What becomes of an item: an order about a version, or a refusal."""
+
     item: Item
     version: Version | None = None
     refusal: str | None = None
@@ -123,8 +125,8 @@ async def _queue(
     key: str | None,
 ) -> Accepted:
     request_id = uuid4() if items else None
-    decisions = await _decide(connection, items, context.settings.edits)
-    orders = [_order(decision, origin, request_id) for decision in decisions if decision.refusal is None]
+    decisions = await decide(connection, items, context.settings.edits)
+    orders = [order_of(decision, origin, request_id) for decision in decisions if decision.refusal is None]
     order_ids = await submit(connection, orders, keyed_fifo=True) if orders else []
     reply = [_element(decision) for decision in decisions]
     if request_id is not None:
@@ -145,21 +147,22 @@ async def _queue(
     return Accepted(request_id, reply, tuple(order_ids))
 
 
-async def _decide(
+async def decide(
     connection: AsyncConnection, items: Sequence[Item], settings: EditSettings
-) -> list[_Decision]:
+) -> list[Decision]:
+    """Look the targets of items up and judge what can be judged without their files."""
     by_name, by_label = await _find_targets(connection, items, prefer_raw=settings.prefer_raw)
-    decisions: list[_Decision] = []
+    decisions: list[Decision] = []
     for item in items:
         if item.target is None:
-            decisions.append(_Decision(item, None, item.refusal))
+            decisions.append(Decision(item, None, item.refusal))
             continue
         table, key = _lookup(item.target, by_name, by_label)
         found = table.get(key, [])
         if len(found) != 1 or found[0] is None:
-            decisions.append(_Decision(item, None, SEVERAL_FILES if len(found) > 1 else NO_FILE))
+            decisions.append(Decision(item, None, SEVERAL_FILES if len(found) > 1 else NO_FILE))
         else:
-            decisions.append(_Decision(item, found[0], item.refusal))
+            decisions.append(Decision(item, found[0], item.refusal))
     return await _refuse_new(connection, decisions, rules_of(settings))
 
 
@@ -191,9 +194,7 @@ def _bearers(found: Sequence[tuple[str | None, Version | None]], prefer_raw: boo
     return raw if prefer_raw and len(raw) == 1 else [version for _, version in found]
 
 
-async def _refuse_new(
-    connection: AsyncConnection, decisions: list[_Decision], rules: Rules
-) -> list[_Decision]:
+async def _refuse_new(connection: AsyncConnection, decisions: list[Decision], rules: Rules) -> list[Decision]:
     """Apply `reject_new` to the stored headers, counting keywords that earlier orders will create."""
     strict = {d.version.location.file_key: d.version for d in decisions if d.version and _is_strict(d)}
     if not strict:
@@ -202,18 +203,18 @@ async def _refuse_new(
     return await asyncio.to_thread(_refuse_creations, decisions, strict, earlier, rules)
 
 
-def _is_strict(decision: _Decision) -> bool:
+def _is_strict(decision: Decision) -> bool:
     wish = decision.item.wish
     return decision.refusal is None and wish is not None and wish.reject_new
 
 
 def _refuse_creations(
-    decisions: Sequence[_Decision], strict: Mapping[str, Version], earlier: Sequence[Order], rules: Rules
-) -> list[_Decision]:
+    decisions: Sequence[Decision], strict: Mapping[str, Version], earlier: Sequence[Order], rules: Rules
+) -> list[Decision]:
     files = {key: _Expected(version.layout()) for key, version in strict.items()}
     for order in earlier:
         files[order.key or ""].expect_order(order.args, rules)
-    judged: list[_Decision] = []
+    judged: list[Decision] = []
     for decision in decisions:
         wish, version, refusal = decision.item.wish, decision.version, decision.refusal
         if wish and version and not refusal and version.location.file_key in files:
@@ -253,7 +254,8 @@ class _Expected:
         return None
 
 
-def _order(decision: _Decision, origin: Origin, request_id: UUID | None) -> NewOrder:
+def order_of(decision: Decision, origin: Origin, request_id: UUID | None) -> NewOrder:
+    """Return the order of an item that was not refused."""
     version, item = decision.version, decision.item
     if version is None:
         raise AssertionError("an accepted item has a target")
@@ -300,7 +302,7 @@ def wish_of_order(args: Mapping[str, Any], rules: Rules) -> Wish:
     return read_wish({**item, "values": values}, rules)
 
 
-def _element(decision: _Decision) -> dict[str, Any]:
+def _element(decision: Decision) -> dict[str, Any]:
     element: dict[str, Any] = {"result": decision.refusal is None}
     if decision.refusal is not None:
         element["error"] = decision.refusal
@@ -309,7 +311,7 @@ def _element(decision: _Decision) -> dict[str, Any]:
     return element
 
 
-def _index_of_orders(decisions: Sequence[_Decision], order_ids: Sequence[int]) -> list[dict[str, Any]]:
+def _index_of_orders(decisions: Sequence[Decision], order_ids: Sequence[int]) -> list[dict[str, Any]]:
     ids = iter(order_ids)
     return [
         {

@@ -24,10 +24,12 @@ work_order = sa.table(
 
 RECORD_FAILURES = """
 INSERT INTO edit (order_id, request_id, item_index, file_id, actor, address, why, outcome, error, cards, reverts,
-                  accepted, finished)
+                  change_set, accepted, finished)
 SELECT o.id, o.request_id, o.item_index, file.id, o.actor, coalesce(o.args->>'address', ''),
        coalesce(o.args->>'why', ''), 'failed', coalesce(o.error, 'unknown'), '[]',
-       CASE WHEN o.args->>'reverts' ~ '^[0-9]{1,18}$' THEN (o.args->>'reverts')::bigint END, o.added, o.finished
+       CASE WHEN o.args->>'reverts' ~ '^[0-9]{1,18}$' THEN (o.args->>'reverts')::bigint END,
+       CASE WHEN o.args->>'change_set' ~ '^[0-9]{1,18}$' THEN (o.args->>'change_set')::bigint END,
+       o.added, o.finished
 FROM work_order AS o
 JOIN file ON file.id = CASE WHEN o.args->>'file_id' ~ '^[0-9]{1,18}$' THEN (o.args->>'file_id')::bigint END
 WHERE o.kind = ANY($1) AND o.state = 'Failed' AND ($2::bigint[] IS NULL OR o.id = ANY($2))

@@ -38,6 +38,7 @@ edit = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("cards", sa.JSON, nullable=False),
     sa.Column("reverts", sa.BigInteger),
+    sa.Column("change_set", sa.BigInteger),
     sa.Column("accepted", sa.DateTime(timezone=True), nullable=False),
     sa.Column("finished", sa.DateTime(timezone=True), nullable=False),
 )

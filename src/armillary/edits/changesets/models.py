@@ -1,0 +1,124 @@
+"""The words of change sets: what is wanted of which files, and how each file stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from armillary.edits.changesets.errors import BadChangeSet
+
+
+class State(StrEnum):
+    """What a change set does."""
+
+    APPLYING = "applying"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+    REVERTING = "reverting"
+    REVERTED = "reverted"
+
+
+class FileState(StrEnum):
+    """How a file of a change set stands; ``kept`` is one whose edit could not be taken back."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    FAILED = "failed"
+    REVERTING = "reverting"
+    REVERTED = "reverted"
+    KEPT = "kept"
+
+
+class Action(StrEnum):
+    """What can be asked of a change set."""
+
+    STOP = "stop"
+    RESUME = "resume"
+    REVERT = "revert"
+
+
+RESTING = frozenset({State.STOPPED, State.COMPLETED, State.REVERTED})
+"""Nothing happens any more unless somebody asks for it."""
+ALLOWED = {
+    Action.STOP: frozenset({State.APPLYING, State.STOPPING, State.STOPPED}),
+    Action.RESUME: frozenset({State.STOPPING, State.STOPPED, State.APPLYING}),
+    Action.REVERT: frozenset(State),
+}
+"""States in which an action makes sense, or has been done already."""
+LEADS_TO = {Action.STOP: State.STOPPING, Action.RESUME: State.APPLYING, Action.REVERT: State.REVERTING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which files to change, and how: ``values``, ``reject_new`` and ``extension`` as in a header update.
+
+    Files are meant by ``names``, or by a selection and conditions on keywords that both have to hold.
+    """
+
+    values: dict[str, Any]
+    selection: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    reject_new: bool = False
+    extension: int | str | list[str | int] | None = None
+
+    def item(self, name: str) -> dict[str, Any]:
+        """Return the item of a header update for one file."""
+        extension = {} if self.extension is None else {"extension": self.extension}
+        return {"filename": name, "values": self.values, "reject_new": self.reject_new, **extension}
+
+    def to_text(self) -> str:
+        """Return JSON text; jsonb would turn the float 1e5 into an integer."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def of_text(cls, text: object) -> Wanted:
+        """Return what was written down.
+
+        Raises
+        ------
+        BadChangeSet
+            If it cannot be read.
+        """
+        try:
+            fields = json.loads(str(text))
+            lists = {name: tuple(fields[name]) for name in ("selection", "keywords", "names")}
+            return cls(**fields | lists)
+        except (ValueError, TypeError, KeyError) as error:
+            raise BadChangeSet(f"The change set cannot be read: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """A change set that was created; the id is that of the order that did."""
+
+    id: int
+    actor: str
+    address: str
+    why: str
+    batch: str | None
+    wanted: Wanted
+    state: State
+    reverter: str | None
+    created: datetime
+    finished: datetime | None
+
+
+@dataclass(slots=True)
+class Preview:
+    """What a change set would do; ``reasons`` counts the refusals, ``samples`` shows the first changed files."""
+
+    matched: int = 0
+    would_change: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    samples: list[dict[str, Any]] = field(default_factory=list)

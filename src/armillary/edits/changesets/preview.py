@@ -1,0 +1,83 @@
+"""What a change set would do, found out in memory: nothing is written, no file is opened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from armillary.archive import members as archive
+from armillary.context import Context
+from armillary.edits.apply import HduEffect, apply_wish
+from armillary.edits.changesets.errors import BadChangeSet
+from armillary.edits.changesets.models import Preview, Wanted
+from armillary.edits.changesets.service import check
+from armillary.edits.execution import change_to_json
+from armillary.edits.models import Item, Target
+from armillary.edits.service import Decision, decide
+from armillary.errors import ArmillaryError
+
+PAGE, MOST_REASONS = 500, 20
+
+
+async def preview(context: Context, wanted: Wanted, *, samples: int) -> Preview:
+    """Return what would happen to the files as the catalog knows them; show the first ones that would change.
+
+    Raises
+    ------
+    BadSelection, BadPredicate, BadChangeSet, ItemRefused
+        If the change set would be refused as a whole.
+    """
+    checked = check(context, wanted)
+    found, reasons, after = Preview(), Counter[str](), 0
+    while True:
+        # A transaction per page: the walk may take long, and old rows could not be cleaned up meanwhile.
+        async with context.database.begin() as connection:
+            rows = await archive.page_of(connection, checked.members, after=after, count=PAGE)
+            items = [
+                Item(at, Target(row.name, None), wanted.item(row.name), checked.wish)
+                for at, row in enumerate(rows)
+            ]
+            decisions = await decide(connection, items, context.settings.edits)
+        await asyncio.to_thread(_judge, decisions, found, reasons, samples)
+        if len(rows) < PAGE:
+            break
+        after = rows[-1].file_id
+    if wanted.names and found.matched < len(set(wanted.names)):
+        async with context.database.begin() as connection:
+            absent = await archive.absent_among(connection, wanted.names)
+        if absent:
+            raise BadChangeSet(f"{len(absent)} names are not in the archive: {', '.join(absent[:10])}")
+    found.reasons = dict(reasons.most_common(MOST_REASONS))
+    return found
+
+
+def _judge(decisions: Sequence[Decision], found: Preview, reasons: Counter[str], samples: int) -> None:
+    for decision in decisions:
+        found.matched += 1
+        wish, version = decision.item.wish, decision.version
+        try:
+            if decision.refusal is not None or version is None or wish is None:
+                raise BadChangeSet(decision.refusal)
+            _, effects = apply_wish(version.layout(), wish)
+        except ArmillaryError as error:
+            found.refused += 1
+            reasons[error.message] += 1
+            continue
+        if not effects:
+            found.unchanged += 1
+            continue
+        found.would_change += 1
+        if len(found.samples) < samples:
+            found.samples.append({"file": version.name, "changes": [_shown(effect) for effect in effects]})
+
+
+def _shown(effect: HduEffect) -> dict[str, Any]:
+    card = effect.effect
+    cards = {"before": _card(card.old_raw), "after": _card(card.new_raw)}
+    return {**change_to_json(effect), **cards}
+
+
+def _card(raw: bytes) -> str:
+    return "\n".join(raw[at : at + 80].decode("latin-1").rstrip() for at in range(0, len(raw), 80))

@@ -1,0 +1,315 @@
+"""Ask for change sets, create them, tell how they stand; processes that may only queue work ask by orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive import members as archive
+from armillary.archive.names import storable
+from armillary.archive.search import KeywordPredicate, parse_predicate
+from armillary.archive.selection import parse
+from armillary.archive.service import logical_name
+from armillary.base.work import JsonObject, NewOrder, submit
+from armillary.context import Context
+from armillary.edits.changesets import store
+from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
+from armillary.edits.changesets.models import (
+    ALLOWED,
+    LEADS_TO,
+    RESTING,
+    Action,
+    ChangeSet,
+    FileState,
+    Preview,
+    State,
+    Wanted,
+)
+from armillary.edits.errors import ItemRefused
+from armillary.edits.models import Origin, Wish
+from armillary.edits.requests import read_items
+from armillary.edits.service import rules_of
+
+CREATE, PREVIEW, CONTROL, STEP = "change_set", "change_set_preview", "change_set_control", "change_set_step"
+NEVER_GIVE_UP = 1_000_000
+MOST_NAMES, MOST_SAMPLES, MOST_FILES, MOST_LISTED = 100_000, 100, 1000, 100
+FIRST_ERRORS, RATE_S = 10, 10.0
+_TROUBLE = (FileState.REFUSED, FileState.FAILED, FileState.KEPT)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A change set that can be carried out: its files as a query, and what to do to each."""
+
+    members: archive.Members
+    wish: Wish
+
+
+def check(context: Context, wanted: Wanted) -> Checked:
+    """Judge a change set as far as that is possible without its files.
+
+    Raises
+    ------
+    BadSelection, BadPredicate, BadChangeSet
+        If it is not clear which files it means.
+    ItemRefused
+        If what it asks for would be refused of any file.
+    """
+    (item,) = read_items([wanted.item("")], rules_of(context.settings.edits))
+    if item.wish is None:
+        raise ItemRefused(item.refusal)
+    if not any(item.wish.by_extension()):
+        raise BadChangeSet("The change set changes nothing; say which cards to set.")
+    return Checked(_members(context, wanted), item.wish)
+
+
+def _members(context: Context, wanted: Wanted) -> archive.Members:
+    segments = [part for one in wanted.selection for part in one.split("/") if part]
+    if wanted.names:
+        return archive.members_named(_names(wanted, also=bool(segments or wanted.keywords)))
+    if not segments and not wanted.keywords:
+        raise BadChangeSet("The change set means no files: give a selection (`present` for all) or names.")
+    today, archived = context.clock.now().date(), context.settings.archive
+    selection = parse(segments, today=today, summit=archived.summit)
+    return archive.members_of(selection, _predicates(wanted), today=today)
+
+
+def _names(wanted: Wanted, *, also: bool) -> list[str]:
+    if also:
+        raise BadChangeSet("Give names or a selection, not both.")
+    if len(wanted.names) > MOST_NAMES or not all(map(storable, wanted.names)):
+        raise BadChangeSet(f"Names are text, and at most {MOST_NAMES}; use a selection for more.")
+    return [logical_name(name) for name in wanted.names]
+
+
+def _predicates(wanted: Wanted) -> list[KeywordPredicate]:
+    if not all(map(storable, wanted.keywords)):
+        raise BadChangeSet("A keyword condition holds characters that no header has.")
+    return [parse_predicate(text) for text in wanted.keywords]
+
+
+async def ask(
+    connection: AsyncConnection,
+    context: Context,
+    wanted: Wanted,
+    origin: Origin,
+    *,
+    samples: int | None = None,
+) -> int:
+    """Queue the creation of a change set, or the preview of one with ``samples``; return the order's id.
+
+    That is the id of the change set, too. Raises what `check` does.
+    """
+    check(context, wanted)
+    args: JsonObject = {
+        "wanted": wanted.to_text(),
+        "address": origin.address,
+        "why": origin.why,
+        "samples": samples,
+    }
+    order = NewOrder(
+        kind=CREATE if samples is None else PREVIEW,
+        args=args,
+        actor=origin.actor,
+        batch=origin.batch,
+        response_required=True,
+    )
+    (order_id,) = await submit(connection, [order], keyed_fifo=False)
+    return order_id
+
+
+async def create(
+    connection: AsyncConnection, context: Context, change_set: int, wanted: Wanted, origin: Origin
+) -> int:
+    """Fix the files of a change set and let the work begin; return how many files there are."""
+    checked = check(context, wanted)
+    if wanted.names:
+        absent = await archive.absent_among(connection, [logical_name(name) for name in wanted.names])
+        if absent:
+            raise BadChangeSet(f"{len(absent)} names are not in the archive: {', '.join(absent[:10])}")
+    now = context.clock.now()
+    values = (
+        *(change_set, origin.actor, origin.address, origin.why, origin.batch),
+        *(wanted.to_text(), now),
+    )
+    matched = await store.insert(connection, values, checked.members, change_set)
+    await begin_step(connection, change_set)
+    return matched
+
+
+async def begin_step(connection: AsyncConnection, change_set: int) -> int:
+    """Queue the work on a change set unless it is queued; return the order, which ends when the work rests."""
+    order = NewOrder(
+        kind=STEP,
+        args={"change_set": change_set},
+        unique_key=f"{CREATE}:{change_set}",
+        max_attempts=NEVER_GIVE_UP,
+        actor="armillary",
+    )
+    (order_id,) = await submit(connection, [order], keyed_fifo=False)
+    return order_id
+
+
+async def get(connection: AsyncConnection, change_set: int, *, lock: bool = False) -> ChangeSet:
+    """Return a change set.
+
+    Raises
+    ------
+    UnknownChangeSet
+        If there is none of that id.
+    """
+    if not 0 < change_set < 1 << 63 or (found := await store.find(connection, change_set, lock=lock)) is None:
+        raise UnknownChangeSet(f"There is no change set {change_set}.")
+    return found
+
+
+def refuse_impossible(found: ChangeSet, action: Action) -> None:
+    """Refuse an action that makes no sense now.
+
+    Raises
+    ------
+    ChangeSetBusy
+        Naming the state.
+    """
+    if found.state not in ALLOWED[action]:
+        raise ChangeSetBusy(f"Change set {found.id} is {found.state}; it cannot {action} any more.")
+
+
+async def ask_to(connection: AsyncConnection, change_set: int, action: Action, *, actor: str) -> int:
+    """Queue an action, for processes that may not write change sets; return the order.
+
+    Raises
+    ------
+    UnknownChangeSet, ChangeSetBusy
+        If it can be told already that it is impossible.
+    """
+    refuse_impossible(await get(connection, change_set), action)
+    args: JsonObject = {"change_set": change_set, "action": str(action)}
+    order = NewOrder(kind=CONTROL, args=args, actor=actor, response_required=True)
+    (order_id,) = await submit(connection, [order], keyed_fifo=False)
+    return order_id
+
+
+async def act(connection: AsyncConnection, change_set: int, action: Action, *, actor: str) -> int:
+    """Stop, resume or revert a change set; return the order whose end is that of the work.
+
+    Raises
+    ------
+    UnknownChangeSet, ChangeSetBusy
+        If there is none, or not in this state.
+    """
+    found = await get(connection, change_set, lock=True)
+    refuse_impossible(found, action)
+    await store.by_index(connection)
+    if action is not Action.RESUME:
+        await store.withdraw(connection, change_set)
+    if action is Action.REVERT:
+        await store.try_kept_again(connection, change_set)
+    if not (action is Action.STOP and found.state is State.STOPPED):
+        reverter = actor if action is Action.REVERT else None
+        await store.set_state(connection, change_set, LEADS_TO[action], reverter=reverter)
+    return await begin_step(connection, change_set)
+
+
+async def document(connection: AsyncConnection, change_set: int) -> dict[str, Any]:
+    """Return all that is known of a change set, of one that is still to be created, or of a preview.
+
+    Raises
+    ------
+    UnknownChangeSet
+        If there is none of that id.
+    """
+    if not 0 < change_set < 1 << 63:
+        raise UnknownChangeSet(f"There is no change set {change_set}.")
+    if found := await store.find(connection, change_set):
+        return await _described(connection, found)
+    order = await store.creation(connection, change_set, (CREATE, PREVIEW))
+    if order is None:
+        raise UnknownChangeSet(f"There is no change set {change_set}.")
+    state = {"Completed": "previewed", "Failed": "failed"}.get(order.state, "requested")
+    known = _shown(Wanted.of_text(order.args["wanted"]))
+    shown = {"id": order.id, "state": state, "actor": order.actor, "created": order.added, **known}
+    if order.state == "Completed" and order.kind == PREVIEW:
+        shown["preview"] = order.response["value"]
+    return shown | {"error": order.error, "dry_run": order.kind == PREVIEW}
+
+
+async def _described(connection: AsyncConnection, found: ChangeSet) -> dict[str, Any]:
+    counted = await store.counts(connection, found.id)
+    trouble = await store.files(connection, found.id, _TROUBLE, after=0, count=FIRST_ERRORS)
+    running = found.state not in RESTING
+    return {
+        **summary(found, counted),
+        "files_per_s": round(await store.rate(connection, found.id, RATE_S), 1) if running else 0.0,
+        "errors": [{"file": one.name, "state": one.state, "error": one.error} for one in trouble],
+    }
+
+
+def summary(found: ChangeSet, counted: dict[str, int]) -> dict[str, Any]:
+    """Return a change set with the number of its files in every state."""
+    return {
+        "id": found.id,
+        "state": str(found.state),
+        "actor": found.actor,
+        "why": found.why,
+        "batch": found.batch,
+        "created": found.created,
+        "finished": found.finished,
+        "reverter": found.reverter,
+        **_shown(found.wanted),
+        "matched": sum(counted.values()),
+        "files": {str(state): counted.get(state, 0) for state in FileState},
+        "dry_run": False,
+    }
+
+
+def _shown(wanted: Wanted) -> dict[str, Any]:
+    known = asdict(wanted)
+    return known | {"names": list(wanted.names[:MOST_SAMPLES])}
+
+
+async def overview(connection: AsyncConnection, *, before: int | None, count: int) -> list[dict[str, Any]]:
+    """Return change sets, newest first, beginning below an id."""
+    found = await store.latest(connection, before=before, count=count)
+    return [summary(one, await store.counts(connection, one.id)) for one in found]
+
+
+async def files(
+    connection: AsyncConnection, change_set: int, states: Sequence[FileState], *, after: int, count: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Return some files of a change set, and where the next ones begin if there are any.
+
+    Raises
+    ------
+    UnknownChangeSet
+        If there is none of that id.
+    """
+    await get(connection, change_set)
+    wanted = [str(one) for one in states or FileState]
+    rows = await store.files(connection, change_set, wanted, after=after, count=count + 1)
+    shown = [
+        {"file": one.name, "state": one.state, "edit": one.edit_id, "error": one.error}
+        for one in rows[:count]
+    ]
+    return shown, rows[count - 1].file_id if len(rows) > count else None
+
+
+def preview_to_json(preview: Preview) -> dict[str, Any]:
+    """Return a preview in plain values."""
+    return asdict(preview)
+
+
+def to_json(value: Any) -> Any:
+    """Return a document with instants as text in UTC with a Z."""
+    match value:
+        case dict():
+            return {key: to_json(one) for key, one in value.items()}
+        case list() | tuple():
+            return [to_json(one) for one in value]
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+    return value

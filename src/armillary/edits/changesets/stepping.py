@@ -1,0 +1,122 @@
+"""One step of the work on a change set: note what ended, queue the next edits. Each step is one transaction.
+
+The edits themselves are orders like any other, so a file has one queue, whoever changes it. Whatever is killed
+when, the tables say which files have an order; a step may be repeated at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive import service as archive
+from armillary.base.work import NewOrder, submit
+from armillary.context import Context
+from armillary.edits import revert
+from armillary.edits.changesets import store
+from armillary.edits.changesets.models import RESTING, ChangeSet, FileState, State
+from armillary.edits.models import Item, Origin, Target
+from armillary.edits.requests import read_items
+from armillary.edits.service import UPDATE_HEADERS, decide, order_of, rules_of
+from armillary.edits.store import record_failures
+
+CHUNK, WINDOW = 512, 2048
+"""Files queued by one step, and files in the queue at most: more would only be in the way of others."""
+PRIORITY = -1
+"""Below edits that somebody waits for, above the intake of files."""
+PAUSE_S = 0.2
+
+
+async def step(context: Context, change_set: int) -> float | None:
+    """Go on with a change set; return the seconds until the next step, None if the work rests."""
+    async with context.database.begin() as connection:
+        found = await store.find(connection, change_set, lock=True)
+        if found is None or found.state in RESTING:
+            return None
+        await store.by_index(connection)
+        await _settle(connection, change_set)
+        flying = await store.in_flight(connection, change_set)
+        queued = await _queue_next(connection, context, found, room=WINDOW - flying)
+        if flying + queued == 0:
+            await _rest(connection, context, found)
+            return None
+    return 0.0 if queued == CHUNK else PAUSE_S
+
+
+async def _settle(connection: AsyncConnection, change_set: int) -> None:
+    if await store.settle(connection, change_set):
+        return
+    ended = await store.unsettled(connection, change_set)
+    if ended:
+        # Orders of a worker that died once too often ended where nobody could record it.
+        await record_failures(connection, [UPDATE_HEADERS, revert.REVERT_EDIT], ended)
+        await store.settle(connection, change_set)
+        await store.lose(connection, change_set, ended)
+
+
+async def _queue_next(connection: AsyncConnection, context: Context, found: ChangeSet, *, room: int) -> int:
+    """Queue up to a chunk of edits, or of their reversals; return how many files were dealt with."""
+    if room < CHUNK:
+        return 0
+    match found.state:
+        case State.APPLYING:
+            return await _queue_edits(connection, context, found)
+        case State.REVERTING:
+            return await _queue_reverts(connection, found)
+    return 0
+
+
+async def _queue_edits(connection: AsyncConnection, context: Context, found: ChangeSet) -> int:
+    waiting = await store.next_waiting(connection, found.id, CHUNK)
+    if not waiting:
+        return 0
+    (judged,) = read_items([found.wanted.item("")], rules_of(context.settings.edits))
+    items = [
+        Item(at, Target(row.name, None), found.wanted.item(row.name), judged.wish, judged.refusal)
+        for at, row in enumerate(waiting)
+    ]
+    decisions = await decide(connection, items, context.settings.edits)
+    good = [at for at, decision in enumerate(decisions) if decision.refusal is None]
+    origin = Origin(found.actor, found.address, found.why, found.batch)
+    orders = [_of_set(order_of(decisions[at], origin, None), found.id) for at in good]
+    ids = dict(zip(good, await submit(connection, orders, keyed_fifo=True), strict=True))
+    rows = [
+        (
+            row.file_id,
+            str(FileState.QUEUED if at in ids else FileState.REFUSED),
+            ids.get(at),
+            decisions[at].refusal,
+        )
+        for at, row in enumerate(waiting)
+    ]
+    await store.mark(connection, found.id, rows)
+    return len(rows)
+
+
+async def _queue_reverts(connection: AsyncConnection, found: ChangeSet) -> int:
+    changed = await store.next_changed(connection, found.id, CHUNK)
+    versions = await archive.versions_by_id(connection, [row.version_after for row in changed])
+    origin = Origin(found.reverter or found.actor, found.address, f"change set {found.id} is reverted")
+    orders = [
+        _of_set(revert.order_of(row.edit_id, versions[row.version_after], origin), found.id)
+        for row in changed
+    ]
+    ids = await submit(connection, orders, keyed_fifo=True)
+    rows = [
+        (row.file_id, str(FileState.REVERTING), order_id, None)
+        for row, order_id in zip(changed, ids, strict=True)
+    ]
+    await store.mark(connection, found.id, rows)
+    return len(rows)
+
+
+def _of_set(order: NewOrder, change_set: int) -> NewOrder:
+    return replace(order, args={**order.args, "change_set": change_set}, priority=PRIORITY)
+
+
+async def _rest(connection: AsyncConnection, context: Context, found: ChangeSet) -> None:
+    ends = {State.APPLYING: State.COMPLETED, State.REVERTING: State.REVERTED}
+    state = ends.get(found.state, State.STOPPED)
+    finished = None if state is State.STOPPED else context.clock.now()
+    await store.set_state(connection, found.id, state, finished=finished)
