@@ -65,7 +65,12 @@ def in_cone(cone: Cone) -> sa.ColumnElement[bool]:
 def _cells(cone: Cone) -> sa.TableValuedAlias:
     """Return the ranges of the index that cover the circle, as a table."""
     ranges = cone_ranges(cone.ra_deg, cone.dec_deg, cone.radius_deg)
-    lows, highs = (sa.cast([one[side] for one in ranges], sa.ARRAY(sa.BigInteger)) for side in (0, 1))
+    # As subqueries, so that the planner expects as many ranges for these as for any to come: prepared once, the
+    # statement is then not planned again for each cone.
+    lows, highs = (
+        sa.select(sa.cast([one[side] for one in ranges], sa.ARRAY(sa.BigInteger))).scalar_subquery()
+        for side in (0, 1)
+    )
     return sa.func.unnest(lows, highs).table_valued("low", "high").render_derived("cell")
 
 
