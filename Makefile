@@ -43,6 +43,7 @@ test: .venv/ready-test
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED)
 
 bench: .venv/ready-bench
+	-@scripts/system-packages /usr/lib/postgresql/15/lib/q3c.so=postgresql-15-q3c
 	$(BIN)/python -m benchmarks
 
 soak: .venv/ready-test

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from armillary.base import log
-from benchmarks import containers, edits, headers, ingest, queue
+from benchmarks import containers, edits, frames, headers, ingest, queue
 from benchmarks.machine import describe_machine
 from benchmarks.table import Row, print_table, write_json
 
@@ -30,6 +30,7 @@ GROUPS: dict[str, Group] = {
     "2e": lambda: [edits.queued_edits()],
     "3": lambda: [headers.checksum_after_edit()],
     "4": ingest.run,
+    "4b": frames.rows,
     "5": queue.rows,
     "8b": containers.make_preview,
 }
