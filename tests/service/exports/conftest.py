@@ -16,12 +16,12 @@ from armillary.context import Context
 from armillary.exports import service
 from armillary.exports.tasks import workers_of
 from armillary.settings import DestinationSettings, ExportSettings
-from tests.support.archive import Archive, an_archive, put
+from tests.support.archive import Archive, an_archive, archive, put
 from tests.support.headers import a_file
 from tests.support.old_server import SECRET, OldServer, old_server
 from tests.support.postgres import postgres
 
-__all__ = ["postgres"]
+__all__ = ["archive", "postgres"]
 
 
 @dataclasses.dataclass(frozen=True)
