@@ -15,6 +15,7 @@ from armillary.api import gemini, native, problems
 from armillary.api.gemini import update_headers
 from armillary.api.limits import Limited
 from armillary.api.policy import Policy, refuse_undeclared
+from armillary.api.slashes import OneSlash
 from armillary.api.tracing import Traced
 from armillary.base.database import Role
 from armillary.context import Context, open_context
@@ -31,7 +32,7 @@ class Application(FastAPI):
         limits, logs = self.settings.limits, self.settings.logs
         dialects = {update_headers.PATH: update_headers.refused}
         limited = Limited(super().build_middleware_stack(), limits, dialects=dialects)
-        return Traced(limited, proxies=limits.proxies, write=logs.requests)
+        return OneSlash(Traced(limited, proxies=limits.proxies, write=logs.requests))
 
 
 def create_app(settings: Settings | None = None, *, context: Context | None = None) -> Application:

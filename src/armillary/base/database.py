@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from armillary.base.log import get_logger
 from armillary.base.postgres.server import EmbeddedServer
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, Unavailable
 
 log = get_logger(__name__)
 
@@ -31,6 +31,12 @@ TRANSIENT_STATES = frozenset({"55P03", "25P03", "25P04"})
 """A lock not available in time; a session ended because it idled in a transaction, or took too long."""
 NOT_TRANSIENT = frozenset({"57014", "57P04"})
 """A cancelled statement; a dropped database."""
+
+
+class TooSlow(Unavailable):
+    """The database took too long for this; name a date, an id or a file, or try again when it is less busy."""
+
+    code = "too_slow"
 
 
 class Role(StrEnum):
@@ -58,6 +64,11 @@ def is_transient(error: BaseException) -> bool:
     ) and not isinstance(cause, ValueError)
 
 
+def is_overlong(error: BaseException) -> bool:
+    """Tell whether a statement was given up because it took longer than its role may keep the server busy."""
+    return isinstance(_driver_error(error), asyncpg.QueryCanceledError)
+
+
 def _driver_error(error: BaseException) -> BaseException:
     """Return what asyncpg raised, below SQLAlchemy's wrappers."""
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
@@ -69,11 +80,19 @@ class Database:
     """A pool of connections in one role."""
 
     def __init__(
-        self, source: str | EmbeddedServer, role: Role, *, name: str | None, pool_size: int, application: str
+        self,
+        source: str | EmbeddedServer,
+        role: Role,
+        *,
+        name: str | None,
+        pool_size: int,
+        application: str,
+        statement_timeout_s: float,
     ) -> None:
         self.source, self.role = source, role
         self._name = name
         self._settings = {"application_name": application, "jit": "off", "TimeZone": "UTC"}
+        self._settings["statement_timeout"] = f"{statement_timeout_s * 1000:.0f}"
         self._assume = isinstance(source, str) and role is not Role.OWNER
         self._patience_s = START_PATIENCE_S
         self.engine: AsyncEngine = create_async_engine(
@@ -94,13 +113,22 @@ class Database:
         name: str | None = None,
         pool_size: int = 8,
         application: str = "armillary",
+        statement_timeout_s: float = 0.0,
     ) -> Database:
         """Open the database ``name`` of a server in ``role``, waiting for a server that is starting.
 
         ``source`` is the DSN of an external server, or a share in the embedded one. With a DSN the role is
         assumed (SET ROLE) if the user of the DSN is a member of it, and otherwise left to the DSN.
+        A statement that takes longer than ``statement_timeout_s`` fails; with 0 it may take forever.
         """
-        database = cls(source, role, name=name, pool_size=pool_size, application=application)
+        database = cls(
+            source,
+            role,
+            name=name,
+            pool_size=pool_size,
+            application=application,
+            statement_timeout_s=statement_timeout_s,
+        )
         try:
             async with database.raw() as connection:
                 await connection.execute("SELECT 1")
@@ -115,10 +143,16 @@ class Database:
         await self.engine.dispose()
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction: committed at the end of the block, rolled back if that raises."""
-        async with self.engine.begin() as connection:
-            yield connection
+    async def begin(self, *, snapshot: bool = False) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction: committed at the end of the block, rolled back if that raises.
+
+        With ``snapshot`` all its statements see the database as the first one does.
+        """
+        async with self.engine.connect() as connection:
+            if snapshot:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                yield connection
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[asyncpg.Connection]:

@@ -92,9 +92,7 @@ def requests_post_json(
     return wire.send(wire.head(f"POST {path} HTTP/1.1", *REQUESTS, *_cookies(cookies), *ends), body)
 
 
-def requests_post_data(
-    wire: Wire, path: str, body: bytes, cookies: Mapping[str, str] | None = None
-) -> Reply:
+def requests_post_data(wire: Wire, path: str, body: bytes, cookies: Mapping[str, str] | None = None) -> Reply:
     """Post as ``requests.post(data=...)`` does with a string or an open file: without any Content-Type."""
     end = f"Content-Length: {len(body)}"
     return wire.send(wire.head(f"POST {path} HTTP/1.1", *REQUESTS, *_cookies(cookies), end), body)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+
+from armillary.base.work import busy
 
 from tests.api.selecting.conftest import NAMES, Lists
 
@@ -42,3 +46,22 @@ async def test_an_edit_shows_in_all_lists_and_old_versions_stay_listed(lists: Li
     assert (summary["qa_state"], summary["entrytime"]) == ("Usable", new["entrytime"])
     assert await lists.names(f"filename={N4}") == [N4]
     assert len((await lists.get(f"/jsonsummary/notcanonical/filename={N4}")).json()) == 1
+
+
+async def test_work_that_ends_while_a_list_is_made_is_still_told(
+    lists: Lists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a file would seem to be final and to have no digest, or the one of before."""
+    archive = lists.archive
+    await archive.submit(lists.paths[N2], force=True, in_place=True)
+
+    async def after_all_work(*args: Any, **options: Any) -> set[str]:
+        await archive.drain()
+        return await busy.busy_keys(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("armillary.archive.listing.busy_keys", after_all_work)
+        (found,) = (await lists.get(f"/jsonfilelist/canonical/filename={N2}")).json()
+    assert found["pending_ingest"] is True
+    (found,) = (await lists.get(f"/jsonfilelist/canonical/filename={N2}")).json()
+    assert found["pending_ingest"] is False

@@ -73,7 +73,8 @@ async def _list(
     if canonical:
         selection = selection.implying("canonical")
     context: Context = request.app.state.context
-    async with context.database.begin() as connection:
+    # A digest that is not there yet, read together with work that is no longer there, would look final.
+    async with context.database.begin(snapshot=True) as connection:
         found = await find(lister_of(request), connection, selection)
     mark = canonical and found.truncated
     body = await asyncio.to_thread(_encoded, found.rows, element, mark=mark)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from armillary.access.models import Scope
+from armillary.api.gemini.selecting import as_json
 from armillary.api.policy import Policy, principal_of
 from armillary.archive import staging, uploads
 from armillary.archive.names import storable
@@ -50,4 +51,4 @@ async def upload_file(
             connection, staged, path=path, name=name, actor=principal_of(request).name, batch=batch
         )
     stored_path = "" if path == uploads.PROCESSED_CALIBRATION else path
-    return JSONResponse([{"filename": name, "path": stored_path, "size": staged.size, "md5": staged.md5}])
+    return as_json([{"filename": name, "path": stored_path, "size": staged.size, "md5": staged.md5}])
