@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from armillary.archive import service as archive
 from armillary.archive.standing import BeingChanged
 from armillary.archive.versions import Version
@@ -82,18 +84,28 @@ async def source_of(context: Context, cargo: Cargo) -> Source | None:
         If they could not be.
     """
     async with context.database.begin() as connection:
-        version = await archive.canonical_of(connection, cargo.name)
-        if version is None or not version.present or version.location.path != cargo.path:
+        version = await _summed(connection, cargo)
+        if version is None or version.data_md5 is None:
             return None
-        if version.data_md5 is None:
-            if await busy_keys(connection, [f"{archive.DIGEST}:{version.id}"]):
-                raise TooEarly(f"The digests of {cargo.place} are being computed.", wait_s=DIGEST_S)
-            raise ExportFailed(f"{cargo.place} has no digests; `armillary verify` tells why.")
         past = await history_of(connection, cargo.name)
         root = await archive.root_by_id(connection, version.location.root_id)
         frame = await archive.frame_of_file(connection, version.file_id)
     night = frame.get("night") if frame else None
     return Source(version, version.data_md5, past, archive.store_of(context, root), night)
+
+
+async def _summed(connection: AsyncConnection, cargo: Cargo) -> Version | None:
+    """Return the canonical version if it is present at the path, once its digests are known."""
+    for _ in range(2):
+        version = await archive.canonical_of(connection, cargo.name)
+        if version is None or not version.present or version.location.path != cargo.path:
+            return None
+        if version.data_md5 is not None:
+            return version
+        if await busy_keys(connection, [f"{archive.DIGEST}:{version.id}"]):
+            raise TooEarly(f"The digests of {cargo.place} are being computed.", wait_s=DIGEST_S)
+        # They may have come between the two statements.
+    raise ExportFailed(f"{cargo.place} has no digests; `armillary verify` tells why.")
 
 
 async def _look(context: Context, peer: Peer, path: str, name: str) -> Found:
