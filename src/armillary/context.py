@@ -67,7 +67,11 @@ async def open_context(
         source = await _source(settings, role, stack)
         await _check_schema(settings, source)
         database = await Database.connect(
-            source, role, pool_size=settings.database.pool_size, application=application
+            source,
+            role,
+            pool_size=settings.database.pool_size,
+            application=application,
+            statement_timeout_s=settings.database.web_patience_s if role is Role.WEB else 0.0,
         )
         stack.push_async_callback(database.close)
         if role is not Role.WEB:

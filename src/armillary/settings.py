@@ -27,6 +27,11 @@ class DatabaseSettings(BaseModel):
         "armillary", description="System account of the embedded server when started by root."
     )
     pool_size: int = Field(8, ge=1, description="Connections per process.")
+    web_patience_s: float = Field(
+        20.0,
+        gt=0,
+        description="Seconds that one statement of a web request may take; it then fails with 503.",
+    )
 
 
 class WorkSettings(BaseModel):
@@ -140,6 +145,28 @@ class ExportSettings(BaseModel):
     retry_last_s: float = Field(21_600.0, gt=0, description="Longest delay of a failed export.")
 
 
+class BackupSettings(BaseModel):
+    """How backups are made."""
+
+    programs: Path | None = Field(
+        None, description="Directory of pg_dump and pg_restore; empty: those of the embedded PostgreSQL."
+    )
+
+
+class RetentionSettings(BaseModel):
+    """What is forgotten after a time; empty: never. Records of edits are kept in any case."""
+
+    versions_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days after which replaced versions lose their headers and undo recipes, those that "
+        "undoing the latest edit needs excepted.",
+    )
+    superseded_days: float | None = Field(
+        None, gt=0, description="Days that bytes which an upload replaced are kept below .superseded/."
+    )
+
+
 class LimitSettings(BaseModel):
     """How many requests one caller may send; a rate of 0 sets no limit."""
 
@@ -176,6 +203,8 @@ class Settings(BaseSettings):
     edits: EditSettings = EditSettings()
     archive: ArchiveSettings = ArchiveSettings()
     limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
+    backup: BackupSettings = BackupSettings()
     logs: LogSettings = LogSettings()
     exports: ExportSettings = ExportSettings()
 

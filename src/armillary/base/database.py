@@ -64,11 +64,6 @@ def is_transient(error: BaseException) -> bool:
     ) and not isinstance(cause, ValueError)
 
 
-def is_overlong(error: BaseException) -> bool:
-    """Tell whether a statement was given up because it took longer than its role may keep the server busy."""
-    return isinstance(_driver_error(error), asyncpg.QueryCanceledError)
-
-
 def _driver_error(error: BaseException) -> BaseException:
     """Return what asyncpg raised, below SQLAlchemy's wrappers."""
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
@@ -92,6 +87,7 @@ class Database:
         self.source, self.role = source, role
         self._name = name
         self._settings = {"application_name": application, "jit": "off", "TimeZone": "UTC"}
+        self._impatient = statement_timeout_s > 0
         self._settings["statement_timeout"] = f"{statement_timeout_s * 1000:.0f}"
         self._assume = isinstance(source, str) and role is not Role.OWNER
         self._patience_s = START_PATIENCE_S
@@ -103,6 +99,11 @@ class Database:
             json_serializer=_dump_json,
         )
         sa.event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+
+    @property
+    def name(self) -> str | None:
+        """Which database of the server this is, if not the usual one."""
+        return self._name
 
     @classmethod
     async def connect(
@@ -147,12 +148,22 @@ class Database:
         """Open a transaction: committed at the end of the block, rolled back if that raises.
 
         With ``snapshot`` all its statements see the database as the first one does.
+
+        Raises
+        ------
+        TooSlow
+            If a statement was given up after the time that this role has.
         """
-        async with self.engine.connect() as connection:
-            if snapshot:
-                await connection.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
-                yield connection
+        try:
+            async with self.engine.connect() as connection:
+                if snapshot:
+                    await connection.execution_options(isolation_level="REPEATABLE READ")
+                async with connection.begin():
+                    yield connection
+        except sa.exc.DBAPIError as error:
+            if self._impatient and isinstance(_driver_error(error), asyncpg.QueryCanceledError):
+                raise TooSlow from error
+            raise
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[asyncpg.Connection]:

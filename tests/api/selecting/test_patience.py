@@ -1,0 +1,75 @@
+"""A request that keeps the database busy for too long ends with a problem, and the server goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from armillary.base.database import Database, Role
+from armillary.base.postgres.server import EmbeddedServer
+from armillary.context import open_context
+from armillary.settings import DatabaseSettings, Settings
+from tests.api.selecting.conftest import Lists
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PATIENCE_S = 0.2
+
+
+@asynccontextmanager
+async def in_a_hurry(postgres: EmbeddedServer, lists: Lists) -> AsyncIterator[None]:
+    """Let the application give statements up soon."""
+    app = lists.client._transport.app  # type: ignore[attr-defined]
+    usual = app.state.context
+    hurried = await Database.connect(
+        postgres, Role.WEB, name=usual.database._name, pool_size=2, statement_timeout_s=PATIENCE_S
+    )
+    app.state.context = dataclasses.replace(usual, database=hurried)
+    try:
+        yield
+    finally:
+        app.state.context = usual
+        await hurried.close()
+
+
+@asynccontextmanager
+async def held_up(postgres: EmbeddedServer, lists: Lists) -> AsyncIterator[None]:
+    """Let every statement on frames wait."""
+    owner = await Database.connect(
+        postgres, Role.OWNER, name=lists.archive.context.database._name, pool_size=1
+    )
+    async with owner.begin() as connection:
+        await connection.exec_driver_sql("LOCK TABLE frame IN ACCESS EXCLUSIVE MODE")
+        yield
+    await owner.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/jsonsummary/GMOS-N", "/jsonqastate/GMOS-N", "/v1/frames?instrument=GMOS-N"]
+)
+async def test_what_takes_too_long_is_answered_with_503_and_advice(
+    postgres: EmbeddedServer, lists: Lists, path: str
+) -> None:
+    async with in_a_hurry(postgres, lists):
+        async with held_up(postgres, lists):
+            reply = await lists.get(path)
+            assert (reply.status_code, reply.json()["code"]) == (503, "too_slow")
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert "name a date" in reply.json()["detail"]
+        assert (await lists.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize(("role", "shown"), [(Role.WEB, "7s"), (Role.WORKER, "0")])
+async def test_only_the_web_process_is_in_a_hurry(
+    postgres: EmbeddedServer, lists: Lists, tmp_path: Path, role: Role, shown: str
+) -> None:
+    dsn = dataclasses.replace(postgres.dsn, database=lists.archive.context.database._name or "")
+    there = DatabaseSettings(url=dsn.url(Role.WORKER), web_url=dsn.url(Role.WEB), web_patience_s=7)
+    async with (
+        open_context(Settings(data=tmp_path, database=there), role) as context,
+        context.database.begin() as connection,
+    ):
+        assert (await connection.exec_driver_sql("SHOW statement_timeout")).scalar() == shown
