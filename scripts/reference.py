@@ -52,7 +52,8 @@ def route_rows() -> Iterator[str]:
     rows = set()
     for route in walk(create_app().routes):
         policy = policy_of(route)
-        who = f"scope {policy.scope}" if policy and policy.scope else "anybody"
+        scopes = (policy.scope, *policy.others) if policy and policy.scope else ()
+        who = f"scope {' or '.join(scopes)}" if scopes else "anybody"
         for method in sorted(getattr(route, "methods", ()) or ()):
             text = first_line(getattr(route.endpoint, "__doc__", ""))
             rows.add(f"| `{method} {route.path}` | {who} | {text} |")

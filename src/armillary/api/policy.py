@@ -35,6 +35,8 @@ class Policy:
     cookies
         Names of the cookies that may carry the token for clients of the systems that this replaces; the token
         is also taken as Bearer and as X-Api-Key.
+    others
+        Further scopes that will do.
     refusal
         What is raised instead of the general errors.
     """
@@ -42,12 +44,13 @@ class Policy:
     scope: Scope | None
     cookies: tuple[str, ...] = ()
     refusal: type[ArmillaryError] | None = None
+    others: tuple[Scope, ...] = ()
 
     async def __call__(self, request: Request) -> Principal:
         """Return who asks, or refuse."""
         principal = await self._principal(request)
         request.state.principal = principal
-        if self.scope is None or principal.may(self.scope):
+        if self.scope is None or any(map(principal.may, (self.scope, *self.others))):
             return principal
         if self.refusal is not None:
             raise self.refusal
@@ -62,7 +65,7 @@ class Policy:
             async with context.database.begin() as connection:
                 found = await authenticate(connection, secret)
             # Where anybody may enter, a token that reads everything tells the most.
-            if found.may(self.scope or Scope.READ):
+            if any(map(found.may, (self.scope or Scope.READ, *self.others))):
                 return found
             best = found if best is ANYBODY else best
         return best

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -68,7 +69,16 @@ def serve(
         proxy_headers=False,
     )
     sockets = [socket.socket(fileno=fd)] if fd is not None else None
-    uvicorn.Server(config).run(sockets=sockets)
+    _Server(config).run(sockets=sockets)
+
+
+class _Server(uvicorn.Server):
+    """A server that lets streams without an end know when it stops."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        self.config.app.state.closing = True  # type: ignore[union-attr]
+        super().handle_exit(sig, frame)
 
 
 def worker(

@@ -1,0 +1,99 @@
+"""The feed of changes: everything that happened to versions since a cursor, page by page or as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from armillary.api.native import streams
+from armillary.api.native.routing import answers, anybody, failures, plain
+from armillary.api.native.streams import Event, stream, wants_events
+from armillary.archive import changes as feed
+from armillary.archive.changes import BadChangeCursor, Change, ChangeCursorGone, Cursor
+from armillary.context import Context
+
+router = APIRouter()
+MAX_WAIT_S = 60.0
+AT_ONCE = 500
+"""Changes that one piece of a stream holds."""
+_EXAMPLE = {
+    "changes": [
+        {
+            "cursor": "MS43NTEuMTI",
+            "kind": "changed",
+            "version": 12,
+            "present": True,
+            "canonical": True,
+            "name": "N20260101S0001.fits",
+            "path": "20260101",
+            "filename": "N20260101S0001.fits.bz2",
+            "origin": "edit",
+            "previous": 11,
+            "file_size": 4194304,
+            "data_size": 8405760,
+            "file_md5": None,
+            "data_md5": None,
+            "lastmod": "2026-01-01T05:00:00Z",
+            "entrytime": "2026-01-01T05:00:01Z",
+            "edits": [7],
+        }
+    ],
+    "cursor": "MS43NTEuMTI",
+    "more": False,
+}
+
+
+@router.get(
+    "/v1/changes",
+    dependencies=anybody,
+    response_class=Response,
+    responses=answers(_EXAMPLE, {streams.MEDIA_TYPE: "id: MS43NTEuMTI\nevent: changed\ndata: {...}\n\n"})
+    | failures(BadChangeCursor, ChangeCursorGone),
+)
+async def changes(
+    request: Request,
+    after: Annotated[
+        str | None,
+        Query(max_length=200, description="A cursor, or `now`; without it, from the beginning."),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=feed.MAX_PAGE)] = 1000,
+    wait: Annotated[
+        float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Seconds to wait for a change.")
+    ] = 0,
+    last_event_id: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """Tell what happened to versions after a cursor, in order, nothing twice; as server-sent events if asked.
+
+    A client keeps the `cursor` of the last answer, or the `id` of the last event, and goes on from there.
+    `present` and `canonical` are as they were at the change; the rest is as it is known now, and null when the
+    record of the version is gone.
+    """
+    context: Context = request.app.state.context
+    streaming = wants_events(request)
+    # A client that comes again says where it was; its address still holds where it began.
+    start = last_event_id if streaming and last_event_id else after
+    async with context.database.begin() as connection:
+        cursor = await feed.position(connection, start)
+    if streaming:
+        return stream(request, _events(context, cursor), first_id=cursor.token)
+    found = await feed.next_changes(context, cursor, limit=limit, wait_s=wait)
+    body = {
+        "changes": [_to_json(one) for one in found.changes],
+        "cursor": found.cursor.token,
+        "more": found.more,
+    }
+    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+
+async def _events(context: Context, cursor: Cursor) -> AsyncGenerator[Iterable[Event], None]:
+    async with aclosing(feed.follow(context, cursor, limit=AT_ONCE)) as pages:
+        async for page in pages:
+            yield [(one.cursor.token, str(one.kind), _to_json(one)) for one in page.changes]
+
+
+def _to_json(change: Change) -> dict[str, Any]:
+    return {"cursor": change.cursor.token, "kind": str(change.kind), **plain(change.values)}
