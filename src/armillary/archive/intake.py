@@ -10,10 +10,13 @@ from armillary.base.store import Snapshot
 from armillary.fits.containers import Container, container_of, expand
 from armillary.fits.crc import crc64, crc64_combine, crc64_fold
 from armillary.fits.errors import TruncatedFile
+from armillary.fits.models import BLOCK, Layout
 from armillary.fits.scan import scan
 
 READ = 1 << 18
 """Bytes per read: the buffer stays in the second-level cache while it is summed."""
+HEAD = 10 * BLOCK
+"""Bytes of the first read, in which most headers end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +40,36 @@ def examine(snapshot: Snapshot, filename: str, *, max_header: int, known_crc: in
         If the file is not whole, sound FITS.
     """
     size = snapshot.stored.size
-    container = container_of(filename, snapshot.read_at(0, 16))
+    head = _Head(snapshot)
+    container = container_of(filename, head.bytes[:16])
     if container is Container.PLAIN:
-        known = _from_known(snapshot, known_crc, max_header) if known_crc is not None else None
-        content = known or _inspect_plain(snapshot, max_header)
+        layout = scan(head.read_at, size, max_header=max_header)
+        known = _from_known(layout, known_crc) if known_crc is not None else None
+        content = known or _inspect_plain(snapshot, layout)
         return Examined(container, size, content.crc, content)
     summed = _Summed(snapshot)
     content = inspect_stream(expand(summed.read_at, container), UNKNOWN_SIZE, max_header=max_header)
     return Examined(container, size, summed.finish(), content)
 
 
-def _inspect_plain(snapshot: Snapshot, max_header: int) -> Inspection:
-    """Read the headers of a plain file, then its data through one buffer that is used again and again."""
+class _Head:
+    """A reader that has read the first blocks once, for all who look at them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.bytes = snapshot.read_at(0, HEAD)
+        self._snapshot = snapshot
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return stored bytes."""
+        stop = offset + size
+        if stop <= len(self.bytes):
+            return self.bytes[offset:stop]
+        return self._snapshot.read_at(offset, size)
+
+
+def _inspect_plain(snapshot: Snapshot, layout: Layout) -> Inspection:
+    """Read the data of a plain file through one buffer that is used again and again."""
     size = snapshot.stored.size
-    layout = scan(snapshot.read_at, size, max_header=max_header)
     buffer = memoryview(bytearray(READ))
     records, parts = [], []
     for hdu, header in zip(layout.hdus, layout.headers, strict=True):
@@ -97,12 +116,11 @@ class _Summed:
         return self._crc
 
 
-def _from_known(snapshot: Snapshot, crc: int, max_header: int) -> Inspection | None:
+def _from_known(layout: Layout, crc: int) -> Inspection | None:
     """Return the inspection of a plain file whose checksum is known and whose last HDU alone has data.
 
     The checksum of the data follows from that of the file and of the headers, because CRCs are linear.
     """
-    layout = scan(snapshot.read_at, snapshot.stored.size, max_header=max_header)
     *front, last = layout.hdus
     if layout.trailing or any(hdu.data_size for hdu in front):
         return None

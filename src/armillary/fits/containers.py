@@ -28,9 +28,12 @@ class Container(StrEnum):
         return "" if self is Container.PLAIN else f".{self}"
 
 
+_SUFFIXES = tuple(container.suffix for container in Container if container.suffix)
+
+
 def logical_name(filename: str) -> str:
     """Return the name of a file without one trailing ``.bz2`` or ``.gz``."""
-    return filename.removesuffix(_promised(filename).suffix)
+    return filename.rpartition(".")[0] if filename.endswith(_SUFFIXES) else filename
 
 
 def container_of(filename: str, head: bytes) -> Container:
@@ -53,7 +56,9 @@ def container_of(filename: str, head: bytes) -> Container:
 
 
 def _promised(filename: str) -> Container:
-    return next((c for c in (Container.BZ2, Container.GZ) if filename.endswith(c.suffix)), Container.PLAIN)
+    if not filename.endswith(_SUFFIXES):
+        return Container.PLAIN
+    return Container.BZ2 if filename.endswith(Container.BZ2.suffix) else Container.GZ
 
 
 def _found(head: bytes) -> Container:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
-from struct import Struct
 
-from armillary.fits.cards import END, find_end, keyword_of, parse_card
+from armillary.fits.cards import find_end, keyword_of, parse_card
 from armillary.fits.errors import (
     BrokenStructure,
     EmptyFile,
@@ -30,6 +30,7 @@ _STRUCTURAL = frozenset(
         *(f"NAXIS{axis}" for axis in range(1, _MAX_AXES + 1)),
     )
 )
+_FIRST_LETTERS = re.compile(b"[%s]" % bytes({field[0] for field in _STRUCTURAL}))
 _MAGIC = {b"BZh": "bzip2", b"\x1f\x8b": "gzip", b"\x1f\x9d": "compress", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -150,18 +151,15 @@ def _describe(header: bytes, at: int, index: int) -> tuple[Hdu, int]:
     return hdu, declared
 
 
-@lru_cache(maxsize=256)
-def _keyword_fields(cards: int) -> Struct:
-    """Return the struct that takes columns 1 to 8 of all cards in one C call."""
-    return Struct("8s72x" * cards)
-
-
 def _structure(header: bytes) -> dict[str, Value]:
     """Return the values of the structural keywords only: a fraction of the work of all values."""
-    fields = _keyword_fields(len(header) // CARD).unpack(header)
-    fields = fields[: fields.index(END)]
-    places = [(field, fields.index(field) * CARD) for field in _STRUCTURAL.intersection(fields)]
-    return {keyword_of(field): _card_value(header[at : at + CARD]) for field, at in places}
+    found: dict[bytes, int] = {}
+    # Few cards have the first letter of a structural keyword, and the first letters are few bytes to search.
+    for match in _FIRST_LETTERS.finditer(header[: find_end(header) : CARD]):
+        at = match.start() * CARD
+        if (field := header[at : at + 8]) in _STRUCTURAL:
+            found.setdefault(field, at)
+    return {keyword_of(field): _card_value(header[at : at + CARD]) for field, at in found.items()}
 
 
 @lru_cache(maxsize=1 << 12)

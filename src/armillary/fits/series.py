@@ -20,7 +20,8 @@ from armillary.fits.models import CARD, Value
 Values = dict[str, Value]
 MOST_DIFFERENT = 0.25
 """Fraction of cards in which a header of a series may differ from the first one."""
-_CARDS = np.dtype(f"S{CARD}")
+_WORD = np.dtype(np.uint64)
+_WORDS = CARD // _WORD.itemsize
 
 
 class _Reference:
@@ -29,14 +30,14 @@ class _Reference:
     def __init__(self, body: bytes, values: Values) -> None:
         self.values = values
         self._body = body
-        self._cards: NDArray[np.bytes_] = np.frombuffer(body, _CARDS)
-        self._most = int(len(self._cards) * MOST_DIFFERENT)
+        self._words: NDArray[np.uint64] = np.frombuffer(body, _WORD)
+        self._most = int(len(body) // CARD * MOST_DIFFERENT)
 
     @cached_property
     def _keywords(self) -> dict[int, str]:
         """The keyword of each card that may differ: empty for comments, absent for duplicates and odd cards."""
         body, found, seen = self._body, dict[int, str](), set[str]()
-        for position in range(len(self._cards)):
+        for position in range(len(body) // CARD):
             keyword = keyword_of(body[position * CARD : position * CARD + 8])
             if keyword in COMMENTARY:
                 found[position] = ""
@@ -50,7 +51,8 @@ class _Reference:
 
         None if it differs in more than the comments and values of plain cards.
         """
-        differ = np.flatnonzero(np.frombuffer(body, _CARDS) != self._cards).tolist()
+        words = np.flatnonzero(np.frombuffer(body, _WORD) != self._words).tolist()
+        differ = sorted({word // _WORDS for word in words})
         if len(differ) > self._most:
             return None
         cards, names = [], []

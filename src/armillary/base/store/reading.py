@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from types import TracebackType
 from typing import Self
 
-from armillary.base.store.errors import Busy, naming
+from armillary.base.store.errors import Busy, explain, naming
 from armillary.base.store.files import read_at
 from armillary.base.store.models import StoredObject
 from armillary.base.store.places import Place
@@ -59,22 +60,36 @@ class LocalSnapshot:
 
 def open_snapshot(shop: Workshop, key: str) -> LocalSnapshot:
     """Open a file in a complete state, restoring it first if a writer died in the middle of an edit."""
+    try:
+        with shop.root.locate(key, follow=False) as place:
+            return _open(shop, place)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise explain(error, key) from error
     with shop.root.locate(key) as place, naming(key):
-        restorable = True
-        for _ in range(ATTEMPTS):
-            fd = place.open(os.O_RDONLY)
-            snapshot = LocalSnapshot(stored_object(key, os.fstat(fd)), fd)
-            if not shop.in_place:
-                return snapshot
-            fcntl.flock(fd, fcntl.LOCK_SH)
+        return _open(shop, place)
+
+
+def _open(shop: Workshop, place: Place) -> LocalSnapshot:
+    restorable = True
+    for _ in range(ATTEMPTS):
+        fd = place.open(os.O_RDONLY)
+        try:
+            if shop.in_place:
+                fcntl.flock(fd, fcntl.LOCK_SH)
             stat = os.fstat(fd)
-            snapshot.stored = stored_object(key, stat)
-            interrupted = restorable and any(concerns(r, stat.st_ino, place.path) for r in shop.records())
-            if not interrupted:
-                return snapshot
-            snapshot.close()
-            restorable = _restore(shop, place)
-    raise Busy(f"{key}: an interrupted edit could not be undone yet; try again shortly.")
+        except BaseException:
+            os.close(fd)
+            raise
+        snapshot = LocalSnapshot(stored_object(place.key, stat), fd)
+        if not shop.in_place:
+            return snapshot
+        interrupted = restorable and any(concerns(r, stat.st_ino, place.path) for r in shop.records())
+        if not interrupted:
+            return snapshot
+        snapshot.close()
+        restorable = _restore(shop, place)
+    raise Busy(f"{place.key}: an interrupted edit could not be undone yet; try again shortly.")
 
 
 def _restore(shop: Workshop, place: Place) -> bool:
