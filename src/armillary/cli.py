@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from armillary.commands import access, archive, edits, exports, processes, synthetic
+from armillary.commands.backup import backup, restore
 from armillary.commands.status import status
 
 app = typer.Typer(
@@ -17,6 +18,8 @@ app.command("up")(processes.up)
 app.command("serve")(processes.serve)
 app.command("worker")(processes.worker)
 app.command("status")(status)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.add_typer(processes.db, name="db")
 app.command("ingest")(archive.ingest)
 app.command("search")(archive.search_command)

@@ -43,6 +43,13 @@ def head() -> str:
     return newest
 
 
+def knows(revision: str) -> bool:
+    """Tell whether this version of the program knows a revision."""
+    return any(
+        script.revision == revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
+    )
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "armillary:migrations")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -157,3 +158,30 @@ async def forget_dead(connection: AsyncConnection) -> int:
 async def living(connection: AsyncConnection) -> list[Any]:
     """Return the workers whose session lives."""
     return await rows(connection, WORKERS, PRESENCE)
+
+
+async def has_tables(connection: AsyncConnection) -> bool:
+    """Tell whether the database holds anything."""
+    query = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    return bool((await rows(connection, query))[0][0])
+
+
+async def move_root(connection: AsyncConnection, name: str, path: Path) -> None:
+    """Record that the files of a root are somewhere else now."""
+    await connection.exec_driver_sql("UPDATE root SET path = $2 WHERE name = $1", (name, str(path)))
+
+
+async def set_identities(connection: AsyncConnection, identities: Sequence[tuple[int, str]]) -> None:
+    """Record, by version id, which files on the disk hold the versions now."""
+    query = """
+    UPDATE version AS v SET identity = i.identity
+    FROM unnest($1::bigint[], $2::text[]) AS i (id, identity) WHERE v.id = i.id
+    """
+    ids = [number for number, _ in identities]
+    await connection.exec_driver_sql(query, (ids, [identity for _, identity in identities]))
+
+
+async def forget_workers(connection: AsyncConnection) -> None:
+    """Empty the register, and give the orders that its workers held back to the queue."""
+    await connection.exec_driver_sql("DELETE FROM worker_process")
+    await connection.exec_driver_sql("UPDATE work_order SET lease_until = now() WHERE state = 'Started'")
