@@ -1,0 +1,385 @@
+"""Everybody asks every route for every file: nobody gets pixels or positions that the oracle keeps from them."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import re
+import tarfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+from fastapi import FastAPI
+
+from armillary.access.service import create_token, grant
+from armillary.api.policy import policy_of, walk
+from armillary.app import create_app
+from armillary.base.database import Database, Role
+from armillary.base.postgres.server import EmbeddedServer
+from tests.support.archive import an_archive, put
+from tests.support.embargo import FILES, NOBODY, PEOPLE, Person, Sealed, sealed
+from tests.support.postgres import postgres
+
+__all__ = ["postgres"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+EMPTY_SKY = (3.5, 88.25)
+
+
+class Tells(Enum):
+    """What a route tells of a file."""
+
+    PIXELS = auto()
+    POSITIONS = auto()
+    METADATA = auto()
+    SELECTIONS = auto()
+    NOTHING = auto()
+
+
+SURFACES = {
+    "/": Tells.NOTHING,
+    "/openapi.json": Tells.NOTHING,
+    "/v1/health": Tells.NOTHING,
+    "/v1/metrics": Tells.NOTHING,
+    "/v1/changes": Tells.METADATA,
+    "/update_headers": Tells.NOTHING,
+    "/update_headers/": Tells.NOTHING,
+    "/file/{name:path}": Tells.PIXELS,
+    "/v1/files/{name}/{kind}": Tells.PIXELS,
+    "/fullheader/{name:path}": Tells.POSITIONS,
+    "/jsonfilelist": Tells.SELECTIONS,
+    "/jsonfilelist/{selection:path}": Tells.SELECTIONS,
+    "/jsonfilenames": Tells.SELECTIONS,
+    "/jsonfilenames/{selection:path}": Tells.SELECTIONS,
+    "/jsonsummary": Tells.SELECTIONS,
+    "/jsonsummary/{selection:path}": Tells.SELECTIONS,
+    "/jsonqastate": Tells.SELECTIONS,
+    "/jsonqastate/{selection:path}": Tells.SELECTIONS,
+    "/download": Tells.SELECTIONS,
+    "/download/": Tells.SELECTIONS,
+    "/download/{selection:path}": Tells.SELECTIONS,
+    "/v1/frames": Tells.SELECTIONS,
+}
+"""What each route tells that lets people in who show nothing; a new one has to say it here."""
+
+
+@dataclass
+class Asked:
+    """The application, its client, and the secrets of people."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    database: Database
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def headers(self, person: Person) -> dict[str, str]:
+        """Return how a person shows who they are."""
+        if person is NOBODY:
+            return {}
+        name, _, value = person.shown_as.format(self.secrets[person.name]).partition(": ")
+        return {name: value}
+
+    async def get(self, person: Person, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+        """Ask as somebody."""
+        return await self.client.request(method, path, headers=self.headers(person) | headers)
+
+    @property
+    def today(self) -> Any:
+        """The date for the oracle, as the application knows it."""
+        return self.app.state.context.clock.now().date()
+
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """Collect the statements that run in the block."""
+        seen: list[str] = []
+
+        def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            seen.append(statement)
+
+        engine = self.database.engine.sync_engine
+        sa.event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", note)
+
+    @contextmanager
+    def limited_to(self, rows: int) -> Iterator[None]:
+        """Let open lists have so many rows."""
+        context = self.app.state.context
+        archive = context.settings.archive.model_copy(update={"open_limit": rows})
+        settings = context.settings.model_copy(update={"archive": archive})
+        self.app.state.context = replace(context, settings=settings)
+        try:
+            yield
+        finally:
+            self.app.state.context = context
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
+    """Take all files in, make all tokens, and open the application in the role of the web process."""
+    directory = tmp_path_factory.mktemp("embargo")
+    async with an_archive(postgres, directory) as archive:
+        places = [put(directory / "night" / one.stored, _stored(one)) for one in FILES]
+        report = await archive.ingest(*places, in_place=True)
+        assert (report.ingested, report.failed) == (len(FILES), [])
+        await archive.drain()
+        name = archive.context.database._name
+        role = await Database.connect(postgres, Role.WEB, name=name, pool_size=4)
+        app = create_app(archive.context.settings)
+        app.state.context = replace(archive.context, database=role)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://archive") as client:
+            one = Asked(app, client, role)
+            async with archive.context.database.begin() as connection:
+                now = archive.context.clock.now()
+                for person in PEOPLE[1:]:
+                    for kind, subject in person.grants.items():
+                        await grant(connection, person.name, kind, subject, now=now)
+                    one.secrets[person.name] = await create_token(
+                        connection, person.name, person.scopes, now=now
+                    )
+            yield one
+        await role.close()
+
+
+def _stored(one: Sealed) -> bytes:
+    content = one.content()
+    return bz2.compress(content) if one.container == ".bz2" else content
+
+
+def assert_tells_nothing_hidden(asked: Asked, person: Person, content: bytes, where: str) -> None:
+    """Look for positions that the person may not know, in the text and in the files of a tar."""
+    texts = [content.decode("latin-1")]
+    if content[257:262] == b"ustar":
+        members = _members(content).items()
+        texts += [bz2.decompress(data).decode("latin-1") for name, data in members if name.endswith(".bz2")]
+    for one in FILES:
+        if not person.may_know(one, asked.today):
+            leaks = [secret for secret in one.secrets for text in texts if secret in text]
+            assert not leaks, (where, person.name, one.kind, leaks)
+
+
+def _members(content: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        return {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]
+
+
+everybody = pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.name or "nobody")
+
+
+async def test_every_open_route_says_what_it_tells(asked: Asked) -> None:
+    open_to_all = {
+        str(getattr(route, "path", ""))
+        for route in walk(asked.app.routes)
+        if (policy := policy_of(route)) is not None and policy.scope is None
+    }
+    assert open_to_all - set(SURFACES) == set(), "say in SURFACES what these routes tell of files"
+    assert set(SURFACES) - open_to_all == set(), "these routes are gone"
+
+
+async def test_the_other_routes_let_nobody_in_who_only_reads(asked: Asked) -> None:
+    for route in walk(asked.app.routes):
+        policy, path = policy_of(route), str(getattr(route, "path", ""))
+        if policy is None or policy.scope is None:
+            continue
+        for method in getattr(route, "methods", None) or ():
+            for person in PEOPLE:
+                if not {policy.scope, "admin"} & set(person.scopes):
+                    reply = await asked.get(person, re.sub(r"\{[^}]*\}", "1", path), method)
+                    assert reply.status_code in (401, 403), (method, path, person.name)
+
+
+def addresses(path: str, one: Sealed) -> list[str]:
+    """Return the addresses that a route has for a file."""
+    if path == "/file/{name:path}":
+        return [f"/file/{one.name}", f"/file/some/path/{one.name}", f"/file/{one.name}.bz2"]
+    if "{kind}" in path:
+        return [f"/v1/files/{one.name}/{kind}" for kind in ("preview", "thumbnail")]
+    return [re.sub(r"\{[^}]*\}", "1", re.sub(r"\{name(:path)?\}", one.name, path))]
+
+
+@everybody
+async def test_pixels_and_headers_are_for_those_whom_the_oracle_names(asked: Asked, person: Person) -> None:
+    for path, tells in SURFACES.items():
+        if tells not in (Tells.PIXELS, Tells.POSITIONS):
+            continue
+        for one in FILES:
+            rule = person.may_have if tells is Tells.PIXELS else person.may_know
+            expected = 200 if rule(one, asked.today) else 403
+            for address in addresses(path, one):
+                reply = await asked.get(person, address)
+                assert reply.status_code == expected, (address, one.kind, person.name)
+                if expected == 403:
+                    assert_tells_nothing_hidden(asked, person, reply.content, address)
+                    assert not {"etag", "repr-digest", "last-modified", "armillary-version"} & set(
+                        reply.headers
+                    )
+
+
+@everybody
+async def test_what_is_open_to_all_tells_no_position(asked: Asked, person: Person) -> None:
+    for path, tells in SURFACES.items():
+        places = [path] if "{" not in path else [a for one in FILES for a in addresses(path, one)]
+        if tells in (Tells.NOTHING, Tells.METADATA):
+            for address in places:
+                reply = await asked.get(person, address)
+                assert reply.status_code < 500
+                assert_tells_nothing_hidden(asked, person, reply.content, address)
+
+
+@everybody
+async def test_lists_and_searches_show_positions_to_the_entitled_only(asked: Asked, person: Person) -> None:
+    known = {one.name for one in FILES if person.may_know(one, asked.today)}
+    for address in ("/jsonfilelist/20260101", "/jsonsummary", "/jsonqastate/present", "/v1/frames?limit=999"):
+        reply = await asked.get(person, address)
+        assert reply.status_code == 200
+        assert_tells_nothing_hidden(asked, person, reply.content, address)
+    summary = {one["name"]: one for one in (await asked.get(person, "/jsonsummary")).json()}
+    frames = {one["name"]: one for one in (await asked.get(person, "/v1/frames?limit=999")).json()["frames"]}
+    assert set(summary) == set(frames) == {one.name for one in FILES}
+    for one in FILES:
+        shown = one.place if one.name in known else (None, None)
+        assert (summary[one.name]["ra"], summary[one.name]["dec"]) == shown, one.kind
+        assert (frames[one.name]["ra_deg"], frames[one.name]["dec_deg"]) == shown, one.kind
+        assert frames[one.name]["visible"] is person.may_have(one, asked.today), one.kind
+
+
+@everybody
+async def test_downloads_hold_what_the_oracle_gives_and_list_the_rest(asked: Asked, person: Person) -> None:
+    replies = [await asked.get(person, "/download/present")]
+    form = {"files": [one.stored for one in FILES]}
+    replies.append(await asked.client.post("/download", data=form, headers=asked.headers(person)))
+    for reply in replies:
+        assert reply.status_code == 200
+        members = _members(reply.content)
+        names = set(members) - {"md5sums.txt", "README.txt"}
+        readme, sums = members["README.txt"].decode(), members["md5sums.txt"].decode()
+        given = {one.stored for one in FILES if person.may_have(one, asked.today)}
+        assert names == given == {line.split("  ")[1] for line in sums.splitlines()}
+        withheld = {line.strip() for line in readme.splitlines() if line.startswith("  ")}
+        assert withheld == {one.stored for one in FILES} - given
+        assert_tells_nothing_hidden(asked, person, reply.content, "download")
+
+
+def questions(asked: Asked, place: tuple[float, float], word: str, numbers: dict[str, float]) -> list[str]:
+    """Return every way to ask whether something is at a place, or bears a name."""
+    ra, dec = place
+    near = [f"ra={ra}/dec={dec}", f"ra={ra}/dec={dec}/sr=2d", f"ra={ra - 0.1:.5f}-{ra + 0.1:.5f}"]
+    near += [f"object={word}", f"object={word[:-1]}*", f"object=*{word[1:]}"]
+    near += [
+        f"{key}={value - 0.0001:.5f}-{value + 0.0001:.5f}"
+        for key, value in (
+            ("az", numbers["AZIMUTH"]),
+            ("el", numbers["ELEVATIO"]),
+            ("crpa", numbers["CRPA"]),
+        )
+    ]
+    surfaces = ("jsonfilelist", "jsonfilenames", "jsonsummary", "jsonqastate", "download")
+    asked_for = [f"/{surface}/{one}" for surface in surfaces for one in near]
+    native = [f"cone={ra},{dec},0.5", f"object={word}", f"keyword=OBJECT={word}"]
+    native += [f"keyword={key}={value!r}" for key, value in numbers.items()]
+    native += [f"keyword=RA>{ra - 0.1:.5f}&keyword=RA<{ra + 0.1:.5f}"]
+    known = asked.app.openapi()["paths"]["/v1/frames"]["get"]["parameters"]
+    if any(parameter["name"] == "selection" for parameter in known):
+        native += [f"selection={quote(one, safe='')}" for one in near]
+    if any(parameter["name"] == "total" for parameter in known):
+        native = [*native, *(f"{one}&total=exact" for one in native)]
+    return asked_for + [f"/v1/frames?{one}" for one in native]
+
+
+@pytest.mark.parametrize(
+    "person", [PEOPLE[0], PEOPLE[2], PEOPLE[7]], ids=lambda person: person.name or "nobody"
+)
+async def test_hidden_positions_are_answered_as_empty_sky_is(asked: Asked, person: Person) -> None:
+    """Status, headers, bytes and statements are the same; so no clock can tell them apart either."""
+    hidden = [sealed(kind, ".fz") for kind in ("proprietary", "proprietary without a release")]
+    nowhere = dict.fromkeys(hidden[0].positions, 77.77001)
+    for one in hidden:
+        assert not person.may_know(one, asked.today)
+        theirs = questions(asked, one.place, one.target, one.positions)
+        empty = questions(asked, EMPTY_SKY, "Nothing99", nowhere)
+        for here, there in zip(theirs, empty, strict=True):
+            with asked.statements() as first:
+                found = await asked.get(person, here)
+            with asked.statements() as second:
+                absent = await asked.get(person, there)
+            assert found.status_code == absent.status_code == 200, here
+            assert found.content == absent.content, here
+            assert dict(found.headers) | {"x-request-id": ""} == dict(absent.headers) | {"x-request-id": ""}
+            # Only how many parameters a list has may differ, as a cone has more or fewer ranges.
+            assert [re.sub(r"\$\d+", "$", s) for s in first] == [re.sub(r"\$\d+", "$", s) for s in second]
+
+
+async def test_those_who_may_know_find_what_is_hidden_from_others(asked: Asked) -> None:
+    """Otherwise the comparison with empty sky would compare nothing with nothing."""
+    reader, one = PEOPLE[4], sealed("proprietary", ".fz")
+    for address in questions(asked, one.place, one.target, one.positions):
+        reply = await asked.get(reader, address)
+        assert reply.status_code == 200
+        if address.startswith("/download"):
+            assert next(iter(_members(reply.content))) == one.stored
+        else:
+            rows = reply.json()["frames"] if address.startswith("/v1") else reply.json()
+            assert len(rows) == 1, address
+
+
+async def test_hidden_rows_do_not_count_towards_truncation(asked: Asked) -> None:
+    known = {
+        person.name: sum(person.may_know(one, asked.today) for one in FILES) for person in (NOBODY, PEOPLE[4])
+    }
+    assert known[""] < known["reader"] == len(FILES)
+    with asked.limited_to(known[""]):
+        for person, truncated in ((NOBODY, "false"), (PEOPLE[4], "true")):
+            for surface in ("jsonfilelist", "jsonfilenames", "jsonsummary"):
+                reply = await asked.get(person, f"/{surface}/object=Target*")
+                assert len(reply.json()) == known[""]
+                assert reply.headers["armillary-truncated"] == truncated
+
+
+async def test_refusals_read_alike_whatever_is_behind_them(asked: Asked) -> None:
+    """A hidden file is told from an absent one, since names are public; nothing else is."""
+    texts = set()
+    for one in FILES:
+        if NOBODY.may_have(one, asked.today):
+            continue
+        for address in (*addresses("/file/{name:path}", one), *addresses("/v1/files/{name}/{kind}", one)):
+            for headers in ({}, {"Range": "bytes=0-9"}, {"If-None-Match": "*"}, {"If-Range": '"x"'}):
+                with asked.statements() as run:
+                    reply = await asked.get(NOBODY, address, **headers)
+                body = reply.text.replace(one.name, "NAME")
+                shown = {key for key in reply.headers if key != "x-request-id"}
+                texts.add((reply.status_code, body, frozenset(shown), len(run)))
+    assert len(texts) == 1, texts
+    ((status, body, *_),) = texts
+    assert (status, "not public yet" in body) == (403, True)
+
+
+async def test_whoever_has_the_entity_tag_still_gets_no_answer(asked: Asked) -> None:
+    one, reader = sealed("proprietary", ""), PEOPLE[4]
+    tag = (await asked.get(reader, f"/file/{one.name}")).headers["etag"]
+    assert (await asked.get(reader, f"/file/{one.name}", **{"If-None-Match": tag})).status_code == 304
+    for method in ("GET", "HEAD"):
+        reply = await asked.get(NOBODY, f"/file/{one.name}", method, **{"If-None-Match": tag})
+        assert reply.status_code == 403
+
+
+async def test_every_kind_of_file_is_open_to_some_and_closed_to_others(asked: Asked) -> None:
+    """The matrix is only worth something if the oracle says both, of pixels and of positions."""
+    today = asked.today
+    assert {one.kind for one in FILES if not NOBODY.may_have(one, today)} == {
+        "to be released", "without a release", "proprietary", "proprietary without a release", "calibration",
+    }  # fmt: skip
+    for person in PEOPLE[7:]:
+        opened = [one for one in FILES if person.may_have(one, today) and not NOBODY.may_have(one, today)]
+        assert 0 < len(opened) < len(FILES), person.name
+    assert Path(FILES[0].stored).suffix == ".fits"

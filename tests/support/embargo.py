@@ -1,0 +1,177 @@
+"""Files under every kind of embargo, people of every kind, and an oracle written from the specification alone.
+
+Header-updates specification, section 7.4: pixels are for whoever shows the reading cookie or is staff, of
+engineering data, of data whose RELEASE is set and not after today, of a program, observation, file or instrument
+that was granted. A null release is never public. Metadata is public except coordinates when PROP_MD is true.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from armillary.access.models import Scope
+from armillary.access.service import GrantKind
+from tests.support.frames import a_header
+
+PAST, FUTURE = date(2020, 1, 1), date(2900, 1, 1)
+CONTAINERS = ("", ".bz2", ".fz")
+PROGRAMS = {"": "GN-2026A-Q-10", ".bz2": "GN-2026A-Q-11", ".fz": "GS-2026A-Q-12"}
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A file and what the oracle has to know of it."""
+
+    number: int
+    kind: str
+    container: str
+    release: date | None
+    program: str
+    engineering: bool = False
+    proprietary: bool = False
+    cards: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> str:
+        """The name under which it is stored."""
+        return f"N20260111S{self.number:04d}.fits{self.container}"
+
+    @property
+    def name(self) -> str:
+        """The logical name."""
+        return self.stored.removesuffix(".bz2")
+
+    @property
+    def observation(self) -> str:
+        """The observation, one per file."""
+        return f"{self.program}-{self.number}"
+
+    @property
+    def instrument(self) -> str:
+        """The instrument: that of the south for the files that are compressed by tiles."""
+        return "GMOS-S" if self.container == ".fz" else "GMOS-N"
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """Right ascension and declination in degrees, far from all others, their decimals like no others."""
+        return round(12.00137 * self.number + 3.41773, 5), round(5.00291 * self.number - 71.83157, 5)
+
+    @property
+    def target(self) -> str:
+        """The name of what was observed."""
+        return f"Target{self.number:02d}X"
+
+    @property
+    def positions(self) -> dict[str, float]:
+        """Keywords of the primary header that tell where the telescope pointed, with values of this file alone."""
+        ra, dec = self.place
+        return {
+            "RA": ra,
+            "DEC": dec,
+            "AIRMASS": round(1.000613 + self.number / 100, 6),
+            "AZIMUTH": round(100.07129 + self.number, 5),
+            "ELEVATIO": round(40.05837 + self.number, 5),
+            "CRPA": round(60.09341 + self.number, 5),
+        }
+
+    @property
+    def secrets(self) -> list[str]:
+        """Texts that nobody may read who may not know the position."""
+        numbers = [*self.positions.values(), *self._world.values()]
+        return [self.target, *map(repr, numbers)]
+
+    @property
+    def _world(self) -> dict[str, float]:
+        ra, dec = self.place
+        return {"CRVAL1": round(ra + 0.00211, 5), "CRVAL2": round(dec + 0.00317, 5)}
+
+    def content(self) -> bytes:
+        """Return the bytes of the file, before bzip2."""
+        primary = fits.PrimaryHDU()
+        place = {"INSTRUME": self.instrument, "OBJECT": self.target, **self.positions}
+        ids = {"GEMPRGID": self.program, "OBSID": self.observation, "DATALAB": f"{self.observation}-001"}
+        release = {"RELEASE": self.release.isoformat() if self.release else None}
+        for key, value in a_header(**{**place, **ids, **release, **self.cards}).items():
+            primary.header[key] = value
+        primary.header["PROP_MD"] = self.proprietary
+        pixels = np.random.default_rng(self.number).normal(1000, 30, (32, 64)).astype("i2")
+        kind = fits.CompImageHDU if self.container == ".fz" else fits.ImageHDU
+        science = kind(pixels, name="SCI")
+        science.header.update(self._world)
+        with io.BytesIO() as written:
+            fits.HDUList([primary, science]).writeto(written)
+            return written.getvalue()
+
+
+KINDS: tuple[dict[str, Any], ...] = (
+    {"kind": "released", "release": PAST},
+    {"kind": "to be released", "release": FUTURE},
+    {"kind": "without a release", "release": None},
+    {"kind": "engineering", "release": FUTURE, "engineering": True, "program": "GN-ENG20260111"},
+    {"kind": "proprietary", "release": FUTURE, "proprietary": True},
+    {"kind": "proprietary without a release", "release": None, "proprietary": True},
+    {"kind": "proprietary and released", "release": PAST, "proprietary": True},
+    {
+        "kind": "calibration", "release": FUTURE, "program": "GN-CAL20260111",
+        "cards": {"OBSTYPE": "BIAS", "OBSCLASS": "dayCal"},
+    },
+)  # fmt: skip
+FILES = tuple(
+    Sealed(number=number, container=container, **{"program": PROGRAMS[container], **kind})
+    for number, (kind, container) in enumerate(itertools.product(KINDS, CONTAINERS), 1)
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who asks: what the token is for, what it was granted, and how it is shown."""
+
+    name: str
+    scopes: tuple[Scope, ...] = ()
+    grants: Mapping[GrantKind, str] = field(default_factory=dict)
+    shown_as: str = "X-Api-Key: {}"
+
+    def may_have(self, one: Sealed, today: date) -> bool:
+        """Tell whether the person may have the pixels of a file."""
+        everything = Scope.READ in self.scopes or Scope.ADMIN in self.scopes
+        granted = {
+            "program": one.program,
+            "observation": one.observation,
+            "instrument": one.instrument,
+            "file": one.name,
+        }
+        public = one.release is not None and one.release <= today
+        return everything or one.engineering or public or any(granted[k] == v for k, v in self.grants.items())
+
+    def may_know(self, one: Sealed, today: date) -> bool:
+        """Tell whether the person may know where the telescope pointed."""
+        return not one.proprietary or self.may_have(one, today)
+
+
+def sealed(kind: str, container: str) -> Sealed:
+    """Return the file of a kind in a container."""
+    return next(one for one in FILES if (one.kind, one.container) == (kind, container))
+
+
+NOBODY = Person("")
+PEOPLE = (
+    NOBODY,
+    Person("stranger", shown_as="X-Api-Key: arm_unknown"),
+    Person("editor", (Scope.EDIT,)),
+    Person("uploader", (Scope.UPLOAD,), shown_as="Cookie: gemini_fits_upload_auth={}"),
+    Person("reader", (Scope.READ,), shown_as="Authorization: Bearer {}"),
+    Person("cookie", (Scope.READ,), shown_as="Cookie: gemini_fits_authorization={}"),
+    Person("staff", (Scope.ADMIN,)),
+    Person("investigator", (Scope.PIPE,), {"program": PROGRAMS[""]}),
+    Person("observer", (Scope.PIPE,), {"observation": sealed("proprietary", ".bz2").observation}),
+    Person("team", (Scope.PIPE,), {"instrument": "GMOS-S"}),
+    Person("guest", (Scope.PIPE,), {"file": sealed("proprietary without a release", ".bz2").name}),
+)
