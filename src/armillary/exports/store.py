@@ -71,8 +71,8 @@ ORDER BY exported DESC, destination, path, name LIMIT $2
 """
 
 RETRY = """
-UPDATE work_order SET not_before = now()
-WHERE state = 'Queued' AND not_before > now() AND kind LIKE 'export:%'
+UPDATE work_order SET not_before = least(not_before, now())
+WHERE state = 'Queued' AND kind LIKE 'export:%'
     AND ($1::text IS NULL OR kind = 'export:' || $1)
 """
 
@@ -145,7 +145,7 @@ async def ended(connection: AsyncConnection, destination: str | None, limit: int
 
 
 async def retry(connection: AsyncConnection, destination: str | None) -> int:
-    """Let exports that wait for another try be tried now; return how many."""
+    """Let all exports that wait be tried now; return how many."""
     await connection.exec_driver_sql(COME_BACK, (destination,))
     result: Any = await connection.exec_driver_sql(RETRY, (destination,))
     return int(result.rowcount)

@@ -8,12 +8,13 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import service as archive
 from armillary.archive.selection import UnknownSelector
 from armillary.archive.versions import Location
 from armillary.base.store.memory import MemoryStore
-from armillary.exports import service
+from armillary.exports import sending, service
 from armillary.exports.errors import UnknownDestination
 from armillary.exports.models import Cargo
 from tests.service.exports.conftest import Destined, Exporting, Servers
@@ -169,6 +170,33 @@ async def test_a_file_whose_digests_are_still_computed_waits_for_them(
         await connection.exec_driver_sql("UPDATE work_order SET not_before = now()")
     await exporting.export()
     assert old.has(NAME)
+
+
+async def test_digests_that_come_between_two_looks_are_seen(
+    exporting: Exporting, old: OldServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await exporting.take_in(NAME)
+    digest = (await exporting.version(NAME)).data_md5
+    async with exporting.context.database.begin() as connection:
+        await connection.exec_driver_sql("UPDATE version SET data_md5 = NULL")
+
+    async def just_done(connection: AsyncConnection, keys: list[str]) -> set[str]:
+        await connection.exec_driver_sql("UPDATE version SET data_md5 = $1", (digest,))
+        return set()
+
+    monkeypatch.setattr(sending, "busy_keys", just_done)
+    await exporting.export()
+    assert old.has(NAME)
+
+
+async def test_digests_that_cannot_be_had_are_a_failure(exporting: Exporting, old: OldServer) -> None:
+    await exporting.take_in(NAME)
+    async with exporting.context.database.begin() as connection:
+        await connection.exec_driver_sql("UPDATE version SET data_md5 = NULL")
+    await exporting.export()
+    (one,) = await exporting.waiting()
+    assert one.error == f"{NAME} has no digests; `armillary verify` tells why."
+    assert (one.attempts, old.asked) == (1, [])
 
 
 async def test_a_selection_is_queued_whatever_the_pattern(
