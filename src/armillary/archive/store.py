@@ -18,6 +18,9 @@ from armillary.archive.versions import Location, Presence, Root, Version, from_s
 from armillary.base.database import AnyRow, driver
 
 VERSION_COLUMNS = (*version.c, headers_of_series().label("series_headers"), file.c.name)
+_CREATE_FILES = "INSERT INTO file (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING id, name"
+_KNOWN_FILES = "SELECT id, name FROM file WHERE name = ANY ($1::text[])"
+_NEXT_VERSIONS = "SELECT nextval(pg_get_serial_sequence('version', 'id')) FROM generate_series(1, $1::int)"
 _ENSURE = """
 INSERT INTO series (id, headers, keywords)
 SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::jsonb[]) ON CONFLICT DO NOTHING
@@ -100,17 +103,11 @@ async def set_watched(connection: AsyncConnection, root_id: int, watched: bool) 
 
 async def ensure_files(connection: AsyncConnection, names: Iterable[str]) -> tuple[dict[str, int], set[str]]:
     """Return the ids of logical files by name, and which of them are new here."""
-    wanted = sorted(set(names))
-    array = sa.cast(wanted, sa.ARRAY(sa.Text))
-    source = sa.select(sa.func.unnest(array))
-    created = (
-        insert(file).from_select(["name"], source).on_conflict_do_nothing().returning(file.c.id, file.c.name)
-    )
-    ids = {row.name: row.id for row in (await connection.execute(created)).all()}
+    below, wanted = await driver(connection), sorted(set(names))
+    ids = {row["name"]: row["id"] for row in await below.fetch(_CREATE_FILES, wanted)}
     fresh = set(ids)
     if len(ids) < len(wanted):
-        known = sa.select(file.c.id, file.c.name).where(file.c.name == sa.any_(array))
-        ids |= {row.name: row.id for row in (await connection.execute(known)).all()}
+        ids |= {row["name"]: row["id"] for row in await below.fetch(_KNOWN_FILES, wanted)}
     return ids, fresh
 
 
@@ -200,8 +197,8 @@ async def present_of(
 
 async def next_version_ids(connection: AsyncConnection, count: int) -> list[int]:
     """Reserve ids for new versions."""
-    query = sa.text("SELECT nextval(pg_get_serial_sequence('version', 'id')) FROM generate_series(1, :count)")
-    return list((await connection.scalars(query, {"count": count})).all())
+    below = await driver(connection)
+    return [row[0] for row in await below.fetch(_NEXT_VERSIONS, count)]
 
 
 async def retire_present(
@@ -270,6 +267,12 @@ async def versions_of(connection: AsyncConnection, file_id: int) -> list[Version
     return await _fetch_versions(
         connection, _versions.where(version.c.file_id == file_id).order_by(version.c.id)
     )
+
+
+async def version_ids_of(connection: AsyncConnection, file_id: int) -> list[int]:
+    """Return the ids of every version of a file, oldest first."""
+    query = sa.select(version.c.id).where(version.c.file_id == file_id).order_by(version.c.id)
+    return list((await connection.scalars(query)).all())
 
 
 async def present_after(connection: AsyncConnection, version_id: int, count: int) -> list[Version]:
