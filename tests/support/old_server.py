@@ -58,6 +58,8 @@ class OldServer:
     header_updates: list[bytes] = field(default_factory=list)
     script: defaultdict[str, deque[Reply]] = field(default_factory=lambda: defaultdict(deque))
     ended: threading.Event = field(default_factory=threading.Event)
+    silent: threading.Event = field(default_factory=threading.Event)
+    """Set while a request gets no answer."""
 
     def say(self, surface: str, *replies: Reply) -> None:
         """Let the next answers of `jsonfilelist` or `upload_file` be these."""
@@ -175,6 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         if reply.silent:
+            self.server_of.silent.set()
             self.server_of.ended.wait()
             self.close_connection = True
             return

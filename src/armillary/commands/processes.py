@@ -18,12 +18,12 @@ from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import Worker
 from armillary.commands import upkeep
-from armillary.commands.supervision import run_all
+from armillary.commands.supervision import listen, run_all
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, fail, guarded, settings_for, up_lock
 from armillary.commands.work import KINDS
 from armillary.context import open_context
 from armillary.exports import service as exports
-from armillary.exports.tasks import workers_of
+from armillary.exports.tasks import run_exports, workers_of
 from armillary.settings import Settings
 
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")]
@@ -68,8 +68,14 @@ def serve(
         # Anybody can send X-Forwarded-For, and the address goes into the record of edits.
         proxy_headers=False,
     )
-    sockets = [socket.socket(fileno=fd)] if fd is not None else None
-    _Server(config).run(sockets=sockets)
+    listener = socket.socket(fileno=fd) if fd is not None else guarded(lambda: listen(host, port))
+    _drop_the_stalled(listener, settings.limits.stall_s)
+    _Server(config).run(sockets=[listener])
+
+
+def _drop_the_stalled(listener: socket.socket, stall_s: float) -> None:
+    """Let the kernel end connections of clients that stop reading; it alone knows when they did."""
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(stall_s * 1000))
 
 
 class _Server(uvicorn.Server):
@@ -108,7 +114,7 @@ async def _work(settings: Settings, slots: int, name: str, *, until_empty: bool)
             return
         chores = asyncio.create_task(upkeep.run(context, stop))
         alive = asyncio.create_task(upkeep.beat(context, (one, *exporters), stop, name=name))
-        await asyncio.gather(*(each.run(stop) for each in (one, *exporters)))
+        await asyncio.gather(one.run(stop), run_exports(exporters, stop))
         await asyncio.gather(chores, alive)
 
 

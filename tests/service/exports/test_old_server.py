@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import bz2
 import gzip
 import json
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from armillary.exports import service
+from armillary.exports import service, tasks
 from tests.service.exports.conftest import Destined, Exporting, Servers
 from tests.support.headers import a_file
 from tests.support.old_server import SECRET, UPLOAD_COOKIE, OldServer, Reply, md5, receipt
@@ -327,3 +328,21 @@ async def test_a_large_file_is_sent_in_pieces(exporting: Exporting, old: OldServ
     await exporting.take_in(NAME, content)
     await exporting.export()
     assert old.has(NAME) == content
+
+
+async def test_a_process_that_is_to_stop_waits_for_no_destination(
+    exporting: Exporting, old: OldServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "GRACE_S", 0.1)
+    await exporting.take_in(NAME)
+    old.say("upload_file", Reply(silent=True))
+    stop = asyncio.Event()
+    serving = asyncio.create_task(tasks.run_exports(tasks.workers_of(exporting.context, "test"), stop))
+    assert await asyncio.to_thread(old.silent.wait, 30)
+    stop.set()
+    async with asyncio.timeout(30):
+        await serving
+    async with exporting.context.database.begin() as connection:
+        await connection.exec_driver_sql("UPDATE work_order SET lease_until = now() WHERE state = 'Started'")
+    await exporting.export()
+    assert old.has(NAME) == a_content(exporting)
