@@ -179,6 +179,12 @@ class LimitSettings(BaseModel):
     callers: int = Field(
         10_000, ge=1, description="Callers remembered; who came longest ago is forgotten first."
     )
+    stall_s: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a client that reads no more of its answer is dropped; 0 for never.",
+    )
     proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="Networks of reverse proxies, whose X-Forwarded-For is believed."
     )

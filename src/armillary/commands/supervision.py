@@ -34,7 +34,7 @@ async def run_all(settings: Settings, host: str, port: int, *, demo: bool) -> in
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         address = f"http://{_shown(host)}:{listener.getsockname()[1]}"
         async with open_context(settings, Role.WORKER, application="armillary up") as context:
             async with context.database.begin() as connection:
@@ -53,7 +53,14 @@ async def run_all(settings: Settings, host: str, port: int, *, demo: bool) -> in
     return 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; a child may take it over.
+
+    Raises
+    ------
+    Unavailable
+        If the port is taken, or not ours to take.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
