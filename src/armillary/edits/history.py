@@ -52,11 +52,25 @@ def diff(old: Version, new: Version) -> Iterator[tuple[int, str, str]]:
     for index in range(max(len(before), len(after))):
         left = cards_of(before[index]) if index < len(before) else []
         right = cards_of(after[index]) if index < len(after) else []
-        matcher = difflib.SequenceMatcher(a=left, b=right, autojunk=False)
-        for tag, low, high, start, stop in matcher.get_opcodes():
-            if tag != "equal":
-                yield from ((index, "-", card) for card in left[low:high])
-                yield from ((index, "+", card) for card in right[start:stop])
+        yield from ((index, sign, card) for sign, card in _differing(left, right))
+
+
+def _differing(left: list[str], right: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield sign and card of what two lists of cards do not share, in order."""
+    # Edits change a few cards of many: what both begin and end with is not worth a comparison with everything.
+    first = _shared(left, right)
+    last = _shared(left[first:][::-1], right[first:][::-1])
+    left, right = left[first : len(left) - last], right[first : len(right) - last]
+    matcher = difflib.SequenceMatcher(a=left, b=right, autojunk=False)
+    for tag, low, high, start, stop in matcher.get_opcodes():
+        if tag != "equal":
+            yield from (("-", card) for card in left[low:high])
+            yield from (("+", card) for card in right[start:stop])
+
+
+def _shared(left: list[str], right: list[str]) -> int:
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((at for at, (old, new) in pairs if old != new), min(len(left), len(right)))
 
 
 def cards_of(header: bytes) -> list[str]:
