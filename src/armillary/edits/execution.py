@@ -15,6 +15,7 @@ from armillary.archive.versions import Version, crc_of
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
 from armillary.base.work import JsonObject, Order
 from armillary.edits.apply import HduEffect, apply_wish
+from armillary.edits.digests import Digested, digests_at_once
 from armillary.edits.errors import ChangedMeanwhile, DigestMismatch
 from armillary.edits.service import wish_of_order
 from armillary.edits.validation import Rules
@@ -65,6 +66,7 @@ class Execution:
     rewrite: Rewrite | None = None
     resumed: bool = False
     undo: str | None = None
+    digested: Digested | None = None
 
     @property
     def container(self) -> Container:
@@ -114,9 +116,20 @@ def execute(store: ObjectStore, version: Version, orders: Sequence[Order], rules
         execution = begin(version, snapshot, orders)
         for order in orders:
             execution.judged.append(_judge(execution, order, rules, snapshot))
-        if execution.must_write and execution.container is not Container.PLAIN:
-            execution.rewrite = rewrite_of(snapshot, execution)
+        complete(execution, snapshot)
     return execution
+
+
+def complete(execution: Execution, snapshot: Snapshot) -> None:
+    """Prepare what the outcome needs besides its headers: stored bytes, or digests of a small file."""
+    if execution.container is Container.PLAIN:
+        if execution.changed:
+            target, crc = execution.target, execution.target_crc()
+            execution.digested = digests_at_once(
+                execution.disk, target, target.headers, snapshot.read_at, crc
+            )
+    elif execution.must_write and execution.rewrite is None:
+        execution.rewrite = rewrite_of(snapshot, execution)
 
 
 def begin(version: Version, snapshot: Snapshot, orders: Sequence[Order]) -> Execution:

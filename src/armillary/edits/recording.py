@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -102,7 +102,7 @@ async def record(
     await archive.move_products(connection, list(after.items()))
     await archive.submit_products(
         connection,
-        [after[one.version.id] for one in changed if not one.digests],
+        [after[one.version.id] for one in changed if not _known_digests(one)],
         actor="armillary",
         previews=False,
     )
@@ -125,7 +125,10 @@ def _new_version(context: Context, one: Finished) -> archive.NewVersion:
     settings = context.settings.archive
     describer = describer_of(archive.profiles_of(settings.profiles), settings.site)
     described = describer.describe(headers, version.name)
-    rewrite = execution.rewrite
+    rewrite, digested = execution.rewrite, execution.digested
+    frame = described.frame
+    if digested and digested.warnings:
+        frame = replace(frame, warnings=tuple(dict.fromkeys((*frame.warnings, *digested.warnings))))
     return archive.NewVersion(
         name=version.name,
         location=version.location,
@@ -144,16 +147,21 @@ def _new_version(context: Context, one: Finished) -> archive.NewVersion:
         trailing_crc=version.trailing_crc,
         headers=headers,
         origin=one.origin,
-        frame=described.frame,
+        frame=frame,
         values=described.values,
-        digests=one.digests or {},
+        digests=_known_digests(one),
         previous_id=version.id,
         undo=one.undo,
     )
 
 
+def _known_digests(one: Finished) -> dict[str, str | None]:
+    """Return the digests of the outcome as far as they are known without reading it again."""
+    return one.digests or (one.execution.digested.digests if one.execution.digested else {})
+
+
 def _digests(one: Finished, *, changed: bool) -> dict[str, str | None]:
-    version, after = one.version, one.digests or {}
+    version, after = one.version, _known_digests(one)
     return {
         "data_md5_before": version.data_md5,
         "data_md5_after": after.get("data_md5") if changed else version.data_md5,

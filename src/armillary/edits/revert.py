@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from armillary.context import Context
 from armillary.edits import store
 from armillary.edits.apply import HduEffect
 from armillary.edits.errors import NothingToRevert, RevertBlocked
-from armillary.edits.execution import Execution, Judged, Rewrite, begin, rewrite_of
+from armillary.edits.execution import Execution, Judged, Rewrite, begin, complete
 from armillary.edits.history import History, history_of
 from armillary.edits.models import Origin, Outcome
 from armillary.errors import NotFound
@@ -30,6 +31,7 @@ from armillary.fits.restore import restore_cards
 
 REVERT_EDIT = "revert_edit"
 WHOLE, BZIP2 = b"W", b"B"
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +103,33 @@ async def undo_of(connection: AsyncConnection, edit_id: int, version: Version) -
     NothingToRevert
         If there is no such edit, it changed nothing, or another file.
     """
-    edit = await store.find_edit(connection, edit_id)
-    if edit is None or edit.outcome != Outcome.CHANGED:
-        raise NothingToRevert(f"There is no edit {edit_id} that changed a file.")
-    around = edit.version_before, edit.version_after
-    versions = await archive.versions_by_id(connection, around)
-    if edit.file_id != version.file_id or versions[edit.version_after].location != version.location:
-        raise NothingToRevert(f"Edit {edit_id} changed another file than {version.location.key}.")
-    together = [
-        other
-        for other in await store.edits_of_file(connection, edit.file_id)
-        if (other.version_before, other.version_after) == around and other.outcome == Outcome.CHANGED
-    ]
-    return Undo(edit, versions[edit.version_before], versions[edit.version_after], len(together) == 1)
+    (found,) = await undos_of(connection, [(edit_id, version)])
+    if isinstance(found, NothingToRevert):
+        raise found
+    return found
+
+
+async def undos_of(
+    connection: AsyncConnection, pairs: Sequence[tuple[object, Version]]
+) -> list[Undo | NothingToRevert]:
+    """Return the same for many edits, each of another file, or why one cannot be taken back."""
+    ids = [int(str(edit_id)) if _NUMBER.fullmatch(str(edit_id)) else 0 for edit_id, _ in pairs]
+    edits = await store.changing_edits(connection, ids)
+    around = {row.id: (row.version_before, row.version_after) for row in edits.values()}
+    versions = await archive.versions_by_id(connection, {one for both in around.values() for one in both})
+    together = await store.edits_between(connection, [row.file_id for row in edits.values()])
+    found: list[Undo | NothingToRevert] = []
+    for edit_id, (_, version) in zip(ids, pairs, strict=True):
+        edit = edits.get(edit_id)
+        if edit is None:
+            found.append(NothingToRevert(f"There is no edit {edit_id} that changed a file."))
+        elif edit.file_id != version.file_id or versions[edit.version_after].location != version.location:
+            found.append(NothingToRevert(f"Edit {edit_id} changed another file than {version.location.key}."))
+        else:
+            before, after = around[edit_id]
+            alone = together.get((before, after)) == 1
+            found.append(Undo(edit, versions[before], versions[after], alone))
+    return found
 
 
 def execute_revert(
@@ -128,15 +144,19 @@ def execute_revert(
     """
     with bytes_of.open(version.location.key) as snapshot:
         execution = begin(version, snapshot, [order])
-        exact = undo.alone and version.headers() == undo.after.headers()
+        # Without the headers of both sides, which retention may take, the cards go back one by one.
+        kept = undo.before.is_whole and undo.after.is_whole
+        exact = undo.alone and kept and version.headers() == undo.after.headers()
         if exact:
             execution.target = relayout(execution.target, dict(enumerate(undo.before.headers())))
         else:
             execution.target = _cards_back(execution.target, undo)
         execution.judged.append(Judged(order, tuple(_inverse(card) for card in reversed(undo.edit.cards))))
         if execution.must_write and execution.container is not Container.PLAIN:
-            old = _old_bytes(snapshot, undo, recipe) if exact and not execution.resumed else None
-            execution.rewrite = old or rewrite_of(snapshot, execution)
+            execution.rewrite = (
+                _old_bytes(snapshot, undo, recipe) if exact and not execution.resumed else None
+            )
+        complete(execution, snapshot)
     return execution
 
 

@@ -102,9 +102,24 @@ async def edits_of_file(connection: AsyncConnection, file_id: int) -> list[AnyRo
     return list((await connection.execute(query)).all())
 
 
-async def find_edit(connection: AsyncConnection, edit_id: int) -> AnyRow | None:
-    """Return one edit."""
-    return (await connection.execute(sa.select(*edit.c).where(edit.c.id == edit_id))).first()
+async def changing_edits(connection: AsyncConnection, edit_ids: Iterable[int]) -> dict[int, AnyRow]:
+    """Return those of the edits that changed a file, by id."""
+    ids = sa.cast(list(edit_ids), sa.ARRAY(sa.BigInteger))
+    query = sa.select(*edit.c).where(edit.c.id == sa.any_(ids), edit.c.outcome == "changed")
+    return {row.id: row for row in (await connection.execute(query)).all()}
+
+
+async def edits_between(connection: AsyncConnection, file_ids: Iterable[int]) -> dict[tuple[int, int], int]:
+    """Return how many edits lead from one version to another, for every such pair of some files."""
+    ids = sa.cast(list(file_ids), sa.ARRAY(sa.BigInteger))
+    pair = (edit.c.version_before, edit.c.version_after)
+    query = (
+        sa.select(*pair, sa.func.count().label("edits"))
+        .where(edit.c.file_id == sa.any_(ids), edit.c.outcome == "changed")
+        .group_by(*pair)
+    )
+    rows = (await connection.execute(query)).all()
+    return {(row.version_before, row.version_after): row.edits for row in rows}
 
 
 async def unfinished_among(connection: AsyncConnection, order_ids: Iterable[int]) -> set[int]:
@@ -116,9 +131,10 @@ async def unfinished_among(connection: AsyncConnection, order_ids: Iterable[int]
     return set((await connection.scalars(query)).all())
 
 
-async def forget_expired_requests(connection: AsyncConnection) -> int:
-    """Delete requests past their lifetime; the edits that they made stay."""
-    statement = sa.delete(update_request).where(update_request.c.expires < sa.func.now())
+async def forget_expired_requests(connection: AsyncConnection, *, limit: int = 10_000) -> int:
+    """Delete requests past their lifetime, ``limit`` at most; the edits that they made stay."""
+    expired = sa.select(update_request.c.id).where(update_request.c.expires < sa.func.now()).limit(limit)
+    statement = sa.delete(update_request).where(update_request.c.id.in_(expired))
     return int((await connection.execute(statement)).rowcount)
 
 

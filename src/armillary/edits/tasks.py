@@ -7,57 +7,40 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
-from armillary.archive import service as archive
 from armillary.archive.versions import Root, Version
 from armillary.base.database import is_transient
-from armillary.base.log import bound, get_logger
+from armillary.base.log import get_logger
 from armillary.base.store import StoredObject
 from armillary.base.work import Claim, Kind, LostLease, Response, about, completing_all
 from armillary.base.work.retry import is_expected
 from armillary.context import Context
 from armillary.edits import recording, revert
 from armillary.edits.errors import FileGone
-from armillary.edits.execution import execute
 from armillary.edits.golive import Job, look_again, patch_together, replace_whole
-from armillary.edits.service import UPDATE_HEADERS, rules_of
+from armillary.edits.preparing import Prepare, prepare_reverts, prepare_updates
+from armillary.edits.service import UPDATE_HEADERS
 from armillary.edits.store import record_failures as record_failed_orders
 from armillary.errors import ArmillaryError
 from armillary.fits.containers import Container
 
 log = get_logger(__name__)
-BATCH, FOLD = 64, 200
+BATCH, FOLD = 128, 200
 WHOLE_AT_ONCE = 2
 """Compressed files that one call has in memory at a time."""
 
 Place = tuple[Claim, Root | None, Version | None]
-Prepare = Callable[[Context, Claim, Root, Version], Awaitable[Job]]
 
 
 async def update_headers(context: Context, claims: Sequence[Claim]) -> None:
     """Carry out the header updates of several files, those of one file in the order of acceptance."""
-    await _run(context, claims, _prepare_updates)
+    await _run(context, claims, prepare_updates)
 
 
 async def revert_edit(context: Context, claims: Sequence[Claim]) -> None:
     """Take edits back, each on its own file."""
-    await _run(context, claims, _prepare_revert)
-
-
-async def _prepare_updates(context: Context, claim: Claim, root: Root, version: Version) -> Job:
-    store = archive.store_of(context, root)
-    rules = rules_of(context.settings.edits)
-    return Job(claim, store, version, await asyncio.to_thread(execute, store, version, claim.orders, rules))
-
-
-async def _prepare_revert(context: Context, claim: Claim, root: Root, version: Version) -> Job:
-    store = archive.store_of(context, root)
-    async with context.database.begin() as connection:
-        undo = await revert.undo_of(connection, int(str(claim.order.args["edit_id"])), version)
-    recipe = await revert.recipe_of(store, undo)
-    execution = await asyncio.to_thread(revert.execute_revert, store, version, claim.order, undo, recipe)
-    return Job(claim, store, version, execution, reverts=undo)
+    await _run(context, claims, prepare_reverts)
 
 
 async def _run(context: Context, claims: Sequence[Claim], prepare: Prepare) -> None:
@@ -73,7 +56,7 @@ async def _run(context: Context, claims: Sequence[Claim], prepare: Prepare) -> N
 
 async def _run_together(context: Context, places: Sequence[Place], prepare: Prepare) -> None:
     """Edit plain files: they share the syncs of their store, and one transaction."""
-    jobs = [job for job in await asyncio.gather(*(_prepared(context, one, prepare) for one in places)) if job]
+    jobs = await _prepared(context, places, prepare)
     by_root: defaultdict[int, list[Job]] = defaultdict(list)
     for job in jobs:
         if job.execution.must_write:
@@ -87,9 +70,10 @@ async def _run_together(context: Context, places: Sequence[Place], prepare: Prep
 async def _run_alone(context: Context, place: Place, prepare: Prepare, turn: asyncio.Semaphore) -> None:
     """Edit a compressed file: the others do not wait for it."""
     async with turn:
-        job = await _prepared(context, place, prepare)
-        if job is None:
+        jobs = await _prepared(context, [place], prepare)
+        if not jobs:
             return
+        (job,) = jobs
         if job.execution.must_write:
             await replace_whole(job)
         else:
@@ -97,16 +81,21 @@ async def _run_alone(context: Context, place: Place, prepare: Prepare, turn: asy
     await _finish(context, [job])
 
 
-async def _prepared(context: Context, place: Place, prepare: Prepare) -> Job | None:
-    claim, root, version = place
-    try:
+async def _prepared(context: Context, places: Sequence[Place], prepare: Prepare) -> list[Job]:
+    """Return the jobs of all files that could be prepared; the orders of the others have ended."""
+    present = [(claim, root, version) for claim, root, version in places if root and version]
+    for claim, root, version in places:
         if root is None or version is None:
-            raise FileGone(f"{claim.order.args.get('name')}: no present file is there any more.")
-        with bound(**about(claim.order)):
-            return await prepare(context, claim, root, version)
+            gone = FileGone(f"{claim.order.args.get('name')}: no present file is there any more.")
+            await _give_up(context, claim, version, gone)
+    try:
+        results = await prepare(context, present) if present else []
     except Exception as error:
-        await _give_up(context, claim, version, error)
-        return None
+        results = [error] * len(present)
+    for (claim, _, version), result in zip(present, results, strict=True):
+        if isinstance(result, Exception):
+            await _give_up(context, claim, version, result)
+    return [result for result in results if not isinstance(result, Exception)]
 
 
 async def _finish(context: Context, jobs: Sequence[Job]) -> None:

@@ -1,0 +1,228 @@
+"""Benchmark 9: one change set over many small files, with audit, journal and syncs, by two worker processes.
+
+`BULK_FILES` says how many files (5000 unless set; the figure of the issue is one of 100 000). Pictures are left
+out: an edit of a header draws none. The time ends when nothing is left to do, digests included; then every file is
+read again, and its card, its checksum and its record are compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+from rich.console import Console
+
+from armillary.archive import bulk
+from armillary.archive.verification import verify_files
+from armillary.base.database import Role
+from armillary.base.work import outcomes
+from armillary.context import Context, open_context
+from armillary.edits.changesets import service
+from armillary.edits.changesets.models import Action, Wanted
+from armillary.edits.models import Origin
+from armillary.settings import DatabaseSettings, Settings
+from benchmarks.scratch import scratch
+from benchmarks.table import Row, finish
+
+FILES = int(os.environ.get("BULK_FILES", "5000"))
+WORKERS, CARDS, SIDE, PER_FOLDER = 2, 60, 36, 1000
+ACCOUNT = "daemon"
+WANTED_PER_S = 500
+FLAT = 1.3
+"""Times that a worker's memory may grow from a tenth of the work to its end."""
+LOOK_S = 0.25
+LIMIT_S = 3600.0
+UNFINISHED = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
+err = Console(stderr=True)
+
+
+@dataclass(slots=True)
+class Course:
+    """What was seen of a change set on its way: seconds, and the memory of the workers in MB, then and then."""
+
+    seconds: float = 0.0
+    memory: list[tuple[float, list[int]]] = field(default_factory=list)
+
+    def grown(self) -> float:
+        """Return how many times as large a worker is at the end as it was after a tenth of the work."""
+        early = next(sizes for share, sizes in self.memory if share >= 0.1)
+        return max(last / first for first, last in zip(early, self.memory[-1][1], strict=True))
+
+
+def make_files(folder: Path) -> None:
+    """Write small images with unlike headers."""
+    pixels = os.urandom(SIDE * 40 * 2)
+    for number in range(FILES):
+        header = fits.Header(
+            [("SIMPLE", True), ("BITPIX", 16), ("NAXIS", 2), ("NAXIS1", SIDE), ("NAXIS2", 40)]
+        )
+        header["INSTRUME"] = "GMOS-N"
+        header["DATE-OBS"] = f"2026-01-{1 + number // 4000 % 28:02d}"
+        header["OBJECT"] = f"Field {number % 97}"
+        header["EXPTIME"] = 1.5 + number % 300
+        header["DATALAB"] = f"GN-2026A-Q-1-{number}-001"
+        header["OBSERVER"] = ("nobody", "who was it")
+        for fill in range(CARDS - len(header)):
+            header[f"KEY{fill:05d}"] = (fill * 1.37, f"comment number {fill}")
+        below = folder / f"{number // PER_FOLDER:03d}"
+        below.mkdir(parents=True, exist_ok=True)
+        content = header.tostring().encode("ascii") + pixels
+        (below / f"N2026S{number:06d}.fits").write_bytes(content + bytes(-len(content) % 2880))
+    os.sync()
+
+
+@contextmanager
+def workers(data: Path) -> Iterator[list[int]]:
+    """Run worker processes; give their ids."""
+    environment = os.environ | {"ARMILLARY_DATABASE__ACCOUNT": ACCOUNT}
+    command = [sys.executable, "-m", "armillary", "worker", "--data", str(data)]
+    running = [subprocess.Popen([*command, "--name", f"bulk{n}"], env=environment) for n in range(WORKERS)]
+    try:
+        yield [process.pid for process in running]
+    finally:
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        for process in running:
+            process.wait()
+
+
+def memory_mb(pid: int) -> int:
+    """Return the resident memory of a process."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.split("VmRSS:")[1].split()[0]) >> 10
+
+
+@asynccontextmanager
+async def archive_of(folder: Path) -> AsyncIterator[Context]:
+    """Open an archive in a directory."""
+    settings = Settings(data=folder / "data", database=DatabaseSettings(account=ACCOUNT))
+    async with open_context(settings, Role.WORKER, application="armillary benchmark") as context:
+        yield context
+
+
+async def scalar(context: Context, query: str) -> Any:
+    """Return one value from the database."""
+    async with context.database.begin() as connection:
+        return (await connection.exec_driver_sql(query)).scalar()
+
+
+async def take_in(context: Context, folder: Path) -> None:
+    """Let the workers take the files in, and leave their pictures and first digests out."""
+    started = await bulk.submit_paths(context, [folder], copy=False, force=False, in_place=True)
+    left = list(started.orders)
+    while left:
+        async with context.database.begin() as connection:
+            await connection.exec_driver_sql(
+                "DELETE FROM work_order WHERE kind IN ('preview', 'digest') AND state = 'Queued'"
+            )
+            ended = await outcomes(connection, left)
+        if bad := [one.response.error for one in ended.values() if not one.response.ok]:
+            raise AssertionError(bad[0])
+        left = [order for order in left if order not in ended]
+        await asyncio.sleep(LOOK_S)
+    await nothing_left(context)
+    await context.database.refresh("file", "version", "frame")
+
+
+async def nothing_left(context: Context) -> None:
+    """Wait until no work order is unfinished."""
+    end = time.monotonic() + LIMIT_S
+    while await scalar(context, UNFINISHED):
+        if time.monotonic() > end:
+            raise TimeoutError("work orders are left")
+        await asyncio.sleep(LOOK_S)
+
+
+async def follow(context: Context, change_set: int, pids: Sequence[int], start: float) -> Course:
+    """Watch a change set until nothing is left to do."""
+    course = Course()
+    while True:
+        async with context.database.begin() as connection:
+            known = await service.document(connection, change_set)
+        files = known.get("files", {})
+        share = 1 - sum(files.get(state, 0) for state in ("waiting", "queued", "reverting")) / FILES
+        course.memory.append((share, [memory_mb(pid) for pid in pids]))
+        if known["state"] in ("completed", "reverted", "failed"):
+            break
+        await asyncio.sleep(LOOK_S)
+    await nothing_left(context)
+    course.seconds = time.perf_counter() - start
+    return course
+
+
+async def measured(folder: Path) -> dict[str, Course]:
+    """Apply a change set to all files, revert it, and check every file after both."""
+    make_files(folder / "night")
+    async with archive_of(folder) as context:
+        with workers(context.settings.data) as pids:
+            start = time.perf_counter()
+            await take_in(context, folder / "night")
+            err.print(f"  {FILES} files taken in: {time.perf_counter() - start:.0f} s")
+            wanted = Wanted(
+                values={"generic": [["OBSERVER", "A. Newcomer"]]}, selection=("present",), reject_new=True
+            )
+            start = time.perf_counter()
+            async with context.database.begin() as connection:
+                origin = Origin("benchmark", "", "bulk")
+                change_set = await service.ask(connection, context, wanted, origin)
+            applied = await follow(context, change_set, pids, start)
+            await check(context, folder / "night", "A. Newcomer", change_set, records=1)
+            start = time.perf_counter()
+            async with context.database.begin() as connection:
+                await service.act(connection, change_set, Action.REVERT, actor="benchmark")
+            reverted = await follow(context, change_set, pids, start)
+            await check(context, folder / "night", "nobody", change_set, records=2)
+    return {"applied": applied, "reverted": reverted}
+
+
+async def check(context: Context, folder: Path, observer: str, change_set: int, *, records: int) -> None:
+    """Compare every file, its checksum in the catalog, its digests and its records."""
+    card = f"OBSERVER= '{observer:8}'".encode()
+    paths = list(folder.glob("*/*.fits"))
+    if len(paths) != FILES or not all(card in path.read_bytes() for path in paths):
+        raise AssertionError("a file on disk does not say what it should")
+    problems = [one async for one in verify_files(context, ()) if one.problem]
+    if problems:
+        raise AssertionError(problems[0])
+    found = await scalar(
+        context, f"SELECT count(*) FROM edit WHERE change_set = {change_set} AND outcome = 'changed'"
+    )
+    if found != records * FILES:
+        raise AssertionError(f"{found} records instead of {records * FILES}")
+    if lacking := await scalar(context, "SELECT count(*) FROM version WHERE present AND file_md5 IS NULL"):
+        raise AssertionError(f"{lacking} files have no digests")
+
+
+def run() -> list[Row]:
+    """Measure change set and reversal, in seconds per file."""
+    with scratch() as folder:
+        courses = asyncio.run(measured(folder))
+    rows = []
+    for number, (name, course) in zip(("9", "9 revert"), courses.items(), strict=True):
+        middle, last = course.memory[len(course.memory) // 2], course.memory[-1]
+        err.print(
+            f"  {name}: {FILES / course.seconds:.0f} files/s, {course.seconds:.1f} s; memory of the workers"
+            f" {course.memory[0][1]} MB at the beginning, {middle[1]} in the middle, {last[1]} at the end"
+        )
+        if FILES >= 20_000 and course.grown() > FLAT:
+            raise AssertionError(f"{name}: a worker grew {course.grown():.2f} times")
+        peers = {f"{WANTED_PER_S} files/s": 1 / WANTED_PER_S}
+        targets = dict.fromkeys(peers, 1.0) if name == "applied" else {}
+        rows.append(
+            Row(number, f"bulk edit of {FILES} files, {name}", course.seconds / FILES, peers, targets)
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    finish(run())
