@@ -83,3 +83,9 @@ class VersionNotFound(NotFound):
     """The file has no such version."""
 
     code = "version_not_found"
+
+
+class HeadersForgotten(ArmillaryError):
+    """The headers of that version were not kept: it was replaced longer ago than retention.versions_days."""
+
+    code, status = "headers_forgotten", HTTPStatus.GONE

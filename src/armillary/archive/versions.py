@@ -12,6 +12,7 @@ from typing import Any
 
 import zstandard
 
+from armillary.archive.errors import HeadersForgotten
 from armillary.fits.crc import crc64, crc64_fold
 from armillary.fits.models import Hdu, Layout
 
@@ -112,8 +113,21 @@ class Version:
     previous_id: int | None
     undo: str | None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the headers are kept still, as those of all versions are that may be served or undone."""
+        return bool(self.packed_headers)
+
     def headers(self) -> tuple[bytes, ...]:
-        """Return the exact header bytes of every HDU."""
+        """Return the exact header bytes of every HDU.
+
+        Raises
+        ------
+        HeadersForgotten
+            If they are past retention.
+        """
+        if not self.is_whole:
+            raise HeadersForgotten
         sizes = [hdu.header_size for hdu in self.hdus]
         return unpack_headers(self.packed_headers, sizes, self.series_headers)
 

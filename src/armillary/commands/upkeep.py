@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import service as archive
 from armillary.archive.staging import sweep_staging
@@ -16,7 +19,7 @@ from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
 from armillary.edits.store import forget_expired_requests
 from armillary.edits.tasks import record_failures
-from armillary.operations import heartbeat
+from armillary.operations import heartbeat, retention
 
 log = get_logger(__name__)
 LOCK = 0x4152_4D55_504B
@@ -63,6 +66,7 @@ async def _run_if_alone(context: Context, stop: asyncio.Event) -> None:
             repeat("watching", lambda: watch_roots(context, stop), TRY_S, stop),
             repeat("cleaning", lambda: clean(context), CLEAN_S, stop),
             repeat("sweeping", lambda: sweep_recipes(context), SWEEP_S, stop),
+            repeat("thinning", lambda: retention.thin(context), SWEEP_S, stop),
         )
         tasks = [asyncio.create_task(chore) for chore in chores]
         try:
@@ -108,9 +112,8 @@ async def _rest(stop: asyncio.Event, seconds: float) -> None:
 async def clean(context: Context) -> None:
     """Record failed edits, forget orders, requests and staged bytes that have had their time, settle journals."""
     await record_failures(context)
-    orders = await _purge(context)
-    async with context.database.begin() as connection:
-        requests = await forget_expired_requests(connection)
+    orders = await _in_portions(context, purge)
+    requests = await _in_portions(context, forget_expired_requests)
     staged = await sweep_staging(context)
     await heartbeat.forget_dead(context)
     # Journals that a failing disk kept from being settled cost every edit of their files a sync.
@@ -119,12 +122,20 @@ async def clean(context: Context) -> None:
         log.info("forgotten", orders=orders, requests=requests, staged=staged)
 
 
-async def _purge(context: Context) -> int:
-    """Delete every order whose time is up, in portions."""
+class Forget(Protocol):
+    """A statement that deletes up to so many rows whose time is up."""
+
+    async def __call__(self, connection: AsyncConnection, *, limit: int) -> int:
+        """Return how many rows it deleted."""
+        ...
+
+
+async def _in_portions(context: Context, forget: Forget) -> int:
+    """Delete everything whose time is up, so many rows at a time that nobody waits for it."""
     total = 0
     while True:
         async with context.database.begin() as connection:
-            deleted = await purge(connection, limit=PURGED)
+            deleted = await forget(connection, limit=PURGED)
         total += deleted
         if deleted < PURGED:
             return total

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,43 @@ SAMPLE = """
 SELECT count(*) AS versions, coalesce(sum(file_size) FILTER (WHERE present), 0)::bigint AS bytes
 FROM version TABLESAMPLE SYSTEM ({percent})
 """
+
+# A version is replaced when the next one of its place is recorded.
+_REPLACED = """
+EXISTS (SELECT FROM version AS n WHERE n.file_id = v.file_id AND n.id > v.id
+    AND n.root_id = v.root_id AND n.path = v.path AND n.entrytime < $1::timestamptz)
+"""
+
+# Both the latest edit that is not undone, which a revert takes back unless told otherwise, and the latest of
+# all, which may be a revert itself.
+_AROUND_LATEST = """
+EXISTS (
+    (SELECT e.version_before, e.version_after FROM edit AS e
+        WHERE e.file_id = v.file_id AND e.outcome = 'changed' AND e.reverts IS NULL
+            AND NOT EXISTS (SELECT FROM edit AS r
+                WHERE r.file_id = e.file_id AND r.reverts = e.id AND r.outcome = 'changed')
+            AND v.id IN (e.version_before, e.version_after)
+            AND NOT EXISTS (SELECT FROM edit AS l
+                WHERE l.file_id = e.file_id AND l.id > e.id AND l.outcome = 'changed' AND l.reverts IS NULL
+                    AND NOT EXISTS (SELECT FROM edit AS r
+                        WHERE r.file_id = l.file_id AND r.reverts = l.id AND r.outcome = 'changed')))
+    UNION ALL
+    (SELECT e.version_before, e.version_after FROM edit AS e
+        WHERE e.file_id = v.file_id AND e.outcome = 'changed' AND v.id IN (e.version_before, e.version_after)
+            AND NOT EXISTS (SELECT FROM edit AS l
+                WHERE l.file_id = e.file_id AND l.id > e.id AND l.outcome = 'changed')))
+"""
+
+THIN = f"""
+UPDATE version SET headers = '', series_id = NULL, undo = NULL
+WHERE id IN (SELECT v.id FROM version AS v
+    WHERE v.id > $2::bigint AND NOT v.present AND NOT v.canonical AND octet_length(v.headers) > 0
+        AND {_REPLACED} AND NOT {_AROUND_LATEST}
+    ORDER BY v.id LIMIT $3)
+RETURNING id
+"""
+
+REPLACED = f"SELECT v.id FROM version AS v WHERE v.id = ANY($2::bigint[]) AND {_REPLACED}"
 
 
 async def rows(connection: AsyncConnection, statement: str, *values: object) -> list[AnyRow]:
@@ -185,3 +223,14 @@ async def forget_workers(connection: AsyncConnection) -> None:
     """Empty the register, and give the orders that its workers held back to the queue."""
     await connection.exec_driver_sql("DELETE FROM worker_process")
     await connection.exec_driver_sql("UPDATE work_order SET lease_until = now() WHERE state = 'Started'")
+
+
+async def thin(connection: AsyncConnection, *, before: datetime, after_id: int, limit: int) -> list[int]:
+    """Forget headers and recipes of versions replaced ``before``, in order of id; return which."""
+    found = await connection.exec_driver_sql(THIN, (before, after_id, limit))
+    return sorted(found.scalars())
+
+
+async def replaced(connection: AsyncConnection, ids: Sequence[int], *, before: datetime) -> set[int]:
+    """Return which of the versions were replaced before an instant."""
+    return {row.id for row in await rows(connection, REPLACED, before, list(ids))}

@@ -76,7 +76,7 @@ def test_a_backup_under_edits_is_whole_and_every_byte_is_as_the_catalog_says(tmp
             answer.headers["Location"], params={"wait": 60}, headers={"X-Api-Key": secret}
         ).json()
         assert done["done"]
-        assert done["items"][0]["state"] == "Completed"
+        assert done["items"][0]["state"] == "completed"
         copy.run("verify")
         assert commands.data.resolve().as_posix() not in copy.run("show", NAMES[1], "--json").out
         copy.run("revert", NAMES[1])
