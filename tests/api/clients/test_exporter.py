@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -42,7 +43,7 @@ class Exporter:
 
     def look(self, name: str, path: str | None = None) -> dict[str, Any] | None:
         """Return what the destination says of a file, None if it has none."""
-        where = "" if path is None else f"path={path}/"
+        where = "" if path is None else f"path={quote(path, safe='')}/"
         reply = requests_get(self.wire, f"/jsonfilelist/present/{where}filename={name}", self.cookies)
         assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
         assert reply.body == json.dumps(reply.json).encode()
