@@ -64,7 +64,7 @@ class Follower:
 
     async def _visit(self, client: httpx.AsyncClient, reader: Reader) -> None:
         headers = STREAM | ({"Last-Event-ID": reader.last_id} if reader.last_id else {})
-        url, bored_s = f"{self.tree.url}/v1/changes", self.chance.uniform(0.01, 2.0)
+        url, bored_s = f"{self.tree.url}/v1/changes", self.chance.uniform(0.01, 1.0)
         async with client.stream("GET", url, headers=headers) as reply:
             assert reply.status_code == 200, await reply.aread()
             with suppress(TimeoutError):
@@ -88,7 +88,7 @@ async def short_lives(nursery: Nursery, chance: random.Random, name: str, killed
     """Start workers and kill them, for ever."""
     while True:
         pid = await asyncio.to_thread(nursery.spawn, name)
-        await asyncio.sleep(chance.uniform(0.2, 2.0))
+        await asyncio.sleep(chance.uniform(0.5, 4.0))
         if kill(pid):
             killed.append(pid)
 

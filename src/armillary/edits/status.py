@@ -40,6 +40,21 @@ async def document(context: Context, request_id: UUID, *, wait_s: float = 0) -> 
         await wait_for(context.database, context.bus, awaited, left)
 
 
+async def orders_of_request(context: Context, request_id: UUID) -> list[int]:
+    """Return the work orders of the accepted items of a request, in order.
+
+    Raises
+    ------
+    UnknownRequest
+        If there is no such request, or no more.
+    """
+    async with context.database.begin() as connection:
+        request = await store.find_request(connection, request_id)
+    if request is None:
+        raise UnknownRequest
+    return [item["order"] for item in json.loads(request.items) if item["order"]]
+
+
 async def _document(connection: AsyncConnection, request_id: UUID) -> tuple[dict[str, Any], list[int]]:
     """Return the document and the orders whose end changes it: of the edits, then of their digests."""
     request = await store.find_request(connection, request_id)

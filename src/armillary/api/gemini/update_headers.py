@@ -172,7 +172,7 @@ async def update_headers(request: Request) -> Response:
     context: Context = request.app.state.context
     principal = principal_of(request)
     origin = Origin(principal.name, request.client.host if request.client else "")
-    key = _checked_key(request.headers.get("idempotency-key"))
+    key = checked_key(request.headers.get("idempotency-key"))
     body = await read_body(request, context.settings.edits.max_body)
     accepted = await accept(context, body, origin, idempotency_key=key)
     headers = {}
@@ -184,7 +184,8 @@ async def update_headers(request: Request) -> Response:
     return _json(accepted.reply, headers=headers)
 
 
-def _checked_key(key: str | None) -> str | None:
+def checked_key(key: str | None) -> str | None:
+    """Return an Idempotency-Key, or refuse one that no client should send."""
     if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
         raise BadRequest("Idempotency-Key should be 1 to 200 printable ASCII characters")
     return key

@@ -1,0 +1,252 @@
+"""Edits: what was edited, by whom, and how it ended; asking for edits, and taking them back."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from armillary.api.gemini.update_headers import checked_key, read_body
+from armillary.api.native.routing import (
+    REFUSALS,
+    Word,
+    answers,
+    auditors,
+    editors,
+    failures,
+    plain,
+    storable_words,
+)
+from armillary.api.policy import principal_of
+from armillary.archive.errors import FileAmbiguous, FileNotFound
+from armillary.archive.search import as_utc
+from armillary.context import Context
+from armillary.edits import audit as record
+from armillary.edits.audit import EditNotFound
+from armillary.edits.audit_store import AuditQuery
+from armillary.edits.errors import (
+    ItemRefused,
+    KeyReused,
+    MalformedRequest,
+    NothingToRevert,
+    OutcomeUnknown,
+    RequestTooLarge,
+)
+from armillary.edits.models import Origin, Outcome
+from armillary.edits.revert import submit_revert
+from armillary.edits.service import NO_FILE, SEVERAL_FILES, accept
+from armillary.edits.status import orders_of_request
+
+router = APIRouter()
+M = TypeVar("M", bound=BaseModel)
+Limit = Annotated[int, Query(ge=1, le=record.MAX_PAGE)]
+Before = Annotated[int | None, Query(ge=1, lt=1 << 63, description="What the answer before said.")]
+_EDIT = {
+    "id": 7,
+    "name": "N20260101S0001.fits",
+    "order": 31,
+    "request": "c6fe19b3-b461-447d-b243-049bfce50845",
+    "item": 0,
+    "actor": "observer",
+    "address": "10.2.71.5",
+    "why": "seeing was better than thought",
+    "outcome": "changed",
+    "error": None,
+    "cards": [{"extension": 0, "keyword": "RAWIQ", "old": "Any", "new": "70-percentile", "created": False}],
+    "reverts": None,
+    "reverted_by": None,
+    "night": "2026-01-01",
+    "version_before": 11,
+    "version_after": 12,
+    "data_md5_before": "0b9f9ab6ed7d5ed0c1ab9a3d0a9e7f21",
+    "data_md5_after": "6f5902ac237024bdd0c176cb93063dc4",
+    "file_md5_before": "0b9f9ab6ed7d5ed0c1ab9a3d0a9e7f21",
+    "file_md5_after": "6f5902ac237024bdd0c176cb93063dc4",
+    "accepted": "2026-01-01T05:00:00Z",
+    "finished": "2026-01-01T05:00:01Z",
+}
+_ACCEPTED = {
+    "name": "N20260101S0001.fits",
+    "order": 31,
+    "request": "c6fe19b3-b461-447d-b243-049bfce50845",
+}
+
+
+class NewEdit(BaseModel):
+    """A change of header cards of one file, in the words of `/update_headers`."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "values": {"generic": {"RAWIQ": "70-percentile"}},
+                "why": "a test",
+                "reject_new": True,
+            }
+        },
+    )
+
+    values: dict[str, Any] = Field(description="Any of qa_state, raw_site, release and generic.")
+    extension: int | str | list[int | str] | None = Field(None, description="HDU of what is in generic.")
+    why: str = Field("", max_length=1000, description="Kept with the edit.")
+    reject_new: bool | None = Field(False, description="Refuse keywords that are not there.")
+    if_data_md5: str | None = Field(None, pattern="^[0-9a-f]{32}$")
+    expect_data_md5: str | None = Field(None, pattern="^[0-9a-f]{32}$")
+
+
+class NewRevert(BaseModel):
+    """Why an edit is taken back."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"why": "the wrong night"}})
+
+    why: str = Field("", max_length=1000)
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+@router.get(
+    "/v1/files/{name}/edits",
+    dependencies=auditors,
+    responses=answers({"edits": [_EDIT], "cursor": None}) | failures(FileNotFound, *REFUSALS),
+)
+async def edits_of_file(
+    request: Request, name: str, outcome: Outcome | None = None, limit: Limit = 100, cursor: Before = None
+) -> JSONResponse:
+    """List what was asked of a file, newest first: edits that changed it, that changed nothing, that failed."""
+    context: Context = request.app.state.context
+    async with context.database.begin() as connection:
+        file_id = await record.id_of_file(connection, name)
+    return await _audit(request, AuditQuery(file_id=file_id, outcome=outcome, before=cursor, limit=limit))
+
+
+@router.get(
+    "/v1/edits",
+    dependencies=auditors,
+    responses=answers({"edits": [_EDIT], "cursor": 7}) | failures(*REFUSALS),
+)
+async def edits(
+    request: Request,
+    night: date | None = None,
+    actor: Word = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    outcome: Outcome | None = None,
+    limit: Limit = 100,
+    cursor: Before = None,
+) -> JSONResponse:
+    """List edits of all files, newest first, by night of the file, actor, time and outcome."""
+    storable_words(actor)
+    query = AuditQuery(
+        night=night,
+        actor=actor,
+        since=as_utc(since),
+        until=as_utc(until),
+        outcome=outcome,
+        before=cursor,
+        limit=limit,
+    )
+    return await _audit(request, query)
+
+
+async def _audit(request: Request, query: AuditQuery) -> JSONResponse:
+    context: Context = request.app.state.context
+    async with context.database.begin() as connection:
+        page = await record.audit(connection, query, principal_of(request), today=context.clock.now().date())
+    return JSONResponse({"edits": plain(page.edits), "cursor": page.before})
+
+
+@router.post(
+    "/v1/files/{name}/edits",
+    dependencies=editors,
+    status_code=HTTPStatus.ACCEPTED,
+    openapi_extra=_body(NewEdit),
+    responses=answers(_ACCEPTED, status=202)
+    | failures(
+        MalformedRequest,
+        FileNotFound,
+        FileAmbiguous,
+        KeyReused,
+        RequestTooLarge,
+        ItemRefused,
+        OutcomeUnknown,
+        *REFUSALS,
+    ),
+)
+async def edit_file(request: Request, name: str) -> JSONResponse:
+    """Ask for an edit; it is judged at once, accepted for good, and carried out by a worker.
+
+    `Location` leads to the work order; `Idempotency-Key` makes a repetition harmless.
+    """
+    context: Context = request.app.state.context
+    settings = context.settings.edits
+    asked = _parsed(NewEdit, await read_body(request, settings.max_body))
+    storable_words(asked.why)
+    options = asked.model_dump(exclude={"values", "why"}, exclude_none=True)
+    body = json.dumps([{"filename": name, "values": asked.values, **options}]).encode()
+    key = checked_key(request.headers.get("idempotency-key"))
+    accepted = await accept(context, body, _origin(request, asked.why), idempotency_key=key)
+    element = accepted.reply[0]
+    if not element["result"]:
+        raise _refusal(name, element["error"])
+    if accepted.request_id is None:
+        raise AssertionError("a request with an item has an id")
+    order = (accepted.order_ids or await orders_of_request(context, accepted.request_id))[0]
+    return _accepted({"name": name, "order": order, "request": str(accepted.request_id)}, accepted.request_id)
+
+
+@router.post(
+    "/v1/edits/{edit_id}/revert",
+    dependencies=editors,
+    status_code=HTTPStatus.ACCEPTED,
+    openapi_extra=_body(NewRevert),
+    responses=answers({**_ACCEPTED, "request": None}, status=202)
+    | failures(MalformedRequest, EditNotFound, NothingToRevert, RequestTooLarge, *REFUSALS),
+)
+async def revert_edit(request: Request, edit_id: int) -> JSONResponse:
+    """Ask for an edit to be taken back: byte for byte if it is the latest, else card by card."""
+    context: Context = request.app.state.context
+    if not 0 < edit_id < 1 << 63:
+        raise EditNotFound(f"There is no edit {edit_id}; the list of edits tells their ids.")
+    body = await read_body(request, context.settings.edits.max_body)
+    asked = _parsed(NewRevert, body or b"{}")
+    storable_words(asked.why)
+    async with context.database.begin() as connection:
+        name = await record.name_of_edited(connection, edit_id)
+    order = await submit_revert(context, name, edit_id, _origin(request, asked.why))
+    return _accepted({"name": name, "order": order, "request": None}, None)
+
+
+def _parsed(model: type[M], body: bytes) -> M:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        places = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()]
+        raise MalformedRequest("; ".join(places)) from None
+
+
+def _refusal(name: str, reason: str) -> Exception:
+    if reason == NO_FILE:
+        return FileNotFound(f"No present file named {name!r} is in the archive.")
+    if reason == SEVERAL_FILES:
+        return FileAmbiguous(f"'{name}' is present in several places; remove all but one of them.")
+    return ItemRefused(reason)
+
+
+def _origin(request: Request, why: str) -> Origin:
+    return Origin(principal_of(request).name, request.client.host if request.client else "", why)
+
+
+def _accepted(body: dict[str, Any], request_id: UUID | None) -> JSONResponse:
+    headers = {"Location": f"/v1/orders/{body['order']}"}
+    if request_id is not None:
+        headers["Armillary-Request"] = str(request_id)
+    return JSONResponse(body, HTTPStatus.ACCEPTED, headers)

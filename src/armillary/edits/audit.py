@@ -1,0 +1,106 @@
+"""The record of edits, as somebody may see it: who changed what, when, why, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access.models import Principal
+from armillary.archive import embargo
+from armillary.archive import service as archive
+from armillary.archive.errors import FileNotFound
+from armillary.archive.names import storable
+from armillary.base.database import AnyRow
+from armillary.edits import audit_store as store
+from armillary.edits.audit_store import AuditQuery
+from armillary.errors import NotFound
+
+MAX_PAGE = 1000
+
+
+class EditNotFound(NotFound):
+    """There is no such edit; the list of edits tells their ids."""
+
+    code = "edit_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Some edits, newest first, and the id below which the next ones are, if there are any."""
+
+    edits: list[dict[str, Any]]
+    before: int | None
+
+
+async def audit(
+    connection: AsyncConnection, query: AuditQuery, viewer: Principal, *, today: date
+) -> AuditPage:
+    """Return the record of edits that fit, failed and unchanged ones included.
+
+    The cards of files whose positions the viewer may not know are left out: a card may tell one.
+    """
+    limit = max(1, min(query.limit, MAX_PAGE))
+    rows: Sequence[AnyRow] = await store.find(connection, replace(query, limit=limit + 1))
+    shown = [_edit_of(row, viewer, today) for row in rows[:limit]]
+    return AuditPage(shown, shown[-1]["id"] if len(rows) > limit else None)
+
+
+async def name_of_edited(connection: AsyncConnection, edit_id: int) -> str:
+    """Return the name of the file that an edit is about.
+
+    Raises
+    ------
+    EditNotFound
+        If there is no such edit.
+    """
+    rows = await store.find(connection, AuditQuery(edit_id=edit_id, limit=1))
+    if not rows:
+        raise EditNotFound(f"There is no edit {edit_id}; the list of edits tells their ids.")
+    return str(rows[0].name)
+
+
+async def id_of_file(connection: AsyncConnection, name: str) -> int:
+    """Return the id of a logical file, also of one that is present no more.
+
+    Raises
+    ------
+    FileNotFound
+        If there was never one of that name.
+    """
+    found = await archive.canonical_of(connection, archive.logical_name(name)) if storable(name) else None
+    if found is None:
+        raise FileNotFound(f"No file named {name!r} is in the archive.")
+    return found.file_id
+
+
+def _edit_of(row: AnyRow, viewer: Principal, today: date) -> dict[str, Any]:
+    known = dict(row._mapping)
+    may_know = embargo.sees_everything(viewer) or embargo.shows_coordinates(known, viewer, today)
+    return {
+        "id": row.id,
+        "name": row.name,
+        "order": row.order_id,
+        "request": str(row.request_id) if row.request_id else None,
+        "item": row.item_index,
+        "actor": row.actor,
+        "address": row.address,
+        "why": row.why,
+        "outcome": row.outcome,
+        "error": row.error,
+        "cards": row.cards if may_know else None,
+        "reverts": row.reverts,
+        "reverted_by": row.reverted_by,
+        "night": row.night,
+        "version_before": row.version_before,
+        "version_after": row.version_after,
+        "data_md5_before": row.data_md5_before,
+        "data_md5_after": row.data_md5_after,
+        "file_md5_before": row.file_md5_before,
+        "file_md5_after": row.file_md5_after,
+        "accepted": row.accepted,
+        "finished": row.finished,
+    }
