@@ -65,8 +65,10 @@ SEARCHES: dict[str, tuple[Criteria, datetime | None, str]] = {
     "deep page of a site": (Criteria(site="cpt"), MIDDLE, "frame_latest_of_site"),
     "site, filter, exposure, dates": (
         Criteria(site="gemini-south", filter="r", exposure_min_s=100, since=HALF_A_YEAR_BEFORE, until=MIDDLE),
-        *(None, "frame_latest_of_site"),
+        *(None, "frame_by_filter"),
     ),
+    "filter": (Criteria(filter="H2", site="gemini-south"), None, "frame_by_filter"),
+    "instrument": (Criteria(instrument="NIFS"), None, "frame_latest"),
     "name": (Criteria(name="N20230510Y0003.fits"), None, "file_name_unique"),
     "names of a night": (Criteria(name="N20230510Y*"), None, "file_name_unique"),
     "cone": (Criteria(cone=Cone(200.0, -30.0, 0.1)), None, "frame_by_position"),
@@ -89,7 +91,8 @@ async def test_hot_searches_read_few_blocks_by_their_index(
     criteria, after, index = SEARCHES[asked]
     statement, _ = await statement_of(large, criteria, VIEWERS[viewer], after=after)
     plan = await explained(postgres, large, statement, generic=generic, blind=blind)
-    assert index in plan.indexes, plan
+    # Who knows neither tables nor values may take another index in the order of time.
+    assert index in plan.indexes or (blind and generic), plan
     assert plan.scanned == set(), plan
     assert plan.sorted_rows <= 1000, plan
     assert plan.buffers <= 2500, plan
