@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,13 +17,14 @@ from armillary.archive import embargo
 from armillary.archive.selection import Selection
 from armillary.archive.selection.conditions import conditions, listed, metadata_ready
 from armillary.archive.service import DIGEST, PREVIEW
-from armillary.archive.tables import FRAME_COLUMNS, file, frame, version
+from armillary.archive.tables import FRAME_COLUMNS, few, file, frame, version
 from armillary.archive.versions import Location
 from armillary.base.database import AnyRow
 from armillary.base.work.busy import busy_keys
 from armillary.settings import ArchiveSettings
 
 Values = dict[str, Any]
+_decoded = json.JSONDecoder().raw_decode
 _FILE = (
     "id",
     "file_id",
@@ -39,7 +41,7 @@ _FILE = (
     "present",
     "canonical",
 )
-_STATE = (version.c.file_id, version.c.id, version.c.filename, version.c.data_md5, version.c.entrytime)
+_STATE = (version.c.file_id, version.c.id, version.c.filename)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,17 @@ class Lister:
         ``coordinates_visible`` tells whether the viewer may know where a telescope pointed.
         """
         columns: list[sa.ColumnElement[Any]] = [file.c.name, *(version.c[name] for name in _FILE)]
-        columns += [metadata_ready().label("mdready"), frame.c.details]
+        # The details as text: the driver would decode them one by one, at three times the cost.
+        columns += [metadata_ready().label("mdready"), sa.cast(frame.c.details, sa.Text).label("details")]
         columns += [frame.c[name] for name, _ in FRAME_COLUMNS]
         columns.append(embargo.coordinates_visible(self.viewer, self.today).label("coordinates_visible"))
         found = await self._rows(connection, selection, columns)
-        return dataclasses.replace(found, rows=[row.pop("details") | row for row in found.rows])
+        return dataclasses.replace(found, rows=[_decoded(row.pop("details"))[0] | row for row in found.rows])
 
     async def names(self, connection: AsyncConnection, selection: Selection) -> Listing:
         """Return the names of the files of which a version is selected, each once."""
         limit = self.limit(selection)
-        query = self._query(selection, [file.c.name]).distinct().order_by(file.c.name).limit(limit + 1)
+        query = self._query(selection, [file.c.name]).distinct().order_by(file.c.name).limit(few(limit + 1))
         rows = await _fetched(connection, query)
         return Listing(rows[:limit], len(rows) > limit)
 
@@ -93,13 +96,15 @@ class Lister:
 
         A caller walks through all of them page by page: however many there are, none is kept in memory, and
         no connection is held while a slow client reads. A file that changes on the way is met once.
+        While the digest of a version is on its way, digest and time are those of the version before it.
         """
         key = sa.tuple_(version.c.file_id, version.c.id)
-        query = self._query(selection, [*_STATE, frame.c.data_label, frame.c.qa_state])
+        told = [*_STATE, _digested("data_md5"), _digested("entrytime")]
+        query = self._query(selection, [*told, frame.c.data_label, frame.c.qa_state])
         # Said of every table, so that joins by merging begin there too instead of at the first row.
         begun = (column >= after[0] for column in (file.c.id, frame.c.file_id, version.c.file_id))
         query = query.where(key > sa.tuple_(*after), *begun)
-        query = query.order_by(version.c.file_id, version.c.id).limit(count)
+        query = query.order_by(version.c.file_id, version.c.id).limit(few(count))
         return list((await connection.execute(query)).all())
 
     def _query(self, selection: Selection, columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
@@ -110,11 +115,27 @@ class Lister:
         self, connection: AsyncConnection, selection: Selection, columns: Sequence[sa.ColumnElement[Any]]
     ) -> Listing:
         limit = self.limit(selection)
-        query = self._query(selection, columns).order_by(file.c.name, version.c.id).limit(limit + 1)
+        query = self._query(selection, columns).order_by(file.c.name, version.c.id).limit(few(limit + 1))
         rows = await _fetched(connection, query)
         kept = rows[:limit]
         await _mark_pending(connection, kept)
         return Listing(kept, len(rows) > limit)
+
+
+def _digested(name: str) -> sa.ColumnElement[Any]:
+    """Return a value of the newest version up to this one whose digest is known."""
+    former = version.alias("former")
+    latest = (
+        sa.select(former.c[name])
+        .where(former.c.file_id == version.c.file_id, former.c.id < version.c.id)
+        .where(former.c.root_id == version.c.root_id, former.c.path == version.c.path)
+        .where(former.c.data_md5.is_not(None))
+        .order_by(former.c.id.desc())
+        .limit(sa.literal_column("1", sa.Integer))
+    )
+    return sa.case((version.c.data_md5.is_not(None), version.c[name]), else_=latest.scalar_subquery()).label(
+        name
+    )
 
 
 async def _fetched(connection: AsyncConnection, query: sa.Select[Any]) -> list[Values]:

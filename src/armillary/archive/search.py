@@ -20,7 +20,7 @@ from armillary.archive.cursors import after_row, read_cursor, write_cursor
 from armillary.archive.models import QaState
 from armillary.archive.names import storable
 from armillary.archive.selection.conditions import begins_with
-from armillary.archive.tables import FRAME_COLUMNS, file, frame, keywords_with, version
+from armillary.archive.tables import FRAME_COLUMNS, few, file, frame, keywords_with, version
 from armillary.base.database import AnyRow
 from armillary.errors import BadRequest
 from armillary.fits.containers import logical_name
@@ -177,14 +177,12 @@ def _select(
     The frames are chosen first and completed afterwards: so there are few ways to go about it, all of them good,
     and what is shown does not weigh on what is sorted.
     """
-    # The number stands in the text: for a number to come, the planner would prepare for a tenth of all frames.
-    few = sa.literal_column(str(limit), sa.Integer)
     chosen = (
         sa.select(frame.c.file_id, frame.c.started_at)
         .select_from(_source(wanted))
         .where(*wanted)
         .order_by(frame.c.started_at.desc().nulls_last(), frame.c.file_id.desc())
-        .limit(few)
+        .limit(few(limit))
         .subquery("chosen")
     )
     complete = (

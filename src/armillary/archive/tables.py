@@ -145,3 +145,11 @@ product = sa.Table(
     sa.Column("made", sa.DateTime(timezone=True), nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
+
+
+def few(rows: int) -> sa.ColumnElement[int]:
+    """Return a limit of rows that stands in the text of a statement.
+
+    For a number to come with each execution, the planner would prepare for a tenth of all rows.
+    """
+    return sa.literal_column(str(rows), sa.Integer)
