@@ -1,0 +1,32 @@
+"""What a running program writes down without being asked to: JSON lines that say who was served what and why."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import httpx
+
+from tests.support.archive import put
+from tests.support.command import Commands, address_of, finish
+from tests.support.headers import a_file
+
+
+def test_requests_and_served_files_are_written_down_by_default(tmp_path: Path) -> None:
+    commands = Commands(tmp_path / "data")
+    put(tmp_path / "night" / "open.fits", a_file(cards=[("RELEASE", "2020-01-01", "")]))
+    commands.run("ingest", tmp_path / "night")
+    process = commands.start("up", "--port", "0")
+    with httpx.Client(base_url=address_of(process), trust_env=False, timeout=60) as client:
+        answer = client.get("/file/open.fits", headers={"X-Request-Id": "night-7"})
+        assert answer.status_code == 200
+        assert answer.headers["x-request-id"] == "night-7"
+    process.send_signal(signal.SIGTERM)
+    lines = [json.loads(line) for line in finish(process).err.splitlines()]
+    ours = {one["event"]: one for one in lines if one.get("request") == "night-7"}
+    assert ours["file handed out"]["file"] == "open.fits"
+    assert ours["file handed out"]["reason"] == "released"
+    request = ours["request"]
+    assert (request["method"], request["path"], request["status"]) == ("GET", "/file/open.fits", 200)
+    assert (request["bytes"], request["address"]) == (len(answer.content), "127.0.0.1")
