@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,11 +45,9 @@ class Commands:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             env=ENVIRONMENT,
-            **options,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
         )
 
     def run(self, *words: str | Path, code: int = 0, **options: Any) -> Said:
@@ -61,13 +60,17 @@ class Commands:
     @contextmanager
     def up(self, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         """Run `armillary up` while the block runs; give its process and address."""
-        process = self.start("up", "--port", "0", *words)
-        try:
-            yield process, address_of(process)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            finish(process)
+        # Nobody reads the log while the program runs, and a full pipe would hold it up.
+        with tempfile.TemporaryFile("w+") as log:
+            process = self.start("up", "--port", "0", *words, stderr=log)
+            try:
+                yield process, address_of(process)
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                finish(process)
+                log.seek(0)
+                sys.stderr.write(log.read()[-10_000:])
 
 
 def address_of(process: subprocess.Popen[str]) -> str:
@@ -84,7 +87,7 @@ def address_of(process: subprocess.Popen[str]) -> str:
 def finish(process: subprocess.Popen[str]) -> Said:
     """Wait for the end of a process."""
     out, err = process.communicate(timeout=START_S)
-    return Said(out, err, process.returncode)
+    return Said(out, err or "", process.returncode)
 
 
 def servers_of(data: Path) -> list[str]:
