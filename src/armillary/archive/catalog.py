@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,36 @@ from armillary.sky.healpix import healpix_indices
 
 _HOT = tuple(name for name, _ in FRAME_COLUMNS)
 _DETAILS = tuple(f.name for f in dataclasses.fields(Frame) if f.name not in (*_HOT, "warnings"))
-VERSION_ROW = tuple(column.name for column in version.c)
-FRAME_ROW = tuple(column.name for column in frame.c)
+_DIGESTS = ("file_md5", "data_md5", "file_sha256", "data_sha256")
+_VERSION = (
+    *(
+        "root_id",
+        "path",
+        "filename",
+        "container",
+        "present",
+        "file_size",
+        "data_size",
+        "file_crc",
+        "data_crc",
+    ),
+    *("mtime_ns", "identity", "lastmod", "layout", "headers", "series_id", "origin", "previous_id", "undo"),
+    *_DIGESTS,
+)
+_FRAME = (*_HOT, "details", "warnings", "keywords", "series_id")
+_hot, _details = attrgetter(*_HOT), attrgetter(*_DETAILS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a version and of its frame, without what is known only when they are written."""
+
+    version: tuple[Any, ...]
+    frame: tuple[Any, ...]
+    series: CatalogSeries | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewVersion:
     """All that is known of a byte state when it is recorded; ``values`` of its headers if they were read."""
 
@@ -52,6 +79,11 @@ class NewVersion:
     previous_id: int | None = None
     undo: str | None = None
 
+    @cached_property
+    def rows(self) -> Rows:
+        """Its rows; to be made by the thread that read the headers."""
+        return _rows_of(self)
+
 
 async def record_versions(
     connection: AsyncConnection, new: Sequence[NewVersion], *, now: datetime
@@ -71,75 +103,54 @@ async def record_versions(
         await store.delete_frames(connection, ids_known)
     ids = await store.next_version_ids(connection, len(new))
     last = {one.name: position for position, one in enumerate(new)}
-    series = [series_of(one.values) for one in new]
-    rows = [
-        _version_row(one, ids[at], file_ids[one.name], now, series=series[at], canonical=last[one.name] == at)
+    versions = [
+        (ids[at], file_ids[one.name], last[one.name] == at, now, *one.rows.version)
         for at, one in enumerate(new)
     ]
-    await store.ensure_series(connection, {one.id: one for one in series if one})
-    await store.copy_rows(connection, version, VERSION_ROW, rows)
     positions = _positions([one.frame for one in new])
-    frames = [
-        _frame_row(new[at], ids[at], file_ids[name], hpx=positions[at], series=series[at])
-        for name, at in last.items()
-    ]
-    await store.copy_rows(connection, frame, FRAME_ROW, frames)
+    frames = [(file_ids[name], ids[at], positions[at], *new[at].rows.frame) for name, at in last.items()]
+    series = [one.rows.series for one in new]
+    await store.ensure_series(connection, {one.id: one for one in series if one})
+    await store.copy_rows(
+        connection, version, ("id", "file_id", "canonical", "entrytime", *_VERSION), versions
+    )
+    await store.copy_rows(connection, frame, ("file_id", "version_id", "hpx", *_FRAME), frames)
     return ids
 
 
-def _version_row(
-    one: NewVersion,
-    version_id: int,
-    file_id: int,
-    now: datetime,
-    *,
-    series: CatalogSeries | None,
-    canonical: bool,
-) -> tuple[Any, ...]:
-    values = {
-        "id": version_id,
-        "file_id": file_id,
-        "root_id": one.location.root_id,
-        "path": one.location.path,
-        "filename": one.location.filename,
-        "container": one.container,
-        "present": True,
-        "canonical": canonical,
-        "file_size": one.file_size,
-        "data_size": one.data_size,
-        "file_crc": to_signed(one.file_crc),
-        "data_crc": to_signed(one.data_crc),
-        "mtime_ns": one.mtime_ns,
-        "identity": one.identity,
-        "lastmod": datetime.fromtimestamp(one.mtime_ns / 1e9, UTC),
-        "entrytime": now,
-        "layout": json.dumps(hdus_to_json(one.hdus, one.trailing, one.trailing_crc)),
-        "headers": pack_headers(one.headers, series),
-        "series_id": series.id if series else None,
-        "origin": one.origin,
-        "previous_id": one.previous_id,
-        "undo": one.undo,
-        **one.digests,
-    }
-    return tuple(values.get(name) for name in VERSION_ROW)
-
-
-def _frame_row(
-    one: NewVersion, version_id: int, file_id: int, *, hpx: int | None, series: CatalogSeries | None
-) -> tuple[Any, ...]:
-    known = one.frame
-    values: dict[str, Any] = {name: clean(getattr(known, name)) for name in _HOT}
-    details = {name: value for name in _DETAILS if (value := getattr(known, name)) is not None}
-    values |= {
-        "file_id": file_id,
-        "version_id": version_id,
-        "hpx": hpx,
-        "details": to_json(details),
-        "warnings": [clean(warning) for warning in known.warnings],
-        "keywords": _keywords(one, series),
-        "series_id": series.id if series else None,
-    }
-    return tuple(values[name] for name in FRAME_ROW)
+def _rows_of(one: NewVersion) -> Rows:
+    series = series_of(one.values)
+    series_id = series.id if series else None
+    version_row = (
+        one.location.root_id,
+        one.location.path,
+        one.location.filename,
+        one.container,
+        True,
+        one.file_size,
+        one.data_size,
+        to_signed(one.file_crc),
+        to_signed(one.data_crc),
+        one.mtime_ns,
+        one.identity,
+        datetime.fromtimestamp(one.mtime_ns / 1e9, UTC),
+        json.dumps(hdus_to_json(one.hdus, one.trailing, one.trailing_crc)),
+        pack_headers(one.headers, series),
+        series_id,
+        one.origin,
+        one.previous_id,
+        one.undo,
+        *map(one.digests.get, _DIGESTS),
+    )
+    details = zip(_DETAILS, _details(one.frame), strict=True)
+    frame_row = (
+        *map(clean, _hot(one.frame)),
+        to_json({name: value for name, value in details if value is not None}),
+        [clean(warning) for warning in one.frame.warnings],
+        _keywords(one, series),
+        series_id,
+    )
+    return Rows(version_row, frame_row, series)
 
 
 def _keywords(one: NewVersion, series: CatalogSeries | None) -> str:

@@ -14,7 +14,7 @@ from armillary.archive import intake, presence, service, store
 from armillary.archive.catalog import NewVersion, record_versions
 from armillary.archive.errors import FileUnreadable, FileVanished, SameFileTwice, StillGrowing, TwoContainers
 from armillary.archive.intake import Examined
-from armillary.archive.reading import Described, Describer, describer_of
+from armillary.archive.reading import Describer, describer_of
 from armillary.archive.versions import Location, Root, Version
 from armillary.base.database import is_transient
 from armillary.base.log import get_logger
@@ -46,7 +46,7 @@ class Candidate:
     now: datetime
     stored: StoredObject | None = None
     examined: Examined | None = None
-    described: Described | None = None
+    new: NewVersion | None = None
     error: Exception | None = None
     skipped: str = ""
     args: dict[str, Any] = field(default_factory=dict)
@@ -134,8 +134,7 @@ def _examine(candidate: Candidate, settings: ArchiveSettings, describer: Describ
     try:
         _look(candidate, settings.max_header)
         if candidate.examined and not candidate.skipped:
-            headers = candidate.examined.content.headers
-            candidate.described = describer.describe(headers, candidate.name)
+            candidate.new = new_version(candidate, describer)
     except StorageDenied:
         candidate.error = FileUnreadable(
             f"{_path(candidate)}: permission denied; let the account that runs Armillary read it,"
@@ -333,19 +332,21 @@ async def record_candidates(connection: AsyncConnection, good: Sequence[Candidat
 
 async def catalog(new: Sequence[Candidate], connection: AsyncConnection, *, now: datetime) -> list[int]:
     """Record examined files as versions with frames and return the versions' ids."""
-    return await record_versions(connection, [_new_version(c) for c in new], now=now)
+    return await record_versions(connection, [c.new for c in new if c.new], now=now)
 
 
 def _outcome(candidate: Candidate) -> dict[str, Any]:
     return {"outcome": "skipped" if candidate.skipped else "ingested", "why": candidate.skipped or None}
 
 
-def _new_version(candidate: Candidate) -> NewVersion:
-    examined, stored, described = candidate.examined, candidate.stored, candidate.described
-    if examined is None or stored is None or described is None:
+def new_version(candidate: Candidate, describer: Describer) -> NewVersion:
+    """Return what the catalog is to know of an examined file, with its rows made."""
+    examined, stored = candidate.examined, candidate.stored
+    if examined is None or stored is None:
         raise AssertionError("a candidate without error was examined")
     content = examined.content
-    return NewVersion(
+    described = describer.describe(content.headers, candidate.name)
+    new = NewVersion(
         name=candidate.name,
         location=candidate.location,
         container=examined.container,
@@ -364,3 +365,5 @@ def _new_version(candidate: Candidate) -> NewVersion:
         values=described.values,
         previous_id=candidate.known.id if candidate.known else None,
     )
+    _ = new.rows
+    return new

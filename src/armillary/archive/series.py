@@ -9,6 +9,7 @@ keywords if it is there, and that of the series otherwise. Rows of ``series`` ar
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -21,7 +22,6 @@ from armillary.fits.models import Value
 from armillary.fits.series import HeaderValues, Series
 
 LEVEL = 3
-_plain = zstandard.ZstdCompressor(level=LEVEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class CatalogSeries:
     pack: Callable[[bytes], bytes]
 
 
+class _Plain(threading.local):
+    """A compressor serves one thread at a time."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=LEVEL).compress
+
+
+_plain = _Plain()
 _known: WeakKeyDictionary[Series, CatalogSeries] = WeakKeyDictionary()
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive import service, staging, store
 from armillary.archive.adoption import COPY_CHUNK, check_name
 from armillary.archive.errors import BadFileName, SameFileTwice, TwoContainers
-from armillary.archive.ingest import Candidate, note_moves, record_candidates
+from armillary.archive.ingest import Candidate, new_version, note_moves, record_candidates
 from armillary.archive.intake import Examined, examine
 from armillary.archive.reading import describer_of
 from armillary.archive.staging import INGEST_UPLOAD, Staged
@@ -238,7 +238,7 @@ def _candidate(context: Context, arrival: _Arrival, stored: StoredObject) -> Can
         raise AssertionError("only judged bytes are moved in")
     same = old is not None and (old.file_size, old.file_crc) == (examined.file_size, examined.file_crc)
     describer = describer_of(service.profiles_of(settings.profiles), settings.site)
-    return Candidate(
+    candidate = Candidate(
         claim=arrival.claim,
         root=arrival.root,
         store=arrival.store,
@@ -247,7 +247,8 @@ def _candidate(context: Context, arrival: _Arrival, stored: StoredObject) -> Can
         now=context.clock.now(),
         stored=stored,
         examined=examined,
-        described=describer.describe(examined.content.headers, logical_name(arrival.place.filename)),
         skipped="same bytes" if same else "",
         args={"origin": "upload"},
     )
+    candidate.new = new_version(candidate, describer)
+    return candidate
