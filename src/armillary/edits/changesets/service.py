@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -301,15 +300,3 @@ async def files(
 def preview_to_json(preview: Preview) -> dict[str, Any]:
     """Return a preview in plain values."""
     return asdict(preview)
-
-
-def to_json(value: Any) -> Any:
-    """Return a document with instants as text in UTC with a Z."""
-    match value:
-        case dict():
-            return {key: to_json(one) for key, one in value.items()}
-        case list() | tuple():
-            return [to_json(one) for one in value]
-        case datetime():
-            return value.isoformat().replace("+00:00", "Z")
-    return value

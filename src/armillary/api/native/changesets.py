@@ -1,0 +1,191 @@
+"""Change sets: one edit of many files, seen before, followed on its way, stopped, resumed, taken back."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from armillary.api.native.routing import answers, editors, failures, plain, storable_words
+from armillary.api.policy import principal_of
+from armillary.archive.search import BadPredicate
+from armillary.archive.selection import MalformedSelector, UnknownSelector
+from armillary.base.work import wait_for
+from armillary.context import Context
+from armillary.edits.changesets import service
+from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
+from armillary.edits.changesets.models import Action, FileState, Wanted
+from armillary.edits.errors import ItemRefused
+from armillary.edits.models import Origin
+
+router = APIRouter()
+PATH = "/v1/changesets"
+_Text = Annotated[str, StringConstraints(max_length=1000)]
+_Id = Annotated[int, Path(ge=1, lt=1 << 63)]
+_EXAMPLE: dict[str, Any] = {
+    "selection": ["GMOS-N/20221215/Raw"],
+    "keywords": ["EXPTIME>10"],
+    "values": {"qa_state": "Pass", "generic": [["OBSERVER", "A. Newcomer"]]},
+    "reject_new": True,
+    "why": "she was it",
+    "dry_run": False,
+}
+_SET: dict[str, Any] = {
+    "id": 4711,
+    "state": "applying",
+    "actor": "fixHead",
+    "why": "she was it",
+    "batch": None,
+    "created": "2026-01-01T05:00:00Z",
+    "finished": None,
+    "reverter": None,
+    "values": {"qa_state": "Pass"},
+    "selection": ["GMOS-N/20221215/Raw"],
+    "keywords": [],
+    "names": [],
+    "reject_new": True,
+    "extension": None,
+    "matched": 1200,
+    "files": {**dict.fromkeys(map(str, FileState), 0), "waiting": 200, "queued": 100, "changed": 900},
+    "dry_run": False,
+}
+_ONE = {**_SET, "files_per_s": 612.5, "errors": []}
+_ACCEPTED = {"id": 4711, "state": "requested"}
+
+
+def _example(schema: dict[str, Any]) -> None:
+    schema["example"] = _EXAMPLE
+
+
+class NewChangeSet(BaseModel):
+    """Which files to change, and how; ``values`` as in the items of POST /update_headers."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_example)
+
+    values: dict[str, Any]
+    selection: Annotated[list[_Text], Field(max_length=100)] = []
+    keywords: Annotated[list[_Text], Field(max_length=100)] = []
+    names: Annotated[list[_Text], Field(max_length=service.MOST_NAMES)] = []
+    reject_new: bool = False
+    extension: int | str | tuple[str, int] | None = None
+    why: _Text = ""
+    batch: _Text | None = None
+    dry_run: bool = False
+    samples: Annotated[int, Field(ge=0, le=service.MOST_SAMPLES)] = 10
+
+    def wanted(self) -> Wanted:
+        """Return what is wanted of which files."""
+        given = self.extension
+        extension: int | str | list[str | int] | None
+        extension = [given[0], given[1]] if isinstance(given, tuple) else given
+        return Wanted(
+            values=self.values,
+            selection=tuple(self.selection),
+            keywords=tuple(self.keywords),
+            names=tuple(self.names),
+            reject_new=self.reject_new,
+            extension=extension,
+        )
+
+
+@router.post(
+    PATH,
+    dependencies=editors,
+    status_code=HTTPStatus.ACCEPTED,
+    responses=answers(_ACCEPTED, status=202)
+    | failures(BadChangeSet, UnknownSelector, MalformedSelector, BadPredicate, ItemRefused),
+)
+async def create(
+    request: Request,
+    body: NewChangeSet,
+    wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for it.")] = 0,
+) -> JSONResponse:
+    """Edit many files as one change set, or tell with ``dry_run`` what that would do.
+
+    The files are those that fit when the change set is created; the answer says where it can be followed.
+    """
+    context: Context = request.app.state.context
+    storable_words(body.why, body.batch)
+    address = request.client.host if request.client else ""
+    origin = Origin(principal_of(request).name, address, body.why, body.batch)
+    async with context.database.begin() as connection:
+        samples = body.samples if body.dry_run else None
+        change_set = await service.ask(connection, context, body.wanted(), origin, samples=samples)
+    if wait:
+        await wait_for(context.database, context.bus, [change_set], wait)
+    return JSONResponse(
+        plain(await _document(context, change_set)),
+        HTTPStatus.ACCEPTED,
+        headers={"Location": f"{PATH}/{change_set}"},
+    )
+
+
+@router.get(
+    PATH,
+    dependencies=editors,
+    responses=answers({"changesets": [_SET], "before": None}) | failures(),
+)
+async def overview(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=service.MOST_LISTED)] = 20,
+    before: Annotated[int | None, Query(ge=1, lt=1 << 63, description="Id to go on below.")] = None,
+) -> JSONResponse:
+    """List change sets, newest first, with the number of their files in every state."""
+    context: Context = request.app.state.context
+    async with context.database.begin() as connection:
+        found = await service.overview(connection, before=before, count=limit + 1)
+    after = found[limit - 1]["id"] if len(found) > limit else None
+    return JSONResponse({"changesets": plain(found[:limit]), "before": after})
+
+
+@router.get(f"{PATH}/{{id}}", dependencies=editors, responses=answers(_ONE) | failures(UnknownChangeSet))
+async def one(request: Request, id: _Id) -> JSONResponse:
+    """Tell how a change set stands: files by state, rate, the first errors; or what a dry run found."""
+    return JSONResponse(plain(await _document(request.app.state.context, id)))
+
+
+@router.get(
+    f"{PATH}/{{id}}/files",
+    dependencies=editors,
+    responses=answers(
+        {
+            "files": [{"file": "N20221215S0001.fits", "state": "changed", "edit": 77, "error": None}],
+            "after": None,
+        }
+    )
+    | failures(UnknownChangeSet),
+)
+async def files(
+    request: Request,
+    id: _Id,
+    state: Annotated[list[FileState] | None, Query(description="Only files in these states.")] = None,
+    after: Annotated[int, Query(ge=0, lt=1 << 63, description="From the answer before.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=service.MOST_FILES)] = 100,
+) -> JSONResponse:
+    """List the files of a change set, each with its state, its edit, and why it was not changed."""
+    context: Context = request.app.state.context
+    async with context.database.begin() as connection:
+        found, more = await service.files(connection, id, state or (), after=after, count=limit)
+    return JSONResponse({"files": found, "after": more})
+
+
+@router.post(
+    f"{PATH}/{{id}}/{{action}}",
+    dependencies=editors,
+    status_code=HTTPStatus.ACCEPTED,
+    responses=answers({"order": 4712}, status=202) | failures(UnknownChangeSet, ChangeSetBusy),
+)
+async def act(request: Request, id: _Id, action: Action) -> JSONResponse:
+    """Stop a change set, resume it, or take back what it changed; answer with the work order."""
+    context: Context = request.app.state.context
+    async with context.database.begin() as connection:
+        order = await service.ask_to(connection, id, action, actor=principal_of(request).name)
+    return JSONResponse({"order": order}, HTTPStatus.ACCEPTED)
+
+
+async def _document(context: Context, change_set: int) -> dict[str, Any]:
+    async with context.database.begin() as connection:
+        return await service.document(connection, change_set)
