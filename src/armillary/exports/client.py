@@ -37,7 +37,9 @@ def _certificates() -> ssl.SSLContext:
 class Peer:
     """A destination for the time of one export."""
 
-    def __init__(self, destination: DestinationSettings, settings: ExportSettings, http: httpx.AsyncClient):
+    def __init__(
+        self, destination: DestinationSettings, settings: ExportSettings, http: httpx.AsyncClient
+    ) -> None:
         self._url = destination.url.rstrip("/")
         self._destination, self._settings, self._http = destination, settings, http
 

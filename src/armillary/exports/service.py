@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.access.models import OPERATOR
 from armillary.archive.listing import Lister
 from armillary.archive.names import science_priority
-from armillary.archive.selection import parse
+from armillary.archive.selection import Selection, parse
 from armillary.archive.selection.models import Flag
 from armillary.archive.service import versions_by_id
 from armillary.base.work import NewOrder, submit
@@ -93,7 +93,7 @@ async def queue_selection(
     return order_ids
 
 
-def selection_of(context: Context, segments: Sequence[str]) -> Any:
+def selection_of(context: Context, segments: Sequence[str]) -> Selection:
     """Return what segments of the selection grammar select.
 
     Raises
