@@ -19,7 +19,9 @@ from armillary.archive.cones import Cone, in_cone
 from armillary.archive.cursors import after_row, read_cursor, write_cursor
 from armillary.archive.models import QaState
 from armillary.archive.names import storable
+from armillary.archive.selection import Selection, parse
 from armillary.archive.selection.conditions import begins_with
+from armillary.archive.selection.conditions import conditions as selected
 from armillary.archive.tables import FRAME_COLUMNS, few, file, frame, keywords_with, version
 from armillary.base.database import AnyRow
 from armillary.errors import BadRequest
@@ -86,6 +88,7 @@ class Criteria:
     exposure_max_s: float | None = None
     cone: Cone | None = None
     keywords: tuple[KeywordPredicate, ...] = field(default=())
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,17 @@ class Page:
 
     frames: list[dict[str, Any]]
     cursor: str | None
+
+
+def read_selection(text: str, *, today: date, summit: bool) -> Selection:
+    """Return the selection that is written as in a path of Gemini's lists, the slashes between included.
+
+    Raises
+    ------
+    BadSelection
+        If a part of it cannot be understood; nothing is left out.
+    """
+    return parse(text.split("/"), today=today, summit=summit)
 
 
 def criteria_of(
@@ -157,7 +171,7 @@ async def search(
     Positions are shown to, and searched for, only those who may see them.
     """
     limit = max(1, min(limit, MAX_PAGE))
-    wanted = tuple(_conditions(criteria, viewer, today))
+    wanted = tuple(conditions(criteria, viewer, today))
     after = read_cursor(cursor) if cursor else None
     begun = (*wanted, after_row(*after)) if after else wanted
     rows = list((await connection.execute(_select(begun, viewer, today, limit + 1))).all())
@@ -179,7 +193,7 @@ def _select(
     """
     chosen = (
         sa.select(frame.c.file_id, frame.c.started_at)
-        .select_from(_source(wanted))
+        .select_from(source(wanted))
         .where(*wanted)
         .order_by(frame.c.started_at.desc().nulls_last(), frame.c.file_id.desc())
         .limit(few(limit))
@@ -194,10 +208,13 @@ def _select(
     return query.order_by(chosen.c.started_at.desc().nulls_last(), chosen.c.file_id.desc())
 
 
-def _source(wanted: Sequence[sa.ColumnElement[bool]]) -> sa.FromClause:
+def source(wanted: Sequence[sa.ColumnElement[bool]]) -> sa.FromClause:
     """Return the tables that conditions speak of, joined to ``frame``."""
     named = sa.select(frame.c.file_id).where(*wanted).get_final_froms()
-    return frame.join(file, file.c.id == frame.c.file_id) if file in named else frame
+    joined: sa.FromClause = frame
+    if file in named:
+        joined = joined.join(file, file.c.id == frame.c.file_id)
+    return joined.join(version, version.c.id == frame.c.version_id) if version in named else joined
 
 
 def _columns(viewer: Principal, today: date) -> list[sa.ColumnElement[Any]]:
@@ -213,7 +230,8 @@ def _columns(viewer: Principal, today: date) -> list[sa.ColumnElement[Any]]:
     return columns
 
 
-def _conditions(criteria: Criteria, viewer: Principal, today: date) -> Iterator[sa.ColumnElement[bool]]:
+def conditions(criteria: Criteria, viewer: Principal, today: date) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield the conditions under which a frame fits, for somebody who may know so much."""
     if criteria.name is not None:
         yield from _name_condition(criteria.name)
     for name in TEXTS[1:]:
@@ -222,6 +240,8 @@ def _conditions(criteria: Criteria, viewer: Principal, today: date) -> Iterator[
     if criteria.object is not None:
         yield embargo.coordinates_visible(viewer, today)
     yield from _ranges(criteria)
+    if criteria.selection is not None:
+        yield from selected(criteria.selection, viewer, today)
     if criteria.cone is not None:
         yield in_cone(criteria.cone)
         yield embargo.coordinates_visible(viewer, today)

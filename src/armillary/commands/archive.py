@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from armillary.access.models import OPERATOR
 from armillary.archive import bulk, search
 from armillary.archive import service as archive
 from armillary.archive.errors import FileNotFound
-from armillary.archive.search import Criteria, Page, criteria_of
+from armillary.archive.search import Criteria, Page, criteria_of, read_selection
 from armillary.archive.verification import Finding, verify_files
 from armillary.commands.tables import print_pairs, print_table, size
 from armillary.commands.terminal import (
@@ -25,6 +26,7 @@ from armillary.commands.terminal import (
     err,
     escape,
     is_up,
+    only_text,
     out,
     print_json,
     run,
@@ -121,6 +123,9 @@ def search_command(
     exposure_min: Annotated[float | None, typer.Option(help="Seconds.")] = None,
     exposure_max: Annotated[float | None, typer.Option(help="Seconds.")] = None,
     cone: Annotated[str | None, typer.Option(help="RA,DEC,RADIUS in degrees.")] = None,
+    select: Annotated[
+        str | None, typer.Option(help="Selection as in the paths of lists: GMOS-N/20260101/Pass.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=search.MAX_PAGE)] = 100,
     cursor: Annotated[str | None, typer.Option(help="Where a former page ended.")] = None,
     as_json: JsonOption = False,
@@ -147,8 +152,11 @@ def search_command(
 
     async def action(context: Context) -> Page:
         criteria = criteria_of(given, cone=cone, keywords=keywords)
+        today, summit = context.clock.now().date(), context.settings.archive.summit
+        if select is not None:
+            chosen = read_selection(only_text(select), today=today, summit=summit)
+            criteria = replace(criteria, selection=chosen)
         async with context.database.begin() as connection:
-            today = context.clock.now().date()
             return await search.search(
                 connection, criteria, OPERATOR, today=today, limit=limit, cursor=cursor
             )

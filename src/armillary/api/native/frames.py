@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
-from armillary.api.native.routing import FAILURES, Word, anybody
+from armillary.api.native.routing import Word, answers, anybody, failures, storable_words
 from armillary.api.policy import principal_of
 from armillary.archive import search as frames
-from armillary.archive.search import Criteria, criteria_of
+from armillary.archive.cursors import BadCursor
+from armillary.archive.search import BadPredicate, Criteria, criteria_of, read_selection
+from armillary.archive.selection import MalformedSelector, UnknownSelector
+from armillary.archive.totals import Asked, total_of
 from armillary.context import Context
+from armillary.errors import BadRequest
 
 router = APIRouter()
 
 
-@router.get("/v1/frames", dependencies=anybody, responses=FAILURES)
+_FRAME = {
+    "name": "N20260101S0001.fits",
+    "instrument": "GMOS-N",
+    "night": "2026-01-01",
+    "started_at": "2026-01-01T05:00:00Z",
+    "exposure_s": 30.0,
+    "qa_state": "Pass",
+    "visible": True,
+}
+
+
+@router.get(
+    "/v1/frames",
+    dependencies=anybody,
+    responses=answers({"frames": [_FRAME], "cursor": None, "total": 1, "total_is": "exact"})
+    | failures(BadRequest, BadCursor, BadPredicate, UnknownSelector, MalformedSelector),
+)
 async def search(
     request: Request,
     name: Word = None,
@@ -38,10 +59,21 @@ async def search(
     exposure_max_s: Annotated[float | None, Query(allow_inf_nan=False)] = None,
     cone: Annotated[str | None, Query(description="RA,DEC,RADIUS in degrees")] = None,
     keyword: Annotated[list[str] | None, Query(description="KEYWORD=VALUE and its kin")] = None,
+    selection: Annotated[
+        str | None,
+        Query(max_length=2000, description="As in the paths of /jsonsummary: GMOS-N/20260101/Pass"),
+    ] = None,
+    total: Annotated[
+        Asked, Query(description="Whether to tell how many there are, and how surely")
+    ] = Asked.NONE,
     limit: Annotated[int, Query(ge=1, le=frames.MAX_PAGE)] = 100,
     cursor: Word = None,
 ) -> JSONResponse:
-    """Find frames, newest first; ``cursor`` in the answer leads to the next page."""
+    """Find frames, newest first; `cursor` in the answer leads to the next page.
+
+    All criteria have to hold. `total_is` says whether `total` was counted or estimated: a count that takes too
+    long becomes an estimate.
+    """
     context: Context = request.app.state.context
     given = Criteria(
         name=name,
@@ -62,9 +94,16 @@ async def search(
         exposure_max_s=exposure_max_s,
     )
     criteria = criteria_of(given, cone=cone, keywords=keyword)
-    today = context.clock.now().date()
+    today, viewer = context.clock.now().date(), principal_of(request)
+    if selection is not None:
+        storable_words(selection)
+        summit = context.settings.archive.summit
+        criteria = replace(criteria, selection=read_selection(selection, today=today, summit=summit))
     async with context.database.begin() as connection:
-        page = await frames.search(
-            connection, criteria, principal_of(request), today=today, limit=limit, cursor=cursor
-        )
-    return JSONResponse({"frames": [frames.to_json(one) for one in page.frames], "cursor": page.cursor})
+        page = await frames.search(connection, criteria, viewer, today=today, limit=limit, cursor=cursor)
+        body: dict[str, Any] = {"frames": [frames.to_json(one) for one in page.frames], "cursor": page.cursor}
+        if total is not Asked.NONE:
+            exact = total is Asked.EXACT
+            found = await total_of(connection, criteria, viewer, today=today, exact=exact)
+            body |= {"total": found.total, "total_is": str(found.total_is)}
+    return JSONResponse(body)

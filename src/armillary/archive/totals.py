@@ -1,0 +1,108 @@
+"""How many frames there are of which a page is shown: counted, or estimated, and which of the two is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ClauseElement, Executable
+
+from armillary.access.models import Principal
+from armillary.archive.search import Criteria, conditions, source
+from armillary.archive.selection.models import InCone
+from armillary.archive.tables import few, frame
+
+MOST_COUNTED = 1_000_000
+PATIENCE_MS = 2000
+CANCELLED = "57014"
+
+
+class Asked(StrEnum):
+    """What somebody wants to know of the total."""
+
+    NONE = "none"
+    ESTIMATE = "estimate"
+    EXACT = "exact"
+
+
+class TotalIs(StrEnum):
+    """What the number is that was found out."""
+
+    EXACT = "exact"
+    ESTIMATE = "estimate"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A number of frames and what it is worth."""
+
+    total: int
+    total_is: TotalIs
+
+
+class _Explained(Executable, ClauseElement):
+    """The plan of a query instead of its rows."""
+
+    inherit_cache = False
+
+    def __init__(self, query: sa.Select[Any]) -> None:
+        self.query = query
+
+
+@compiles(_Explained)
+def _explain(element: _Explained, compiler: Any, **options: Any) -> str:
+    return "EXPLAIN (FORMAT JSON) " + str(compiler.process(element.query, **options))
+
+
+async def total_of(
+    connection: AsyncConnection,
+    criteria: Criteria,
+    viewer: Principal,
+    *,
+    today: date,
+    exact: bool,
+    most: int = MOST_COUNTED,
+    patience_ms: int = PATIENCE_MS,
+) -> Total:
+    """Return how many frames fit, those left out of which the viewer may not know that they do.
+
+    A count that would exceed ``most`` frames or ``patience_ms`` is given up for an estimate; it is the last
+    statement of its transaction. Of circles nobody can estimate anything, so they are counted.
+    """
+    wanted = tuple(conditions(criteria, viewer, today))
+    query = sa.select(frame.c.file_id).select_from(source(wanted)).where(*wanted)
+    counted = None
+    if exact or _in_circle(criteria):
+        counted = await _counted(connection, query.limit(few(most + 1)), patience_ms)
+        if counted is not None and counted <= most:
+            return Total(counted, TotalIs.EXACT)
+    return Total(max(await _estimated(connection, query), counted or 0), TotalIs.ESTIMATE)
+
+
+def _in_circle(criteria: Criteria) -> bool:
+    terms = criteria.selection.terms if criteria.selection else ()
+    return criteria.cone is not None or any(isinstance(term, InCone) for term in terms)
+
+
+async def _counted(connection: AsyncConnection, query: sa.Select[Any], patience_ms: int) -> int | None:
+    """Return the number of rows, or None if counting takes too long."""
+    patience = sa.func.set_config("statement_timeout", str(patience_ms), True)
+    try:
+        async with connection.begin_nested():
+            await connection.execute(sa.select(patience))
+            return int(await connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0)
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != CANCELLED:
+            raise
+        return None
+
+
+async def _estimated(connection: AsyncConnection, query: sa.Select[Any]) -> int:
+    """Return how many rows the planner expects."""
+    (plan,) = await connection.scalar(_Explained(query))
+    return int(plan["Plan"]["Plan Rows"])

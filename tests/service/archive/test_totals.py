@@ -1,0 +1,65 @@
+"""A total is counted as long as that is cheap, and otherwise says that it is an estimate."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from armillary.access.models import ANYBODY, OPERATOR
+from armillary.archive.cones import Cone
+from armillary.archive.search import Criteria
+from armillary.archive.totals import Total, TotalIs, total_of
+from tests.support.archive import Archive, put
+
+FRAMES = 30
+MANY = """
+WITH more AS (INSERT INTO file (name) SELECT 'more' || n FROM generate_series(1, 50000) AS n RETURNING id)
+INSERT INTO frame (file_id, version_id, details, keywords) SELECT id, -id, '{}', '{}' FROM more
+"""
+
+
+async def total(archive: Archive, criteria: Criteria, *, exact: bool = True, **options: Any) -> Total:
+    today = archive.context.clock.now().date()
+    viewer = options.pop("viewer", OPERATOR)
+    async with archive.context.database.begin() as connection:
+        return await total_of(connection, criteria, viewer, today=today, exact=exact, **options)
+
+
+async def a_night(archive: Archive) -> None:
+    await archive.ingest(*(put(archive.directory / f"{number}.fits") for number in range(FRAMES)))
+
+
+async def test_a_count_is_exact_up_to_its_limit(archive: Archive) -> None:
+    await a_night(archive)
+    assert await total(archive, Criteria()) == Total(FRAMES, TotalIs.EXACT)
+    assert await total(archive, Criteria(name="1*")) == Total(11, TotalIs.EXACT)
+    assert await total(archive, Criteria(), most=FRAMES) == Total(FRAMES, TotalIs.EXACT)
+    given_up = await total(archive, Criteria(), most=FRAMES - 1)
+    assert given_up.total_is == TotalIs.ESTIMATE
+    assert given_up.total >= FRAMES
+
+
+async def test_a_count_that_takes_too_long_becomes_an_estimate(archive: Archive) -> None:
+    await a_night(archive)
+    async with archive.context.database.begin() as connection:
+        await connection.exec_driver_sql(MANY)
+    await archive.context.database.refresh("frame")
+    began = time.monotonic()
+    found = await total(archive, Criteria(), patience_ms=1)
+    assert found.total_is == TotalIs.ESTIMATE
+    assert abs(found.total - 50_000) < 5000
+    assert time.monotonic() - began < 5
+    assert (await total(archive, Criteria())).total == 50_000 + FRAMES
+
+
+async def test_an_estimate_is_that_of_the_planner(archive: Archive) -> None:
+    await a_night(archive)
+    await archive.context.database.refresh("frame", "file", "version")
+    assert await total(archive, Criteria(), exact=False) == Total(FRAMES, TotalIs.ESTIMATE)
+
+
+async def test_circles_are_counted_since_nobody_can_estimate_them(archive: Archive) -> None:
+    await a_night(archive)
+    for viewer in (OPERATOR, ANYBODY):
+        around = Criteria(cone=Cone(10.0, 20.0, 0.1))
+        assert (await total(archive, around, exact=False, viewer=viewer)).total_is == TotalIs.EXACT
