@@ -1,4 +1,4 @@
-"""Searches are served by indexes at any size: whatever the planner knows of the tables, and prepared or not."""
+"""Searches and lists are served by indexes at any size, whatever the planner knows, prepared or not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from armillary.access.models import ANYBODY, OPERATOR, Grants, Principal
 from armillary.archive import search
 from armillary.archive.cones import Cone, in_cone
 from armillary.archive.cursors import write_cursor
+from armillary.archive.listing import Lister
 from armillary.archive.search import Criteria
+from armillary.archive.selection import parse
 from armillary.archive.tables import frame
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.demo.filling import fill
@@ -98,6 +100,35 @@ async def test_hot_searches_read_few_blocks_by_their_index(
     assert plan.buffers <= 2500, plan
     # Who knows nothing of the tables may take the entries of a whole site for few.
     assert blind or plan.fetched_rows <= 1000, plan
+
+
+LISTS = {
+    "canonical/20230510": "frame_latest",
+    "canonical/night=20230510": "frame_by_night",
+    "present/GN-2023A-Q-150-1": "frame_by_observation",
+    "canonical/progid=GN-2023A-Q-150": "frame_by_program",
+    "filename=N20230510Y0003.fits": "file_name_unique",
+    "filepre=N2023051": "file_name_unique",
+    "ra=200/dec=-30/sr=0.5": "frame_by_position",
+    "canonical": "file_name_unique",
+}
+
+
+@pytest.mark.parametrize("viewer", [ANYBODY, PI], ids=["anybody", "pi"])
+@pytest.mark.parametrize("generic", [False, True], ids=["planned", "prepared"])
+@pytest.mark.parametrize("path", LISTS)
+async def test_lists_end_early_or_begin_at_an_index(
+    postgres: EmbeddedServer, large: Archive, path: str, generic: bool, viewer: Principal
+) -> None:
+    lister = Lister(viewer, TODAY, large.context.settings.archive)
+    async with large.context.database.begin() as connection:
+        heard: Any = Overheard(connection)
+        found = await lister.frames(heard, parse(path.split("/"), today=TODAY))
+    plan = await explained(postgres, large, heard.statements[0], generic=generic, blind=False)
+    assert LISTS[path] in plan.indexes, plan
+    assert not plan.scanned & {"frame", "version"}, plan
+    assert plan.sorted_rows <= 2500, plan
+    assert plan.buffers <= 25 * max(500, len(found.rows)), plan
 
 
 async def test_walking_by_cursors_meets_every_frame_once_and_those_without_a_date_last(
