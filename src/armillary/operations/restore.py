@@ -234,6 +234,7 @@ class Run:
 
     async def _adapt(self, database: Database) -> None:
         async with database.begin() as connection:
+            await store.begin_generation(connection)
             for root in self._manifest["roots"]:
                 if root["copied"]:
                     path = self._below(self._target, root["name"])

@@ -234,3 +234,13 @@ async def thin(connection: AsyncConnection, *, before: datetime, after_id: int, 
 async def replaced(connection: AsyncConnection, ids: Sequence[int], *, before: datetime) -> set[int]:
     """Return which of the versions were replaced before an instant."""
     return {row.id for row in await rows(connection, REPLACED, before, list(ids))}
+
+
+async def begin_generation(connection: AsyncConnection) -> None:
+    """Let the feed of changes begin a new generation: the transaction ids of this server are others.
+
+    That they are lower is noticed anyhow, but those of a small archive may happen to be higher, and clients may
+    know changes that were made after the backup.
+    """
+    query = "INSERT INTO change_generation (number) SELECT max(number) + 1 FROM change_generation"
+    await connection.exec_driver_sql(query)

@@ -364,6 +364,22 @@ async def test_an_embedded_database_comes_back_in_the_new_directory(night: Archi
         await same(night, before, Archive(context, night.directory))
 
 
+async def test_the_feed_of_changes_begins_anew(night: Archive) -> None:
+    """A client may know changes that were made after the backup, under numbers that are used again."""
+    query = "SELECT max(number), (SELECT max(generation) FROM change) FROM change_generation"
+
+    async def generations(archive: Archive) -> tuple[int, int]:
+        async with archive.context.database.begin() as connection:
+            return tuple((await connection.exec_driver_sql(query)).one())
+
+    assert await generations(night) == (1, 1)
+    await make(night)
+    async with restored(night) as copy:
+        assert await generations(copy) == (2, 1)
+        await copy.set("plain.fits", FILTER="g")
+        assert await generations(copy) == (2, 2)
+
+
 async def test_a_database_that_holds_tables_is_not_restored_into(night: Archive) -> None:
     await make(night)
     async with empty_database(night) as settings:
