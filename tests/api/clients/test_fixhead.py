@@ -8,7 +8,9 @@ with ``-y``. Values of keywords are always strings. Of a reply it reads the stat
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from armillary.access.models import Scope
 from tests.api.clients.wire import Reply, Wire, requests_get, requests_post_json
 from tests.api.conftest import Maker
+from tests.support.night import gemini_file, write_as
 from tests.support.running import COOKIE, WAIT_S, Running
 
 NO_COOKIE = (
@@ -154,3 +157,17 @@ def test_a_missing_or_wrong_cookie_is_a_403_before_anything_else(server: Running
         assert (reply.headers["cache-control"], reply.headers["expired"]) == ("no-cache", "-1")
         # The connection goes on, as a session of requests expects.
         assert requests_get(wire, "/jsonfilenames/present/obsid=GN-1999A-Q-1-1").body == b"[]"
+
+
+def test_odd_names_are_listed_changed_and_echoed(server: Running, fixhead: FixHead, tmp_path: Path) -> None:
+    names = ["odd päth \u2603.fits", "odd 'quo\"te\\.fits", "odd 50%25&#?.fits"]
+    observation = "GN-2026A-Q-302-1"
+    for number, name in enumerate(names):
+        content = gemini_file(OBSID=observation, DATALAB=f"{observation}-{number:03d}")
+        server.ingest(write_as(tmp_path / name, content))
+    found = fixhead.files_of(observation)
+    assert sorted(found) == sorted(names)
+    reply = fixhead.change(found, {"qa_state": "fail"})
+    assert reply.body == json.dumps([{"result": True, "id": name} for name in found]).encode()
+    assert [item["file"] for item in fixhead.landed(reply)] == found
+    assert {item["state"] for item in fixhead.landed(reply)} == {"completed"}
