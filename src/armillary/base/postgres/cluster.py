@@ -34,6 +34,7 @@ fsync = on
 full_page_writes = on
 synchronous_commit = on
 jit = off
+random_page_cost = 1.1
 timezone = 'UTC'
 log_timezone = 'UTC'
 autovacuum_naptime = 15s
