@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-import os
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,51 +9,79 @@ import typer
 
 from armillary.archive import service as archive
 from armillary.base.work import Outcome
+from armillary.commands.change_sets import change_line, edit_many
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,
     FileArgument,
     JsonOption,
     escape,
+    fail,
+    guarded,
     is_up,
     only_text,
     out,
     print_json,
     run,
 )
+from armillary.commands.words import WhyOption, YesOption, parse_extension, parse_setting, user_name
 from armillary.commands.work import finish, finish_all
 from armillary.context import Context
+from armillary.edits.changesets.models import Wanted
 from armillary.edits.errors import ItemRefused
 from armillary.edits.history import History, diff, history_of
 from armillary.edits.models import Origin
 from armillary.edits.revert import submit_revert
 from armillary.edits.service import accept_one
-from armillary.errors import BadRequest
-
-WhyOption = Annotated[str, typer.Option(help="Reason, kept with the edit.", callback=only_text)]
-_NUMBER = re.compile(r"(?![-+]?0[0-9])[-+0-9.eE]+")
-_SETTING = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=(.*)", re.DOTALL)
 
 
 def edit(
-    file: FileArgument,
-    settings: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="Cards to set.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE KEY=VALUE...", help="The file, unless --where says which; cards."),
+    ],
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="Edit all files of a selection, as GMOS-N/20221215.")
+    ] = None,
+    keyword: Annotated[
+        list[str] | None, typer.Option("--keyword", help="Only files of which EXPTIME>10 or the like holds.")
+    ] = None,
     data: DataOption = DEFAULT_DATA,
     why: WhyOption = "",
     extension: Annotated[str | None, typer.Option("--ext", help="HDU by index or EXTNAME.")] = None,
     reject_new: Annotated[
         bool, typer.Option("--reject-new", help="Refuse keywords that are not there.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what --where would change.")] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Change header cards of a file; numbers, T and F are taken as such, quote a value to keep it text."""
+    """Change header cards of a file, or of all files of a selection.
+
+    Numbers, T and F are taken as such; quote a value to keep it text.
+    """
+    origin = Origin(user_name(), "command line", why)
+    if where or keyword:
+        wanted = Wanted(
+            values={"generic": [list(pair) for pair in guarded(lambda: [*map(parse_setting, words)])]},
+            selection=tuple(map(only_text, where or ())),
+            keywords=tuple(map(only_text, keyword or ())),
+            reject_new=reject_new,
+            extension=parse_extension(extension),
+        )
+        edit_many(data, wanted, origin, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    if dry_run:
+        fail("--dry-run goes with --where")
+    if len(words) < 2:
+        fail("name a file and its cards: armillary edit FILE KEY=VALUE")
+    file, settings = only_text(words[0]), words[1:]
 
     async def action(context: Context) -> dict[str, Any]:
         pairs = [list(parse_setting(text)) for text in settings]
         options: dict[str, Any] = {"reject_new": reject_new}
         if extension is not None:
-            options["extension"] = int(extension) if extension.isdigit() else extension
-        origin = Origin(user_name(), "command line", why)
+            options["extension"] = parse_extension(extension)
         try:
             accepted = await accept_one(context, {"generic": pairs}, file, origin, **options)
         except ItemRefused as error:
@@ -65,35 +89,6 @@ def edit(
         return await _ended(context, data, file, accepted.order_ids[0])
 
     _print_outcome(run(data, action), as_json=as_json)
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """Read ``KEY=VALUE``: an integer, a float, T or F, a quoted or bare text, nothing for undefined.
-
-    What begins with needless zeros is text: a number would lose them.
-    """
-    found = _SETTING.fullmatch(only_text(text))
-    if not found:
-        raise BadRequest(f"'{text}' is no setting: write KEY=VALUE.")
-    key, value = found[1], found[2].strip()
-    if value in ("T", "F"):
-        return key, value == "T"
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return key, value[1:-1]
-    for kind in (int, float) if _NUMBER.fullmatch(value) else ():
-        try:
-            return key, kind(value)
-        except ValueError:
-            continue
-    return key, value or None
-
-
-def user_name() -> str:
-    """Return who runs the command; an account may have no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.geteuid()}"
 
 
 async def _ended(context: Context, data: Path, file: str, order: int) -> dict[str, Any]:
@@ -113,7 +108,7 @@ def _print_outcome(value: dict[str, Any], *, as_json: bool) -> None:
     if not value.get("changed"):
         out.print("nothing to change: every card already says so")
     for change in value.get("changes", []):
-        out.print(escape(_change(change)))
+        out.print(escape(change_line(change)))
 
 
 def history(file: FileArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
@@ -142,7 +137,7 @@ def _print_version(row: dict[str, Any]) -> None:
         why = f": {one['why']}" if one["why"] else ""
         out.print(escape(f"  edit {one['id']} by {one['who']}{reverts}{why}"))
         for change in one["changes"]:
-            out.print(escape(f"    {_change(change)}"))
+            out.print(escape(f"    {change_line(change)}"))
 
 
 def _row(past: History, number: int, version: Any) -> dict[str, Any]:
@@ -159,13 +154,6 @@ def _row(past: History, number: int, version: Any) -> dict[str, Any]:
             for e in edits
         ],
     }
-
-
-def _change(change: dict[str, Any]) -> str:
-    where = f"[{change['extension']}] " if change["extension"] else ""
-    old = "(new)" if change["created"] else json.dumps(change["old"])
-    new = "(removed)" if change.get("new_raw") == "" else json.dumps(change["new"])
-    return f"{where}{change['keyword']}: {old} -> {new}"
 
 
 def diff_command(

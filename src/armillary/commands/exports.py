@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from armillary.commands.edits import user_name
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,
@@ -21,6 +20,7 @@ from armillary.commands.terminal import (
     print_json,
     run,
 )
+from armillary.commands.words import user_name
 from armillary.commands.work import finish_all
 from armillary.context import Context
 from armillary.exports import service

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from armillary.archive.search import Criteria, criteria_of
-from armillary.commands.edits import parse_setting
+from armillary.commands.words import parse_setting
 from armillary.errors import BadRequest
 
 
