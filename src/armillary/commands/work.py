@@ -11,9 +11,10 @@ from armillary.context import Context
 from armillary.edits.changesets.tasks import KINDS as CHANGE_SET_KINDS
 from armillary.edits.tasks import KINDS as EDIT_KINDS
 from armillary.exports.tasks import KINDS as EXPORT_KINDS
+from armillary.operations.orders import KINDS as ORDER_KINDS
 
 LOOK_S = 0.25
-KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *CHANGE_SET_KINDS, *EXPORT_KINDS)
+KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *CHANGE_SET_KINDS, *EXPORT_KINDS, *ORDER_KINDS)
 
 
 async def finish(

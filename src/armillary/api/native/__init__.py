@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from armillary.api.native import about, changes, changesets, edits, exports, files, frames, pictures, status
+from armillary.api.native import (
+    about,
+    changes,
+    changesets,
+    edits,
+    exports,
+    files,
+    frames,
+    orders,
+    pictures,
+    status,
+)
 
 router = APIRouter()
-for _part in (about, changes, changesets, edits, exports, files, frames, pictures, status):
+for _part in (about, changes, changesets, edits, exports, files, frames, orders, pictures, status):
     router.include_router(_part.router)

@@ -1,0 +1,242 @@
+"""Work orders: what waits, runs and ended; watching them; taking them back, or trying them again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from armillary.access.models import Scope
+from armillary.api.native import streams
+from armillary.api.native.routing import (
+    REFUSALS,
+    Documented,
+    Word,
+    answers,
+    auditors,
+    failures,
+    operators,
+    plain,
+    storable_words,
+)
+from armillary.api.native.streams import Event, stream
+from armillary.api.policy import principal_of
+from armillary.archive.service import logical_name
+from armillary.base.work import State, wait_for
+from armillary.base.work.queries import OrderView, Standing, list_orders
+from armillary.base.work.watching import watch_all, watch_order
+from armillary.context import Context
+from armillary.operations import orders as service
+from armillary.operations.orders import NotCancellable, NotRetryable, OrderNotFound
+
+router = APIRouter()
+PATIENCE_S, MAX_WAIT_S, MAX_PAGE = 10.0, 60.0, 1000
+CONTAINERS = ("", ".bz2", ".gz")
+Id = Annotated[int, Path(ge=1, lt=1 << 63)]
+_ORDER = {
+    "id": 31,
+    "kind": "update_headers",
+    "state": "Completed",
+    "file": "N20260101S0001.fits",
+    "key": "1:20260101/N20260101S0001.fits",
+    "priority": 0,
+    "attempts": 1,
+    "max_attempts": None,
+    "error": None,
+    "actor": "observer",
+    "batch": None,
+    "request": "c6fe19b3-b461-447d-b243-049bfce50845",
+    "item": 0,
+    "not_before": "2026-01-01T05:00:00Z",
+    "added": "2026-01-01T05:00:00Z",
+    "started": "2026-01-01T05:00:00Z",
+    "finished": "2026-01-01T05:00:01Z",
+    "expires": "2026-01-08T05:00:01Z",
+    "args": {"name": "N20260101S0001.fits"},
+    "response": {"ok": True, "error": "", "value": {"changed": True}},
+    "worker": None,
+}
+_STANDING = 'id: 31\nevent: Started\ndata: {"id": 31, "kind": "update_headers", "state": "Started"}\n\n'
+
+_EVENTS: Documented = {
+    200: {"description": "OK", "content": {streams.MEDIA_TYPE: {"example": _STANDING}}},
+}
+
+
+@router.get(
+    "/v1/orders",
+    dependencies=operators,
+    responses=answers({"orders": [_ORDER], "cursor": None}) | failures(*REFUSALS),
+)
+async def orders(
+    request: Request,
+    state: State | None = None,
+    kind: Word = None,
+    file: Word = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+    cursor: Annotated[int | None, Query(ge=1, lt=1 << 63)] = None,
+) -> JSONResponse:
+    """List work orders, newest first, those that ended as long as they are kept; `file` is a logical name."""
+    context: Context = request.app.state.context
+    storable_words(kind, file)
+    names = None if file is None else [logical_name(file) + suffix for suffix in CONTAINERS]
+    async with context.database.begin() as connection:
+        found = await list_orders(
+            connection, state=state, kind=kind, names=names, before=cursor, limit=limit + 1
+        )
+    shown = [_to_json(one) for one in found[:limit]]
+    more = shown[-1]["id"] if len(found) > limit else None
+    return JSONResponse({"orders": shown, "cursor": more}, headers={"Cache-Control": "no-store"})
+
+
+@router.get(
+    "/v1/orders/events",
+    dependencies=operators,
+    response_class=Response,
+    responses=_EVENTS | failures(*REFUSALS),
+)
+async def events(request: Request, kind: Word = None) -> Response:
+    """Watch all work as server-sent events: what is unfinished now, then every change that is seen.
+
+    A client that comes again is told anew what is unfinished. States that last less than half a second may be
+    skipped, ends are not.
+    """
+    context: Context = request.app.state.context
+    watched = watch_all(context.database, context.bus)
+    return stream(request, _events(watched, kind), first_id="0")
+
+
+@router.get(
+    "/v1/orders/{order_id}",
+    dependencies=auditors,
+    responses=answers(_ORDER) | failures(OrderNotFound, *REFUSALS),
+)
+async def order(
+    request: Request,
+    order_id: Id,
+    wait: Annotated[
+        float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Seconds to wait for the end.")
+    ] = 0,
+) -> JSONResponse:
+    """Tell how a work order stands, after waiting for its end if asked.
+
+    Arguments and response are for tokens that may read everything: they may tell a position.
+    """
+    found = await _find(request, order_id)
+    context: Context = request.app.state.context
+    if wait and found.finished is None:
+        await wait_for(context.database, context.bus, [order_id], wait)
+        found = await _find(request, order_id)
+    shown = _to_json(found)
+    if not principal_of(request).may(Scope.READ):
+        shown |= {"args": None, "response": None}
+    return JSONResponse(shown, headers={"Cache-Control": "no-store"})
+
+
+@router.get(
+    "/v1/orders/{order_id}/events",
+    dependencies=auditors,
+    response_class=Response,
+    responses=_EVENTS | failures(OrderNotFound, *REFUSALS),
+)
+async def order_events(request: Request, order_id: Id) -> Response:
+    """Watch one work order as server-sent events until it has ended; then the stream ends, too."""
+    await _find(request, order_id)
+    context: Context = request.app.state.context
+    watched = watch_order(context.database, context.bus, order_id)
+    return stream(request, _events(watched, None), first_id=str(order_id))
+
+
+@router.post(
+    "/v1/orders/{order_id}/cancel",
+    dependencies=operators,
+    responses=answers({"order": 31, "state": "Failed"})
+    | answers({"order": 32}, status=202)
+    | failures(OrderNotFound, NotCancellable, *REFUSALS),
+)
+async def cancel(request: Request, order_id: Id) -> JSONResponse:
+    """Take an order out of the queue before it begins; one that has begun is refused.
+
+    A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
+    """
+    return await _asked(request, service.CANCEL, order_id)
+
+
+@router.post(
+    "/v1/orders/{order_id}/retry",
+    dependencies=operators,
+    responses=answers({"order": 33})
+    | answers({"order": 32}, status=202)
+    | failures(OrderNotFound, NotRetryable, *REFUSALS),
+)
+async def retry(request: Request, order_id: Id) -> JSONResponse:
+    """Queue a failed order once more, under a new number; let one that waits for its time run now.
+
+    A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
+    """
+    return await _asked(request, service.RETRY, order_id)
+
+
+async def _asked(request: Request, kind: str, order_id: int) -> JSONResponse:
+    context: Context = request.app.state.context
+    async with context.database.begin() as connection:
+        address = request.client.host if request.client else ""
+        actor = principal_of(request).name
+        asking = await service.ask(connection, kind, order_id, actor=actor, address=address)
+    ended = (await wait_for(context.database, context.bus, [asking], PATIENCE_S)).get(asking)
+    if ended is None:
+        headers = {"Location": f"/v1/orders/{asking}"}
+        return JSONResponse({"order": asking}, HTTPStatus.ACCEPTED, headers)
+    if not ended.response.ok:
+        raise (NotCancellable if kind == service.CANCEL else NotRetryable)(ended.response.error)
+    return JSONResponse(ended.response.value)
+
+
+async def _find(request: Request, order_id: int) -> OrderView:
+    context: Context = request.app.state.context
+    async with context.database.begin() as connection:
+        return await service.find(connection, order_id)
+
+
+async def _events(
+    watched: AsyncGenerator[list[Standing], None], kind: str | None
+) -> AsyncGenerator[Iterable[Event], None]:
+    async with aclosing(watched):
+        async for changed in watched:
+            wanted = (one for one in changed if kind is None or one.kind == kind)
+            yield [(str(one.id), str(one.state), dataclasses.asdict(one)) for one in wanted]
+
+
+def _to_json(one: OrderView) -> dict[str, Any]:
+    response = dataclasses.asdict(one.response) if one.response else None
+    found: dict[str, Any] = plain(
+        {
+            "id": one.id,
+            "kind": one.kind,
+            "state": str(one.state),
+            "file": one.args.get("name") or one.args.get("filename"),
+            "key": one.key,
+            "priority": one.priority,
+            "attempts": one.attempts,
+            "max_attempts": one.max_attempts,
+            "error": one.error,
+            "actor": one.actor,
+            "batch": one.batch,
+            "request": str(one.request_id) if one.request_id else None,
+            "item": one.item_index,
+            "not_before": one.not_before,
+            "added": one.added,
+            "started": one.started,
+            "finished": one.finished,
+            "expires": one.expires,
+            "args": one.args,
+            "response": response,
+            "worker": one.lease_owner,
+        }
+    )
+    return found

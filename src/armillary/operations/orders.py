@@ -1,0 +1,153 @@
+"""What people may ask of a work order: not to run, or to run once more.
+
+The web may not change orders, so it submits an order of its own that says what to do; a worker does it. What ran
+once is never run again under its number: it stays on record, and a new order takes its place at the end of the
+queue of its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.base.work import Claim, JsonValue, Kind, NewOrder, Response, State, completing_all, submit
+from armillary.base.work.queries import OrderView, cancel, find_orders, hasten
+from armillary.context import Context
+from armillary.edits.tasks import record_failures
+from armillary.errors import ArmillaryError, Conflict, NotFound
+
+CANCEL, RETRY = "cancel_order", "retry_order"
+AT_ONCE = 2_000_000_000
+"""A priority before all others: such orders take a millisecond, and somebody waits."""
+DAY_S = 86_400.0
+_Act = Callable[[Context, AsyncConnection, OrderView, str], Awaitable[JsonValue]]
+
+
+class OrderNotFound(NotFound):
+    """There is no such work order, or it is forgotten by now."""
+
+    code = "order_not_found"
+
+
+class NotCancellable(Conflict):
+    """Only an order that waits can be cancelled; wait for its end, then revert what it did."""
+
+    code = "order_not_cancellable"
+
+
+class NotRetryable(Conflict):
+    """Only an order that failed, or waits for its time, can be tried again."""
+
+    code = "order_not_retryable"
+
+
+async def find(connection: AsyncConnection, order_id: int) -> OrderView:
+    """Return an order.
+
+    Raises
+    ------
+    OrderNotFound
+        If there is none.
+    """
+    found = (await find_orders(connection, [order_id])).get(order_id)
+    if found is None:
+        raise OrderNotFound(f"There is no work order {order_id}, or it is forgotten by now.")
+    return found
+
+
+async def ask(connection: AsyncConnection, kind: str, order_id: int, *, actor: str, address: str) -> int:
+    """Queue a cancellation or a retry and return the order that asks for it.
+
+    Raises
+    ------
+    OrderNotFound, NotCancellable, NotRetryable
+        If it is plain already that it will fail.
+    """
+    order = await find(connection, order_id)
+    check = _check_cancel if kind == CANCEL else _check_retry
+    check(order)
+    new = NewOrder(
+        kind=kind,
+        args={"order": order_id, "address": address},
+        priority=AT_ONCE,
+        actor=actor,
+        response_required=True,
+    )
+    return (await submit(connection, [new], keyed_fifo=False))[0]
+
+
+def _check_cancel(order: OrderView) -> None:
+    if order.in_doubt:
+        raise NotCancellable(
+            f"Order {order.id} may have changed its file already; wait for its end, then revert the edit."
+        )
+    if order.state is not State.QUEUED:
+        raise NotCancellable(
+            f"Order {order.id} is {order.state}; only one that is {State.QUEUED} can be cancelled."
+        )
+
+
+def _check_retry(order: OrderView) -> None:
+    if order.kind in (CANCEL, RETRY):
+        raise NotRetryable(f"Order {order.id} asked about another order; ask again.")
+    if order.state not in (State.FAILED, State.QUEUED):
+        raise NotRetryable(
+            f"Order {order.id} is {order.state}; only one that is {State.FAILED} can be tried again."
+        )
+
+
+async def cancel_order(context: Context, claims: Sequence[Claim]) -> None:
+    """Take orders out of the queue that have not begun; each goes on record as failed."""
+    for claim in claims:
+        await _answered(claim, _cancel, context)
+    # The permanent record of edits holds those that never ran, too.
+    await record_failures(context)
+
+
+async def retry_order(context: Context, claims: Sequence[Claim]) -> None:
+    """Queue failed orders once more, and let those run now that wait for their time."""
+    for claim in claims:
+        await _answered(claim, _retry, context)
+
+
+async def _answered(claim: Claim, act: _Act, context: Context) -> None:
+    responses: dict[int, Response] = {}
+    try:
+        async with completing_all([claim], responses) as connection:
+            order = await find(connection, int(str(claim.order.args["order"])))
+            value = await act(context, connection, order, claim.order.actor)
+            responses[claim.order.id] = Response(value=value)
+    except ArmillaryError as error:
+        await claim.fail(error)
+
+
+async def _cancel(context: Context, connection: AsyncConnection, order: OrderView, actor: str) -> JsonValue:
+    _check_cancel(order)
+    keep_s = context.settings.work.keep_days * DAY_S
+    if not await cancel(connection, order.id, f"Cancelled by {actor}.", keep_s=keep_s):
+        # A worker claimed it since the look above.
+        _check_cancel(await find(connection, order.id))
+        raise NotCancellable
+    return {"order": order.id, "state": str(State.FAILED)}
+
+
+async def _retry(context: Context, connection: AsyncConnection, order: OrderView, actor: str) -> JsonValue:
+    _check_retry(order)
+    if order.state is State.QUEUED:
+        await hasten(connection, order.id)
+        return {"order": order.id}
+    again = NewOrder(
+        kind=order.kind,
+        args={**order.args, "retries": order.id, "retried_by": actor},
+        key=order.key,
+        priority=order.priority,
+        max_attempts=order.max_attempts,
+        unique_key=order.unique_key,
+        actor=order.actor,
+        batch=order.batch,
+    )
+    return {"order": (await submit(connection, [again], keyed_fifo=True))[0]}
+
+
+KINDS = (Kind(CANCEL, cancel_order), Kind(RETRY, retry_order))
