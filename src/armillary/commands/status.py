@@ -104,13 +104,12 @@ def _queues(one: Status) -> RenderableType:
 
 
 def _workers(workers: Sequence[WorkerLine]) -> RenderableType:
-    if not any(worker.alive for worker in workers):
-        none = Text.assemble(("WORKERS", "bold"), "  ", ("none alive: nothing will be done", "bold red"))
-        if not workers:
-            return none
+    none = Text.assemble(("WORKERS", "bold"), "  ", ("none alive: nothing will be done", "bold red"))
+    if not workers:
+        return none
     table = _table("WORKERS", "process", ">slots", ">orders", ">up", "")
     for worker in workers:
-        process = f"{worker.pid} on {worker.host}" if worker.pid else _shown(worker.owner)
+        process = f"{worker.pid or '?'}" + (f" on {worker.host}" if worker.host else "")
         table.add_row(
             Text(_shown(worker.name)),
             Text(_shown(process), style="dim"),
@@ -119,7 +118,7 @@ def _workers(workers: Sequence[WorkerLine]) -> RenderableType:
             _age(worker.up_s),
             _standing(worker),
         )
-    return table
+    return table if any(worker.alive for worker in workers) else Group(none, table)
 
 
 def _standing(worker: WorkerLine) -> Text:
@@ -127,7 +126,7 @@ def _standing(worker: WorkerLine) -> Text:
         case None:
             return Text("a command", style="dim")
         case False:
-            return Text("died; its orders come back when the lease ends", style="red")
+            return Text("died; its orders come back", style="red")
     if (worker.seen_s or 0) > SILENT_S:
         return Text(f"silent for {_age(worker.seen_s)}", style="bold red")
     return Text("alive", style="green")

@@ -39,11 +39,12 @@ async def exposition(context: Context) -> bytes:
         workers = await store.living(connection)
         waiting = await queues(connection)
         roots = await archive.list_roots(connection)
+        failed = await store.failed(connection)
     room = await asyncio.to_thread(disks, {root.name: root.path for root in roots})
     registry = CollectorRegistry()
     own = [*REGISTRY.collect()]
     registry.register(_Families(_merged(own, [(row.name, row.metrics) for row in workers])))
-    registry.register(_Families(_gauges(waiting, len(workers), room)))
+    registry.register(_Families(_gauges(waiting, len(workers), failed, room)))
     return generate_latest(registry)
 
 
@@ -61,7 +62,7 @@ def _merged(own: Iterable[Metric], workers: Iterable[tuple[str, str]]) -> Iterat
     return iter(families.values())
 
 
-def _gauges(waiting: Iterable[Queue], workers: int, room: Iterable[Disk]) -> Iterator[Metric]:
+def _gauges(waiting: Iterable[Queue], workers: int, failed: int, room: Iterable[Disk]) -> Iterator[Metric]:
     depth = GaugeMetricFamily("armillary_queue_orders", "Unfinished work orders.", labels=["kind", "state"])
     age = GaugeMetricFamily(
         "armillary_queue_oldest_seconds", "Age of the oldest waiting work order.", labels=["kind"]
@@ -79,4 +80,5 @@ def _gauges(waiting: Iterable[Queue], workers: int, room: Iterable[Disk]) -> Ite
     yield depth
     yield age
     yield free
+    yield GaugeMetricFamily("armillary_failed_orders", "Failed work orders that are kept.", value=failed)
     yield GaugeMetricFamily("armillary_workers", "Workers whose session lives.", value=workers)

@@ -95,7 +95,9 @@ async def _workers(connection: AsyncConnection) -> tuple[WorkerLine, ...]:
     registered = {row.owner for row in await store.rows(connection, store.REGISTERED)}
     for owner, count in sorted(leases.items()):
         alive = False if owner in registered else None
-        lines.append(WorkerLine(owner, owner.rsplit("-", 2)[0], "", None, None, None, None, count, alive))
+        name, pid, *_ = [*owner.rsplit("-", 2), "", ""]
+        number = int(pid) if pid.isdecimal() else None
+        lines.append(WorkerLine(owner, name, "", number, None, None, None, count, alive))
     return tuple(lines)
 
 

@@ -204,5 +204,6 @@ async def test_metrics_hold_what_workers_counted_and_how_the_queue_stands(archiv
         page = await worker_metrics(archive)
     assert 'armillary_queue_orders{kind="echo",state="Queued"} 1.0' in page
     assert "armillary_workers 1.0" in page
+    assert "armillary_failed_orders 0.0" in page
     assert 'armillary_work_leases_lost_total{worker="worker-1"}' in page
     assert "armillary_work_leases_lost_total 0.0" in page
