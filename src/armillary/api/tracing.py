@@ -57,6 +57,7 @@ class _Answer:
     def __init__(self, send: Send, request_id: str) -> None:
         self._send, self.id = send, request_id
         self.status, self.size, self.whole = 0, 0, False
+        self._declared = -1
         self.update_request = ""
 
     async def send(self, message: Message) -> None:
@@ -67,10 +68,13 @@ class _Answer:
             for name, value in headers:
                 if name == b"armillary-request":
                     self.update_request = value.decode("latin-1")
+                elif name == b"content-length":
+                    self._declared = int(value)
             message = {**message, "headers": [*headers, (HEADER, self.id.encode())]}
         elif message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))
-            self.whole = not message.get("more_body", False)
+            # Clients that count may go before the empty last part.
+            self.whole = self.size == self._declared or not message.get("more_body", False)
         await self._send(message)
 
 

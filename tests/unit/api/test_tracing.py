@@ -97,6 +97,21 @@ async def test_an_answer_that_breaks_off_says_so() -> None:
     assert line["broken_off"] is True
 
 
+async def test_an_answer_of_all_declared_bytes_is_whole_though_nobody_waits_for_the_end() -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"4")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"some", "more_body": True})
+        raise OSError("the client is gone")
+
+    with capture_logs() as lines:
+        async with client_of(Traced(application)) as client:
+            with contextlib.suppress(OSError):
+                await client.get("/")
+    (line,) = [one for one in lines if one["event"] == "request"]
+    assert "broken_off" not in line
+
+
 async def test_the_line_can_be_switched_off() -> None:
     with capture_logs() as lines:
         async with client_of(Traced(FastAPI(), write=False)) as client:
