@@ -6,6 +6,7 @@ import typer
 
 from armillary.commands import access, archive, change_sets, edits, exports, processes, synthetic
 from armillary.commands.backup import backup, restore
+from armillary.commands.fixhead import fixhead
 from armillary.commands.status import status
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.command("search")(archive.search_command)
 app.command("show")(archive.show)
 app.command("verify")(archive.verify)
 app.command("edit")(edits.edit)
+app.command("fixhead")(fixhead)
 app.command("history")(edits.history)
 app.command("diff")(edits.diff_command)
 app.command("revert")(edits.revert)

@@ -1,0 +1,202 @@
+"""The command `fixhead`: Gemini's fixHead, against an archive here or a server elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import httpx
+import typer
+
+from armillary.archive import members
+from armillary.archive.selection import parse
+from armillary.commands.change_sets import change_line, confirm
+from armillary.commands.terminal import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    err,
+    escape,
+    fail,
+    guarded,
+    is_up,
+    only_text,
+    out,
+    print_json,
+    run,
+)
+from armillary.commands.words import WhyOption, YesOption, parse_extension, parse_setting, user_name
+from armillary.commands.work import finish, finish_all
+from armillary.context import Context
+from armillary.edits import status
+from armillary.edits.fixhead import Fix, read_fix, request_of
+from armillary.edits.models import Origin
+from armillary.edits.service import accept
+
+COOKIE = "gemini_api_authorization"
+MOST_NAMES = 10_000
+ANSWER_S, WAIT_S = 60.0, 50.0
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one file; ``changes`` is None where a server only says that it accepted."""
+
+    file: str
+    error: str | None
+    changes: list[dict[str, Any]] | None
+
+
+def fixhead(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[DATE] NUMBERS|FILE|[obsid] ID KEYWORD:VALUE...",
+            help="20221215 1-5,8 qa:pass cond:iq70,cc50 release:2023-01-01 OBJECT='M 31' EXPTIME=12.5",
+        ),
+    ],
+    data: DataOption = DEFAULT_DATA,
+    server: Annotated[str, typer.Option("--server", help="Address of a server instead of --data.")] = "",
+    token: Annotated[
+        str, typer.Option("--token", "--cookie", help="Cookie for that server.", envvar="GEMINI_API_AUTH")
+    ] = "",
+    new: Annotated[bool, typer.Option("-y", help="Allow keywords that are not in the file.")] = False,
+    north: Annotated[
+        bool, typer.Option("-N", help="Numbers mean files of Gemini North, as they do.")
+    ] = False,
+    south: Annotated[bool, typer.Option("-S", help="Numbers mean files of Gemini South.")] = False,
+    extension: Annotated[str | None, typer.Option("--ext", help="HDU by index or EXTNAME.")] = None,
+    listing: Annotated[
+        bool, typer.Option("--list", "-l", help="List the files, and change nothing.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the request, and send nothing.")] = False,
+    yes: YesOption = False,
+    why: WhyOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Fix header cards as Gemini's fixHead does: files by number, settings as KEYWORD:VALUE.
+
+    What follows a colon is text; after an equals sign, numbers, T and F are taken as such.
+    """
+    if north and south:
+        fail("-N and -S exclude each other")
+    today = datetime.now(UTC).date()
+    fix = guarded(lambda: read_fix([*map(only_text, words)], today=today, typed=parse_setting, south=south))
+    if not fix.values and not listing:
+        fail("say what to change: KEYWORD:VALUE")
+    names = _names(fix, data, server)
+    request = request_of(names, fix.values, reject_new=not new, extension=parse_extension(extension))
+    if listing or dry_run:
+        _show(names, request, listing=listing, as_json=as_json)
+        return
+    if not yes and err.is_terminal:
+        err.print(escape(f"{json.dumps(fix.values)} in {', '.join(names[:5])}{' ...' if names[5:] else ''}"))
+        confirm(f"Fix {len(names)} files?")
+    origin = Origin(user_name(), "command line", why)
+    answers = (
+        _send(server, token, request) if server else run(data, lambda c: _edit(c, data, request, origin))
+    )
+    _report(answers, as_json=as_json)
+
+
+def _names(fix: Fix, data: Path, server: str) -> list[str]:
+    """Return the files that are meant; ids are looked up."""
+    if not fix.selection:
+        return list(fix.names)
+    found = _look_up(server, fix.selection) if server else run(data, lambda c: _find(c, fix.selection))
+    if not found:
+        fail(f"no present file has {fix.selection[-1]}")
+    return found
+
+
+async def _find(context: Context, selection: Sequence[str]) -> list[str]:
+    today = context.clock.now().date()
+    wanted = members.members_of(parse(selection, today=today), (), today=today)
+    async with context.database.begin() as connection:
+        rows = await members.page_of(connection, wanted, after=0, count=MOST_NAMES)
+    return [row.name for row in rows]
+
+
+def _look_up(server: str, selection: Sequence[str]) -> list[str]:
+    path = "/".join(quote(part, safe="=") for part in selection)
+    reply = _ask("GET", server, f"/jsonfilenames/{path}")
+    try:
+        return [str(one["name"]) for one in reply.json()]
+    except (ValueError, TypeError, KeyError):
+        fail(f"{server} answers the question for files with something else than a list of names")
+
+
+def _ask(method: str, server: str, path: str, **options: Any) -> httpx.Response:
+    url = f"{server.rstrip('/')}{path}"
+    try:
+        reply = httpx.request(method, url, timeout=ANSWER_S, trust_env=False, **options)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        fail(f"cannot reach {url}: {str(error) or type(error).__name__}")
+    if reply.status_code == HTTPStatus.FORBIDDEN:
+        fail(f"{server} refuses the cookie; give it with --token, or in GEMINI_API_AUTH", code=2)
+    if reply.status_code != HTTPStatus.OK:
+        fail(f"{method} {url}: status {reply.status_code}: {reply.text[:300]}")
+    return reply
+
+
+def _send(server: str, token: str, request: Request) -> list[Answer]:
+    """Post the request; a server that can tell is asked what became of it."""
+    headers = {"Cookie": f"{COOKIE}={token}", "Content-Type": "application/json"}
+    reply = _ask("POST", server, "/update_headers", content=json.dumps(request).encode(), headers=headers)
+    try:
+        answers = [Answer(str(one.get("id", "?")), one.get("error"), None) for one in reply.json()]
+    except (ValueError, AttributeError, TypeError):
+        fail(f"{server} answers the update with something else than a list")
+    place = reply.headers.get("Location", "")
+    if not place.startswith("/update_headers/"):
+        return answers
+    while True:
+        known = _ask("GET", server, place, params={"wait": WAIT_S}, headers=headers).json()
+        if known["done"]:
+            return [_answer(one) for one in known["items"]]
+
+
+def _answer(item: dict[str, Any]) -> Answer:
+    return Answer(str(item["id"]), item["error"] if item["state"] == "failed" else None, item["changes"])
+
+
+async def _edit(context: Context, data: Path, request: Request, origin: Origin) -> list[Answer]:
+    """Let the archive here carry the request out."""
+    accepted = await accept(context, json.dumps(request).encode(), origin)
+    await finish(context, accepted.order_ids)
+    if not is_up(data):
+        await finish_all(context)
+    if accepted.request_id is None:
+        return []
+    known = await status.document(context, accepted.request_id)
+    return [_answer(item) for item in known["items"]]
+
+
+def _show(names: Sequence[str], request: Request, *, listing: bool, as_json: bool) -> None:
+    if as_json or not listing:
+        print_json(list(names) if listing else request)
+        return
+    for name in names:
+        out.print(escape(name))
+
+
+def _report(answers: Sequence[Answer], *, as_json: bool) -> None:
+    """Tell what became of every file; end with 1 if one is not as wanted."""
+    if as_json:
+        print_json([{"file": one.file, "error": one.error, "changes": one.changes} for one in answers])
+    for one in () if as_json else answers:
+        if one.error is not None:
+            err.print(f"[red]error:[/] {escape(one.file)}: {escape(one.error)}")
+            continue
+        said = "accepted" if one.changes is None else "fixed" if one.changes else "nothing to change"
+        out.print(escape(f"{one.file}: {said}"))
+        for change in one.changes or ():
+            out.print(escape(f"  {change_line(change)}"))
+    raise typer.Exit(1 if any(one.error is not None for one in answers) else 0)
