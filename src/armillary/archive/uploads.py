@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import service, staging, store
 from armillary.archive.adoption import COPY_CHUNK, check_name
-from armillary.archive.errors import BadFileName, SameFileTwice, TwoContainers
+from armillary.archive.errors import BadFileName, FileAmbiguous, FileVanished, SameFileTwice, TwoContainers
 from armillary.archive.ingest import Candidate, new_version, note_moves, record_candidates
 from armillary.archive.intake import Examined, examine
 from armillary.archive.reading import describer_of
@@ -56,17 +57,15 @@ def check_target(path: str, name: str) -> None:
 async def accept_upload(
     connection: AsyncConnection, staged: Staged, *, path: str, name: str, actor: str, batch: str | None
 ) -> int:
-    """Queue the move of staged bytes into the store, and their intake."""
-    roots = {root.name: root for root in await store.list_roots(connection)}
-    if service.STORE not in roots:
-        raise Unavailable("The store is not set up yet; start a worker first.")
+    """Queue the move of staged bytes to where the file is, or else into the store, and their intake."""
     processed = path == PROCESSED_CALIBRATION
-    place = Location(roots[service.STORE].id, "" if processed else path, name)
+    place = await _target(connection, "" if processed else path, name)
     order = NewOrder(
         kind=INGEST_UPLOAD,
         args={
             "filename": name,
             "path": place.path,
+            "root_id": place.root_id,
             "fileuploadlog_id": None,
             "processed_cal": processed,
             "staged": staged.token,
@@ -81,6 +80,25 @@ async def accept_upload(
     return order_id
 
 
+async def _target(connection: AsyncConnection, path: str, name: str) -> Location:
+    """Return the place in the tree that has the file already, the store before others."""
+    roots = await store.list_roots(connection)
+    own = next((root for root in roots if root.name == service.STORE), None)
+    if own is None:
+        raise Unavailable("The store is not set up yet; start a worker first.")
+    logical = logical_name(name)
+    there = await store.present_at(connection, [(root.id, path, logical) for root in roots])
+    holders = [root for root in roots if (root.id, path, logical) in there]
+    if own in holders or not holders:
+        return Location(own.id, path, name)
+    if len(holders) > 1:
+        raise FileAmbiguous(
+            f"{path}/{name} is in several trees: {', '.join(str(root.path) for root in holders)};"
+            " remove the file from all but one, then send it again."
+        )
+    return Location(holders[0].id, path, name)
+
+
 @dataclass(slots=True)
 class _Arrival:
     """Staged bytes on their way to a place in the store; ``known`` is what the catalog has there."""
@@ -90,6 +108,7 @@ class _Arrival:
     store: ObjectStore
     place: Location
     known: Version | None
+    own_store: ObjectStore
     examined: Examined | None = None
 
     @property
@@ -118,7 +137,8 @@ async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
         await _refuse_other_containers(arrival)
         await _refuse_second_names(context, arrival)
         if arrival.replaces:
-            await _keep_old_bytes(arrival.store, arrival.place.key, arrival.replaces.id)
+            old = arrival.replaces.id
+            await _keep_old_bytes(arrival.store, arrival.place.key, old, own_store=arrival.own_store)
         stored = await _move_in(arrival, snapshot)
     candidate = await asyncio.to_thread(_candidate, context, arrival, stored)
     await note_moves(context, [candidate])
@@ -129,10 +149,15 @@ async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
 
 async def _arrival(context: Context, claim: Claim, path: str, name: str) -> _Arrival:
     async with context.database.begin() as connection:
-        root = await service.store_root(connection, context)
+        own = await service.store_root(connection, context)
+        given: Any = claim.order.args.get("root_id")
+        root = await service.root_by_id(connection, int(given or own.id))
         key = (root.id, path, logical_name(name))
         known = (await store.present_at(connection, [key])).get(key)
-    return _Arrival(claim, root, service.store_of(context, root), Location(root.id, path, name), known)
+    place, own_store = Location(root.id, path, name), service.store_of(context, own)
+    if root.id != own.id and known is None:
+        raise FileVanished(f"{root.path / place.key} is no longer there to be replaced; send the file again.")
+    return _Arrival(claim, root, service.store_of(context, root), place, known, own_store)
 
 
 async def _head(bytes_of: ObjectStore, key: str) -> StoredObject | None:
@@ -185,17 +210,19 @@ async def _refuse_second_names(context: Context, arrival: _Arrival) -> None:
             raise SameFileTwice(f"{arrival.place.key} is another name of {twin.key}; upload it as that.")
 
 
-async def _keep_old_bytes(bytes_of: ObjectStore, key: str, version_id: int) -> None:
-    """Set the bytes that an upload replaces aside: nothing is ever lost."""
+async def _keep_old_bytes(
+    bytes_of: ObjectStore, key: str, version_id: int, *, own_store: ObjectStore
+) -> None:
+    """Set the bytes that an upload replaces aside in our own store: nothing is ever lost."""
     aside = f".superseded/{version_id}/{key.rpartition('/')[2]}"
-    if await _head(bytes_of, aside) is not None:
+    if await _head(own_store, aside) is not None:
         return
     try:
         snapshot = await asyncio.to_thread(bytes_of.open, key)
     except NotFound:
         return
     with snapshot:
-        await bytes_of.write(aside, _chunks(snapshot), mtime_ns=snapshot.stored.mtime_ns)
+        await own_store.write(aside, _chunks(snapshot), mtime_ns=snapshot.stored.mtime_ns)
 
 
 async def _move_in(arrival: _Arrival, staged: Snapshot) -> StoredObject:

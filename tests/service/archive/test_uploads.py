@@ -17,6 +17,7 @@ from sqlalchemy import text
 from armillary.access.models import OPERATOR
 from armillary.archive import service, staging, uploads
 from armillary.archive.download import open_download
+from armillary.archive.errors import FileAmbiguous
 from armillary.archive.staging import DAY_S, STAGING, Staged, UploadTooLarge, stage, sweep_staging
 from armillary.archive.standing import BeingChanged
 from armillary.base.work import Response
@@ -147,6 +148,36 @@ async def test_an_upload_replaces_and_the_old_bytes_stay(archive: Archive) -> No
     assert staged_files(archive) == []
 
 
+async def test_an_upload_goes_to_the_tree_that_has_the_file(archive: Archive, tmp_path: Path) -> None:
+    put(tmp_path / "night" / "n1" / NAME, GOOD)
+    await archive.ingest(tmp_path / "night")
+    first = await archive.version(NAME)
+    assert (await upload(archive, OTHER, path="n1")).ok
+    second = await archive.version(NAME)
+    assert (second.location, second.previous_id) == (first.location, first.id)
+    assert (tmp_path / "night" / "n1" / NAME).read_bytes() == OTHER
+    assert stored(archive, f".superseded/{first.id}/{NAME}").read_bytes() == GOOD
+    assert sorted(p.name for p in (tmp_path / "night").iterdir()) == ["n1"]
+
+
+async def test_an_upload_for_a_tree_that_lost_the_file_is_sent_again(archive: Archive, tmp_path: Path) -> None:
+    put(tmp_path / "night" / NAME, GOOD)
+    await archive.ingest(tmp_path / "night")
+    _, order = await queue(archive, OTHER)
+    async with archive.context.database.begin() as connection:
+        await connection.execute(text("UPDATE version SET present = false"))
+    response = (await archive.run([order]))[order].response
+    assert "no longer there to be replaced; send the file again" in response.error
+
+
+async def test_an_upload_that_two_trees_could_take_is_refused(archive: Archive, tmp_path: Path) -> None:
+    for tree in ("one", "two"):
+        put(tmp_path / tree / NAME, a_file(cards=[("TREE", tree, "")]))
+        await archive.ingest(tmp_path / tree)
+    with pytest.raises(FileAmbiguous, match="remove the file from all but one"):
+        await queue(archive, OTHER)
+
+
 async def test_an_upload_of_the_same_bytes_is_no_new_version(archive: Archive) -> None:
     assert (await upload(archive, GOOD)).ok
     first = await archive.version(NAME)
@@ -168,7 +199,7 @@ async def test_old_bytes_are_set_aside_in_pieces(archive: Archive) -> None:
     bytes_of = service.store_of(archive.context, root)
     tracemalloc.start()
     try:
-        await uploads._keep_old_bytes(bytes_of, NAME, version)
+        await uploads._keep_old_bytes(bytes_of, NAME, version, own_store=bytes_of)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
