@@ -65,12 +65,15 @@ def _merged(own: Iterable[Metric], workers: Iterable[tuple[str, str]]) -> Iterat
 def _gauges(waiting: Iterable[Queue], workers: int, failed: int, room: Iterable[Disk]) -> Iterator[Metric]:
     depth = GaugeMetricFamily("armillary_queue_orders", "Unfinished work orders.", labels=["kind", "state"])
     age = GaugeMetricFamily(
-        "armillary_queue_oldest_seconds", "Age of the oldest waiting work order.", labels=["kind"]
+        "armillary_queue_oldest_seconds",
+        "Time since the oldest work order was accepted, or began.",
+        labels=["kind", "state"],
     )
     for one in waiting:
         depth.add_metric([one.kind, "Queued"], one.waiting)
         depth.add_metric([one.kind, "Started"], one.started)
-        age.add_metric([one.kind], one.oldest_waiting_s or 0.0)
+        age.add_metric([one.kind, "Queued"], one.oldest_waiting_s or 0.0)
+        age.add_metric([one.kind, "Started"], one.oldest_started_s or 0.0)
     free = GaugeMetricFamily(
         "armillary_root_free_bytes", "Room on the file system of a root.", labels=["root"]
     )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
+import dataclasses
+import time
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from armillary import __version__
-from armillary.api.native.routing import anybody
+from armillary.api.native.routing import answers, anybody, failures
 from armillary.context import Context
 from armillary.operations.exposition import MEDIA_TYPE, exposition
+from armillary.operations.health import DatabaseAway, health_of
 
 router = APIRouter()
+FRESH_S = 1.0
+"""However many look at the metrics, the database is asked once in that time."""
 
 
 @router.get("/", dependencies=anybody, response_class=PlainTextResponse)
@@ -19,26 +25,52 @@ async def index() -> str:
     """Say what this is and where things are."""
     return (
         f"Armillary {__version__}: a living FITS archive.\n\n"
-        "  /v1/frames            search: name, site, instrument, filter, night, cone, keywords\n"
+        "  /v1/frames            search: name, site, instrument, filter, night, cone, keywords, selection\n"
+        "  /v1/files/NAME        versions, headers, diff, edits, content, preview, thumbnail\n"
+        "  /v1/edits             who edited what, and why; POST .../NAME/edits to edit (scope edit)\n"
+        "  /v1/changes           everything that happened since a cursor, also as server-sent events\n"
+        "  /v1/orders            background work: list, watch, cancel, retry (scope admin)\n"
         "  /file/NAME            the bytes of a file (Range, ETag, digests)\n"
-        "  /v1/files/NAME/preview, .../thumbnail\n"
         "  /update_headers       POST header updates (scope edit)\n"
         "  /upload_file/PATH/NAME  POST a file (scope upload)\n"
         "  /v1/health  /v1/metrics  /openapi.json\n"
     )
 
 
-@router.get("/v1/health", dependencies=anybody)
-async def health(request: Request) -> dict[str, str]:
-    """Answer when the database answers."""
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
-        await connection.execute(sa.text("SELECT 1"))
-    return {"status": "ok", "version": __version__}
+@router.get(
+    "/v1/health",
+    dependencies=anybody,
+    responses=answers(
+        {
+            "status": "ok",
+            "version": __version__,
+            "workers": 2,
+            "waiting": 0,
+            "started": 1,
+            "oldest_waiting_s": None,
+        }
+    )
+    | failures(DatabaseAway),
+)
+async def health(request: Request) -> JSONResponse:
+    """Tell whether the archive works: `degraded` without a living worker, 503 without the database."""
+    found = await health_of(request.app.state.context)
+    body: dict[str, Any] = {**dataclasses.asdict(found), "version": __version__}
+    return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
-@router.get("/v1/metrics", dependencies=anybody, response_class=PlainTextResponse)
+@router.get(
+    "/v1/metrics",
+    dependencies=anybody,
+    response_class=PlainTextResponse,
+    responses=failures(),
+)
 async def metrics(request: Request) -> Response:
     """Return the metrics of the web process, the workers and the archive in the form of Prometheus."""
     context: Context = request.app.state.context
-    return Response(await exposition(context), media_type=MEDIA_TYPE)
+    state = request.app.state
+    then, text = getattr(state, "exposition", (0.0, b""))
+    if not text or time.monotonic() - then > FRESH_S:
+        text = await exposition(context)
+        state.exposition = time.monotonic(), text
+    return Response(text, media_type=MEDIA_TYPE)

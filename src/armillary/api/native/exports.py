@@ -11,18 +11,47 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from armillary.access.models import Scope
-from armillary.api.native.routing import FAILURES
+from armillary.api.native.routing import REFUSALS, answers, failures
 from armillary.api.policy import Policy, principal_of
 from armillary.archive.names import storable
 from armillary.context import Context
-from armillary.errors import BadRequest
+from armillary.errors import BadRequest, Forbidden, NotFound
 from armillary.exports import service
 
 router = APIRouter()
 operators = [Depends(Policy(Scope.ADMIN))]
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    **FAILURES,
-    401: {"description": HTTPStatus(401).phrase},
+    **failures(BadRequest, Forbidden, NotFound, *REFUSALS),
+}
+_WAITING = {
+    "id": 40,
+    "destination": "archive",
+    "path": "20260101",
+    "name": "N20260101S0001.fits",
+    "state": "Queued",
+    "attempts": 1,
+    "not_before": "2026-01-01T05:05:00Z",
+    "added": "2026-01-01T05:00:00Z",
+    "error": "http://archive.example/upload_file/...: 503",
+}
+_ENDED = {
+    "destination": "archive",
+    "path": "20260101",
+    "name": "N20260101S0002.fits",
+    "version_id": 12,
+    "data_md5": "6f5902ac237024bdd0c176cb93063dc4",
+    "how": "header",
+    "sent_bytes": 412,
+    "exported": "2026-01-01T05:00:02Z",
+}
+_DESTINATION = {
+    "name": "archive",
+    "url": "https://archive.example",
+    "pattern": "N2*",
+    "active": True,
+    "away_until": None,
+    "error": None,
+    "waiting": 1,
 }
 _Name = Annotated[str, Field(max_length=40)]
 
@@ -44,7 +73,11 @@ class Again(BaseModel):
     destination: _Name | None = None
 
 
-@router.get("/v1/exports", dependencies=operators, responses=_RESPONSES)
+@router.get(
+    "/v1/exports",
+    dependencies=operators,
+    responses=answers({"waiting": [_WAITING], "ended": [_ENDED]}) | _RESPONSES,
+)
 async def exports(
     request: Request,
     destination: Annotated[str | None, Query(max_length=40)] = None,
@@ -58,7 +91,11 @@ async def exports(
     return JSONResponse({kind: [_plain(row) for row in rows] for kind, rows in found.items()})
 
 
-@router.get("/v1/exports/destinations", dependencies=operators, responses=_RESPONSES)
+@router.get(
+    "/v1/exports/destinations",
+    dependencies=operators,
+    responses=answers({"destinations": [_DESTINATION]}) | _RESPONSES,
+)
 async def destinations(request: Request) -> JSONResponse:
     """List the destinations, how many exports wait for each, and which ones do not answer."""
     context: Context = request.app.state.context
@@ -67,7 +104,12 @@ async def destinations(request: Request) -> JSONResponse:
     return JSONResponse({"destinations": [_plain(service.destination_json(one)) for one in found]})
 
 
-@router.post("/v1/exports", dependencies=operators, responses=_RESPONSES, status_code=HTTPStatus.ACCEPTED)
+@router.post(
+    "/v1/exports",
+    dependencies=operators,
+    responses=answers({"order": 41}, status=202) | _RESPONSES,
+    status_code=HTTPStatus.ACCEPTED,
+)
 async def send(request: Request, body: Send) -> JSONResponse:
     """Send the present files that a selection finds to a destination; answer with the work order."""
     context: Context = request.app.state.context
@@ -80,7 +122,10 @@ async def send(request: Request, body: Send) -> JSONResponse:
 
 
 @router.post(
-    "/v1/exports/retry", dependencies=operators, responses=_RESPONSES, status_code=HTTPStatus.ACCEPTED
+    "/v1/exports/retry",
+    dependencies=operators,
+    responses=answers({"order": 42}, status=202) | _RESPONSES,
+    status_code=HTTPStatus.ACCEPTED,
 )
 async def retry(request: Request, body: Again) -> JSONResponse:
     """Try waiting exports again now; answer with the work order."""

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from armillary.api.native.routing import FAILURES, anybody
+from armillary.api.native.routing import Documented, anybody, failures
 from armillary.api.policy import principal_of
 from armillary.archive import service as archive
-from armillary.archive.errors import FileNotFound, NoPreview
+from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, NoPreview
 from armillary.archive.names import storable
 from armillary.context import Context
 
 router = APIRouter()
 
 
-@router.get("/v1/files/{name}/{kind}", dependencies=anybody, responses=FAILURES, response_class=Response)
+_PICTURE: Documented = {
+    200: {"description": "The picture", "content": {"image/jpeg": {"schema": {"type": "string"}}}},
+}
+
+
+@router.get(
+    "/v1/files/{name}/{kind}",
+    dependencies=anybody,
+    responses=_PICTURE | failures(FileNotFound, FileAmbiguous, FileEmbargoed, NoPreview),
+    response_class=Response,
+)
 async def picture(request: Request, name: str, kind: str) -> Response:
     """Return preview or thumbnail of a file that the caller may see."""
     context: Context = request.app.state.context

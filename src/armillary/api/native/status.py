@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from armillary.access.models import Scope
-from armillary.api.native.routing import FAILURES
-from armillary.api.policy import Policy
+from armillary.api.native.routing import REFUSALS, answers, failures, operators
 from armillary.context import Context
 from armillary.operations.status import status_of, to_json
 
 router = APIRouter()
 
 
-@router.get("/v1/status", dependencies=[Depends(Policy(Scope.ADMIN))], responses=FAILURES)
+_EXAMPLE = {
+    "version": "0.1.0",
+    "schema": "0008",
+    "at": "2026-01-01T05:00:00Z",
+    "totals": {"files": 2, "versions": 3, "bytes": 16811520, "exact": True},
+    "queues": [],
+    "workers": [],
+    "failures": [],
+    "disks": [],
+    "destinations": [],
+}
+
+
+@router.get(
+    "/v1/status",
+    dependencies=operators,
+    responses=answers(_EXAMPLE) | failures(*REFUSALS),
+)
 async def status(request: Request) -> JSONResponse:
     """Tell versions, queues, workers, last failures and room on the disks, as `armillary status` does."""
     context: Context = request.app.state.context
