@@ -178,7 +178,7 @@ class Run:
         root, wanted = self.roots[file.root_id], Kept(file.crc, file.size)
         if await asyncio.to_thread(self.vault.holds, wanted):
             self.report.skipped += 1
-        elif not await capture(self.context, self.vault, root, file):
+        elif not await capture(self.context, self.vault, root, file, own_store=self._own_store()):
             shown = str(root.path / file.key)
             if await self._keep_as_is("newer", root, file.key, lines):
                 self.report.newer.append(shown)
@@ -199,6 +199,12 @@ class Run:
             kept = await asyncio.to_thread(self.vault.put, [data])
         if kept:
             self._note("undo", root.name, name, kept, lines)
+
+    def _own_root(self) -> Root:
+        return next(root for root in self.roots.values() if root.name == archive.STORE)
+
+    def _own_store(self) -> ObjectStore:
+        return archive.store_of(self.context, self._own_root())
 
     async def _keep_superseded(self, root: Root, lines: TextIO) -> None:
         """Keep what uploads replaced; it never changes."""
@@ -235,7 +241,7 @@ class Run:
 
     async def _keep_arrived(self, args: dict[str, Any], wanted: Kept) -> None:
         """Keep bytes that were moved into the store in the meantime."""
-        root = next(root for root in self.roots.values() if root.name == archive.STORE)
+        root = self._own_root()
         key = f"{args['path']}/{args['filename']}" if args["path"] else str(args["filename"])
         with contextlib.suppress(NotFound):
             await asyncio.to_thread(_as_is, self.vault, archive.store_of(self.context, root), key)

@@ -30,7 +30,7 @@ from armillary.operations.vault import CHUNK, Kept, Vault
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
-async def capture(context: Context, vault: Vault, root: Root, file: File) -> bool:
+async def capture(context: Context, vault: Vault, root: Root, file: File, *, own_store: ObjectStore) -> bool:
     """Keep the bytes of a file as the snapshot knows them; return whether that was possible."""
     wanted = Kept(file.crc, file.size)
     bytes_of = archive.store_of(context, root)
@@ -41,7 +41,7 @@ async def capture(context: Context, vault: Vault, root: Root, file: File) -> boo
         if found or await _as_before(context, vault, bytes_of, file, wanted):
             return True
         aside = f".superseded/{file.version_id}/{file.key.rpartition('/')[2]}"
-        if await asyncio.to_thread(_copied, vault, bytes_of, aside, wanted):
+        if await asyncio.to_thread(_copied, vault, own_store, aside, wanted):
             return True
         if pause_s is not None:
             # An edit puts the bytes first and the record a moment later.
