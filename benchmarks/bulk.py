@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,17 +20,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 from astropy.io import fits
 from rich.console import Console
 
+from armillary.access.models import Scope
+from armillary.access.service import create_token
 from armillary.archive import bulk
 from armillary.archive.verification import verify_files
 from armillary.base.database import Role
 from armillary.base.work import outcomes
 from armillary.context import Context, open_context
-from armillary.edits.changesets import service
-from armillary.edits.changesets.models import Action, Wanted
-from armillary.edits.models import Origin
 from armillary.settings import DatabaseSettings, Settings
 from benchmarks.scratch import scratch
 from benchmarks.table import Row, finish
@@ -39,56 +40,88 @@ WORKERS, CARDS, SIDE, PER_FOLDER = 2, 60, 36, 1000
 ACCOUNT = "daemon"
 WANTED_PER_S = 500
 FLAT = 1.3
-"""Times that a worker's memory may grow from a tenth of the work to its end."""
+"""Times that the memory of a process may grow from a tenth of the work to its end."""
 LOOK_S = 0.25
 LIMIT_S = 3600.0
 UNFINISHED = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
+WANTED = {
+    "selection": ["present"],
+    "values": {"generic": [["OBSERVER", "A. Newcomer"]]},
+    "reject_new": True,
+    "why": "bulk",
+}
 err = Console(stderr=True)
 
 
 @dataclass(slots=True)
 class Course:
-    """What was seen of a change set on its way: seconds, and the memory of the workers in MB, then and then."""
+    """What was seen of a change set: seconds, and the memory of web and workers in MB at shares of the work."""
 
     seconds: float = 0.0
     memory: list[tuple[float, list[int]]] = field(default_factory=list)
 
     def grown(self) -> float:
-        """Return how many times as large a worker is at the end as it was after a tenth of the work."""
+        """Return how many times as large a process is at the end as it was after a tenth of the work."""
         early = next(sizes for share, sizes in self.memory if share >= 0.1)
         return max(last / first for first, last in zip(early, self.memory[-1][1], strict=True))
 
 
 def make_files(folder: Path) -> None:
     """Write small images with unlike headers."""
-    pixels = os.urandom(SIDE * 40 * 2)
+    pixels, template = os.urandom(SIDE * 40 * 2), a_template()
     for number in range(FILES):
-        header = fits.Header(
-            [("SIMPLE", True), ("BITPIX", 16), ("NAXIS", 2), ("NAXIS1", SIDE), ("NAXIS2", 40)]
-        )
-        header["INSTRUME"] = "GMOS-N"
-        header["DATE-OBS"] = f"2026-01-{1 + number // 4000 % 28:02d}"
-        header["OBJECT"] = f"Field {number % 97}"
-        header["EXPTIME"] = 1.5 + number % 300
-        header["DATALAB"] = f"GN-2026A-Q-1-{number}-001"
-        header["OBSERVER"] = ("nobody", "who was it")
-        for fill in range(CARDS - len(header)):
-            header[f"KEY{fill:05d}"] = (fill * 1.37, f"comment number {fill}")
+        values = {
+            "DATE-OBS": f"'2026-01-{1 + number // 4000 % 28:02d}'",
+            "OBJECT": f"'Field {number % 97}'",
+            "DATALAB": f"'GN-2026A-Q-1-{number}-001'",
+            "EXPTIME": f"{1.5 + number % 300:20}",
+        }
+        cards = [
+            f"{card[:8]}= {values[key]:20}" if (key := card[:8].strip()) in values else card
+            for card in template
+        ]
+        header = "".join(card.ljust(80) for card in cards).encode("ascii")
+        content = header + b" " * (-len(header) % 2880) + pixels
         below = folder / f"{number // PER_FOLDER:03d}"
         below.mkdir(parents=True, exist_ok=True)
-        content = header.tostring().encode("ascii") + pixels
         (below / f"N2026S{number:06d}.fits").write_bytes(content + bytes(-len(content) % 2880))
     os.sync()
 
 
+def a_template() -> list[str]:
+    """Return the cards that all files have, END included."""
+    header = fits.Header([("SIMPLE", True), ("BITPIX", 16), ("NAXIS", 2), ("NAXIS1", SIDE), ("NAXIS2", 40)])
+    header["INSTRUME"] = "GMOS-N"
+    for keyword in ("DATE-OBS", "OBJECT", "DATALAB", "EXPTIME"):
+        header[keyword] = ""
+    header["OBSERVER"] = ("nobody", "who was it")
+    for fill in range(CARDS - len(header)):
+        header[f"KEY{fill:05d}"] = (fill * 1.37, f"comment number {fill}")
+    return [str(card) for card in header.cards] + ["END"]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Running processes: a web process and workers."""
+
+    pids: tuple[int, ...]
+    address: str
+
+
 @contextmanager
-def workers(data: Path) -> Iterator[list[int]]:
-    """Run worker processes; give their ids."""
-    environment = os.environ | {"ARMILLARY_DATABASE__ACCOUNT": ACCOUNT}
-    command = [sys.executable, "-m", "armillary", "worker", "--data", str(data)]
-    running = [subprocess.Popen([*command, "--name", f"bulk{n}"], env=environment) for n in range(WORKERS)]
+def processes(data: Path) -> Iterator[Tree]:
+    """Run a web process and workers."""
+    environment = os.environ | {"ARMILLARY_DATABASE__ACCOUNT": ACCOUNT, "ARMILLARY_LOG": "ERROR"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    armillary = [sys.executable, "-m", "armillary"]
+    commands = [[*armillary, "serve", "--data", str(data), "--port", str(port)]]
+    commands += [[*armillary, "worker", "--data", str(data), "--name", f"bulk{n}"] for n in range(WORKERS)]
+    quiet = {"stderr": subprocess.DEVNULL}
+    running = [subprocess.Popen(command, env=environment, **quiet) for command in commands]
     try:
-        yield [process.pid for process in running]
+        yield Tree(tuple(process.pid for process in running), f"http://127.0.0.1:{port}")
     finally:
         for process in running:
             process.send_signal(signal.SIGTERM)
@@ -143,17 +176,21 @@ async def nothing_left(context: Context) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-async def follow(context: Context, change_set: int, pids: Sequence[int], start: float) -> Course:
-    """Watch a change set until nothing is left to do."""
-    course = Course()
+async def follow(
+    context: Context, client: httpx.AsyncClient, path: str, pids: Sequence[int], end: str
+) -> Course:
+    """Watch a change set over HTTP until nothing is left to do."""
+    course, start = Course(), time.perf_counter()
     while True:
-        async with context.database.begin() as connection:
-            known = await service.document(connection, change_set)
+        reply = await client.get(path)
+        known = reply.raise_for_status().json()
         files = known.get("files", {})
         share = 1 - sum(files.get(state, 0) for state in ("waiting", "queued", "reverting")) / FILES
         course.memory.append((share, [memory_mb(pid) for pid in pids]))
-        if known["state"] in ("completed", "reverted", "failed"):
+        if known["state"] == end:
             break
+        if known["state"] == "failed":
+            raise AssertionError(known["error"])
         await asyncio.sleep(LOOK_S)
     await nothing_left(context)
     course.seconds = time.perf_counter() - start
@@ -164,28 +201,27 @@ async def measured(folder: Path) -> dict[str, Course]:
     """Apply a change set to all files, revert it, and check every file after both."""
     make_files(folder / "night")
     async with archive_of(folder) as context:
-        with workers(context.settings.data) as pids:
+        with processes(context.settings.data) as tree:
             start = time.perf_counter()
             await take_in(context, folder / "night")
             err.print(f"  {FILES} files taken in: {time.perf_counter() - start:.0f} s")
-            wanted = Wanted(
-                values={"generic": [["OBSERVER", "A. Newcomer"]]}, selection=("present",), reject_new=True
-            )
-            start = time.perf_counter()
             async with context.database.begin() as connection:
-                origin = Origin("benchmark", "", "bulk")
-                change_set = await service.ask(connection, context, wanted, origin)
-            applied = await follow(context, change_set, pids, start)
-            await check(context, folder / "night", "A. Newcomer", change_set, records=1)
-            start = time.perf_counter()
-            async with context.database.begin() as connection:
-                await service.act(connection, change_set, Action.REVERT, actor="benchmark")
-            reverted = await follow(context, change_set, pids, start)
-            await check(context, folder / "night", "nobody", change_set, records=2)
+                token = await create_token(connection, "bulk", [Scope.EDIT], now=context.clock.now())
+            headers = {"X-Api-Key": token}
+            async with httpx.AsyncClient(
+                base_url=tree.address, headers=headers, timeout=60, trust_env=False
+            ) as client:
+                reply = await client.post("/v1/changesets", json=WANTED)
+                path = reply.raise_for_status().headers["Location"]
+                applied = await follow(context, client, path, tree.pids, "completed")
+                await check(context, folder / "night", "A. Newcomer", records=1)
+                (await client.post(f"{path}/revert")).raise_for_status()
+                reverted = await follow(context, client, path, tree.pids, "reverted")
+                await check(context, folder / "night", "nobody", records=2)
     return {"applied": applied, "reverted": reverted}
 
 
-async def check(context: Context, folder: Path, observer: str, change_set: int, *, records: int) -> None:
+async def check(context: Context, folder: Path, observer: str, *, records: int) -> None:
     """Compare every file, its checksum in the catalog, its digests and its records."""
     card = f"OBSERVER= '{observer:8}'".encode()
     paths = list(folder.glob("*/*.fits"))
@@ -194,9 +230,7 @@ async def check(context: Context, folder: Path, observer: str, change_set: int, 
     problems = [one async for one in verify_files(context, ()) if one.problem]
     if problems:
         raise AssertionError(problems[0])
-    found = await scalar(
-        context, f"SELECT count(*) FROM edit WHERE change_set = {change_set} AND outcome = 'changed'"
-    )
+    found = await scalar(context, "SELECT count(*) FROM edit WHERE change_set > 0 AND outcome = 'changed'")
     if found != records * FILES:
         raise AssertionError(f"{found} records instead of {records * FILES}")
     if lacking := await scalar(context, "SELECT count(*) FROM version WHERE present AND file_md5 IS NULL"):
@@ -211,11 +245,11 @@ def run() -> list[Row]:
     for number, (name, course) in zip(("9", "9 revert"), courses.items(), strict=True):
         middle, last = course.memory[len(course.memory) // 2], course.memory[-1]
         err.print(
-            f"  {name}: {FILES / course.seconds:.0f} files/s, {course.seconds:.1f} s; memory of the workers"
+            f"  {name}: {FILES / course.seconds:.0f} files/s, {course.seconds:.1f} s; memory of web and workers"
             f" {course.memory[0][1]} MB at the beginning, {middle[1]} in the middle, {last[1]} at the end"
         )
         if FILES >= 20_000 and course.grown() > FLAT:
-            raise AssertionError(f"{name}: a worker grew {course.grown():.2f} times")
+            raise AssertionError(f"{name}: a process grew {course.grown():.2f} times")
         peers = {f"{WANTED_PER_S} files/s": 1 / WANTED_PER_S}
         targets = dict.fromkeys(peers, 1.0) if name == "applied" else {}
         rows.append(
