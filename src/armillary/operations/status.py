@@ -95,10 +95,15 @@ async def _workers(connection: AsyncConnection) -> tuple[WorkerLine, ...]:
     registered = {row.owner for row in await store.rows(connection, store.REGISTERED)}
     for owner, count in sorted(leases.items()):
         alive = False if owner in registered else None
-        name, pid, *_ = [*owner.rsplit("-", 2), "", ""]
-        number = int(pid) if pid.isdecimal() else None
-        lines.append(WorkerLine(owner, name, "", number, None, None, None, count, alive))
+        name, pid = _parts(str(owner))
+        lines.append(WorkerLine(owner, name, "", pid, None, None, None, count, alive))
     return tuple(lines)
+
+
+def _parts(owner: str) -> tuple[str, int | None]:
+    """Return name and process id of a worker from what it writes into its leases."""
+    name, _, rest = owner.rpartition("-")[0].rpartition("-")
+    return (name, int(rest)) if name and rest.isdecimal() else (owner, None)
 
 
 def disks(directories: dict[str, Path]) -> tuple[Disk, ...]:
