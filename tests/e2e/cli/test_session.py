@@ -54,6 +54,8 @@ def whole_session(commands: Commands, tmp_path: Path) -> None:
     listed = commands.run("search", "EXPTIME>10", "--name", "a-file*").out
     assert LONG in listed
     assert "1 frame\n" in listed
+    assert LONG in commands.run("search", "--select", f"{LONG}/present", "--name", "a-file*").out
+    assert "0 frames" in commands.run("search", "--select", f"{LONG}/notpresent").out
     page = commands.run("search", "--name", LONG, "--json").json()
     assert set(page) == {"frames", "cursor"}
     assert page["frames"][0]["name"] == LONG
@@ -98,6 +100,7 @@ def test_refusals_name_the_file_and_end_with_1(commands: Commands, tmp_path: Pat
         (("edit", "b.fits", "TYPO=1", "--reject-new"), "Some of the keywords don't exist in the file: TYPO"),
         (("show", "nope.fits"), "No file named 'nope.fits' is in the archive."),
         (("search", "--qa", "god"), "write one of Undefined, Pass"),
+        (("search", "--select", "GMOS-N/Nonsense"), "Unknown selectors: 'Nonsense'"),
     ):
         said = commands.run(*words, code=1)
         assert message in said.err
