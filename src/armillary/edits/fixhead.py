@@ -1,7 +1,7 @@
 """The grammar of Gemini's fixHead: which files, and what to change in them, in the words of observers.
 
-``[DATE] NUMBERS``, ``obsid ID`` and ``KEYWORD:VALUE`` are those of fixHead 0.7. Besides, a file name, an observation
-id or a data label may stand alone, and a setting may be ``KEYWORD VALUE`` or ``KEYWORD=VALUE``.
+``[DATE] NUMBERS``, ``obsid ID`` and ``KEYWORD:VALUE`` are those of fixHead 0.7. Besides, a file name, an id of an
+observation or a data label may stand alone, and a setting may be ``KEYWORD VALUE`` or ``KEYWORD=VALUE``.
 """
 
 from __future__ import annotations

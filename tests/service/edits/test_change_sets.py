@@ -149,7 +149,8 @@ async def test_a_condition_on_keywords_and_names_choose_files(night: Archive) ->
     odd = Wanted(values={"generic": {"A": 1}}, keywords=("OBJECT=M 1",))
     assert files_of((await apply(night, odd))[1]) == {"changed": 6}
     assert await values(night, "A") == ["1", None] * 6
-    named = Wanted(values={"generic": {"B": 1}}, names=(NAMES[3], f"{NAMES[4]}.bz2"))
+    named = Wanted(values={"generic": {"B": 1}}, names=(NAMES[3], f"{NAMES[4]}.bz2", NAMES[4]))
+    assert (await preview(night.context, named, samples=0)).would_change == 2
     assert files_of((await apply(night, named))[1]) == {"changed": 2}
     assert [at for at, value in enumerate(await values(night, "B")) if value] == [3, 4]
 

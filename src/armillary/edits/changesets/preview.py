@@ -12,7 +12,7 @@ from armillary.context import Context
 from armillary.edits.apply import HduEffect, apply_wish
 from armillary.edits.changesets.errors import BadChangeSet
 from armillary.edits.changesets.models import Preview, Wanted
-from armillary.edits.changesets.service import check
+from armillary.edits.changesets.service import check, refuse_absent
 from armillary.edits.execution import change_to_json
 from armillary.edits.models import Item, Target
 from armillary.edits.service import Decision, decide
@@ -30,6 +30,8 @@ async def preview(context: Context, wanted: Wanted, *, samples: int) -> Preview:
         If the change set would be refused as a whole.
     """
     checked = check(context, wanted)
+    async with context.database.begin() as connection:
+        await refuse_absent(connection, wanted)
     found, reasons, after = Preview(), Counter[str](), 0
     while True:
         # A transaction per page: the walk may take long, and old rows could not be cleaned up meanwhile.
@@ -44,11 +46,6 @@ async def preview(context: Context, wanted: Wanted, *, samples: int) -> Preview:
         if len(rows) < PAGE:
             break
         after = rows[-1].file_id
-    if wanted.names and found.matched < len(set(wanted.names)):
-        async with context.database.begin() as connection:
-            absent = await archive.absent_among(connection, wanted.names)
-        if absent:
-            raise BadChangeSet(f"{len(absent)} names are not in the archive: {', '.join(absent[:10])}")
     found.reasons = dict(reasons.most_common(MOST_REASONS))
     return found
 

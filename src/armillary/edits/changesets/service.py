@@ -126,10 +126,7 @@ async def create(
 ) -> int:
     """Fix the files of a change set and let the work begin; return how many files there are."""
     checked = check(context, wanted)
-    if wanted.names:
-        absent = await archive.absent_among(connection, [logical_name(name) for name in wanted.names])
-        if absent:
-            raise BadChangeSet(f"{len(absent)} names are not in the archive: {', '.join(absent[:10])}")
+    await refuse_absent(connection, wanted)
     now = context.clock.now()
     values = (
         *(change_set, origin.actor, origin.address, origin.why, origin.batch),
@@ -138,6 +135,19 @@ async def create(
     matched = await store.insert(connection, values, checked.members, change_set)
     await begin_step(connection, change_set)
     return matched
+
+
+async def refuse_absent(connection: AsyncConnection, wanted: Wanted) -> None:
+    """Refuse a change set that names files which are not present.
+
+    Raises
+    ------
+    BadChangeSet
+        Naming the first of them.
+    """
+    names = [logical_name(name) for name in wanted.names]
+    if names and (absent := await archive.absent_among(connection, names)):
+        raise BadChangeSet(f"{len(absent)} names are not in the archive: {', '.join(absent[:10])}")
 
 
 async def begin_step(connection: AsyncConnection, change_set: int) -> int:

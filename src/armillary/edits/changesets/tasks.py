@@ -53,7 +53,7 @@ async def step_set(context: Context, claims: Sequence[Claim]) -> None:
     args: Any = claim.order.args
     pause_s = await step(context, int(args["change_set"]))
     if pause_s is not None:
-        claim.postpone(pause_s, "edits of the change set are in the queue")
+        claim.postpone(pause_s)
 
 
 KINDS = (
