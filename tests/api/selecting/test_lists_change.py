@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from armillary.base.work import busy
-
 from tests.api.selecting.conftest import NAMES, Lists
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -160,7 +160,9 @@ async def test_an_upload_goes_to_the_tree_that_has_the_file(archive: Archive, tm
     assert sorted(p.name for p in (tmp_path / "night").iterdir()) == ["n1"]
 
 
-async def test_an_upload_for_a_tree_that_lost_the_file_is_sent_again(archive: Archive, tmp_path: Path) -> None:
+async def test_an_upload_for_a_tree_that_lost_the_file_is_sent_again(
+    archive: Archive, tmp_path: Path
+) -> None:
     put(tmp_path / "night" / NAME, GOOD)
     await archive.ingest(tmp_path / "night")
     _, order = await queue(archive, OTHER)
