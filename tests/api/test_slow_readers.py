@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import http.client
 import io
+import os
 import socket
 import tarfile
 import time
