@@ -21,7 +21,7 @@ from armillary.edits.requests import read_items
 from armillary.edits.service import UPDATE_HEADERS, decide, order_of, rules_of
 from armillary.edits.store import record_failures
 
-CHUNK, WINDOW = 512, 2048
+CHUNK, WINDOW = 1024, 4096
 """Files queued by one step, and files in the queue at most: more would only be in the way of others."""
 PRIORITY = -1
 """Below edits that somebody waits for, above the intake of files."""
