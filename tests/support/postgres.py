@@ -30,8 +30,8 @@ def server_account() -> str:
     return "daemon" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
-async def _admin(server: EmbeddedServer, statement: str) -> None:
-    connection = await asyncpg.connect(host=server.dsn.host, user=str(Role.OWNER), database="postgres")
+async def _admin(server: EmbeddedServer, statement: str, *, user: str = Role.OWNER) -> None:
+    connection = await asyncpg.connect(host=server.dsn.host, user=str(user), database="postgres")
     try:
         await connection.execute(statement)
     finally:
@@ -66,7 +66,8 @@ async def fresh_database(server: EmbeddedServer, *, empty: bool = False) -> Asyn
     try:
         yield name
     finally:
-        await _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+        # Only a superuser may end an autovacuum that is at work there.
+        await _admin(server, f"DROP DATABASE {name} WITH (FORCE)", user="postgres")
 
 
 @pytest.fixture(scope="module")
