@@ -144,7 +144,7 @@ def _rows_of(one: NewVersion) -> Rows:
     )
     details = zip(_DETAILS, _details(one.frame), strict=True)
     frame_row = (
-        *map(clean, _hot(one.frame)),
+        *(clean(value) if type(value) is str else value for value in _hot(one.frame)),
         to_json({name: value for name, value in details if value is not None}),
         [clean(warning) for warning in one.frame.warnings],
         _keywords(one, series),

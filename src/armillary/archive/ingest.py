@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ GROWING = (TruncatedFile, EmptyFile, HeaderWithoutEnd)
 PATIENCE_S = 600.0
 NS = 1_000_000_000
 THREADS = 2
+_turn = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -82,11 +84,13 @@ async def ingest(context: Context, claims: Sequence[Claim]) -> None:
 
 async def examine(context: Context, candidates: Sequence[Candidate]) -> None:
     """Look at the files of a batch; what goes wrong is kept with each."""
-    # A hop to a thread costs as much as a small file, so each takes its share of the batch; and threads that
-    # have nothing to read whole only take turns.
-    threads = min(THREADS, len(candidates)) if any(not c.args.get("known") for c in candidates) else 1
-    shares = [candidates[number::threads] for number in range(threads)]
     settings = context.settings.archive
+    if all(candidate.args.get("known") for candidate in candidates):
+        await asyncio.to_thread(_examine_in_turn, candidates, settings)
+        return
+    # A hop to a thread costs as much as a small file, so each takes its share of the batch.
+    threads = min(THREADS, len(candidates))
+    shares = [candidates[number::threads] for number in range(threads)]
     await asyncio.gather(*(asyncio.to_thread(_examine_all, share, settings) for share in shares))
 
 
@@ -121,6 +125,12 @@ async def _candidates(context: Context, claims: Sequence[Claim]) -> list[Candida
 def _location(claim: Claim) -> Location:
     args: Any = claim.order.args
     return Location(int(args["root_id"]), str(args["path"]), str(args["filename"]))
+
+
+def _examine_in_turn(candidates: Sequence[Candidate], settings: ArchiveSettings) -> None:
+    """Look at files of which only headers are read: threads would only wait for each other at every call."""
+    with _turn:
+        _examine_all(candidates, settings)
 
 
 def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings) -> None:

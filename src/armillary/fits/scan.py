@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
 
-from armillary.fits.cards import find_end, keyword_of, parse_card
+from armillary.fits.cards import END, find_end, keyword_of, parse_card
 from armillary.fits.errors import (
     BrokenStructure,
     EmptyFile,
@@ -155,10 +155,13 @@ def _structure(header: bytes) -> dict[str, Value]:
     """Return the values of the structural keywords only: a fraction of the work of all values."""
     found: dict[bytes, int] = {}
     # Few cards have the first letter of a structural keyword, and the first letters are few bytes to search.
-    for match in _FIRST_LETTERS.finditer(header[: find_end(header) : CARD]):
+    for match in _FIRST_LETTERS.finditer(header[::CARD]):
         at = match.start() * CARD
-        if (field := header[at : at + 8]) in _STRUCTURAL:
+        field = header[at : at + 8]
+        if field in _STRUCTURAL:
             found.setdefault(field, at)
+        elif field == END:
+            break
     return {keyword_of(field): _card_value(header[at : at + CARD]) for field, at in found.items()}
 
 

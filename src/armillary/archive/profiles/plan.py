@@ -30,6 +30,8 @@ class Rule:
     drop: re.Pattern[str] | None
     strip: re.Pattern[str] | None
     words: Mapping[str, Value]
+    is_plain: bool
+    """Whether the value of one keyword, stripped of blanks, is all that the reader of the field needs."""
 
 
 Question = tuple[str, FieldRule, tuple[Rule, ...]]
@@ -99,6 +101,7 @@ def compile_source(source: Source) -> Rule:
         drop=_compiled(source.drop),
         strip=_compiled(source.strip),
         words={word.upper(): value for word, value in source.map.items()},
+        is_plain=source.keyword is not None and source == Source(keyword=source.keyword),
     )
 
 

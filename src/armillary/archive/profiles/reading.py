@@ -35,7 +35,10 @@ class Reading:
             if value is None:
                 continue
             try:
-                found = self._read(value, rule, source, start)
+                if source.is_plain and (reader := read.READERS.get(rule.kind)):
+                    found: Any = reader(value, rule)
+                else:
+                    found = self._read(value, rule, source, start)
             except (ValueError, OverflowError) as error:
                 self.warn("+".join(source.keywords), value, error)
                 continue
