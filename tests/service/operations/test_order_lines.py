@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
-from structlog.contextvars import merge_contextvars as _merge
+import pytest
 from structlog.testing import capture_logs
 
 from armillary.base.log import get_logger
+from armillary.base.log import merge_bound as _merge
 from armillary.base.work import Claim, Kind, NewOrder, Worker, submit
 from armillary.context import Context
 from armillary.errors import Unavailable
 from tests.support.archive import Archive, put
 
 log = get_logger(__name__)
+
+
+@pytest.fixture(autouse=True)
+def _all_events_are_wanted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
 
 
 async def run(archive: Archive, kind: Kind[Context], count: int = 1, *, attempts: int = 2) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Generic
 
 from armillary.base.bus import Bus, PostgresBus, Subscription
 from armillary.base.database import is_transient
-from armillary.base.log import bound, get_logger
+from armillary.base.log import bound, get_logger, says
 from armillary.base.metrics import (
     HANDLER_SECONDS,
     LEASES_LOST,
@@ -226,9 +226,10 @@ class Worker(Generic[C]):
             seconds = time.monotonic() - began
             HANDLER_SECONDS.labels(kind.name).observe(seconds)
             self._pace_s = max(seconds, 0.9 * self._pace_s + 0.1 * seconds)
+        said = says(__name__)
         for claim in claims:
             self._settle(kind, claim, failure)
-            for order in claim.orders:
+            for order in claim.orders if said else ():
                 log.info("order ended", **about(order), seconds=round(seconds, 4))
 
     def _settle(self, kind: Kind[C], claim: Claim, failure: Exception | None) -> None:
