@@ -1,8 +1,8 @@
 """Benchmark 9: one change set over many small files, with audit, journal and syncs, by two worker processes.
 
 `BULK_FILES` says how many files (5000 unless set). Pictures are left out: an edit of a header draws none. The time
-ends when nothing is left to do, digests included; then every file is read again, and its card, its checksum and its
-record are compared.
+ends when nothing is left to do, digests included; then every file is read again, and its card, its checksum and
+its record are compared.
 """
 
 from __future__ import annotations
