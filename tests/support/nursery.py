@@ -17,6 +17,7 @@ from pathlib import Path
 import typer
 
 from armillary.commands import processes
+from armillary.sky.healpix import healpix_index
 
 PR_SET_PDEATHSIG = 1
 
@@ -37,6 +38,7 @@ def main(data: Path) -> None:
     """Fork until the input ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     parent = os.getpid()
+    healpix_index(0.0, 0.0)
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

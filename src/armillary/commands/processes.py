@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
-from types import FrameType
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from armillary.app import create_app
 from armillary.base import log, migrate
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import Worker
 from armillary.commands import upkeep
-from armillary.commands.supervision import listen, run_all
+from armillary.commands.supervision import run_all
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, fail, guarded, settings_for, up_lock
 from armillary.commands.work import KINDS
 from armillary.context import open_context
@@ -57,34 +53,10 @@ def serve(
     """Run the web process alone."""
     settings = settings_for(data)
     log.configure(level=os.environ.get("ARMILLARY_LOG", "WARNING"))
-    application = guarded(lambda: create_app(settings))
-    config = uvicorn.Config(
-        application,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=10,
-        # Anybody can send X-Forwarded-For, and the address goes into the record of edits.
-        proxy_headers=False,
-    )
-    listener = socket.socket(fileno=fd) if fd is not None else guarded(lambda: listen(host, port))
-    _drop_the_stalled(listener, settings.limits.stall_s)
-    _Server(config).run(sockets=[listener])
+    # Only here: no other command needs what serves, and half a second of each would go into loading it.
+    from armillary.commands import serving
 
-
-def _drop_the_stalled(listener: socket.socket, stall_s: float) -> None:
-    """Let the kernel end connections of clients that stop reading; it alone knows when they did."""
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(stall_s * 1000))
-
-
-class _Server(uvicorn.Server):
-    """A server that lets streams without an end know when it stops."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
-        self.config.app.state.closing = True  # type: ignore[union-attr]
-        super().handle_exit(sig, frame)
+    serving.run(settings, host=host, port=port, fd=fd)
 
 
 def worker(

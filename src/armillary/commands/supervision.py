@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from armillary.archive import service as archive
 from armillary.base.database import Role
 from armillary.base.log import get_logger
-from armillary.commands.demo import show_demo
 from armillary.context import open_context
 from armillary.errors import Unavailable
 from armillary.settings import Settings
@@ -45,6 +44,8 @@ async def run_all(settings: Settings, host: str, port: int, *, demo: bool) -> in
                     sys.stdout.write(f"ready {address}\n")
                     sys.stdout.flush()
                     if demo:
+                        from armillary.commands.demo import show_demo
+
                         await show_demo(context, address, stop)
                     await _first(stop, children)
             finally:

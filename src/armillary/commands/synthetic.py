@@ -10,7 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, out, run
 from armillary.context import Context
-from armillary.demo.filling import fill
 
 app = typer.Typer(no_args_is_help=True, help="Fill an archive with synthetic data.")
 
@@ -33,6 +32,8 @@ def frames(
 
     Equal counts and seeds give equal frames. A million take two to four minutes and 3 GB.
     """
+
+    from armillary.demo.filling import fill
 
     async def load(context: Context) -> None:
         with Progress(*_columns(), console=err, disable=not err.is_terminal) as bar:

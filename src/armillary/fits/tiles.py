@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.io import fits
 
 from armillary.fits.container_errors import DamagedImage
 from armillary.fits.header import read_values
@@ -45,6 +44,9 @@ def open_tiles(hdu: Hdu, header: bytes, axes: Sequence[int], read: ReadAt) -> Ca
     DamagedImage
         If the parameters of the compression are impossible; from the function, if tiles are damaged.
     """
+    # Only here: few files need it, and it is a tenth of the start of every command.
+    from astropy.io import fits
+
     _check_parameters(read_values(header), axes, hdu.index)
     primary = "".join(card.ljust(80) for card in _MIN_PRIMARY).ljust(BLOCK).encode("ascii")
     data = read(hdu.data_offset, hdu.data_size).ljust(hdu.data_size, b"\0")

@@ -13,9 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# The extension module itself: the public wrapper wants astropy quantities, which cost 50 times the work.
-from cdshealpix import cdshealpix as _native
-
 ORDER = 29
 PIXELS = 12 << (2 * ORDER)
 """How many pixels of order 29 there are; every index is below it and fits a signed 64-bit integer."""
@@ -24,6 +21,14 @@ _CELLS = 32
 _MARGIN_RAD = 1e-9
 
 Floats = npt.NDArray[np.float64]
+
+
+def _native() -> Any:
+    """Return the extension module itself: the public wrapper wants quantities, which cost 50 times the work."""
+    # Only when it is needed: its package brings astropy.coordinates, a quarter of the start of every command.
+    from cdshealpix import cdshealpix
+
+    return cdshealpix
 
 
 def healpix_index(ra_deg: float, dec_deg: float) -> int:
@@ -49,7 +54,9 @@ def healpix_indices(ra_deg: Floats, dec_deg: Floats) -> npt.NDArray[np.int64]:
     lon, lat = np.radians(np.mod(ra, 360.0)), np.radians(dec)
     indices = np.empty(lon.shape, dtype=np.uint64)
     scratch = np.empty(lon.shape), np.empty(lon.shape)
-    _native.lonlat_to_healpix(np.full(lon.shape, ORDER, np.uint8), lon, lat, indices, *scratch, np.uint16(1))
+    _native().lonlat_to_healpix(
+        np.full(lon.shape, ORDER, np.uint8), lon, lat, indices, *scratch, np.uint16(1)
+    )
     return indices.astype(np.int64)
 
 
@@ -76,7 +83,7 @@ def cone_ranges(ra_deg: float, dec_deg: float, radius_deg: float) -> list[tuple[
 
 def _cells(lon: float, lat: float, radius: float) -> Iterable[tuple[int, int]]:
     args: tuple[Any, ...] = (np.uint8(cone_order(radius)), np.uint8(2), lon, lat, radius, False)
-    indices, orders, _ = _native.cone_search(*args)
+    indices, orders, _ = _native().cone_search(*args)
     shifts = 2 * (ORDER - orders.astype(np.int64))
     lows = indices.astype(np.int64) << shifts
     return zip(lows.tolist(), (lows + (np.int64(1) << shifts)).tolist(), strict=True)
