@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ from armillary.base.database import AnyRow
 from armillary.base.work.busy import busy_keys
 from armillary.settings import ArchiveSettings
 
-Values = dict[str, Any]
+Column = Sequence[Any]
 _decoded = json.JSONDecoder().raw_decode
 _FILE = (
     "id",
@@ -41,6 +41,8 @@ _FILE = (
     "present",
     "canonical",
 )
+_UNTOLD = frozenset({"site", "night", "ended_at", "proprietary_coordinates", "profile"})
+"""Columns of a frame that no list shows."""
 _STATE = (version.c.file_id, version.c.id, version.c.filename)
 
 
@@ -48,8 +50,23 @@ _STATE = (version.c.file_id, version.c.id, version.c.filename)
 class Listing:
     """Some of what was asked for; ``truncated`` says whether rows were left out."""
 
-    rows: list[Values]
+    names: tuple[str, ...]
+    rows: Sequence[Sequence[Any]]
     truncated: bool
+
+    def columns(self, names: Iterable[str]) -> dict[str, Column]:
+        """Return values of all rows, name by name; what a frame does not tell is None.
+
+        A list has thousands of rows of sixty values: only loops that are not Python's are fast enough.
+        """
+        found: dict[str, Column] = dict(
+            zip(self.names, zip(*self.rows, strict=True) if self.rows else repeat(()), strict=False)
+        )
+        details = [_decoded(text)[0] for text in found.get("details", ())]
+        return {
+            name: found[name] if name in found else list(map(dict.get, details, repeat(name)))
+            for name in names
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +94,16 @@ class Lister:
         columns: list[sa.ColumnElement[Any]] = [file.c.name, *(version.c[name] for name in _FILE)]
         # The details as text: the driver would decode them one by one, at three times the cost.
         columns += [metadata_ready().label("mdready"), sa.cast(frame.c.details, sa.Text).label("details")]
-        columns += [frame.c[name] for name, _ in FRAME_COLUMNS]
+        columns += [frame.c[name] for name, _ in FRAME_COLUMNS if name not in _UNTOLD]
         columns.append(embargo.coordinates_visible(self.viewer, self.today).label("coordinates_visible"))
-        found = await self._rows(connection, selection, columns)
-        return dataclasses.replace(found, rows=[_decoded(row.pop("details"))[0] | row for row in found.rows])
+        return await self._rows(connection, selection, columns)
 
     async def names(self, connection: AsyncConnection, selection: Selection) -> Listing:
         """Return the names of the files of which a version is selected, each once."""
         limit = self.limit(selection)
         query = self._query(selection, [file.c.name]).distinct().order_by(file.c.name).limit(few(limit + 1))
-        rows = await _fetched(connection, query)
-        return Listing(rows[:limit], len(rows) > limit)
+        rows = (await connection.execute(query)).all()
+        return Listing(("name",), rows[:limit], len(rows) > limit)
 
     async def states(
         self, connection: AsyncConnection, selection: Selection, *, after: tuple[int, int], count: int
@@ -116,10 +132,11 @@ class Lister:
     ) -> Listing:
         limit = self.limit(selection)
         query = self._query(selection, columns).order_by(file.c.name, version.c.id).limit(few(limit + 1))
-        rows = await _fetched(connection, query)
-        kept = rows[:limit]
-        await _mark_pending(connection, kept)
-        return Listing(kept, len(rows) > limit)
+        result = await connection.execute(query)
+        names, rows = tuple(result.keys()), result.all()
+        marks = await _pending(connection, rows[:limit])
+        marked = [(*row, mark) for row, mark in zip(rows, marks, strict=False)]
+        return Listing((*names, "pending"), marked, len(rows) > limit)
 
 
 def _digested(name: str) -> sa.ColumnElement[Any]:
@@ -138,19 +155,9 @@ def _digested(name: str) -> sa.ColumnElement[Any]:
     )
 
 
-async def _fetched(connection: AsyncConnection, query: sa.Select[Any]) -> list[Values]:
-    result = await connection.execute(query)
-    names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result.all()]
-
-
-async def _mark_pending(connection: AsyncConnection, rows: Sequence[Values]) -> None:
-    """Say of each row whether an order on exactly that file, or on the digests of that version, waits or runs."""
-    keys = [
-        (Location(row["root_id"], row["path"], row["filename"]).file_key, f"{DIGEST}:{row['id']}")
-        for row in rows
-    ]
+async def _pending(connection: AsyncConnection, rows: Sequence[AnyRow]) -> list[bool]:
+    """Tell of each row whether an order on exactly that file, or on the digests of that version, waits or runs."""
+    keys = [(Location(row.root_id, row.path, row.filename).file_key, f"{DIGEST}:{row.id}") for row in rows]
     every = {key for pair in keys for key in pair}
     busy = await busy_keys(connection, every, besides=(PREVIEW,)) if every else set()
-    for row, pair in zip(rows, keys, strict=True):
-        row["pending"] = not busy.isdisjoint(pair)
+    return [not busy.isdisjoint(pair) for pair in keys]

@@ -9,7 +9,7 @@ from typing import Any
 _TELESCOPES = {"Gemini-North": ("GEMINI", "NORTH"), "Gemini-South": ("GEMINI", "SOUTH")}
 _CALIBRATIONS = {"BIAS", "DARK", "FLAT", "ARC", "FRINGE", "PINHOLE", "RONCHI", "SLITILLUM"}
 
-_SPEAKING = (
+SPEAKING = (
     "telescope",
     "instrument",
     "observation_type",
@@ -18,16 +18,17 @@ _SPEAKING = (
     "spectroscopy",
     "engineering",
 )
+"""The values of a frame that `tags` takes."""
 
 
 def tags_of(frame: Mapping[str, Any]) -> list[str]:
     """Return the words that the values of a frame speak for, sorted; what is not known has none."""
-    return list(_tags(*map(frame.get, _SPEAKING)))
+    return list(tags(*map(frame.get, SPEAKING)))
 
 
 # An archive holds few combinations of these, and lists of thousands of frames ask for each.
 @lru_cache(maxsize=4096)
-def _tags(
+def tags(
     telescope: str | None,
     instrument: str | None,
     kind: str | None,
@@ -36,17 +37,18 @@ def _tags(
     spectroscopy: bool | None,
     engineering: bool | None,
 ) -> tuple[str, ...]:
+    """Return the words that these values speak for, sorted."""
     instrument, kind, reduction = instrument or "", (kind or "").upper(), reduction or ""
-    tags = {*_TELESCOPES.get(telescope or "", ()), instrument.upper()}
+    words = {*_TELESCOPES.get(telescope or "", ()), instrument.upper()}
     if instrument.startswith("GMOS"):
-        tags.add("GMOS")
+        words.add("GMOS")
     if kind in _CALIBRATIONS:
-        tags |= {kind, "CAL"}
+        words |= {kind, "CAL"}
     if spectroscopy is not None:
-        tags.add("SPECT" if spectroscopy else "IMAGE")
+        words.add("SPECT" if spectroscopy else "IMAGE")
     if mode in ("LS", "MOS", "IFS"):
-        tags.add(mode)
-    tags |= {"RAW", "UNPREPARED"} if reduction == "RAW" else {reduction.partition("_")[0]}
+        words.add(mode)
+    words |= {"RAW", "UNPREPARED"} if reduction == "RAW" else {reduction.partition("_")[0]}
     if engineering:
-        tags.add("ENGINEERING")
-    return tuple(sorted(tags - {""}))
+        words.add("ENGINEERING")
+    return tuple(sorted(words - {""}))

@@ -1,134 +1,164 @@
-"""The elements of the JSON lists: keys and order of header-updates specification, section 7.1."""
+"""The elements of the JSON lists: keys and order of header-updates specification, section 7.1.
+
+A list is written column by column: all values of a key at once, by loops that are not Python's, which takes a
+quarter of the time that element by element takes. The bytes are those of `json.dumps`; clients compare them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 
-from armillary.archive.tags import tags_of
+from armillary.archive.listing import Column, Listing
+from armillary.archive.tags import SPEAKING, tags
 
-Row = Mapping[str, Any]
+_encode = json.JSONEncoder(check_circular=False).encode
 COMPRESSED = ("bz2", "gz")
-HIDDEN = ("object", "ra", "dec", "azimuth", "elevation", "cass_rotator_pa", "airmass")
+TAGS = "tags"
+HIDDEN = ("object", "ra_deg", "dec_deg", "azimuth_deg", "elevation_deg", "rotator_deg", "airmass")
+"""Values that tell where a telescope pointed."""
 
-_FRAME = {
-    "program_id": "program",
-    "engineering": "engineering",
-    "science_verification": "science_verification",
-    "processing": "processing",
-    "calibration_program": "calibration_program",
-    "observation_id": "observation_id",
-    "observation_type": "observation_type",
-    "observation_class": "observation_class",
-    "data_label": "data_label",
-    "telescope": "telescope",
-    "instrument": "instrument",
-    "ut_datetime": "started_at",
-    "local_time": "local_time",
-    "object": "object",
-    "ra": "ra_deg",
-    "dec": "dec_deg",
-    "azimuth": "azimuth_deg",
-    "elevation": "elevation_deg",
-    "cass_rotator_pa": "rotator_deg",
-    "airmass": "airmass",
-    "filter_name": "filter",
-    "exposure_time": "exposure_s",
-    "disperser": "disperser",
-    "camera": "camera",
-    "central_wavelength": "central_wavelength_um",
-    "wavelength_band": "wavelength_band",
-    "focal_plane_mask": "focal_plane_mask",
-    "detector_binning": "binning",
-    "detector_gain_setting": "gain_setting",
-    "detector_roi_setting": "roi_setting",
-    "detector_readspeed_setting": "readspeed_setting",
-    "detector_welldepth_setting": "welldepth_setting",
-    "detector_readmode_setting": "readmode_setting",
-    "spectroscopy": "spectroscopy",
-    "mode": "mode",
-    "adaptive_optics": "adaptive_optics",
-    "laser_guide_star": "laser_guide_star",
-    "wavefront_sensor": "wavefront_sensor",
-    "gcal_lamp": "gcal_lamp",
+Writer = Callable[[Column], Iterable[str]]
+Keys = Mapping[str, tuple[str, Writer]]
+"""Key of an element to the value that it shows, and how a column of such values is written."""
+
+
+class _Known(dict[object, str]):
+    """JSON of the values met so far: most of them come again and again."""
+
+    def __missing__(self, value: object) -> str:
+        found = self[value] = _encode(value)
+        return found
+
+
+def _words(column: Column) -> Iterable[str]:
+    return map(_Known().__getitem__, column)
+
+
+def _numbers(column: Column) -> Iterable[str]:
+    """Write numbers, truth values and nulls: there is no comma inside of them."""
+    return _encode(column)[1:-1].split(", ")
+
+
+def _instants(column: Column) -> Iterable[str]:
+    """Write instants, which the driver gives in UTC, with a blank between date and time."""
+    return ["null" if value is None else f'"{str(value).removesuffix("+00:00")}"' for value in column]
+
+
+def _days(column: Column) -> Iterable[str]:
+    days: Iterable[date | None] = column
+    return _words([value.isoformat() if value else None for value in days])
+
+
+def _compressed(column: Column) -> Iterable[str]:
+    return _numbers([container in COMPRESSED for container in column])
+
+
+def _nulls(column: Column) -> Iterable[str]:
+    return ["null"] * len(column)
+
+
+NAMES: Keys = {"name": ("name", _words)}
+FILES: Keys = {
+    "name": ("name", _words),
+    "filename": ("filename", _words),
+    "path": ("path", _words),
+    "compressed": ("container", _compressed),
+    "file_size": ("file_size", _numbers),
+    "data_size": ("data_size", _numbers),
+    "file_md5": ("file_md5", _words),
+    "data_md5": ("data_md5", _words),
+    "lastmod": ("lastmod", _instants),
+    "mdready": ("mdready", _numbers),
+    "entrytime": ("entrytime", _instants),
+    "present": ("present", _numbers),
+    "canonical": ("canonical", _numbers),
+    "size": ("file_size", _numbers),
+    "md5": ("file_md5", _words),
+    "pending_ingest": ("pending", _numbers),
+}
+SUMMARIES: Keys = {
+    **FILES,
+    "program_id": ("program", _words),
+    "engineering": ("engineering", _numbers),
+    "science_verification": ("science_verification", _numbers),
+    "processing": ("processing", _words),
+    "calibration_program": ("calibration_program", _numbers),
+    "observation_id": ("observation_id", _words),
+    "observation_type": ("observation_type", _words),
+    "observation_class": ("observation_class", _words),
+    "data_label": ("data_label", _words),
+    "telescope": ("telescope", _words),
+    "instrument": ("instrument", _words),
+    "ut_datetime": ("started_at", _instants),
+    "local_time": ("local_time", _words),
+    "object": ("object", _words),
+    "ra": ("ra_deg", _numbers),
+    "dec": ("dec_deg", _numbers),
+    "azimuth": ("azimuth_deg", _numbers),
+    "elevation": ("elevation_deg", _numbers),
+    "cass_rotator_pa": ("rotator_deg", _numbers),
+    "airmass": ("airmass", _numbers),
+    "filter_name": ("filter", _words),
+    "exposure_time": ("exposure_s", _numbers),
+    "disperser": ("disperser", _words),
+    "camera": ("camera", _words),
+    "central_wavelength": ("central_wavelength_um", _numbers),
+    "wavelength_band": ("wavelength_band", _words),
+    "focal_plane_mask": ("focal_plane_mask", _words),
+    "detector_binning": ("binning", _words),
+    "detector_gain_setting": ("gain_setting", _words),
+    "detector_roi_setting": ("roi_setting", _words),
+    "detector_readspeed_setting": ("readspeed_setting", _words),
+    "detector_welldepth_setting": ("welldepth_setting", _words),
+    "detector_readmode_setting": ("readmode_setting", _words),
+    "spectroscopy": ("spectroscopy", _numbers),
+    "mode": ("mode", _words),
+    "adaptive_optics": ("adaptive_optics", _numbers),
+    "laser_guide_star": ("laser_guide_star", _numbers),
+    "wavefront_sensor": ("wavefront_sensor", _words),
+    "gcal_lamp": ("gcal_lamp", _words),
     **{
-        f"{kind}_{name}": f"{kind}_{name}"
+        f"{kind}_{name}": (f"{kind}_{name}", _numbers)
         for kind in ("raw", "requested")
         for name in ("iq", "cc", "wv", "bg")
     },
-    "qa_state": "qa_state",
-    "release": "release",
-    "reduction": "reduction",
+    "qa_state": ("qa_state", _words),
+    "release": ("release", _days),
+    "reduction": ("reduction", _words),
+    "types": (TAGS, _words),
+    # Which frames show photometric standards is not in the catalog.
+    "phot_standard": ("name", _nulls),
 }
-"""Key of a summary to the value of a frame, in the order of the specification."""
-
-_KEYS, _NAMES = tuple(_FRAME), tuple(_FRAME.values())
-
-
-def file_element(row: Row) -> dict[str, Any]:
-    """Return an element of ``/jsonfilelist``."""
-    return {
-        "name": row["name"],
-        "filename": row["filename"],
-        "path": row["path"],
-        "compressed": row["container"] in COMPRESSED,
-        "file_size": row["file_size"],
-        "data_size": row["data_size"],
-        "file_md5": row["file_md5"],
-        "data_md5": row["data_md5"],
-        "lastmod": _instant(row["lastmod"]),
-        "mdready": row["mdready"],
-        "entrytime": _instant(row["entrytime"]),
-        "present": row["present"],
-        "canonical": row["canonical"],
-        "size": row["file_size"],
-        "md5": row["file_md5"],
-        "pending_ingest": row["pending"],
-    }
+STATES: Keys = {
+    "data_label": ("data_label", _words),
+    "filename": ("filename", _words),
+    "data_md5": ("data_md5", _words),
+    "entrytime": ("entrytime", _instants),
+    "qa_state": ("qa_state", _words),
+}
 
 
-def name_element(row: Row) -> dict[str, Any]:
-    """Return an element of ``/jsonfilenames``."""
-    return {"name": row["name"]}
+def elements(listing: Listing, keys: Keys) -> list[str]:
+    """Return the elements of a list, each as the text of a JSON object."""
+    if not listing.rows:
+        return []
+    values = _values(listing, [name for name, _ in keys.values()])
+    template = "{" + ", ".join(f'"{key}": %s' for key in keys) + "}"
+    written = {(name, write): list(write(values[name])) for name, write in keys.values()}
+    columns = [written[shown] for shown in keys.values()]
+    return list(map(template.__mod__, zip(*columns, strict=True)))
 
 
-def summary_element(row: Row) -> dict[str, Any]:
-    """Return an element of ``/jsonsummary``.
-
-    Which frames show photometric standards is not in the catalog: ``phot_standard`` is null.
-    """
-    element = file_element(row)
-    # A list has thousands of elements of sixty values each: they are picked by one loop that is not Python's.
-    element.update(zip(_KEYS, map(row.get, _NAMES), strict=True))
-    element["ut_datetime"], element["release"] = _instant(row["started_at"]), _day(row["release"])
-    if not row["coordinates_visible"]:
-        element |= dict.fromkeys(HIDDEN)
-    element["types"], element["phot_standard"] = tags_of(row), None
-    return element
-
-
-def state_element(row: Row) -> dict[str, Any]:
-    """Return an element of ``/jsonqastate``."""
-    return {
-        "data_label": row["data_label"],
-        "filename": row["filename"],
-        "data_md5": row["data_md5"],
-        "entrytime": _instant(row["entrytime"]),
-        "qa_state": row["qa_state"],
-    }
-
-
-def _instant(value: datetime | None) -> str | None:
-    """Return an instant as text in UTC, with a blank between date and time."""
-    if value is None:
-        return None
-    # Those of the database are in UTC, and 6000 of them are in a list.
-    return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat(" ").removesuffix("+00:00")
-
-
-def _day(value: date | None) -> str | None:
-    return value.isoformat() if value else None
-
-
-Element = Callable[[Row], dict[str, Any]]
+def _values(listing: Listing, names: list[str]) -> dict[str, Column]:
+    """Return the columns of a list, nulls where the viewer may not know a position."""
+    if TAGS not in names:
+        return listing.columns(names)
+    values = listing.columns({*names, *SPEAKING, "coordinates_visible"} - {TAGS})
+    values[TAGS] = list(map(tags, *(values[name] for name in SPEAKING)))
+    shown = values["coordinates_visible"]
+    if not all(shown):
+        for name in HIDDEN:
+            values[name] = [value if seen else None for value, seen in zip(values[name], shown, strict=True)]
+    return values

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.api.gemini.elements import (
-    Element,
-    file_element,
-    name_element,
-    state_element,
-    summary_element,
-)
+from armillary.api.gemini.elements import FILES, NAMES, STATES, SUMMARIES, Keys, elements
 from armillary.api.gemini.selecting import FAILURES, anybody, lister_of, refusal, reports, selection_of
 from armillary.archive.listing import Lister, Listing
 from armillary.archive.selection import BadSelection, Selection
@@ -27,7 +19,6 @@ router = APIRouter()
 PAGE = 5000
 FEATURES = {"Armillary-Features": "header-export"}
 Find = Callable[[Lister, AsyncConnection, Selection], Awaitable[Listing]]
-Rows = Sequence[Mapping[str, Any]]
 
 
 @router.get("/jsonfilelist", dependencies=anybody, include_in_schema=False)
@@ -36,7 +27,7 @@ Rows = Sequence[Mapping[str, Any]]
 )
 async def file_list(request: Request) -> Response:
     """List the versions of files that a selection finds, and whether work on them is unfinished."""
-    return await _list(request, "jsonfilelist", Lister.files, file_element, headers=FEATURES)
+    return await _list(request, "jsonfilelist", Lister.files, FILES, headers=FEATURES)
 
 
 @router.get("/jsonfilenames", dependencies=anybody, include_in_schema=False)
@@ -45,7 +36,7 @@ async def file_list(request: Request) -> Response:
 )
 async def file_names(request: Request) -> Response:
     """List the logical names of the files that a selection finds, each once."""
-    return await _list(request, "jsonfilenames", Lister.names, name_element)
+    return await _list(request, "jsonfilenames", Lister.names, NAMES)
 
 
 @router.get("/jsonsummary", dependencies=anybody, include_in_schema=False)
@@ -54,14 +45,14 @@ async def file_names(request: Request) -> Response:
 )
 async def summary(request: Request) -> Response:
     """List files with what is known of their frames; canonical ones unless the selection says otherwise."""
-    return await _list(request, "jsonsummary", Lister.frames, summary_element, canonical=True)
+    return await _list(request, "jsonsummary", Lister.frames, SUMMARIES, canonical=True)
 
 
 async def _list(
     request: Request,
     surface: str,
     find: Find,
-    element: Element,
+    keys: Keys,
     *,
     canonical: bool = False,
     headers: Mapping[str, str] | None = None,
@@ -77,20 +68,16 @@ async def _list(
     async with context.database.begin(snapshot=True) as connection:
         found = await find(lister_of(request), connection, selection)
     mark = canonical and found.truncated
-    body = await asyncio.to_thread(_encoded, found.rows, element, mark=mark)
+    body = await asyncio.to_thread(_written, found, keys, mark=mark)
     sent = {**reports(selection, truncated=found.truncated), **(headers or {})}
     return Response(body, headers=sent, media_type="application/json")
 
 
-def _encoded(rows: Rows, element: Element, *, mark: bool) -> str:
-    elements = [element(row) for row in rows]
-    if mark and elements:
-        elements[-1]["results_truncated"] = True
-    return _encoder.encode(elements)
-
-
-# The bytes of `json.dumps`; elements hold no lists that hold themselves.
-_encoder = json.JSONEncoder(check_circular=False)
+def _written(found: Listing, keys: Keys, *, mark: bool) -> bytes:
+    written = elements(found, keys)
+    if mark and written:
+        written[-1] = written[-1][:-1] + ', "results_truncated": true}'
+    return f"[{', '.join(written)}]".encode()
 
 
 @router.get("/jsonqastate", dependencies=anybody, include_in_schema=False)
@@ -110,27 +97,27 @@ async def quality_states(request: Request) -> Response:
     )
 
 
-async def _pages(context: Context, lister: Lister, selection: Selection) -> AsyncIterator[Rows]:
+async def _pages(context: Context, lister: Lister, selection: Selection) -> AsyncIterator[Listing]:
     """Yield all rows page by page, at least one page; each is a short transaction of its own."""
     after, more = (0, 0), True
     while more:
         async with context.database.begin() as connection:
             rows = await lister.states(connection, selection, after=after, count=PAGE)
         # The observing database gives a whole list up for one digest that is null.
-        yield [dict(row._mapping) for row in rows if row.data_md5]
+        yield Listing(rows[0]._fields if rows else (), [row for row in rows if row.data_md5], truncated=False)
         more = len(rows) == PAGE
         if more:
             after = (rows[-1].file_id, rows[-1].id)
 
 
-async def _joined(first: Rows, rest: AsyncIterator[Rows]) -> AsyncIterator[str]:
+async def _joined(first: Listing, rest: AsyncIterator[Listing]) -> AsyncIterator[str]:
     """Yield the pages as the text of one JSON list."""
     yield "[" + await asyncio.to_thread(_inner, first)
-    async for rows in rest:
-        if rows:
-            yield ", " + await asyncio.to_thread(_inner, rows)
+    async for page in rest:
+        if page.rows:
+            yield ", " + await asyncio.to_thread(_inner, page)
     yield "]"
 
 
-def _inner(rows: Rows) -> str:
-    return json.dumps([state_element(row) for row in rows])[1:-1]
+def _inner(page: Listing) -> str:
+    return ", ".join(elements(page, STATES))
