@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import store
 from armillary.archive.keywords import clean, searchable_keywords, to_json
-from armillary.archive.models import Frame
+from armillary.archive.models import UNTOLD, Fields
 from armillary.archive.series import CatalogSeries, own_keywords, pack_headers, series_of
 from armillary.archive.tables import FRAME_COLUMNS, frame, version
 from armillary.archive.versions import HduRecord, Location, hdus_to_json, to_signed
@@ -25,7 +24,7 @@ from armillary.fits.series import HeaderValues
 from armillary.sky.healpix import healpix_indices
 
 _HOT = tuple(name for name, _ in FRAME_COLUMNS)
-_DETAILS = tuple(f.name for f in dataclasses.fields(Frame) if f.name not in (*_HOT, "warnings"))
+_DETAILS = tuple(name for name in UNTOLD if name not in (*_HOT, "warnings"))
 _DIGESTS = ("file_md5", "data_md5", "file_sha256", "data_sha256")
 _VERSION = (
     *(
@@ -43,7 +42,7 @@ _VERSION = (
     *_DIGESTS,
 )
 _FRAME = (*_HOT, "details", "warnings", "keywords", "series_id")
-_hot, _details = attrgetter(*_HOT), attrgetter(*_DETAILS)
+_hot, _details = itemgetter(*_HOT), itemgetter(*_DETAILS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class NewVersion:
     trailing_crc: int
     headers: tuple[bytes, ...]
     origin: str
-    frame: Frame
+    fields: Fields
     values: HeaderValues | None = None
     digests: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     previous_id: int | None = None
@@ -107,7 +106,7 @@ async def record_versions(
         (ids[at], file_ids[one.name], last[one.name] == at, now, *one.rows.version)
         for at, one in enumerate(new)
     ]
-    positions = _positions([one.frame for one in new])
+    positions = _positions([one.fields for one in new])
     frames = [(file_ids[name], ids[at], positions[at], *new[at].rows.frame) for name, at in last.items()]
     series = [one.rows.series for one in new]
     await store.ensure_series(connection, {one.id: one for one in series if one})
@@ -134,7 +133,7 @@ def _rows_of(one: NewVersion) -> Rows:
         one.mtime_ns,
         one.identity,
         datetime.fromtimestamp(one.mtime_ns / 1e9, UTC),
-        json.dumps(hdus_to_json(one.hdus, one.trailing, one.trailing_crc)),
+        to_json(hdus_to_json(one.hdus, one.trailing, one.trailing_crc)),
         pack_headers(one.headers, series),
         series_id,
         one.origin,
@@ -142,11 +141,12 @@ def _rows_of(one: NewVersion) -> Rows:
         one.undo,
         *map(one.digests.get, _DIGESTS),
     )
-    details = zip(_DETAILS, _details(one.frame), strict=True)
+    fields = {**UNTOLD, **one.fields}
+    details = zip(_DETAILS, _details(fields), strict=True)
     frame_row = (
-        *(clean(value) if type(value) is str else value for value in _hot(one.frame)),
+        *[clean(value) if type(value) is str else value for value in _hot(fields)],
         to_json({name: value for name, value in details if value is not None}),
-        [clean(warning) for warning in one.frame.warnings],
+        [clean(warning) for warning in fields["warnings"]],
         _keywords(one, series),
         series_id,
     )
@@ -160,9 +160,9 @@ def _keywords(one: NewVersion, series: CatalogSeries | None) -> str:
     return to_json(searchable_keywords(headers))
 
 
-def _positions(frames: Sequence[Frame]) -> list[int | None]:
+def _positions(frames: Sequence[Fields]) -> list[int | None]:
     """Return the HEALPix index of every frame that has coordinates, by one call of the library."""
-    known = [(at, one.ra_deg, one.dec_deg) for at, one in enumerate(frames)]
+    known = [(at, one.get("ra_deg"), one.get("dec_deg")) for at, one in enumerate(frames)]
     placed = [(at, ra, dec) for at, ra, dec in known if ra is not None and dec is not None]
     indices = healpix_indices(np.array([ra for _, ra, _ in placed]), np.array([dec for *_, dec in placed]))
     found: list[int | None] = [None] * len(frames)

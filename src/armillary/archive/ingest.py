@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -134,17 +134,30 @@ def _examine_in_turn(candidates: Sequence[Candidate], settings: ArchiveSettings)
 
 
 def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings) -> None:
-    """Look at some files in a thread, one after the other; what goes wrong is kept with each."""
+    """Look at some files in a thread; what goes wrong is kept with each."""
     describer = describer_of(service.profiles_of(settings.profiles), settings.site)
-    for candidate in candidates:
-        _examine(candidate, settings, describer)
+
+    def look(candidate: Candidate) -> None:
+        _look(candidate, settings.max_header, describer)
+
+    def describe(candidate: Candidate) -> None:
+        candidate.new = new_version(candidate, describer)
+
+    # One step for all files after the other: its code and tables stay in the caches of the processor.
+    for step in (look, describe, _make_rows):
+        for candidate in candidates:
+            if candidate.error is None and not candidate.skipped:
+                _attempt(step, candidate)
 
 
-def _examine(candidate: Candidate, settings: ArchiveSettings, describer: Describer) -> None:
+def _make_rows(candidate: Candidate) -> None:
+    if candidate.new:
+        _ = candidate.new.rows
+
+
+def _attempt(step: Callable[[Candidate], None], candidate: Candidate) -> None:
     try:
-        _look(candidate, settings.max_header)
-        if candidate.examined and not candidate.skipped:
-            candidate.new = new_version(candidate, describer)
+        step(candidate)
     except StorageDenied:
         candidate.error = FileUnreadable(
             f"{_path(candidate)}: permission denied; let the account that runs Armillary read it,"
@@ -162,7 +175,7 @@ def _examine(candidate: Candidate, settings: ArchiveSettings, describer: Describ
         candidate.error = error
 
 
-def _look(candidate: Candidate, max_header: int) -> None:
+def _look(candidate: Candidate, max_header: int, describer: Describer) -> None:
     known, force = candidate.known, bool(candidate.args.get("force"))
     with candidate.store.open(candidate.location.key) as snapshot:
         stored = candidate.stored = snapshot.stored
@@ -172,7 +185,11 @@ def _look(candidate: Candidate, max_header: int) -> None:
             return
         crc = _checksum_that_came_along(candidate.args.get("known"), stored)
         candidate.examined = intake.examine(
-            snapshot, candidate.location.filename, max_header=max_header, known_crc=crc
+            snapshot,
+            candidate.location.filename,
+            max_header=max_header,
+            known_crc=crc,
+            series=describer.series,
         )
     if crc is None and not _rests(candidate, stored):
         raise _changing(candidate)
@@ -350,14 +367,14 @@ def _outcome(candidate: Candidate) -> dict[str, Any]:
 
 
 def new_version(candidate: Candidate, describer: Describer) -> NewVersion:
-    """Return what the catalog is to know of an examined file, with its rows made."""
+    """Return what the catalog is to know of an examined file."""
     examined, stored = candidate.examined, candidate.stored
     if examined is None or stored is None:
         raise AssertionError("a candidate without error was examined")
-    content = examined.content
-    described = describer.describe(content.headers, candidate.name)
-    new = NewVersion(
-        name=candidate.name,
+    content, name = examined.content, candidate.name
+    values = examined.values or describer.series.read(content.headers)
+    return NewVersion(
+        name=name,
         location=candidate.location,
         container=examined.container,
         file_size=examined.file_size,
@@ -371,9 +388,7 @@ def new_version(candidate: Candidate, describer: Describer) -> NewVersion:
         trailing_crc=content.trailing_crc,
         headers=content.headers,
         origin=str(candidate.args.get("origin") or "ingest"),
-        frame=described.frame,
-        values=described.values,
+        fields=describer.fields(values, name),
+        values=values,
         previous_id=candidate.known.id if candidate.known else None,
     )
-    _ = new.rows
-    return new

@@ -12,6 +12,7 @@ from armillary.fits.crc import crc64, crc64_combine, crc64_fold
 from armillary.fits.errors import TruncatedFile
 from armillary.fits.models import BLOCK, Layout
 from armillary.fits.scan import scan
+from armillary.fits.series import HeaderValues, SeriesReader
 
 READ = 1 << 18
 """Bytes per read: the buffer stays in the second-level cache while it is summed."""
@@ -27,12 +28,22 @@ class Examined:
     file_size: int
     file_crc: int
     content: Inspection
+    values: HeaderValues | None = None
+    """What the headers say, if it was asked for."""
 
 
-def examine(snapshot: Snapshot, filename: str, *, max_header: int, known_crc: int | None = None) -> Examined:
+def examine(
+    snapshot: Snapshot,
+    filename: str,
+    *,
+    max_header: int,
+    known_crc: int | None = None,
+    series: SeriesReader | None = None,
+) -> Examined:
     """Read a stored file once and return layout, headers and checksums.
 
-    With ``known_crc``, the checksum that came with an upload, only the headers of a plain file are read.
+    With ``known_crc``, the checksum that came with an upload, only the headers of a plain file are read. With
+    ``series``, the values of the headers are returned too, and files that belong to a series are not scanned.
 
     Raises
     ------
@@ -40,16 +51,28 @@ def examine(snapshot: Snapshot, filename: str, *, max_header: int, known_crc: in
         If the file is not whole, sound FITS.
     """
     size = snapshot.stored.size
+    if series and (found := series.recognise(snapshot.read_at, size, max_header=max_header)):
+        layout, _ = found
+        container_of(filename, layout.headers[0][:16])
+        return _examine_plain(snapshot, *found, known_crc)
     head = _Head(snapshot)
     container = container_of(filename, head.bytes[:16])
     if container is Container.PLAIN:
         layout = scan(head.read_at, size, max_header=max_header)
-        known = _from_known(layout, known_crc) if known_crc is not None else None
-        content = known or _inspect_plain(snapshot, layout)
-        return Examined(container, size, content.crc, content)
+        values = series.read(layout.headers, layout) if series else None
+        return _examine_plain(snapshot, layout, values, known_crc)
     summed = _Summed(snapshot)
     content = inspect_stream(expand(summed.read_at, container), UNKNOWN_SIZE, max_header=max_header)
-    return Examined(container, size, summed.finish(), content)
+    values = series.read(content.headers) if series else None
+    return Examined(container, size, summed.finish(), content, values)
+
+
+def _examine_plain(
+    snapshot: Snapshot, layout: Layout, values: HeaderValues | None, known_crc: int | None
+) -> Examined:
+    known = _from_known(layout, known_crc) if known_crc is not None else None
+    content = known or _inspect_plain(snapshot, layout)
+    return Examined(Container.PLAIN, content.size, content.crc, content, values)
 
 
 class _Head:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import date, time
 from typing import Any
+
+import msgspec
 
 from armillary.fits.models import Value
 
@@ -34,14 +34,13 @@ def clean(value: Any) -> Any:
 
 def to_json(values: Mapping[str, Any]) -> str:
     """Return values as JSON text that PostgreSQL can hold; what JSON does not know becomes text."""
-    text = _encoder.encode(values)
-    if "\\u" in text:
-        text = _encoder.encode({key: clean(value) for key, value in values.items()})
-    return text
+    try:
+        text = _encoder.encode(values)
+        if b"\\u" not in text:
+            return text.decode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        pass
+    return _encoder.encode({key: clean(value) for key, value in values.items()}).decode()
 
 
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, date | time) else str(value)
-
-
-_encoder = json.JSONEncoder(default=_plain, allow_nan=False)
+_encoder = msgspec.json.Encoder(enc_hook=str)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import date, datetime, time
 from enum import StrEnum
+from typing import Any
 
 
 class QaState(StrEnum):
@@ -95,3 +97,15 @@ class Frame:
 
     profile: str = "generic"
     warnings: tuple[str, ...] = ()
+
+
+Fields = Mapping[str, Any]
+"""What a file tells of its frame, by the names of `Frame`; an absent one has the value that `Frame` gives it."""
+
+UNTOLD: Fields = {field.name: field.default for field in fields(Frame)}
+"""The fields of the frame of a file that tells nothing."""
+
+
+def fields_of_frame(frame: Frame) -> Fields:
+    """Return all fields of a frame."""
+    return {name: getattr(frame, name) for name in UNTOLD}

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from armillary.archive.models import Frame
+from armillary.archive.models import Fields
 from armillary.archive.profiles import FrameReader, Profiles
 from armillary.fits.series import HeaderValues, SeriesReader
 
@@ -16,7 +16,7 @@ class Described:
     """What the headers of a file say."""
 
     values: HeaderValues
-    frame: Frame
+    fields: Fields
 
 
 class Describer:
@@ -24,13 +24,17 @@ class Describer:
 
     def __init__(self, profiles: Profiles, default_site: str) -> None:
         self.profiles = profiles
-        self._values = SeriesReader()
+        self.series = SeriesReader()
         self._frames = FrameReader(profiles, default_site)
 
     def describe(self, headers: Sequence[bytes], name: str) -> Described:
         """Return what the headers of all HDUs of the file with a logical name say."""
-        values = self._values.read(headers)
-        return Described(values, self._frames.frame(values, name))
+        values = self.series.read(headers)
+        return Described(values, self.fields(values, name))
+
+    def fields(self, values: HeaderValues, name: str) -> Fields:
+        """Return what the values of all headers say of the frame of a file."""
+        return self._frames.fields(values, name)
 
 
 class _Describers(threading.local):

@@ -59,7 +59,7 @@ def series_of(values: HeaderValues | None) -> CatalogSeries | None:
 
 def _remember(series: Series) -> CatalogSeries:
     shared = searchable_keywords(series.values)
-    first, text = b"".join(series.bodies), to_json(shared)
+    first, text = b"".join(series.headers), to_json(shared)
     digest = hashlib.sha256(first + text.encode()).digest()
     known = zstandard.ZstdCompressionDict(first, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
     known.precompute_compress(level=LEVEL)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from armillary.archive.models import Frame, QaState
+from armillary.archive.models import Frame, QaState, fields_of_frame
 from armillary.archive.service import NewVersion
 from armillary.archive.versions import HduRecord, Location
 from armillary.fits.cards import END
@@ -252,7 +252,7 @@ def _version(station: Station, frame: Frame, night: int, number: int, root_id: i
         trailing_crc=0,
         headers=(header,),
         origin="ingest",
-        frame=frame,
+        fields=fields_of_frame(frame),
         digests={"file_md5": md5, "data_md5": md5},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -126,9 +126,9 @@ def _new_version(context: Context, one: Finished) -> archive.NewVersion:
     describer = describer_of(archive.profiles_of(settings.profiles), settings.site)
     described = describer.describe(headers, version.name)
     rewrite, digested = execution.rewrite, execution.digested
-    frame = described.frame
+    fields = described.fields
     if digested and digested.warnings:
-        frame = replace(frame, warnings=tuple(dict.fromkeys((*frame.warnings, *digested.warnings))))
+        fields = {**fields, "warnings": tuple(dict.fromkeys((*fields["warnings"], *digested.warnings)))}
     return archive.NewVersion(
         name=version.name,
         location=version.location,
@@ -147,7 +147,7 @@ def _new_version(context: Context, one: Finished) -> archive.NewVersion:
         trailing_crc=version.trailing_crc,
         headers=headers,
         origin=one.origin,
-        frame=frame,
+        fields=fields,
         values=described.values,
         digests=_known_digests(one),
         previous_id=version.id,

@@ -31,8 +31,10 @@ def crc64_combine(crc_a: int, crc_b: int, len_b: int) -> int:
 
 def crc64_fold(parts: Sequence[tuple[int, int]]) -> int:
     """Return the CRC of consecutive runs of bytes, each given by its CRC and length."""
-    crc = 0
-    for part, length in parts:
+    if not parts:
+        return 0
+    crc, _ = parts[0]
+    for part, length in parts[1:]:
         crc = crc64_combine(crc, part, length)
     return crc
 

@@ -23,13 +23,14 @@ _FIRST_READ = 10 * BLOCK
 _NEXT_READ = 4 * BLOCK
 _BITPIX = frozenset({8, 16, 32, 64, -32, -64})
 _MAX_AXES = 999
-_STRUCTURAL = frozenset(
-    f"{keyword:<8}".encode("ascii")
-    for keyword in (
+STRUCTURAL = frozenset(
+    (
         *("XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "GROUPS", "EXTNAME", "EXTVER"),
         *(f"NAXIS{axis}" for axis in range(1, _MAX_AXES + 1)),
     )
 )
+"""Keywords that, with the first one, tell what HDUs a file has and where."""
+_STRUCTURAL = frozenset(f"{keyword:<8}".encode("ascii") for keyword in STRUCTURAL)
 _FIRST_LETTERS = re.compile(b"[%s]" % bytes({field[0] for field in _STRUCTURAL}))
 _MAGIC = {b"BZh": "bzip2", b"\x1f\x8b": "gzip", b"\x1f\x9d": "compress", b"\x28\xb5\x2f\xfd": "zstd"}
 

@@ -1,25 +1,30 @@
 """Headers of a series: files of one instrument, whose headers differ in a few cards only.
 
 In a night of one instrument nine cards of ten repeat from file to file. So a header is compared with one that
-was read before, as arrays of cards, and only the cards that differ are read.
+was read before, as arrays of cards, and only the cards that differ are read. Where none of those is structural,
+a file of the same size has its HDUs at the same places, and even the scan is saved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from armillary.fits.cards import COMMENTARY, body_of, keyword_of
+from armillary.fits.cards import COMMENTARY, keyword_of
 from armillary.fits.header import read_values
-from armillary.fits.models import CARD, Value
+from armillary.fits.models import CARD, Layout, ReadAt, Value
+from armillary.fits.scan import STRUCTURAL
 
+K = TypeVar("K")
 Values = dict[str, Value]
 MOST_DIFFERENT = 0.25
 """Fraction of cards in which a header of a series may differ from the first one."""
+_PLACING = STRUCTURAL | {"SIMPLE"}
 _WORD = np.dtype(np.uint64)
 _WORDS = CARD // _WORD.itemsize
 
@@ -27,18 +32,18 @@ _WORDS = CARD // _WORD.itemsize
 class _Reference:
     """The header of one HDU of the first file of a series."""
 
-    def __init__(self, body: bytes, values: Values) -> None:
+    def __init__(self, header: bytes, values: Values) -> None:
         self.values = values
-        self._body = body
-        self._words: NDArray[np.uint64] = np.frombuffer(body, _WORD)
-        self._most = int(len(body) // CARD * MOST_DIFFERENT)
+        self._header = header
+        self._words: NDArray[np.uint64] = np.frombuffer(header, _WORD)
+        self._most = int(len(header) // CARD * MOST_DIFFERENT)
 
     @cached_property
     def _keywords(self) -> dict[int, str]:
         """The keyword of each card that may differ: empty for comments, absent for duplicates and odd cards."""
-        body, found, seen = self._body, dict[int, str](), set[str]()
-        for position in range(len(body) // CARD):
-            keyword = keyword_of(body[position * CARD : position * CARD + 8])
+        header, found, seen = self._header, dict[int, str](), set[str]()
+        for position in range(len(header) // CARD):
+            keyword = keyword_of(header[position * CARD : position * CARD + 8])
             if keyword in COMMENTARY:
                 found[position] = ""
             elif keyword in self.values and keyword not in seen:
@@ -46,46 +51,66 @@ class _Reference:
                 seen.add(keyword)
         return found
 
-    def compare(self, body: bytes) -> tuple[Values, Values] | None:
-        """Return all values of a header of the same length, and those of the cards that differ.
+    def compare(self, header: bytes) -> Values | None:
+        """Return the values of the cards in which a header of the same length differs.
 
         None if it differs in more than the comments and values of plain cards.
         """
-        words = np.flatnonzero(np.frombuffer(body, _WORD) != self._words).tolist()
-        differ = sorted({word // _WORDS for word in words})
+        words = np.flatnonzero(np.frombuffer(header, _WORD) != self._words).tolist()
+        differ = dict.fromkeys([word // _WORDS for word in words])
         if len(differ) > self._most:
             return None
         cards, names = [], []
         for position in differ:
             start = position * CARD
-            card, keyword = body[start : start + CARD], self._keywords.get(position)
+            card, keyword = header[start : start + CARD], self._keywords.get(position)
             fixed = 10 if keyword else 8
-            if keyword is None or card[:fixed] != self._body[start : start + fixed]:
+            if keyword is None or card[:fixed] != self._header[start : start + fixed]:
                 return None
             if keyword:
                 cards.append(card)
                 names.append(keyword)
         changed = read_values(b"".join(cards))
-        return ({**self.values, **changed}, changed) if list(changed) == names else None
+        return changed if list(changed) == names else None
 
 
 class Series:
-    """Files whose headers have the same cards at the same places as those of the first one."""
+    """Files whose headers have the same cards at the same places as those of the first one.
 
-    def __init__(self, bodies: Sequence[bytes], values: Sequence[Values]) -> None:
-        self.bodies = tuple(bodies)
+    ``size`` is the number of bytes of all headers together.
+    """
+
+    def __init__(
+        self, headers: Sequence[bytes], values: Sequence[Values], layout: Layout | None = None
+    ) -> None:
+        self.headers = tuple(headers)
         self.values = tuple(values)
-        self._references = [_Reference(*one) for one in zip(bodies, values, strict=True)]
+        self.layout = layout
+        self.size = sum(map(len, headers))
+        self._lengths = tuple(map(len, headers))
+        self._references = [_Reference(*one) for one in zip(headers, values, strict=True)]
 
-    def compare(self, bodies: Sequence[bytes]) -> HeaderValues | None:
-        """Return the values of a file's headers if they belong to the series."""
-        found, changed = [], set[str]()
-        for reference, body in zip(self._references, bodies, strict=True):
-            if (compared := reference.compare(body)) is None:
+    def compare(self, headers: Iterable[bytes]) -> HeaderValues | None:
+        """Return the values of a file's headers, which have the lengths of ours, if they belong to the series."""
+        found, changed = [], dict[str, None]()
+        for reference, header in zip(self._references, headers, strict=True):
+            if (differing := reference.compare(header)) is None:
                 return None
-            found.append(compared[0])
-            changed.update(compared[1])
+            found.append({**reference.values, **differing})
+            changed.update(dict.fromkeys(differing))
         return HeaderValues(tuple(found), self, frozenset(changed))
+
+    def recognise(self, read: ReadAt) -> tuple[Layout, HeaderValues] | None:
+        """Return layout and values of a file of the same size if it belongs to the series."""
+        if self.layout is None:
+            return None
+        headers = tuple([read(hdu.header_offset, hdu.header_size) for hdu in self.layout.hdus])
+        if tuple(map(len, headers)) != self._lengths:
+            return None
+        found = self.compare(headers)
+        if found is None or not _PLACING.isdisjoint(found.changed):
+            return None
+        return Layout(self.layout.hdus, headers, self.layout.size, self.layout.trailing), found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +131,38 @@ class SeriesReader:
     def __init__(self, *, lengths: int = 64, of_length: int = 4) -> None:
         self._lengths = lengths
         self._of_length = of_length
-        self._known: dict[tuple[int, ...], list[Series]] = {}
+        self._by_lengths: dict[tuple[int, ...], list[Series]] = {}
+        self._by_size: dict[int, list[Series]] = {}
 
-    def read(self, headers: Sequence[bytes]) -> HeaderValues:
-        """Return the values of all headers of one file."""
-        bodies = [body_of(header) for header in headers]
-        known = self._known.setdefault(tuple(map(len, bodies)), [])
-        for series in known:
-            if found := series.compare(bodies):
+    def recognise(
+        self, read: ReadAt, size: int, *, max_header: int = 64 << 20
+    ) -> tuple[Layout, HeaderValues] | None:
+        """Return layout and values of a plain file of ``size`` bytes if it belongs to a series.
+
+        They are those of `scan` and of `read`. None if the file has to be scanned.
+        """
+        for series in self._by_size.get(size, ()):
+            if series.size <= max_header and (found := series.recognise(read)):
+                return found
+        return None
+
+    def read(self, headers: Sequence[bytes], layout: Layout | None = None) -> HeaderValues:
+        """Return the values of all headers of one file, which has a layout if it is a plain one."""
+        lengths = tuple(map(len, headers))
+        for series in self._by_lengths.get(lengths, ()):
+            if found := series.compare(headers):
                 return found
         values = tuple(map(read_values, headers))
-        if not any(b"CONTINUE" in body for body in bodies):
-            self._remember(known, Series(bodies, values))
+        if not any(length % CARD or b"CONTINUE" in raw for length, raw in zip(lengths, headers, strict=True)):
+            series = Series(headers, values, layout)
+            self._remember(self._by_lengths, lengths, series)
+            if layout is not None:
+                self._remember(self._by_size, layout.size, series)
         return HeaderValues(values)
 
-    def _remember(self, known: list[Series], series: Series) -> None:
+    def _remember(self, shelf: dict[K, list[Series]], key: K, series: Series) -> None:
+        known = shelf.setdefault(key, [])
         known.insert(0, series)
         del known[self._of_length :]
-        if len(self._known) > self._lengths:
-            del self._known[next(iter(self._known))]
+        if len(shelf) > self._lengths:
+            del shelf[next(iter(shelf))]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from armillary.archive.models import Frame
 from armillary.archive.profiles import FrameReader, frame_of, load_profiles
 from armillary.fits.models import Value
 from armillary.fits.series import HeaderValues, Series
@@ -50,9 +51,9 @@ def compare(first: dict[str, Value], changes: dict[str, Value], before: str, nam
     changed = frozenset(changes) & first.keys()
     reader = FrameReader(PROFILES, "here")
     series = Series([b""], [first])
-    reader.frame(HeaderValues((first,), series), before)
-    found = reader.frame(HeaderValues((second,), series, changed), name)
-    assert found == frame_of([second], filename=name, profiles=PROFILES, default_site="here")
+    reader.fields(HeaderValues((first,), series), before)
+    found = reader.fields(HeaderValues((second,), series, changed), name)
+    assert Frame(**found) == frame_of([second], filename=name, profiles=PROFILES, default_site="here")
 
 
 @given(st.data())

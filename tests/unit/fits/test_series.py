@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from armillary.errors import ArmillaryError
 from armillary.fits.header import read_values
+from armillary.fits.models import ReadAt
+from armillary.fits.scan import scan
 from armillary.fits.series import SeriesReader
 from tests.support.headers import a_header
 
@@ -134,3 +137,86 @@ def test_any_change_reads_as_without_a_series(seed: int, letters: str) -> None:
         before = found.series.values[0]
         differ = {k for k, v in found.headers[0].items() if repr(before[k]) != repr(v)}
         assert differ <= found.changed
+
+
+IMAGE = [
+    "SIMPLE  =                    T",
+    "BITPIX  =                    8",
+    "NAXIS   =                    1",
+    "NAXIS1  =                 2880",
+    *(f"KEY{number:<5}=                 {number:>3} / a comment" for number in range(20)),
+    "COMMENT = said first",
+]
+EXTENSION = ["XTENSION= 'IMAGE   '", *IMAGE[1:4], "EXTNAME = 'A'", *(f"EXT{n:<5}= {n}" for n in range(10))]
+
+
+def a_file(primary: list[str], extension: list[str]) -> bytes:
+    return a_header(*primary) + bytes(2880) + a_header(*extension) + bytes(2880)
+
+
+def reader_of(data: bytes) -> ReadAt:
+    return lambda offset, size: data[offset : offset + size]
+
+
+def knows(data: bytes) -> SeriesReader:
+    """Return a reader that has read one file."""
+    reader, layout = SeriesReader(), scan(reader_of(data), len(data))
+    assert reader.recognise(reader_of(data), len(data)) is None
+    reader.read(layout.headers, layout)
+    return reader
+
+
+def test_a_file_of_a_series_needs_no_scan() -> None:
+    other = a_file([*IMAGE[:4], "KEY0    = 'new'", *IMAGE[5:]], [*EXTENSION[:-1], "EXT9    = 'other'"])
+    found = knows(a_file(IMAGE, EXTENSION)).recognise(reader_of(other), len(other))
+    assert found is not None
+    layout, values = found
+    assert layout == scan(reader_of(other), len(other))
+    assert values.headers == tuple(map(read_values, layout.headers))
+    assert values.changed == {"KEY0", "EXT9"}
+
+
+@pytest.mark.parametrize(
+    ("at", "card"),
+    [
+        (0, "SIMPLE  =                    F"),
+        (1, "BITPIX  =                   16"),
+        (3, "NAXIS1  =                 5760"),
+        (23, "END"),
+    ],
+)
+def test_a_file_of_another_structure_is_scanned(at: int, card: str) -> None:
+    first = a_file(IMAGE, EXTENSION)
+    other = a_file([*IMAGE[:at], card, *IMAGE[at + 1 :]], EXTENSION)
+    assert knows(first).recognise(reader_of(other), len(first)) is None
+    named = a_file(IMAGE, [card if old.startswith("EXTNAME") else old for old in EXTENSION])
+    assert knows(first).recognise(reader_of(named), len(first)) is None
+
+
+def test_a_file_of_another_size_is_scanned() -> None:
+    first = a_file(IMAGE, EXTENSION)
+    longer, cut = first + bytes(2880), first[:-2880]
+    reader = knows(first)
+    assert reader.recognise(reader_of(longer), len(longer)) is None
+    assert reader.recognise(reader_of(cut), len(cut)) is None
+    assert reader.recognise(reader_of(cut[:100]), len(first)) is None
+    assert reader.recognise(reader_of(first), len(first), max_header=2880) is None
+    assert reader.recognise(reader_of(first), len(first), max_header=5760) is not None
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["E", "7", "T=/ 1.'", "\x00\xff"]))
+def test_what_is_recognised_is_what_a_scan_finds(seed: int, letters: str) -> None:
+    chance, data = random.Random(seed), bytearray(a_file(IMAGE, EXTENSION))
+    reader = knows(bytes(data))
+    for _ in range(chance.randrange(1, 6)):
+        start = chance.choice([0, 2 * 2880])
+        data[start + chance.randrange(len(EXTENSION) * 80)] = ord(chance.choice(letters))
+    found = reader.recognise(reader_of(bytes(data)), len(data))
+    try:
+        layout = scan(reader_of(bytes(data)), len(data))
+    except ArmillaryError:
+        assert found is None
+        return
+    if found is not None:
+        assert found[0] == layout
+        assert found[1].headers == tuple(map(read_values, layout.headers))

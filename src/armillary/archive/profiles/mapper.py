@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from armillary.archive.models import Frame, QaState
+from armillary.archive.models import Fields, Frame, QaState
 from armillary.archive.profiles.fields import FieldRule
 from armillary.archive.profiles.load import Profiles
 from armillary.archive.profiles.lookup import Lookup, lookup_of
@@ -57,7 +57,14 @@ class Answers:
 def frame_of(
     headers: Sequence[Mapping[str, Value]], *, filename: str, profiles: Profiles, default_site: str = ""
 ) -> Frame:
-    """Return what the headers of a file (one mapping per HDU) say, by the profile that fits them.
+    """Return what the headers of a file (one mapping per HDU) say, by the profile that fits them."""
+    return Frame(**fields_of(headers, filename=filename, profiles=profiles, default_site=default_site))
+
+
+def fields_of(
+    headers: Sequence[Mapping[str, Value]], *, filename: str, profiles: Profiles, default_site: str = ""
+) -> Fields:
+    """Return the fields of the frame of a file.
 
     A value that is malformed or not credible is left out, the next source of the profile is tried, and a
     warning names the keyword, the value and the reason. Nothing in a header makes this raise.
@@ -70,22 +77,19 @@ def frame_of(
     return assemble(answers, reading, profiles, default_site)
 
 
-def assemble(answers: Answers, reading: Reading, profiles: Profiles, default_site: str) -> Frame:
-    """Return the frame of all answers: what follows from several of them is filled in."""
-    values = dict(answers.values)
+def assemble(answers: Answers, reading: Reading, profiles: Profiles, default_site: str) -> Fields:
+    """Return the fields of all answers: what follows from several of them is filled in."""
+    values: dict[str, Any] = dict(answers.values)
     values.setdefault("site", default_site or None)
     _complete_times(values, reading, profiles)
     order = (*(name for name, *_ in reading.profile.fields), POSITION) if answers.warnings else ()
     said = [warning for name in order for warning in answers.warnings.get(name, ())]
-    ra_dec = answers.position
-    return Frame(
-        **values,
-        ra_deg=ra_dec and ra_dec[0],
-        dec_deg=ra_dec and ra_dec[1],
-        qa_state=_quality(reading.lookup, values.get("observation_type")),
-        profile=reading.profile.name,
-        warnings=tuple(dict.fromkeys(said + reading.warnings))[:_MAX_WARNINGS],
-    )
+    if answers.position:
+        values["ra_deg"], values["dec_deg"] = answers.position
+    values["qa_state"] = _quality(reading.lookup, values.get("observation_type"))
+    values["profile"] = reading.profile.name
+    values["warnings"] = tuple(dict.fromkeys(said + reading.warnings))[:_MAX_WARNINGS]
+    return values
 
 
 def _quality(lookup: Lookup, observation_type: str | None) -> QaState:

@@ -24,6 +24,9 @@ class Rule:
 
     source: Source
     keywords: tuple[str, ...]
+    only: str | None
+    """The keyword, if there is one alone."""
+    primary: bool
     when: tuple[Test, ...]
     factor: float | None
     pattern: re.Pattern[str] | None
@@ -92,9 +95,12 @@ def compile_profile(file: ProfileFile) -> Profile:
 
 def compile_source(source: Source) -> Rule:
     """Look up everything that a source names."""
+    keywords = (source.keyword,) if source.keyword else source.keywords
     return Rule(
         source=source,
-        keywords=(source.keyword,) if source.keyword else source.keywords,
+        keywords=keywords,
+        only=keywords[0] if len(keywords) == 1 else None,
+        primary=source.primary,
         when=compile_conditions(source.when),
         factor=UNITS[source.unit] if source.unit else None,
         pattern=_compiled(source.pattern),

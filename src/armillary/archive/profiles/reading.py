@@ -28,7 +28,11 @@ class Reading:
 
     def first(self, rule: FieldRule, sources: Sequence[Rule], start: datetime | None) -> Any:
         """Return the value of the first source that has one, or None."""
+        get = self.lookup.get
         for source in sources:
+            # Most sources are absent from a header, so they cost no more than this look.
+            if source.only is not None and get(source.only, primary_only=source.primary) is None:
+                continue
             if source.when and not all(test(self.lookup) for test in source.when):
                 continue
             value = self._raw(source)
@@ -46,9 +50,9 @@ class Reading:
                 return found
         return None
 
-    def defined(self, keyword: str, *, primary_only: bool = False) -> Value:
+    def defined(self, keyword: str) -> Value:
         """Return the value of a keyword unless it is a word that means nothing."""
-        value = self.lookup.get(keyword, primary_only=primary_only)
+        value = self.lookup.get(keyword)
         if isinstance(value, str) and value.strip().upper() in self.profile.missing:
             return None
         return value
@@ -71,17 +75,19 @@ class Reading:
     def _raw(self, source: Rule) -> Value:
         if not source.keywords:
             return source.source.value
-        if len(source.keywords) == 1:
-            part = self._part(source.keywords[0], source)
+        if source.only is not None:
+            part = self._part(source.only, source)
             return part if part is None or source.source.value is None else source.source.value
         parts = [self._part(keyword, source) for keyword in source.keywords]
         present = [folded(p) if not isinstance(p, str) else p for p in parts if p is not None]
         return source.source.join.join(present) or None
 
     def _part(self, keyword: str, source: Rule) -> Value:
-        value = self.defined(keyword, primary_only=source.source.primary)
+        value = self.lookup.get(keyword, primary_only=source.primary)
         if isinstance(value, str):
             text = value.strip()
+            if text.upper() in self.profile.missing:
+                return None
             if source.drop and source.drop.search(text):
                 return None
             return source.strip.sub("", text) if source.strip else text

@@ -1,4 +1,4 @@
-"""Frames of the files of a series: only what their headers say differently is asked again.
+"""Fields of the frames of a series: only what their headers say differently is asked again.
 
 The answer of a source follows from the values of the keywords that it asks for. They are noted while the first
 file of a series is read; for another file only those fields are asked again whose keywords differ.
@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
-from armillary.archive.models import Frame
+from armillary.archive.models import Fields
 from armillary.archive.profiles.load import Profiles
 from armillary.archive.profiles.lookup import FILENAME, Lookup, WatchedLookup, lookup_of
-from armillary.archive.profiles.mapper import Answers, assemble, frame_of
+from armillary.archive.profiles.mapper import Answers, assemble, fields_of
 from armillary.archive.profiles.plan import Profile, Question
 from armillary.archive.profiles.reading import Reading
 from armillary.fits.models import Value
@@ -25,15 +25,15 @@ Headers = Sequence[Mapping[str, Value]]
 
 
 class FrameReader:
-    """Tells the frames of many files; for one thread."""
+    """Tells the fields of the frames of many files; for one thread."""
 
     def __init__(self, profiles: Profiles, default_site: str) -> None:
         self._profiles = profiles
         self._site = default_site
         self._known: WeakKeyDictionary[Series, _First] = WeakKeyDictionary()
 
-    def frame(self, read: HeaderValues, filename: str) -> Frame:
-        """Return what `frame_of` returns."""
+    def fields(self, read: HeaderValues, filename: str) -> Fields:
+        """Return what `fields_of` returns."""
         headers = read.headers[:MAX_HDUS]
         if read.series is not None:
             first = self._known.get(read.series)
@@ -43,7 +43,7 @@ class FrameReader:
             if first.is_alike(lookup, read.changed):
                 reading, answers = first.ask_again(lookup, read.changed)
                 return assemble(answers, reading, self._profiles, self._site)
-        return frame_of(headers, filename=filename, profiles=self._profiles, default_site=self._site)
+        return fields_of(headers, filename=filename, profiles=self._profiles, default_site=self._site)
 
 
 class _First:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
+from types import TracebackType
 
 from armillary.errors import ArmillaryError, NotFound
 
@@ -76,10 +75,19 @@ def explain(error: OSError, name: str) -> ArmillaryError:
     return StorageFailed(f"{name}: {said} (errno {error.errno}); look at the disk and retry.")
 
 
-@contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Let no `OSError` leave the block unexplained."""
-    try:
-        yield
-    except OSError as error:
-        raise explain(error, name) from error
+class naming:  # noqa: N801  (used like a function)
+    """Let no `OSError` leave the block unexplained; a class, since a generator costs more than what it guards."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            raise explain(error, self._name) from error
