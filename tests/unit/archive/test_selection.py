@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-
 import pytest
 
 from armillary.archive.cones import Cone
-from armillary.archive.selection import MalformedSelector, Selection, UnknownSelector, parse
-from armillary.archive.selection.errors import BadSelection
+from armillary.archive.selection import Selection
 from armillary.archive.selection.keys import COORDINATES, KEYS
 from armillary.archive.selection.models import (
     Among,
@@ -27,20 +24,7 @@ from armillary.archive.selection.models import (
     Term,
 )
 from armillary.archive.selection.words import FOLDED, WORDS
-
-TODAY = date(2026, 1, 2)
-
-
-def selected(path: str, *, summit: bool = False, lenient: bool = False) -> Selection:
-    return parse(path.split("/"), today=TODAY, summit=summit, lenient=lenient)
-
-
-def terms(path: str, *, summit: bool = False) -> tuple[Term, ...]:
-    return selected(path, summit=summit).terms
-
-
-def utc(day: int, hour: int = 0, minute: int = 0) -> datetime:
-    return datetime(2026, 1, day, hour, minute, tzinfo=UTC)
+from tests.support.selections import selected, terms
 
 
 @pytest.mark.parametrize(
@@ -190,41 +174,6 @@ def test_the_most_specific_id_wins_in_any_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "first", "beyond"),
-    [
-        ("20260101", utc(1), utc(2)),
-        ("date=20260101", utc(1), utc(2)),
-        ("yesterday", utc(1), utc(2)),
-        ("20260101-20260103", utc(1), utc(4)),
-        ("daterange=20260103-20260101", utc(1), utc(4)),
-        ("daterange=2026-01-01--2026-01-03", utc(1), utc(4)),
-        ("daterange=2026-01-01T05:30--2026-01-03T06:00:00Z", utc(1, 5, 30), utc(3, 6)),
-        ("20260101T053000-20260103T060000", utc(1, 5, 30), utc(3, 6)),
-        ("daterange=20260101T0530-20260103", utc(1, 5, 30), utc(4)),
-    ],
-)
-def test_dates_are_utc_and_their_ranges_include_the_end_day(
-    path: str, first: datetime, beyond: datetime
-) -> None:
-    assert terms(path) == (Between("started_at", first, beyond),)
-
-
-def test_bare_dates_are_nights_at_a_summit() -> None:
-    assert terms("20260101", summit=True) == (Between("night", date(2026, 1, 1), date(2026, 1, 1), "[]"),)
-    nights = Between("night", date(2026, 1, 1), date(2026, 1, 3), "[]")
-    assert terms("20260101-20260103", summit=True) == (nights,)
-    assert terms("nightrange=20260101-20260103") == (nights,)
-    assert terms("date=20260101", summit=True) == terms("date=20260101")
-
-
-def test_ranges_of_entry_exclude_their_end() -> None:
-    assert terms("entrytimedaterange=20260101-20260103") == (Between("entrytime", utc(1), utc(3)),)
-    span = "lastmoddaterange=2026-01-01T05:30:00.250--2026-01-03T06:00"
-    low = utc(1, 5, 30).replace(microsecond=250_000)
-    assert terms(span) == (Between("lastmod", low, utc(3, 6)),)
-
-
-@pytest.mark.parametrize(
     ("segment", "expected"),
     [
         ("az=100-200", Around("azimuth_deg", 100, 200)),
@@ -322,65 +271,6 @@ def test_selections_are_open_without_date_id_or_name() -> None:
 def test_a_flag_is_implied_unless_it_is_spoken_of() -> None:
     assert selected("").implying("canonical").terms == (Flag("canonical", True),)
     assert selected("notcanonical").implying("canonical").terms == (Flag("canonical", False),)
-
-
-@pytest.mark.parametrize(
-    "segment",
-    [
-        "Pas", "pass", "bias2", "gmosx", "telescope=Gemini-North", "Raw_iq=70", "2x3", "3x3", "LSX", "notimaging",
-        "N20260101S0001.txt", "M20260101", "GN-2022A-Z-1", "GN-2022A-Q", "'; DROP TABLE frame; --", "=", "=x",
-        "nokey=x.fits", "notdefaults", "\u0661\u0662", "warnings",
-    ],
-)  # fmt: skip
-def test_unknown_selectors_are_refused_by_name(segment: str) -> None:
-    with pytest.raises(UnknownSelector) as caught:
-        selected(f"present/{segment}")
-    assert caught.value.unrecognised == (segment,)
-    assert caught.value.status == 400
-
-
-def test_the_nearest_word_is_offered() -> None:
-    with pytest.raises(UnknownSelector, match="did you mean 'NotFail'"):
-        selected("NotFial")
-
-
-def test_a_lenient_parser_reports_what_it_left_out() -> None:
-    found = selected("present/nonsense/20260101/foo=1", lenient=True)
-    assert found.unrecognised == ("nonsense", "foo=1")
-    assert len(found.terms) == 2
-
-
-@pytest.mark.parametrize(
-    "segment",
-    [
-        "20260231", "20261301", "00000101", "date=2026", "date=", "date=20260101-20260102", "night=today2",
-        "date=2026-01-01T00:00", "20260101-20260231", "daterange=20260101", "daterange=20260101-", "daterange=--",
-        "daterange=20260101--", "nightrange=20260101T000000-20260102T000000", "entrytimedaterange=yesterday",
-        "lastmoddaterange=2026-01-01T25:00--2026-01-02", "99991231", "2026-01-01--x",
-        "az=", "az=x", "el=10-", "el=1-2-3", "el=nan", "el=inf", "el=1e5", "crpa=--1", "cenwlen=x",
-        "exposure_time=-", "exposure_time=1-x", "coadds=1.5", "coadds=-1", "coadds=99999999999",
-        "raw_iq=x", "raw_bg=0", "raw_wv=101", "ra=x/dec=1", "ra=361/dec=1", "ra=25:00:00/dec=0", "ra=1:60/dec=0",
-        "ra=1/dec=91", "dec=-91", "ra=-1", "ra=1/dec=1/sr=x", "ra=1/dec=1/sr=181d", "sr=10", "ra=1-2/dec=1-2/sr=5",
-        "ra=1/ra=2/dec=3", "ra=1--2", "object=", "progid=", "filename=", "filter= ", "PIname=", "ra=", "dec=",
-        "ra=1/dec=2/sr=",
-    ],
-)  # fmt: skip
-def test_malformed_values_are_refused_even_by_a_lenient_parser(segment: str) -> None:
-    for lenient in (False, True):
-        with pytest.raises(MalformedSelector) as caught:
-            selected(f"present/{segment}", lenient=lenient)
-        assert caught.value.status == 400
-        assert set(caught.value.unrecognised) <= set(segment.split("/"))
-        assert caught.value.unrecognised
-
-
-def test_endless_selections_are_refused() -> None:
-    with pytest.raises(BadSelection):
-        selected("present/" * 101)
-    with pytest.raises(BadSelection):
-        selected("x" * 1001)
-    with pytest.raises(BadSelection):
-        selected("object=a\x00b")
 
 
 def test_every_word_and_key_says_something() -> None:
