@@ -165,6 +165,11 @@ class RetentionSettings(BaseModel):
     superseded_days: float | None = Field(
         None, gt=0, description="Days that bytes which an upload replaced are kept below .superseded/."
     )
+    changes_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days that the feed of changes goes back; clients that were away for longer begin anew.",
+    )
 
 
 class LimitSettings(BaseModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.database import AnyRow
@@ -39,6 +41,29 @@ SELECT c.generation, c.xid::text::bigint AS xid, c.id FROM change AS c WHERE {_S
 ORDER BY c.generation DESC, c.xid DESC, c.id DESC LIMIT 1
 """  # noqa: S608
 
+# Whatever its age, a change is kept as long as an older transaction may put others before it. Those that go are
+# a first part of the feed without a gap, and the horizon is the last of them.
+_FORGET = f"""
+WITH oldest AS (
+    SELECT c.generation, c.xid, c.id, c.noted < $1::timestamptz AND {_SETTLED} AS past
+    FROM change AS c ORDER BY c.generation, c.xid, c.id LIMIT $2::integer
+), first AS (
+    SELECT generation, xid, id, bool_and(past) OVER (ORDER BY generation, xid, id) AS past FROM oldest
+), gone AS (
+    DELETE FROM change AS c USING first AS f
+    WHERE f.past AND (c.generation, c.xid, c.id) = (f.generation, f.xid, f.id)
+    RETURNING c.generation, c.xid, c.id
+), horizon AS (
+    INSERT INTO change_horizon (generation, xid, id)
+    SELECT generation, xid, id FROM gone ORDER BY generation DESC, xid DESC, id DESC LIMIT 1
+    ON CONFLICT (single) DO UPDATE
+    SET generation = EXCLUDED.generation, xid = EXCLUDED.xid, id = EXCLUDED.id
+)
+SELECT count(*) FROM gone
+"""  # noqa: S608
+
+_HORIZON = "SELECT generation, xid::text::bigint AS xid, id FROM change_horizon"
+
 _KNOWN = """
 SELECT EXISTS (SELECT FROM change WHERE generation = $1::integer AND xid = $2::text::xid8 AND id = $3::bigint)
 """
@@ -65,3 +90,14 @@ async def is_known(connection: AsyncConnection, position: tuple[int, int, int]) 
     """Tell whether a change was recorded at this very position."""
     generation, xid, number = position
     return bool((await connection.exec_driver_sql(_KNOWN, (generation, str(xid), number))).scalar())
+
+
+async def horizon(connection: AsyncConnection) -> tuple[int, int, int] | None:
+    """Return the position of the last change that was forgotten, or None."""
+    row = (await connection.exec_driver_sql(_HORIZON)).first()
+    return (row.generation, row.xid, row.id) if row else None
+
+
+async def forget(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
+    """Forget the oldest changes, up to ``limit``, if they were noted before an instant; return how many."""
+    return int((await connection.exec_driver_sql(_FORGET, (before, limit))).scalar() or 0)

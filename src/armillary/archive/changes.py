@@ -13,6 +13,9 @@ A server that a dump was restored to counts its transactions from the start agai
 to write notices that recorded transactions lie in the future, and begins a new generation
 (`armillary.base.generations`). Rows of older generations are settled. A cursor of a change that the dump does
 not hold is refused, since what its owner has seen since then never happened here.
+
+Old changes may be forgotten (`retention.changes_days`), always a first part of the feed up to a *horizon*. A
+cursor before that is refused, too, also in the middle of following: there would be a gap behind it.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -67,7 +71,7 @@ class BadChangeCursor(BadRequest):
 
 
 class ChangeCursorGone(ArmillaryError):
-    """The archive knows no such change, as after a restore from a backup; begin anew without a cursor."""
+    """The archive knows no such change, or forgot others behind it: ask `after=now`, list all files, go on."""
 
     code, status = "change_cursor_gone", HTTPStatus.GONE
 
@@ -134,34 +138,54 @@ class Changes:
 
 
 async def position(connection: AsyncConnection, after: str | None) -> Cursor:
-    """Return where a follower stands: ``after`` is a token, `now`, or nothing for the beginning.
+    """Return where a follower stands: ``after`` is a token, `now`, or nothing for the oldest change that is kept.
 
     Raises
     ------
     BadChangeCursor
         If it is neither.
     ChangeCursorGone
-        If there is no such change.
+        If there is no such change, or changes behind it are forgotten.
     """
+    begun = await beginning(connection)
     if not after:
-        return BEGINNING
+        return begun
     if after == NOW:
         row = await store.latest(connection)
-        return Cursor(row.generation, row.xid, row.id) if row else BEGINNING
+        return Cursor(row.generation, row.xid, row.id) if row else begun
     cursor = Cursor.parse(after)
-    if cursor != BEGINNING and not await store.is_known(connection, cursor._position):
+    if cursor != begun and (cursor < begun or not await store.is_known(connection, cursor._position)):
         raise ChangeCursorGone
     return cursor
 
 
+async def beginning(connection: AsyncConnection) -> Cursor:
+    """Return the position before the oldest change that is kept: ``BEGINNING`` if none is forgotten."""
+    return Cursor(*(await store.horizon(connection) or ()))
+
+
 async def changes_after(connection: AsyncConnection, cursor: Cursor, limit: int) -> Changes:
-    """Return up to ``limit`` changes behind a cursor."""
+    """Return up to ``limit`` changes behind a cursor.
+
+    Raises
+    ------
+    ChangeCursorGone
+        If some of them are forgotten.
+    """
     limit = max(1, min(limit, MAX_PAGE))
     # Looked at first, so that what settles meanwhile is announced once too often and never overlooked.
     unsettled = await store.any_unsettled(connection)
     rows = await store.after(connection, cursor._position, limit + 1)
+    # Looked at last, so that nothing is forgotten between the two.
+    if cursor < await beginning(connection):
+        raise ChangeCursorGone
     found = [_change_of(row) for row in rows[:limit]]
     return Changes(found, found[-1].cursor if found else cursor, len(rows) > limit, unsettled)
+
+
+async def forget(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
+    """Forget the oldest changes, up to ``limit``, if they were noted before an instant; return how many."""
+    return await store.forget(connection, before=before, limit=limit)
 
 
 async def follow(

@@ -10,6 +10,7 @@ import contextlib
 import re
 from datetime import timedelta
 
+from armillary.archive import changes as feed
 from armillary.archive import service as archive
 from armillary.archive.versions import Root
 from armillary.base.log import get_logger
@@ -23,15 +24,28 @@ ASIDE = re.compile(r"\.superseded/(\d{1,18})/[^/]+")
 
 
 async def thin(context: Context) -> None:
-    """Thin old versions and remove bytes that uploads replaced long ago."""
+    """Thin old versions, remove bytes that uploads replaced long ago, forget old changes."""
     settings = context.settings.retention
-    versions = aside = 0
+    versions = aside = changes = 0
     if settings.versions_days is not None:
         versions = await thin_versions(context, settings.versions_days)
     if settings.superseded_days is not None:
         aside = await remove_superseded(context, settings.superseded_days)
-    if versions or aside:
-        log.info("past retention", versions=versions, superseded=aside)
+    if settings.changes_days is not None:
+        changes = await forget_changes(context, settings.changes_days)
+    if versions or aside or changes:
+        log.info("past retention", versions=versions, superseded=aside, changes=changes)
+
+
+async def forget_changes(context: Context, days: float) -> int:
+    """Forget changes that were noted so many days ago, oldest first; return how many."""
+    before, total = context.clock.now() - timedelta(days=days), 0
+    while True:
+        async with context.database.begin() as connection:
+            forgotten = await feed.forget(connection, before=before, limit=PORTION)
+        total += forgotten
+        if forgotten < PORTION:
+            return total
 
 
 async def thin_versions(context: Context, days: float) -> int:

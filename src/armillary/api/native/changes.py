@@ -18,6 +18,7 @@ from armillary.context import Context
 
 router = APIRouter()
 MAX_WAIT_S = 60.0
+TRUNCATED = "Armillary-Truncated"
 AT_ONCE = 500
 """Changes that one piece of a stream holds."""
 _EXAMPLE = {
@@ -58,7 +59,7 @@ async def changes(
     request: Request,
     after: Annotated[
         str | None,
-        Query(max_length=200, description="A cursor, or `now`; without it, from the beginning."),
+        Query(max_length=200, description="A cursor, or `now`; without it, from the oldest that is kept."),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=feed.MAX_PAGE)] = 1000,
     wait: Annotated[
@@ -70,7 +71,9 @@ async def changes(
 
     A client keeps the `cursor` of the last answer, or the `id` of the last event, and goes on from there.
     `present` and `canonical` are as they were at the change; the rest is as it is known now, and null when the
-    record of the version is gone.
+    record of the version is gone. Where older changes are forgotten, an answer without `after` says so by
+    `Armillary-Truncated: true`, and a cursor before them is refused (410): then ask `after=now`, list the files,
+    and go on from that cursor.
     """
     context: Context = request.app.state.context
     streaming = wants_events(request)
@@ -78,15 +81,18 @@ async def changes(
     start = last_event_id if streaming and last_event_id else after
     async with context.database.begin() as connection:
         cursor = await feed.position(connection, start)
+    truncated = {TRUNCATED: "true" if not start and cursor != feed.BEGINNING else "false"}
     if streaming:
-        return stream(request, _events(context, cursor), first_id=cursor.token)
+        followed = stream(request, _events(context, cursor), first_id=cursor.token)
+        followed.headers.update(truncated)
+        return followed
     found = await feed.next_changes(context, cursor, limit=limit, wait_s=wait)
     body = {
         "changes": [_to_json(one) for one in found.changes],
         "cursor": found.cursor.token,
         "more": found.more,
     }
-    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+    return JSONResponse(body, headers={"Cache-Control": "no-store", **truncated})
 
 
 async def _events(context: Context, cursor: Cursor) -> AsyncGenerator[Iterable[Event], None]:
