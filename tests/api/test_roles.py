@@ -167,7 +167,7 @@ def tcp_to(path: Path) -> Iterator[int]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield port
     finally:
         loop.call_soon_threadsafe(stop.set)

@@ -205,7 +205,7 @@ def test_clients_that_stop_reading_hold_nobody_up_and_leave_nothing(server: Runn
 
 def test_a_client_that_never_reads_on_is_dropped(tmp_path: Path) -> None:
     path = write_as(tmp_path / "N20260110S0001.fits", gemini_file(kb=KB))
-    with running(tmp_path / "data", ARMILLARY_LIMITS__STALL_S="1") as server:
+    with running(tmp_path / "data", ARMILLARY_LIMITS__STALL_S="3") as server:
         server.ingest(path)
         process = web_process(server)
         fetched(server, f"/file/{path.name}")

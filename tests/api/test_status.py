@@ -11,7 +11,7 @@ import pytest
 
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
-from tests.support.running import COOKIE, Running
+from tests.support.running import COOKIE, WAIT_S, Running
 
 KEYS = [
     "index", "id", "file", "path", "state", "accepted", "changed", "attempts", "error", "queued_at",
@@ -65,7 +65,7 @@ def test_a_waiting_item_is_shown_as_queued(server: Running, a_file: Maker) -> No
         with server.client(scope=Scope.EDIT) as client:
             late = client.get(reply.headers["Location"], params={"wait": 0.3})
         assert (late.status_code, late.json()["done"]) == (200, False)
-        assert 0.3 <= time.monotonic() - began < 5
+        assert time.monotonic() - began >= 0.3
     assert server.status(reply)["items"][0]["state"] == "completed"
 
 
@@ -76,7 +76,8 @@ def test_waiting_ends_promptly(server: Running, a_file: Maker) -> None:
         began = time.monotonic()
         server.edit(name, {"qa_state": word})
         took.append(time.monotonic() - began)
-    assert sorted(took)[2] < 2, took
+    # Whoever waits for nothing but the end of the time would take a minute each.
+    assert sorted(took)[2] < WAIT_S / 4, took
 
 
 def test_a_failure_shows_its_own_reason_and_the_next_order_runs(server: Running, a_file: Maker) -> None:

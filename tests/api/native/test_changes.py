@@ -71,6 +71,7 @@ def test_an_edit_is_told_with_its_number(server: Running, a_file: Maker) -> None
 
 
 def test_pages_of_any_size_make_the_same_feed(server: Running, shared_file: str) -> None:
+    server.settle()  # what earlier tests left to do is told as well
     whole = page(server, limit=10_000)
     assert len(whole["changes"]) > 1
     assert not whole["more"]
@@ -96,6 +97,7 @@ def test_a_waiting_client_hears_of_a_change_at_once(server: Running, a_file: Mak
 
 
 def test_a_stream_goes_on_where_it_was_cut(server: Running, a_file: Maker) -> None:
+    server.settle()  # what earlier tests left to do is told as well
     reader = Reader()
     server_now = page(server, after="now")["cursor"]
     join(server, reader, after="now")
@@ -109,6 +111,7 @@ def test_a_stream_goes_on_where_it_was_cut(server: Running, a_file: Maker) -> No
 
 
 def test_a_client_that_has_seen_nothing_yet_misses_nothing(server: Running, a_file: Maker) -> None:
+    server.settle()  # what earlier tests left to do is told as well
     reader = Reader()
     join(server, reader, after="now")
     name = a_file()

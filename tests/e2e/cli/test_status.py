@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from tests.support.archive import put
-from tests.support.command import Commands
+from tests.support.command import START_S, Commands
+
+
+def until_both_work(commands: Commands) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the status as soon as two workers are alive, and these by name."""
+    deadline = time.monotonic() + START_S
+    while True:
+        found = commands.run("status", "--json").json()
+        workers = {one["name"]: one for one in found["workers"] if one["alive"]}
+        if set(workers) == {"worker-1", "worker-2"}:
+            return found, workers
+        assert time.monotonic() < deadline, found["workers"]
 
 
 def test_status_works_beside_a_running_program_and_without_one(tmp_path: Path) -> None:
@@ -32,10 +45,9 @@ def test_status_works_beside_a_running_program_and_without_one(tmp_path: Path) -
     admin = commands.run("token", "create", "operator", "--scope", "admin").out.strip()
     reader = commands.run("token", "create", "reader", "--scope", "read").out.strip()
     with commands.up() as (_, address):
-        running = commands.run("status", "--json").json()
+        # It is ready as soon as it serves; its workers may need a moment more.
+        running, workers = until_both_work(commands)
         assert running["up"]
-        workers = {one["name"]: one for one in running["workers"] if one["alive"]}
-        assert set(workers) == {"worker-1", "worker-2"}
         assert "none alive" not in commands.run("status").out
         with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
             told = client.get("/v1/status", headers={"Authorization": f"Bearer {admin}"})
