@@ -25,7 +25,7 @@ from tests.support.kills import kill
 from tests.support.nursery import Nursery
 
 LIVES = 3
-SETTLE_S = 90.0
+SETTLE_S = 300.0
 ACCIDENTS = {"serve": 4, "worker": 5, "postmaster": 3, "supervisor": 2, "up": 2, "all": 3}
 
 
@@ -75,7 +75,7 @@ class Siege:
     async def _take_in(self, context: Context, night: Night) -> None:
         for path, in_place in ((night.private, True), (night.adopted, False)):
             run = await bulk.submit_paths(context, [path], copy=False, force=False, in_place=in_place)
-            await wait_for(context.database, context.bus, list(run.orders), 60)
+            await wait_for(context.database, context.bus, list(run.orders), SETTLE_S)
 
     async def _clients(self, context: Context, names: tuple[str, ...]) -> Clients:
         async with context.database.begin() as connection:

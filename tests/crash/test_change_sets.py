@@ -29,7 +29,7 @@ from tests.support.headers import a_primary
 from tests.support.kills import kill
 from tests.support.postgres import server_account
 
-FILES, KILLS, WAIT_S = 600, 4, 90.0
+FILES, KILLS, WAIT_S = 600, 4, 300.0
 ORIGIN = Origin("siege", "", "killed")
 
 

@@ -26,6 +26,7 @@ from tests.support.archive import ORIGIN
 from tests.support.nursery import Nursery
 
 UPDATES = 200
+PATIENCE_S = 300.0
 WATCH = """
 CREATE TABLE seen (at bigint GENERATED ALWAYS AS IDENTITY, key text, id bigint, leader_id bigint, state text);
 CREATE FUNCTION note_state() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
@@ -63,7 +64,7 @@ async def two_workers(directory: Path) -> AsyncIterator[tuple[Context, Night, li
         try:
             pids = [nursery.spawn(f"worker-{number}") for number in range(2)]
             run = await bulk.submit_paths(context, [night.private], copy=False, force=False, in_place=True)
-            await wait_for(context.database, context.bus, list(run.orders), 30)
+            await wait_for(context.database, context.bus, list(run.orders), PATIENCE_S)
             yield context, night, pids
         finally:
             nursery.close()
@@ -76,7 +77,7 @@ async def update(context: Context, number: int, name: str) -> int:
 
 async def settle(context: Context) -> None:
     left = await rows(context, "SELECT id FROM work_order WHERE state IN ('Queued', 'Started')")
-    await wait_for(context.database, context.bus, [row["id"] for row in left], 60)
+    await wait_for(context.database, context.bus, [row["id"] for row in left], PATIENCE_S)
 
 
 async def assert_never_together(context: Context) -> None:
@@ -95,7 +96,7 @@ async def assert_never_together(context: Context) -> None:
 async def test_two_hundred_updates_end_in_the_order_of_acceptance(tmp_path: Path) -> None:
     async with two_workers(tmp_path) as (context, night, _):
         orders = [await update(context, number, "a.fits") for number in range(UPDATES)]
-        ended = await wait_for(context.database, context.bus, orders, 60)
+        ended = await wait_for(context.database, context.bus, orders, PATIENCE_S)
         assert len(ended) == UPDATES
         assert all(one.response.ok for one in ended.values())
         with fits.open(night.private / "a.fits", checksum=True) as hdus:
@@ -118,7 +119,7 @@ async def test_a_worker_that_wakes_late_overwrites_nothing(tmp_path: Path) -> No
                 # Longer than the lease: the other worker takes over what this one holds.
                 asyncio.get_running_loop().call_later(2.5, os.kill, sleeper, signal.SIGCONT)
             await asyncio.sleep(0.1)
-        ended = await wait_for(context.database, context.bus, orders, 60)
+        ended = await wait_for(context.database, context.bus, orders, PATIENCE_S)
         assert len(ended) == len(orders)
         await settle(context)
         broken = await judge(context, night, promises)

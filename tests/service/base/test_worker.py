@@ -31,6 +31,8 @@ from armillary.base.work.ledger import Ledger
 from armillary.errors import BadRequest, Unavailable
 from tests.support.postgres import AContext, end_sessions, work_settings
 
+WAIT_S, POLL_S = 60.0, work_settings().work.poll_s
+
 Handler = Callable[[AContext, Sequence[Claim]], Awaitable[None]]
 
 
@@ -325,7 +327,7 @@ async def test_a_lost_database_connection_delays_work_only(
     bus = PostgresBus(context.database)
     running = asyncio.create_task(a_worker(context, handler).run(stop))
     ids = await queue(context.database, an_order())
-    await wait_for(context.database, bus, ids, 5)
+    await wait_for(context.database, bus, ids, WAIT_S)
     await end_sessions(postgres, database_name)
     ids = []
     while not ids:
@@ -334,7 +336,7 @@ async def test_a_lost_database_connection_delays_work_only(
         except sa.exc.DBAPIError as error:
             if not is_transient(error):
                 raise
-    found = await wait_for(context.database, bus, ids, 10)
+    found = await wait_for(context.database, bus, ids, WAIT_S)
     stop.set()
     await running
     await bus.close()
@@ -370,12 +372,12 @@ async def test_a_waiting_worker_starts_at_once(context: AContext) -> None:
     for _ in range(10):
         began = time.perf_counter()
         ids = await queue(context.database, an_order())
-        assert await wait_for(context.database, bus, ids, 5)
+        assert await wait_for(context.database, bus, ids, WAIT_S)
         seconds.append(time.perf_counter() - began)
     stop.set()
     await running
     await bus.close()
-    assert sorted(seconds)[5] < 0.25, "a tenth of the old polling delay would already be too slow"
+    assert sorted(seconds)[5] < POLL_S / 10, "it waits for its next look at the queue"
 
 
 async def test_waiting_ends_when_the_time_is_up(context: AContext) -> None:

@@ -246,12 +246,12 @@ async def test_silence_and_refused_connections_are_failures_too(
     exporting: Exporting, old: OldServer, destined: Destined
 ) -> None:
     await exporting.take_in(NAME)
-    hasty = exporting.with_destinations(destined(), look_s=0.2)
+    hasty = exporting.with_destinations(destined(), look_s=0.5)
     old.say("jsonfilelist", Reply(silent=True))
     await hasty.export()
     (one,) = await exporting.waiting()
-    assert "no answer within 0.2 s" in one.error
-    hasty = exporting.with_destinations(destined(), upload_s=0.2)
+    assert "no answer within 0.5 s" in one.error
+    hasty = exporting.with_destinations(destined(), upload_s=0.5)
     old.say("upload_file", Reply(silent=True))
     await exporting.due()
     await hasty.export()

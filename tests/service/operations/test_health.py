@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -39,10 +38,9 @@ async def test_a_database_that_does_not_answer_is_said_to_be_away_soon(archive: 
     other = await archive.context.database.dedicated()
     try:
         await other.execute("BEGIN; LOCK TABLE work_order IN ACCESS EXCLUSIVE MODE")
-        began = time.monotonic()
+        # The lock stays until the end of the test: without patience this would wait for ever.
         with pytest.raises(DatabaseAway):
             await health_of(archive.context, patience_s=0.2)
-        assert time.monotonic() - began < 5
     finally:
         await other.close()
     assert (await health_of(archive.context)).waiting == 0

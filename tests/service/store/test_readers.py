@@ -76,6 +76,6 @@ async def test_counters_of_many_stores_lose_no_step(make_store: MakeStore) -> No
 
         return guard
 
-    await asyncio.wait_for(asyncio.gather(*(count(store, 10) for store in stores)), 30)
+    await asyncio.wait_for(asyncio.gather(*(count(store, 10) for store in stores)), 120)
     assert done == 30
     assert int.from_bytes(await stores[0].read(KEY, 0, 8), "big") == 30
