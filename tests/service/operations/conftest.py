@@ -1,6 +1,7 @@
-"""A real server for the tests."""
+"""A real archive for the tests, and one that is worth saving."""
 
 from tests.support.archive import archive
+from tests.support.backups import night
 from tests.support.postgres import postgres
 
-__all__ = ["archive", "postgres"]
+__all__ = ["archive", "night", "postgres"]
