@@ -9,7 +9,15 @@ import pytest
 
 from armillary.base.store.change import Change, change_of
 from armillary.base.store.files import SystemFiles, read_at
-from armillary.base.store.journal import BODY_AT, Entry, Journal, lock_dead, read_record, settle_entries
+from armillary.base.store.journal import (
+    BODY_AT,
+    Entry,
+    Journal,
+    Records,
+    lock_dead,
+    read_record,
+    settle_entries,
+)
 from armillary.base.store.models import Patch, StoredObject
 from armillary.base.store.recovery import Outcome, restore
 from armillary.fits.models import BLOCK
@@ -67,6 +75,25 @@ def test_records_come_back_as_they_were_written(file: Path, folder: Path) -> Non
     assert read_record(journal.file).settled == frozenset()  # type: ignore[union-attr]
     journal.discard()
     assert names_in(folder) == []
+
+
+def test_a_reader_sees_every_new_record_and_every_mark(file: Path, folder: Path) -> None:
+    journal, reader = Journal(folder, FILES), Records(folder)
+    entries = (an_entry(file, a_plan(DATA, 0, 3)), an_entry(file, a_growth(DATA)))
+    assert reader.read(skip=()) == []
+    for written in (entries, entries[:1], entries[1:]):
+        journal.record(written)
+        for _ in range(2):
+            assert reader.read(skip=()) == [read_record(journal.file)]
+        (record,) = reader.read(skip=())
+        assert [entry for _, entry in record.pending()] == list(written)
+        settle_entries(record, [0], FILES)
+        (record,) = reader.read(skip=())
+        assert [entry for _, entry in record.pending()] == list(written[1:])
+    assert reader.read(skip={journal.file.name}) == []
+    assert [record.settled for record in reader.read(skip=())] == [frozenset({0})]
+    journal.discard()
+    assert reader.read(skip=()) == []
 
 
 @pytest.mark.parametrize("at", [0, 9, 30, BODY_AT, BODY_AT + 40, BODY_AT + 9000])

@@ -22,6 +22,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from armillary.base.store.change import Block, Change, Shift
 from armillary.base.store.files import Files, read_at
@@ -60,6 +61,8 @@ class Record:
 
     def pending(self) -> Iterator[tuple[int, Entry]]:
         """Yield the entries that may have been interrupted."""
+        if len(self.settled) == len(self.entries):
+            return iter(())
         return ((i, e) for i, e in enumerate(self.entries) if i not in self.settled)
 
 
@@ -161,44 +164,87 @@ def _decode(meta: bytes, body: bytes) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def records(directory: Path, *, skip: Collection[str]) -> Iterator[Record]:
-    """Yield the whole records in the journals of a directory, some names skipped."""
-    for name in os.listdir(directory):  # noqa: PTH208 (os.listdir is the cheapest look, done at each opening)
-        if name.endswith(SUFFIX) and name not in skip:
-            record = read_record(directory / name)
-            if record is not None:
-                yield record
+class Records:
+    """What the journals of a directory say; the entries of a record are read once, its marks at each look."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = os.fspath(directory)
+        self._known: dict[str, tuple[_Head, tuple[Entry, ...]]] = {}
+
+    def read(self, *, skip: Collection[str]) -> list[Record]:
+        """Return the whole records, some names skipped."""
+        found, known = [], dict[str, tuple[_Head, tuple[Entry, ...]]]()
+        for name in os.listdir(self._directory):  # noqa: PTH208 (the cheapest look, done at each opening)
+            if not name.endswith(SUFFIX) or name in skip:
+                continue
+            read = _read(f"{self._directory}/{name}", self._known.get(name))
+            if read is not None:
+                head, settled, entries = read
+                known[name] = head, entries
+                found.append(Record(Path(self._directory, name), head.serial, entries, settled))
+        self._known = known
+        return found
 
 
 def read_record(file: Path) -> Record | None:
     """Read one journal; None if it is gone or has no whole record."""
+    read = _read(os.fspath(file), None)
+    if read is None:
+        return None
+    head, settled, entries = read
+    return Record(file, head.serial, entries, settled)
+
+
+class _Head(NamedTuple):
+    serial: int
+    entries: int
+    meta_size: int
+    body_size: int
+    meta_sum: int
+    body_sum: int
+
+
+def _read(
+    file: str, known: tuple[_Head, tuple[Entry, ...]] | None
+) -> tuple[_Head, frozenset[int], tuple[Entry, ...]] | None:
+    """Return head, settled entries and entries of a journal; these are ``known`` if the head is the same."""
     try:
         fd = os.open(file, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
-        return _read_record(file, fd)
+        start = read_at(fd, 0, BODY_AT)
+        head = _head(start)
+        if head is None:
+            return None
+        marks = struct.unpack_from(f"<{head.entries}Q", start, MARKS_AT)
+        settled = frozenset([index for index, mark in enumerate(marks) if mark == head.serial])
+        if known is not None and known[0] == head:
+            return head, settled, known[1]
+        entries = _read_entries(fd, head, whole=len(settled) < head.entries)
+        return None if entries is None else (head, settled, entries)
     finally:
         os.close(fd)
 
 
-def _read_record(file: Path, fd: int) -> Record | None:
-    start = read_at(fd, 0, BODY_AT)
-    head, rest = start[: HEAD.size], start[HEAD.size :]
-    if len(start) < BODY_AT or HEAD_SUM.unpack_from(rest)[0] != zlib.crc32(head):
+def _head(start: bytes) -> _Head | None:
+    raw, rest = start[: HEAD.size], start[HEAD.size :]
+    if len(start) < BODY_AT or HEAD_SUM.unpack_from(rest)[0] != zlib.crc32(raw):
         return None
-    magic, serial, count, meta_size, body_size, meta_sum, body_sum = HEAD.unpack(head)
-    if magic != MAGIC or count > MAX_PATCHES:
+    magic, *numbers = HEAD.unpack(raw)
+    head = _Head(*numbers)
+    return head if magic == MAGIC and head.entries <= MAX_PATCHES else None
+
+
+def _read_entries(fd: int, head: _Head, *, whole: bool) -> tuple[Entry, ...] | None:
+    """Return the entries of a record, with the bytes of their blocks only if ``whole``; None if it is torn."""
+    meta = read_at(fd, BODY_AT, head.meta_size)
+    body = read_at(fd, BODY_AT + head.meta_size, head.body_size) if whole else b""
+    if zlib.crc32(meta) != head.meta_sum:
         return None
-    marks = (MARK.unpack_from(start, MARKS_AT + MARK.size * i)[0] for i in range(count))
-    settled = frozenset(i for i, mark in enumerate(marks) if mark == serial)
-    meta = read_at(fd, BODY_AT, meta_size)
-    body = read_at(fd, BODY_AT + meta_size, body_size) if len(settled) < count else b""
-    if zlib.crc32(meta) != meta_sum or (body and zlib.crc32(body) != body_sum):
+    if whole and (len(body) != head.body_size or zlib.crc32(body) != head.body_sum):
         return None
-    if len(body) != body_size and len(settled) < count:
-        return None
-    return Record(file, serial, _decode(meta, body), settled)
+    return _decode(meta, body)
 
 
 def settle_entries(record: Record, indexes: Iterable[int], files: Files) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from armillary.base.store.errors import Busy
 from armillary.base.store.files import Files
-from armillary.base.store.journal import Journal, Record, records
+from armillary.base.store.journal import Journal, Record, Records
 from armillary.base.store.locks import PathLocks
 from armillary.base.store.models import StoredObject
 from armillary.base.store.places import Place, Root
@@ -59,6 +59,7 @@ class Workshop:
             for directory in (self.journals, self.notes, self.blobs):
                 directory.mkdir(mode=0o700, exist_ok=True)
         self.syncs = ThreadPoolExecutor(max(1, threads), thread_name_prefix="store-sync")
+        self._records = Records(self.journals)
         self._free: list[Journal] = []
         self._ours: dict[str, Journal] = {}
         self._mutex = threading.Lock()
@@ -106,7 +107,7 @@ class Workshop:
         Ours in use concern files that we hold locks of. A process that may not read journals finds none.
         """
         try:
-            return list(records(self.journals, skip=self._ours))
+            return self._records.read(skip=self._ours)
         except (PermissionError, FileNotFoundError):
             return []
 
