@@ -26,7 +26,7 @@ def test_no_request_brings_a_server_error(server: Running, shared_file: str) -> 
         operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) >= 9
     headers = {"X-Api-Key": server.secret(Scope.ADMIN)}
-    options: dict[str, Any] = {"stream": True, "timeout": 20}
+    options: dict[str, Any] = {"stream": True, "timeout": 60}
     for operation in operations:
 
         @hypothesis.settings(
