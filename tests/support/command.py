@@ -96,7 +96,8 @@ def servers_of(data: Path) -> list[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                # Words of anybody's command may be no text.
+                line = os.fsdecode((entry / "cmdline").read_bytes().replace(b"\0", b" "))
                 where = str((entry / "cwd").readlink())
             except OSError:
                 continue
