@@ -40,6 +40,8 @@ lint: .venv/ready-test
 test: .venv/ready-test
 	@scripts/system-packages fitsverify=fitsverify bzip2=bzip2
 	@$(MAKE) --no-print-directory lint
+	@# Where Python may not write bytecode, each of the many processes that tests start would compile everything.
+	@$(BIN)/python -m compileall -q src
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED)
 
 bench: .venv/ready-bench
