@@ -1,4 +1,4 @@
-"""Commands for edits of many files: see what would change, apply, follow, stop, resume, take back."""
+"""Commands for edits of many files: see what would change, apply, follow, stop, resume, retry, take back."""
 
 from __future__ import annotations
 
@@ -222,6 +222,12 @@ def stop(change_set: IdArgument, data: DataOption = DEFAULT_DATA, as_json: JsonO
 def resume(change_set: IdArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Go on with a change set that was stopped."""
     _act(Action.RESUME, change_set, data, as_json=as_json)
+
+
+@app.command("retry")
+def retry(change_set: IdArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """Try the files of a change set again that were refused or failed."""
+    _act(Action.RETRY, change_set, data, as_json=as_json)
 
 
 @app.command("revert")

@@ -1,4 +1,4 @@
-"""Change sets: one edit of many files, seen before, followed on its way, stopped, resumed, taken back."""
+"""Change sets: one edit of many files, seen before, followed on its way, stopped, resumed, retried, taken back."""
 
 from __future__ import annotations
 
@@ -179,7 +179,10 @@ async def files(
     responses=answers({"order": 4712}, status=202) | failures(UnknownChangeSet, ChangeSetBusy),
 )
 async def act(request: Request, id: _Id, action: Action) -> JSONResponse:
-    """Stop a change set, resume it, or take back what it changed; answer with the work order."""
+    """Stop a change set, resume it, retry its refused and failed files, or take back what it changed.
+
+    The answer names the work order that does it.
+    """
     context: Context = request.app.state.context
     async with context.database.begin() as connection:
         order = await service.ask_to(connection, id, action, actor=principal_of(request).name)

@@ -42,6 +42,7 @@ class Action(StrEnum):
 
     STOP = "stop"
     RESUME = "resume"
+    RETRY = "retry"
     REVERT = "revert"
 
 
@@ -50,10 +51,16 @@ RESTING = frozenset({State.STOPPED, State.COMPLETED, State.REVERTED})
 ALLOWED = {
     Action.STOP: frozenset({State.APPLYING, State.STOPPING, State.STOPPED}),
     Action.RESUME: frozenset({State.STOPPING, State.STOPPED, State.APPLYING}),
+    Action.RETRY: frozenset({State.APPLYING, State.COMPLETED}),
     Action.REVERT: frozenset(State),
 }
 """States in which an action makes sense, or has been done already."""
-LEADS_TO = {Action.STOP: State.STOPPING, Action.RESUME: State.APPLYING, Action.REVERT: State.REVERTING}
+LEADS_TO = {
+    Action.STOP: State.STOPPING,
+    Action.RESUME: State.APPLYING,
+    Action.RETRY: State.APPLYING,
+    Action.REVERT: State.REVERTING,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

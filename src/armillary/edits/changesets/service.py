@@ -176,16 +176,14 @@ async def get(connection: AsyncConnection, change_set: int, *, lock: bool = Fals
     return found
 
 
-def refuse_impossible(found: ChangeSet, action: Action) -> None:
-    """Refuse an action that makes no sense now.
-
-    Raises
-    ------
-    ChangeSetBusy
-        Naming the state.
-    """
+async def _refuse_impossible(connection: AsyncConnection, found: ChangeSet, action: Action) -> None:
     if found.state not in ALLOWED[action]:
-        raise ChangeSetBusy(f"Change set {found.id} is {found.state}; it cannot {action} any more.")
+        first = "resume it first" if found.state in ALLOWED[Action.RESUME] else f"it cannot {action} any more"
+        raise ChangeSetBusy(f"Change set {found.id} is {found.state}; {first}.")
+    if action is Action.RETRY:
+        counted = await store.counts(connection, found.id)
+        if not counted.keys() & {FileState.REFUSED, FileState.FAILED}:
+            raise ChangeSetBusy(f"No file of change set {found.id} was refused or failed; nothing to retry.")
 
 
 async def ask_to(connection: AsyncConnection, change_set: int, action: Action, *, actor: str) -> int:
@@ -196,7 +194,7 @@ async def ask_to(connection: AsyncConnection, change_set: int, action: Action, *
     UnknownChangeSet, ChangeSetBusy
         If it can be told already that it is impossible.
     """
-    refuse_impossible(await get(connection, change_set), action)
+    await _refuse_impossible(connection, await get(connection, change_set), action)
     args: JsonObject = {"change_set": change_set, "action": str(action)}
     order = NewOrder(kind=CONTROL, args=args, actor=actor, response_required=True)
     (order_id,) = await submit(connection, [order], keyed_fifo=False)
@@ -204,7 +202,9 @@ async def ask_to(connection: AsyncConnection, change_set: int, action: Action, *
 
 
 async def act(connection: AsyncConnection, change_set: int, action: Action, *, actor: str) -> int:
-    """Stop, resume or revert a change set; return the order whose end is that of the work.
+    """Stop, resume, retry or revert a change set; return the order whose end is that of the work.
+
+    A retry tries the files again that were refused or failed, a revert those that could not be taken back.
 
     Raises
     ------
@@ -212,12 +212,14 @@ async def act(connection: AsyncConnection, change_set: int, action: Action, *, a
         If there is none, or not in this state.
     """
     found = await get(connection, change_set, lock=True)
-    refuse_impossible(found, action)
+    await _refuse_impossible(connection, found, action)
     await store.by_index(connection)
-    if action is not Action.RESUME:
+    if action in (Action.STOP, Action.REVERT):
         await store.withdraw(connection, change_set)
     if action is Action.REVERT:
         await store.try_kept_again(connection, change_set)
+    if action is Action.RETRY:
+        await store.try_failed_again(connection, change_set)
     if not (action is Action.STOP and found.state is State.STOPPED):
         reverter = actor if action is Action.REVERT else None
         await store.set_state(connection, change_set, LEADS_TO[action], reverter=reverter)

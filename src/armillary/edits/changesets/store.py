@@ -200,6 +200,15 @@ async def try_kept_again(connection: AsyncConnection, change_set: int) -> None:
     await connection.exec_driver_sql(query, (change_set,))
 
 
+async def try_failed_again(connection: AsyncConnection, change_set: int) -> None:
+    """Let files that were refused or failed wait once more; what happened stays on record."""
+    query = """
+    UPDATE change_set_file SET state = 'waiting', order_id = NULL, edit_id = NULL, error = NULL
+    WHERE change_set = $1 AND state IN ('refused', 'failed')
+    """
+    await connection.exec_driver_sql(query, (change_set,))
+
+
 async def in_flight(connection: AsyncConnection, change_set: int) -> int:
     """Return how many files have an order that has not ended as far as is known."""
     query = """

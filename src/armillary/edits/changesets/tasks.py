@@ -1,4 +1,4 @@
-"""The work orders of change sets: create one, preview one, go on with one, stop or revert one."""
+"""The work orders of change sets: create one, preview one, go on with one, stop, retry or revert one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def preview_set(context: Context, claims: Sequence[Claim]) -> None:
 
 
 async def control_set(context: Context, claims: Sequence[Claim]) -> None:
-    """Stop, resume or revert a change set."""
+    """Stop, resume, retry or revert a change set."""
     (claim,) = claims
     args: Any = claim.order.args
     async with claim.completing() as connection:
