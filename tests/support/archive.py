@@ -61,11 +61,13 @@ class Archive:
         soon = (
             "SELECT extract(epoch FROM max(not_before) - now())::float FROM work_order"
             " WHERE state = 'Queued' AND attempts > 0 AND abs(extract(epoch FROM not_before - now())) < 1"
+            " AND kind = ANY(:kinds)"
         )
+        kinds = [kind.name for kind in KINDS]
         while True:
             await self.worker().drain()
             async with self.context.database.begin() as connection:
-                pause_s = await connection.scalar(text(soon))
+                pause_s = await connection.scalar(text(soon), {"kinds": kinds})
             if pause_s is None:
                 return
             await asyncio.sleep(max(pause_s, 0.0))
