@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from armillary.api.native.routing import Word, answers, anybody, failures, storable_words
@@ -33,13 +33,7 @@ _FRAME = {
 }
 
 
-@router.get(
-    "/v1/frames",
-    dependencies=anybody,
-    responses=answers({"frames": [_FRAME], "cursor": None, "total": 1, "total_is": "exact"})
-    | failures(BadRequest, BadCursor, BadPredicate, UnknownSelector, MalformedSelector),
-)
-async def search(
+async def _asked(
     request: Request,
     name: Word = None,
     site: Word = None,
@@ -63,18 +57,8 @@ async def search(
         str | None,
         Query(max_length=2000, description="As in the paths of /jsonsummary: GMOS-N/20260101/Pass"),
     ] = None,
-    total: Annotated[
-        Asked, Query(description="Whether to tell how many there are, and how surely")
-    ] = Asked.NONE,
-    limit: Annotated[int, Query(ge=1, le=frames.MAX_PAGE)] = 100,
-    cursor: Word = None,
-) -> JSONResponse:
-    """Find frames, newest first; `cursor` in the answer leads to the next page.
-
-    All criteria have to hold. `total_is` says whether `total` was counted or estimated: a count that takes too
-    long becomes an estimate.
-    """
-    context: Context = request.app.state.context
+) -> Criteria:
+    """Return what frames are asked for; all criteria have to hold."""
     given = Criteria(
         name=name,
         site=site,
@@ -94,11 +78,36 @@ async def search(
         exposure_max_s=exposure_max_s,
     )
     criteria = criteria_of(given, cone=cone, keywords=keyword)
+    if selection is None:
+        return criteria
+    storable_words(selection)
+    context: Context = request.app.state.context
+    today, summit = context.clock.now().date(), context.settings.archive.summit
+    return replace(criteria, selection=read_selection(selection, today=today, summit=summit))
+
+
+@router.get(
+    "/v1/frames",
+    dependencies=anybody,
+    responses=answers({"frames": [_FRAME], "cursor": None, "total": 1, "total_is": "exact"})
+    | failures(BadRequest, BadCursor, BadPredicate, UnknownSelector, MalformedSelector),
+)
+async def search(
+    request: Request,
+    criteria: Annotated[Criteria, Depends(_asked)],
+    total: Annotated[
+        Asked, Query(description="Whether to tell how many there are, and how surely")
+    ] = Asked.NONE,
+    limit: Annotated[int, Query(ge=1, le=frames.MAX_PAGE)] = 100,
+    cursor: Word = None,
+) -> JSONResponse:
+    """Find frames, newest first; `cursor` in the answer leads to the next page.
+
+    All criteria have to hold. `total_is` says whether `total` was counted or estimated: a count that takes too
+    long becomes an estimate.
+    """
+    context: Context = request.app.state.context
     today, viewer = context.clock.now().date(), principal_of(request)
-    if selection is not None:
-        storable_words(selection)
-        summit = context.settings.archive.summit
-        criteria = replace(criteria, selection=read_selection(selection, today=today, summit=summit))
     async with context.database.begin() as connection:
         page = await frames.search(connection, criteria, viewer, today=today, limit=limit, cursor=cursor)
         body: dict[str, Any] = {"frames": [frames.to_json(one) for one in page.frames], "cursor": page.cursor}
