@@ -199,10 +199,8 @@ def _select(
         .limit(few(limit))
         .subquery("chosen")
     )
-    complete = (
-        chosen.join(frame, frame.c.file_id == chosen.c.file_id)
-        .join(file, file.c.id == chosen.c.file_id)
-        .join(version, version.c.id == frame.c.version_id)
+    complete = chosen.join(frame, frame.c.file_id == chosen.c.file_id).join(
+        version, version.c.id == frame.c.version_id
     )
     query = sa.select(*_columns(viewer, today)).select_from(complete)
     return query.order_by(chosen.c.started_at.desc().nulls_last(), chosen.c.file_id.desc())
@@ -219,7 +217,7 @@ def source(wanted: Sequence[sa.ColumnElement[bool]]) -> sa.FromClause:
 
 def _columns(viewer: Principal, today: date) -> list[sa.ColumnElement[Any]]:
     open_coordinates = embargo.coordinates_visible(viewer, today)
-    columns: list[sa.ColumnElement[Any]] = [frame.c.file_id, file.c.name]
+    columns: list[sa.ColumnElement[Any]] = [frame.c.file_id]
     columns += [version.c[name] for name in FILE_COLUMNS]
     for name, kind in FRAME_COLUMNS:
         column: sa.ColumnElement[Any] = frame.c[name]
@@ -325,7 +323,9 @@ def _readings(text: str) -> list[object]:
 
 
 def _frame_of(row: AnyRow) -> dict[str, Any]:
-    return {key: value for key, value in row._mapping.items() if key != "file_id"}
+    # The name follows from that of the stored file, so the table of names is not asked for it.
+    told = {key: value for key, value in row._mapping.items() if key != "file_id"}
+    return {"name": logical_name(told["filename"]), **told}
 
 
 def as_utc(instant: datetime | None) -> datetime | None:
