@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from armillary.api.native import (
     about,
@@ -16,7 +16,11 @@ from armillary.api.native import (
     pictures,
     status,
 )
+from armillary.api.native.routing import refuse_unknown_parameters
 
 router = APIRouter()
-for _part in (about, changes, changesets, edits, exports, files, frames, orders, pictures, status):
+for _part in (changes, changesets, edits, exports, files, frames, orders, pictures):
+    router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])
+# What monitors and balancers ask may bear any ornament.
+for _part in (about, status):
     router.include_router(_part.router)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from armillary.access.errors import ScopeMissing, Unauthorized
 from armillary.access.models import Scope
@@ -38,6 +41,35 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
+class UnknownParameter(ArmillaryError):
+    """The route has no such parameter; a filter that is overlooked would find too much."""
+
+    code, status = "unknown_parameter", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse a query with parameters that the route does not have.
+
+    Raises
+    ------
+    UnknownParameter
+        Naming the first of them, and the nearest that there is.
+    """
+    route: APIRoute = request.scope["route"]
+    known = tuple(_asked(route.dependant))
+    for name in request.query_params:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known) or 'none'}."
+            raise UnknownParameter(f"There is no parameter '{name[:100]}' here; {hint}")
+
+
+def _asked(dependant: Dependant) -> Iterator[str]:
+    yield from (one.alias for one in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _asked(below)
+
+
 def failures(*errors: type[ArmillaryError]) -> Documented:
     """Return the documentation of problem documents: of these errors, and of those that every route may meet."""
     by_status: dict[int, list[type[ArmillaryError]]] = {}
@@ -49,7 +81,11 @@ def failures(*errors: type[ArmillaryError]) -> Documented:
         for status, known in sorted(by_status.items())
     }
     documented[422] = _documented(
-        422, {"invalid_parameter": "query.limit: Input should be greater than or equal to 1"}
+        422,
+        {
+            "invalid_parameter": "query.limit: Input should be greater than or equal to 1",
+            UnknownParameter.code: "There is no parameter 'instrment' here; did you mean 'instrument'?",
+        },
     )
     return documented
 
