@@ -6,7 +6,7 @@ reads everything, or granted the program, observation, instrument or file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -68,7 +68,7 @@ def sees_everything(viewer: Principal) -> bool:
 
 
 def visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
-    """Return the same rule as a condition on ``frame`` joined with ``file``."""
+    """Return the same rule as a condition on ``frame``, whatever else a statement joins."""
     if sees_everything(viewer):
         return sa.true()
     given = viewer.grants
@@ -76,14 +76,24 @@ def visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
         (frame.c.program, given.programs),
         (frame.c.observation_id, given.observations),
         (frame.c.instrument, given.instruments),
-        (file.c.name, given.files),
     )
     return sa.or_(
         sa.func.coalesce(frame.c.engineering, False),
         sa.func.coalesce(frame.c.release <= today, False),
         # As arrays, so that the text of a statement does not depend on how much somebody was granted.
-        *(column == sa.any_(sa.cast(sorted(names), sa.ARRAY(sa.Text))) for column, names in granted if names),
+        *(column == _any_of(names) for column, names in granted if names),
+        *([frame.c.file_id.in_(_files_named(given.files))] if given.files else ()),
     )
+
+
+def _any_of(names: Iterable[str]) -> sa.ColumnElement[Any]:
+    return sa.any_(sa.cast(sorted(names), sa.ARRAY(sa.Text)))
+
+
+def _files_named(names: Iterable[str]) -> sa.Select[tuple[int]]:
+    """Return the ids of files; a name of its own, so that it never means a row of the statement around it."""
+    granted = file.alias("granted")
+    return sa.select(granted.c.id).where(granted.c.name == _any_of(names))
 
 
 def coordinates_visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
