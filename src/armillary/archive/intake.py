@@ -147,10 +147,12 @@ def _from_known(layout: Layout, crc: int) -> Inspection | None:
     *front, last = layout.hdus
     if layout.trailing or any(hdu.data_size for hdu in front):
         return None
-    heads = crc64_fold([(crc64(header), len(header)) for header in layout.headers])
+    heads = crc64(b"".join(layout.headers))
     data_crc = crc64_combine(heads, crc, last.data_size) if last.data_size else 0
     records = tuple(
-        HduRecord(h.kind, h.name, h.version, h.header_size, h.data_size, data_crc if h is last else 0)
-        for h in layout.hdus
+        [
+            HduRecord(h.kind, h.name, h.version, h.header_size, h.data_size, data_crc if h is last else 0)
+            for h in layout.hdus
+        ]
     )
     return Inspection(layout.size, crc, layout.headers, records, 0, 0)

@@ -27,6 +27,7 @@ MOST_DIFFERENT = 0.25
 _PLACING = STRUCTURAL | {"SIMPLE"}
 _WORD = np.dtype(np.uint64)
 _WORDS = CARD // _WORD.itemsize
+_NOTHING = ("", None)
 
 
 class _Reference:
@@ -39,15 +40,18 @@ class _Reference:
         self._most = int(len(header) // CARD * MOST_DIFFERENT)
 
     @cached_property
-    def _keywords(self) -> dict[int, str]:
-        """The keyword of each card that may differ: empty for comments, absent for duplicates and odd cards."""
-        header, found, seen = self._header, dict[int, str](), set[str]()
-        for position in range(len(header) // CARD):
-            keyword = keyword_of(header[position * CARD : position * CARD + 8])
+    def _may_differ(self) -> dict[int, tuple[str, bytes]]:
+        """Keyword and fixed bytes of each card that may differ.
+
+        The keyword is empty for comments; duplicates and odd cards are absent.
+        """
+        header, found, seen = self._header, dict[int, tuple[str, bytes]](), set[str]()
+        for start in range(0, len(header), CARD):
+            keyword = keyword_of(header[start : start + 8])
             if keyword in COMMENTARY:
-                found[position] = ""
+                found[start] = "", header[start : start + 8]
             elif keyword in self.values and keyword not in seen:
-                found[position] = keyword
+                found[start] = keyword, header[start : start + 10]
                 seen.add(keyword)
         return found
 
@@ -57,18 +61,16 @@ class _Reference:
         None if it differs in more than the comments and values of plain cards.
         """
         words = np.flatnonzero(np.frombuffer(header, _WORD) != self._words).tolist()
-        differ = dict.fromkeys([word // _WORDS for word in words])
-        if len(differ) > self._most:
+        starts = dict.fromkeys([word // _WORDS * CARD for word in words])
+        if len(starts) > self._most:
             return None
-        cards, names = [], []
-        for position in differ:
-            start = position * CARD
-            card, keyword = header[start : start + CARD], self._keywords.get(position)
-            fixed = 10 if keyword else 8
-            if keyword is None or card[:fixed] != self._header[start : start + fixed]:
+        cards, names, may_differ = [], [], self._may_differ
+        for start in starts:
+            keyword, fixed = may_differ.get(start, _NOTHING)
+            if fixed is None or not header.startswith(fixed, start):
                 return None
             if keyword:
-                cards.append(card)
+                cards.append(header[start : start + CARD])
                 names.append(keyword)
         changed = read_values(b"".join(cards))
         return changed if list(changed) == names else None

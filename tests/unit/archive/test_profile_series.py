@@ -48,7 +48,7 @@ NAMES = [
 
 def compare(first: dict[str, Value], changes: dict[str, Value], before: str, name: str) -> None:
     second = {**first, **{k: v for k, v in changes.items() if k in first}}
-    changed = frozenset(changes) & first.keys()
+    changed = frozenset(changes.keys() & first.keys())
     reader = FrameReader(PROFILES, "here")
     series = Series([b""], [first])
     reader.fields(HeaderValues((first,), series), before)

@@ -21,6 +21,8 @@ from armillary.fits.series import HeaderValues, Series
 
 MAX_HDUS = 64
 """Headers of a file that are asked for its frame."""
+MAX_SETS = 256
+"""Sets of changed keywords whose questions are remembered."""
 Headers = Sequence[Mapping[str, Value]]
 
 
@@ -58,6 +60,7 @@ class _First:
         self._by_name = [one for one in _up_to(self._profile, profiles) if _asks_for_name(one, lookup)]
         self._answers = Answers()
         self._always = set[int]()
+        self._concerns: dict[frozenset[str], Sequence[int]] = {}
         self._asking: dict[str, list[int]] = defaultdict(list)
         reading = Reading(lookup, self._profile)
         for number, question in enumerate(self._profile.fields):
@@ -86,13 +89,22 @@ class _First:
         reading = Reading(lookup, self._profile)
         answers = Answers(dict(self._answers.values), self._answers.position, dict(self._answers.warnings))
         fields = self._profile.fields
-        numbers = self._always.union(*(self._asking.get(keyword, ()) for keyword in changed))
-        for number in sorted(numbers):
+        for number in self._concerned(changed):
             if number < len(fields):
                 answers.ask(reading, fields[number])
             else:
                 answers.ask_position(reading)
         return reading, answers
+
+    def _concerned(self, changed: frozenset[str]) -> Sequence[int]:
+        """Return the questions whose answers may be others, in their order."""
+        found = self._concerns.get(changed)
+        if found is None:
+            numbers = self._always.union(*(self._asking.get(keyword, ()) for keyword in changed))
+            if len(self._concerns) >= MAX_SETS:
+                self._concerns.clear()
+            found = self._concerns[changed] = sorted(numbers)
+        return found
 
 
 def _up_to(chosen: Profile, profiles: Profiles) -> Iterator[Profile]:

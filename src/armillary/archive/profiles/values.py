@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from armillary.sky.coordinates import parse_sexagesimal
 from armillary.sky.timescales import utc_from_mjd
 
 _DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
+_USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?")
+"""What the library of the language reads fast and alike."""
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _OLD_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2})")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?\s*(?:Z|UTC?)?")
@@ -119,6 +122,9 @@ def read_instant(value: Value) -> datetime | date:
     into the next day.
     """
     text = str(value).strip()
+    if _USUAL.fullmatch(text):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
     day, clock = text, ""
     if len(text) > 10 and (match := re.match(r"([\d/-]{8,10})[T ]\s*", text)):
         day, clock = match[1], text[match.end() :]

@@ -15,6 +15,7 @@ from armillary.base.store.errors import Busy, KeyRefused, OutsideRoot, naming
 from armillary.base.store.files import Files
 
 TEMPORARY = re.compile(r"\.armillary-[0-9a-f]+\.tmp")
+USUAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 FORBIDDEN = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MAX_NAME, MAX_KEY = 255, 4000
@@ -29,6 +30,8 @@ def check_key(key: str) -> str:
 
 
 def _problem(key: str) -> str | None:
+    if USUAL.fullmatch(key):
+        return None
     parts = key.split("/")
     if not key or key.startswith("/"):
         return "a relative path is wanted"
