@@ -84,10 +84,16 @@ async def _work(settings: Settings, slots: int, name: str, *, until_empty: bool)
             await one.drain()
             await asyncio.gather(*(exporter.drain() for exporter in exporters))
             return
-        chores = asyncio.create_task(upkeep.run(context, stop))
-        alive = asyncio.create_task(upkeep.beat(context, (one, *exporters), stop, name=name))
+        beside = [
+            asyncio.create_task(chore)
+            for chore in (
+                upkeep.run(context, stop),
+                upkeep.beat(context, (one, *exporters), stop, name=name),
+                upkeep.slim(stop),
+            )
+        ]
         await asyncio.gather(one.run(stop), run_exports(exporters, stop))
-        await asyncio.gather(chores, alive)
+        await asyncio.gather(*beside)
 
 
 db = typer.Typer(no_args_is_help=True, help="The database.")

@@ -1,4 +1,4 @@
-"""Chores that one worker of all does: recovery, watched folders, and forgetting what has had its time."""
+"""Chores of a worker, and those that one of all does: recovery, watched folders, forgetting what had its time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from armillary.archive.staging import sweep_staging
 from armillary.archive.watching import watch_roots
 from armillary.base.database import is_transient
 from armillary.base.log import get_logger
+from armillary.base.memory import give_back
 from armillary.base.work import Worker, purge
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
@@ -23,7 +24,7 @@ from armillary.operations import heartbeat, retention
 
 log = get_logger(__name__)
 LOCK = 0x4152_4D55_504B
-TRY_S, CLEAN_S, SWEEP_S = 5.0, 600.0, 86_400.0
+TRY_S, SLIM_S, CLEAN_S, SWEEP_S = 5.0, 10.0, 600.0, 86_400.0
 AWAY_S, BROKEN_S = 60.0, 600.0
 """Longest pauses after failures that pass by themselves, and after others."""
 PURGED = 10_000
@@ -55,6 +56,11 @@ async def beat(
         await heartbeat.beat(context, stop, owners=owners, name=name, slots=workers[0].slots)
 
     await repeat("heartbeat", once, TRY_S, stop)
+
+
+async def slim(stop: asyncio.Event) -> None:
+    """Let this process hold no more memory than it needs, until told to stop."""
+    await repeat("memory", lambda: asyncio.to_thread(give_back), SLIM_S, stop)
 
 
 async def _run_if_alone(context: Context, stop: asyncio.Event) -> None:
