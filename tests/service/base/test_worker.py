@@ -2,71 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from armillary.base.bus import PostgresBus
-from armillary.base.database import Database, is_transient
+from armillary.base.database import is_transient
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import (
     Claim,
-    Kind,
-    LostLease,
-    NewOrder,
     Outcome,
     Response,
     Retry,
     State,
-    Worker,
-    outcomes,
     purge,
     submit,
     wait_for,
 )
-from armillary.base.work.intents import record_intents
-from armillary.base.work.ledger import Ledger
 from armillary.errors import BadRequest, Unavailable
+from tests.support.orders import a_worker, an_order, ends, queue, row
 from tests.support.postgres import AContext, end_sessions, work_settings
 
 WAIT_S, POLL_S = 60.0, work_settings().work.poll_s
-
-Handler = Callable[[AContext, Sequence[Claim]], Awaitable[None]]
-
-
-async def queue(database: Database, *orders: NewOrder) -> list[int]:
-    async with database.begin() as connection:
-        return await submit(connection, orders, keyed_fifo=True)
-
-
-def an_order(n: int = 0, **changes: Any) -> NewOrder:
-    return NewOrder(**({"kind": "work", "args": {"n": n}} | changes))
-
-
-async def ends(database: Database, ids: Sequence[int]) -> dict[int, Outcome]:
-    async with database.begin() as connection:
-        return await outcomes(connection, ids)
-
-
-async def row(database: Database, order_id: int) -> Any:
-    async with database.begin() as connection:
-        found = await connection.exec_driver_sql("SELECT * FROM work_order WHERE id = $1", (order_id,))
-        return found.one()
-
-
-def a_worker(context: AContext, handler: Handler, *, slots: int = 4, **kind: Any) -> Worker[AContext]:
-    return Worker(context, [Kind("work", handler, **kind)], slots=slots)
-
-
-def a_ledger(context: AContext, owner: str, *, lease_s: float = 30.0) -> Ledger:
-    return Ledger(context.database, work_settings(lease_s=lease_s).work, owner)
-
-
-async def claim_one(ledger: Ledger, **folds: int) -> Claim:
-    (claim,) = await ledger.exchange((), ["work"], 1, folds)
-    return claim
 
 
 async def test_untouched_claims_complete_with_null(context: AContext) -> None:
@@ -240,79 +198,6 @@ async def test_a_resubmission_during_the_run_runs_once_more_with_its_args_only(c
     await a_worker(context, handler).drain()
     assert seen == [{"force": True}, {"a2": 2, "a3": 3}]
     assert await queue(context.database, an_order(unique_key="u")) != ids
-
-
-async def test_a_paused_worker_that_wakes_late_changes_nothing(context: AContext) -> None:
-    (order_id,) = await queue(context.database, an_order(key="k"))
-    paused, other = a_ledger(context, "paused", lease_s=0.001), a_ledger(context, "other")
-    late = await claim_one(paused)
-    assert await other.sweep() == 1
-    claim = await claim_one(other)
-    assert (claim.order.id, claim.order.attempts) == (order_id, 2)
-    assert claim.order.fence > late.order.fence
-
-    async def complete_late() -> None:
-        async with late.completing() as connection:
-            await submit(connection, [an_order(kind="effect")], keyed_fifo=False)
-
-    for attempt in (late.check, lambda: record_intents([(late, {})]), complete_late):
-        with pytest.raises(LostLease):
-            await attempt()
-    late.settle()
-    assert await paused.exchange(list(late.reports.values()), ["work"], 5, {}) == []
-    async with claim.completing({order_id: Response(value="kept")}):
-        pass
-    assert (await ends(context.database, [order_id]))[order_id].response.value == "kept"
-    await paused.close()
-    await other.close()
-
-
-async def test_renewed_leases_are_not_taken_back_and_lost_ones_are_noticed(context: AContext) -> None:
-    await queue(context.database, an_order(key="a"), an_order(key="b"))
-    ledger, other = a_ledger(context, "slow", lease_s=0.001), a_ledger(context, "other")
-    kept, lost = await ledger.exchange((), ["work"], 2, {})
-    ledger._settings = work_settings().work
-    del ledger.held[lost.order.id]
-    await ledger.renew()
-    assert await other.sweep() == 1
-    ledger.held[lost.order.id] = lost
-    await ledger.renew()
-    assert (kept.lost, lost.lost) == (False, True)
-    await ledger.close()
-    await other.close()
-
-
-async def test_orders_whose_workers_keep_dying_fail(context: AContext) -> None:
-    (order_id,) = await queue(context.database, an_order(max_attempts=2))
-    ledger = a_ledger(context, "dying", lease_s=0.0001)
-    for _ in range(2):
-        await claim_one(ledger)
-        await ledger.sweep()
-    found = (await ends(context.database, [order_id]))[order_id]
-    assert (found.state, found.response.ok) == (State.FAILED, False)
-    assert "dying stopped during attempt 2" in found.response.error
-    await ledger.close()
-
-
-async def test_the_intent_survives_the_worker(context: AContext) -> None:
-    await queue(context.database, an_order(key="k"))
-    first, second = a_ledger(context, "first", lease_s=0.001), a_ledger(context, "second")
-    await record_intents([(await claim_one(first), {"sha": "abc"})])
-    await second.sweep()
-    assert (await claim_one(second)).order.intent == {"sha": "abc"}
-    await first.close()
-    await second.close()
-
-
-async def test_claims_whose_answer_was_lost_are_given_back(context: AContext) -> None:
-    (order_id,) = await queue(context.database, an_order())
-    ledger = a_ledger(context, "us")
-    await claim_one(ledger)
-    ledger.held.clear()
-    ledger._doubtful = True
-    again = await claim_one(ledger)
-    assert (again.order.id, again.order.attempts) == (order_id, 1)
-    await ledger.close()
 
 
 async def test_a_lost_database_connection_delays_work_only(
