@@ -73,12 +73,9 @@ async def test_orders_of_one_key_get_ids_in_order_of_commit(worker_db: Database)
     tasks = asyncio.gather(slow(), quick())
     await first_has_its_id.wait()
     async with worker_db.raw() as raw:
-        waiting = 0
-        for _ in range(1000):
-            waiting += await raw.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if waiting:
-                break
-    assert waiting
+        async with asyncio.timeout(60):
+            while not await raw.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.001)
     assert len(ids) == 1
     may_commit.set()
     await tasks
