@@ -11,7 +11,7 @@ import yaml
 from astropy.io import fits
 
 from armillary.archive.models import Frame
-from armillary.archive.profiles import Profiles, frame_of, load_profiles
+from armillary.archive.profiles import Profiles, fields_of, load_profiles
 from armillary.fits.models import Value
 
 REALDATA = Path(__file__).resolve().parents[2].parent / "shared" / "realdata"
@@ -85,7 +85,7 @@ def frame_from(
 ) -> Frame:
     """Return the frame of some headers by the packaged profiles."""
     chosen = profiles or load_profiles()
-    return frame_of(list(headers), filename=filename, profiles=chosen, default_site=site)
+    return Frame(**fields_of(list(headers), filename=filename, profiles=chosen, default_site=site))
 
 
 def headers_of_file(path: Path) -> Headers:

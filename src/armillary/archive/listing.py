@@ -41,7 +41,7 @@ _FILE = (
     "present",
     "canonical",
 )
-_UNTOLD = frozenset({"site", "night", "ended_at", "proprietary_coordinates", "profile"})
+_UNLISTED = frozenset({"site", "night", "ended_at", "proprietary_coordinates", "profile"})
 """Columns of a frame that no list shows."""
 _STATE = (version.c.file_id, version.c.id, version.c.filename)
 
@@ -94,7 +94,7 @@ class Lister:
         columns: list[sa.ColumnElement[Any]] = [file.c.name, *(version.c[name] for name in _FILE)]
         # The details as text: the driver would decode them one by one, at three times the cost.
         columns += [metadata_ready().label("mdready"), sa.cast(frame.c.details, sa.Text).label("details")]
-        columns += [frame.c[name] for name, _ in FRAME_COLUMNS if name not in _UNTOLD]
+        columns += [frame.c[name] for name, _ in FRAME_COLUMNS if name not in _UNLISTED]
         columns.append(embargo.coordinates_visible(self.viewer, self.today).label("coordinates_visible"))
         return await self._rows(connection, selection, columns)
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armillary.archive.models import Frame
-from armillary.archive.profiles import FrameReader, frame_of, load_profiles
+from armillary.archive.profiles import FrameReader, load_profiles
 from armillary.fits.models import Value
 from armillary.fits.series import HeaderValues, Series
-from tests.support.frames import a_header, headers_of_text
+from tests.support.frames import a_header, frame_from, headers_of_text
 from tests.support.realdata import header_texts
 
 PROFILES = load_profiles()
@@ -53,7 +53,7 @@ def compare(first: dict[str, Value], changes: dict[str, Value], before: str, nam
     series = Series([b""], [first])
     reader.fields(HeaderValues((first,), series), before)
     found = reader.fields(HeaderValues((second,), series, changed), name)
-    assert Frame(**found) == frame_of([second], filename=name, profiles=PROFILES, default_site="here")
+    assert Frame(**found) == frame_from(second, filename=name, profiles=PROFILES, site="here")
 
 
 @given(st.data())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from armillary.archive.profiles.load import BadProfile, Profiles, load_profiles
-from armillary.archive.profiles.mapper import frame_of
+from armillary.archive.profiles.mapper import fields_of
 from armillary.archive.profiles.series import FrameReader
 
-__all__ = ["BadProfile", "FrameReader", "Profiles", "frame_of", "load_profiles"]
+__all__ = ["BadProfile", "FrameReader", "Profiles", "fields_of", "load_profiles"]

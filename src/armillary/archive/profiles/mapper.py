@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from armillary.archive.models import Fields, Frame, QaState
+from armillary.archive.models import Fields, QaState
 from armillary.archive.profiles.fields import FieldRule
 from armillary.archive.profiles.load import Profiles
 from armillary.archive.profiles.lookup import Lookup, lookup_of
@@ -54,17 +54,10 @@ class Answers:
             self.warnings.pop(name, None)
 
 
-def frame_of(
-    headers: Sequence[Mapping[str, Value]], *, filename: str, profiles: Profiles, default_site: str = ""
-) -> Frame:
-    """Return what the headers of a file (one mapping per HDU) say, by the profile that fits them."""
-    return Frame(**fields_of(headers, filename=filename, profiles=profiles, default_site=default_site))
-
-
 def fields_of(
     headers: Sequence[Mapping[str, Value]], *, filename: str, profiles: Profiles, default_site: str = ""
 ) -> Fields:
-    """Return the fields of the frame of a file.
+    """Return what the headers of a file (one mapping per HDU) say, by the profile that fits them.
 
     A value that is malformed or not credible is left out, the next source of the profile is tried, and a
     warning names the keyword, the value and the reason. Nothing in a header makes this raise.
