@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from typing import Any
 from tests.support.postgres import server_account
 
 ENVIRONMENT = os.environ | {"ARMILLARY_DATABASE__ACCOUNT": server_account(), "COLUMNS": "80"}
-START_S, STOP_S = 120.0, 60.0
+PATIENCE_S = 300.0
+"""Longer than anything takes that ends at all, on a slow and busy machine too."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,11 @@ def address_of(process: subprocess.Popen[str]) -> str:
 
 def finish(process: subprocess.Popen[str]) -> Said:
     """Wait for the end of a process."""
-    out, err = process.communicate(timeout=START_S)
+    try:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
     return Said(out, err or "", process.returncode)
 
 
@@ -104,3 +110,20 @@ def servers_of(data: Path) -> list[str]:
             if str(data) in line or where.startswith(str(data)):
                 found.append(line)
     return found
+
+
+def databases_of(data: Path) -> list[str]:
+    """Return those of them that are PostgreSQL itself, not who looks after it."""
+    return [line for line in servers_of(data) if "bin/postgres" in line or line.startswith("postgres:")]
+
+
+def await_rest(data: Path) -> None:
+    """Wait until nobody works in a directory any more.
+
+    Whoever looked after the database has nothing left to do when its last user goes, and ends by itself a
+    moment later.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while left := servers_of(data):
+        assert time.monotonic() < end, left
+        time.sleep(0.02)
