@@ -50,7 +50,7 @@ def kill(pid: int) -> bool:
     return True
 
 
-def wait_gone(pids: set[int], seconds: float = 60.0) -> None:
+def wait_gone(pids: set[int], seconds: float = 300.0) -> None:
     """Wait until processes have ended."""
     end = time.monotonic() + seconds
     while left := pids & {p.pid for p in processes()}:
