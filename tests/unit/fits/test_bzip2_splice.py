@@ -19,6 +19,7 @@ from armillary.fits.plan import apply_plan
 from tests.support.bzip2_forgery import with_a_misleading_crc, with_hidden_bits
 
 NOISE = np.random.default_rng(11).bytes(330_000)
+WHOLE_BLOCK = np.random.default_rng(12).bytes(899_000)
 TEXT = b"".join(b"%d bottles of mercury on the wall; " % n for n in range(300))
 
 
@@ -87,6 +88,48 @@ def test_changes_far_apart_leave_the_blocks_between_alone() -> None:
     assert spliced.blocks_encoded == 2
     assert bz2.decompress(spliced.data) == apply_plan(NOISE, plan)
     assert len(spliced.undo) < 0.7 * len(stored)
+
+
+@pytest.mark.parametrize(
+    ("change", "first", "again"),
+    [
+        ((0, 2880, b"h" * 2880), 2, 1),
+        ((0, 2880, b"h" * 8640), 2, 1),
+        ((400_000, 2880, b"m" * 2880), 3, 1),
+        ((897_000, 2880, b"t" * 2880), 2, 1),
+        ((60_000, 12_000, b"w" * 12_000), 2, 1),
+    ],
+    ids=["head", "growth", "middle", "tail", "wide"],
+)
+def test_what_changed_once_lies_in_a_small_block_of_its_own(
+    change: tuple[int, int, bytes], first: int, again: int
+) -> None:
+    """The second edit of a header costs its own size, and so does the recipe that undoes it."""
+    content = WHOLE_BLOCK
+    stored = bz2.compress(content)
+    plan = a_plan(content, change)
+    once = splice(stored, plan)
+    assert (once.blocks_encoded, once.recompressed) == (first, False)
+    content = apply_plan(content, plan)
+    offset, _, new = change
+    plan = a_plan(content, (offset, len(new), b"again" + new[5:]))
+    twice = splice(once.data, plan)
+    assert (twice.blocks_encoded, twice.recompressed) == (again, False)
+    assert len(twice.undo) < len(once.undo) / 6
+    assert bz2.decompress(twice.data) == apply_plan(content, plan)
+    assert unsplice(twice.data, twice.undo) == once.data
+    assert unsplice(once.data, once.undo) == stored
+
+
+def test_changes_all_over_a_block_leave_every_piece_readable() -> None:
+    content = WHOLE_BLOCK
+    changes = [(at, 80, b"c" * (60 + at % 50)) for at in range(0, 899_000, 61_007)]
+    plan = a_plan(content, *changes)
+    stored = bz2.compress(content)
+    spliced = splice(stored, plan)
+    assert not spliced.recompressed
+    assert bz2.decompress(spliced.data) == apply_plan(content, plan)
+    assert unsplice(spliced.data, spliced.undo) == stored
 
 
 def test_the_recipe_to_undo_is_as_large_as_what_was_replaced() -> None:

@@ -2,6 +2,9 @@
 
 Blocks are independent of each other and of the stream around them. Only the combined CRC of the stream
 depends on all, and it follows from the CRCs that the blocks carry.
+
+A block mostly holds a little of a header and a lot of pixels. What changes gets a block of its own when it is
+encoded, so the next edit of the same header encodes kilobytes, and its undo recipe holds no more.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import bz2
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,6 +36,10 @@ from armillary.fits.errors import PlanMismatch
 from armillary.fits.models import EditPlan, Splice
 
 _HEAD_BITS = 32
+_CELL = 1 << 16
+"""Bytes of content in the smallest block that a change gets: the headers of most files."""
+_APART = 2 * _CELL
+"""Bytes of content beside a change that are worth a block of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +155,26 @@ def _segments(
         last = index == len(runs) - 1
         limit = None if last else runs[index + 1].offset
         own = [s for s in splices if s.offset >= run.offset and (limit is None or s.offset < limit)]
-        yield _encode(spliced_part(b"".join(run.contents), run.offset, own), level)
+        content = spliced_part(b"".join(run.contents), run.offset, own)
+        for start, stop in pairwise([0, *_cuts(own, run.offset, len(content)), len(content)]):
+            yield _encode(content[start:stop], level)
         at = run.last
     yield _Segment(data, tuple(blocks[at:]))
+
+
+def _cuts(splices: Sequence[Splice], offset: int, size: int) -> Iterator[int]:
+    """Yield where to cut the new content of a run, so that what changed is apart from what did not."""
+    last, grown = 0, 0
+    for one in splices:
+        begin = one.offset - offset + grown
+        grown += len(one.new) - len(one.old)
+        start, stop = begin // _CELL * _CELL, -(-(begin + len(one.new)) // _CELL) * _CELL
+        if start - last >= _APART:
+            last = start
+            yield start
+        if stop > last and size - stop >= _APART:
+            last = stop
+            yield stop
 
 
 def _encode(content: bytes, level: int) -> _Segment:
