@@ -17,7 +17,6 @@ from urllib.parse import quote
 import httpx
 import pytest
 import pytest_asyncio
-import sqlalchemy as sa
 from fastapi import FastAPI
 
 from armillary.access.service import create_token, grant
@@ -28,6 +27,7 @@ from armillary.base.postgres.server import EmbeddedServer
 from tests.support.archive import an_archive, put
 from tests.support.embargo import FILES, NOBODY, PEOPLE, Person, Sealed, sealed
 from tests.support.postgres import postgres
+from tests.support.statements import asked_of
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -105,17 +105,8 @@ class Asked:
     @contextmanager
     def statements(self) -> Iterator[list[str]]:
         """Collect the statements that run in the block."""
-        seen: list[str] = []
-
-        def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            seen.append(statement)
-
-        engine = self.database.engine.sync_engine
-        sa.event.listen(engine, "before_cursor_execute", note)
-        try:
-            yield seen
-        finally:
-            sa.event.remove(engine, "before_cursor_execute", note)
+        with asked_of(self.database) as seen:
+            yield seen.statements
 
     @contextmanager
     def limited_to(self, rows: int) -> Iterator[None]:

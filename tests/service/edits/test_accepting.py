@@ -20,6 +20,7 @@ from armillary.edits import status
 from armillary.edits.errors import KeyReused, OutcomeUnknown
 from armillary.edits.service import Accepted, accept
 from tests.support.archive import ORIGIN, Archive, put
+from tests.support.statements import asked_of
 
 
 @dataclasses.dataclass
@@ -93,6 +94,19 @@ async def test_requests_with_one_key_at_once_are_one_request(archive_of_one: Arc
     answers = await asyncio.gather(*(send(archive, a_body("a.fits")) for _ in range(5)))
     assert len({one.request_id for one in answers}) == 1
     assert await updates(archive) == 1
+
+
+async def test_fifty_items_are_accepted_by_a_handful_of_statements_and_one_commit(archive: Archive) -> None:
+    names = [f"N20260101S{number:04d}.fits" for number in range(50)]
+    report = await archive.ingest(*(put(archive.directory / "in" / name) for name in names))
+    assert report.ingested == 50
+    with asked_of(archive.context.database) as one:
+        await send(archive, a_body(names[0]), key=None)
+    with asked_of(archive.context.database) as fifty:
+        await send(archive, a_body(*names), key=None)
+    assert await updates(archive) == 51
+    assert len(fifty.statements) == len(one.statements) <= 10, fifty.statements
+    assert (one.commits, fifty.commits) == (1, 1)
 
 
 def losing(archive: Archive, *, committed: bool) -> Context:
