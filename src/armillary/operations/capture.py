@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 from armillary.archive import service as archive
 from armillary.archive.content import content_of
@@ -20,6 +21,7 @@ from armillary.errors import ArmillaryError, NotFound
 from armillary.fits.bzip2 import splice, unsplice
 from armillary.fits.containers import Container, expand
 from armillary.fits.crc import crc64
+from armillary.fits.errors import PlanMismatch
 from armillary.fits.gzip import recompress_gzip
 from armillary.fits.models import Layout
 from armillary.fits.plan import plan_headers
@@ -129,10 +131,12 @@ def _undone(
 def _former(stored: bytes, version: Version, recipes: list[bytes], snapshot: Snapshot) -> Iterator[bytes]:
     """Yield what the compressed bytes may have been: by the recipes, or by the same edit of these bytes."""
     data = stored
-    for recipe in recipes:
-        kind, content = recipe[:1], recipe[1:]
-        data = content if kind == WHOLE else bytes(unsplice(data, content))
-        yield data
+    # An edit may have put bytes there that are not on record yet, to which the recipes do not apply.
+    with suppress(PlanMismatch):
+        for recipe in recipes:
+            kind, content = recipe[:1], recipe[1:]
+            data = content if kind == WHOLE else bytes(unsplice(data, content))
+            yield data
     content_now = b"".join(expand(snapshot.read_at, Container(version.container)))
     layout = scan(lambda offset, size: content_now[offset : offset + size], len(content_now))
     if not _same_shape(layout, version):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import bz2
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from tests.support.archive import put
-from tests.support.command import Commands
+from tests.support.command import PATIENCE_S, Commands
 from tests.support.headers import a_file
 
 NAMES = [f"n{number}.fits" for number in range(6)]
@@ -25,7 +27,7 @@ def editing(address: str, secret: str) -> Iterator[list[int]]:
     stop = threading.Event()
 
     def edit() -> None:
-        with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        with httpx.Client(base_url=address, trust_env=False, timeout=PATIENCE_S) as client:
             for number in itertools.count():
                 if stop.is_set():
                     return
@@ -49,6 +51,25 @@ def editing(address: str, secret: str) -> Iterator[list[int]]:
         thread.join()
 
 
+def backup_under_edits(commands: Commands, target: Path, accepted: list[int]) -> dict[str, Any]:
+    """Make backups until edits were accepted during one; each of them has to be whole."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        before = accepted[0]
+        made: dict[str, Any] = commands.run("backup", target, "--json").json()
+        assert (made["newer"], made["missing"]) == ([], [])
+        if accepted[0] > before:
+            return made
+        assert time.monotonic() < end, "no edits are accepted"
+
+
+def await_empty_queues(commands: Commands) -> None:
+    """Wait until all that was accepted is done."""
+    end = time.monotonic() + PATIENCE_S
+    while queues := commands.run("status", "--json").json()["queues"]:
+        assert time.monotonic() < end, queues
+
+
 def test_a_backup_under_edits_is_whole_and_every_byte_is_as_the_catalog_says(tmp_path: Path) -> None:
     commands, copy = Commands(tmp_path / "data"), Commands(tmp_path / "copy")
     content = a_file(cards=[("OBJECT", "M 1", "target")], extensions=2)
@@ -60,15 +81,12 @@ def test_a_backup_under_edits_is_whole_and_every_byte_is_as_the_catalog_says(tmp
     commands.run("ingest", "--copy", tmp_path / "night")
     secret = commands.run("token", "create", "ann", "--scope", "edit").out.strip()
     with commands.up() as (_, address), editing(address, secret) as accepted:
-        first = commands.run("backup", tmp_path / "backups", "--json").json()
-        between = accepted[0]
-        second = commands.run("backup", tmp_path / "backups", "--json").json()
-        assert accepted[0] > between > 0
+        for _ in range(2):
+            backup_under_edits(commands, tmp_path / "backups", accepted)
         assert commands.run("status", "--json").json()["up"]
-    for made in (first, second):
-        assert (made["newer"], made["missing"]) == ([], [])
     assert "restored" in copy.run("restore", tmp_path / "backups").out
-    with copy.up() as (_, address), httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+    options = {"trust_env": False, "timeout": PATIENCE_S}
+    with copy.up() as (_, address), httpx.Client(base_url=address, **options) as client:
         # Edits that had been accepted in that instant are carried out; then each file is as recorded.
         item = [{"filename": NAMES[0], "values": {"generic": [["AFTER", 1]]}}]
         answer = client.post("/update_headers", json=item, headers={"X-Api-Key": secret})
@@ -77,6 +95,7 @@ def test_a_backup_under_edits_is_whole_and_every_byte_is_as_the_catalog_says(tmp
         ).json()
         assert done["done"]
         assert done["items"][0]["state"] == "completed"
+        await_empty_queues(copy)
         copy.run("verify")
         assert commands.data.resolve().as_posix() not in copy.run("show", NAMES[1], "--json").out
         copy.run("revert", NAMES[1])

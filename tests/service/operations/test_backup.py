@@ -11,11 +11,12 @@ import pytest
 from armillary.access.models import Scope
 from armillary.access.service import authenticate, create_token
 from armillary.archive import service
+from armillary.edits.service import accept_one
 from armillary.errors import BadRequest
 from armillary.operations.backup import back_up
 from armillary.operations.restore import restore
 from armillary.operations.vault import BackupBusy, NoBackup, Vault
-from tests.support.archive import Archive, put
+from tests.support.archive import ORIGIN, Archive, put
 from tests.support.backups import (
     LONG,
     NAMES,
@@ -30,6 +31,7 @@ from tests.support.backups import (
     target,
     upload,
 )
+from tests.support.interruptions import interrupt
 
 
 async def test_everything_comes_back(night: Archive) -> None:
@@ -68,6 +70,24 @@ async def test_edits_during_the_backup_do_not_reach_it(
         for name in NAMES:
             assert (await copy.version(name)).headers()[0].find(b"M 31") > 0
             await copy.revert(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_bytes_that_are_ahead_of_the_record_do_not_reach_the_backup(
+    night: Archive, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before = await digests(night)
+
+    async def edit_and_begin_to_edit() -> None:
+        await night.set(name, OBJECT="M 33")
+        await accept_one(night.context, {"generic": {"OBJECT": "M 42"}}, name, ORIGIN)
+        await interrupt(night, "live")
+
+    after_the_dump(monkeypatch, edit_and_begin_to_edit)
+    report = await make(night)
+    assert (report.newer, report.missing) == ([], [])
+    async with restored(night) as copy:
+        await same(night, before, copy)
 
 
 async def test_reverts_during_the_backup_do_not_reach_it(
