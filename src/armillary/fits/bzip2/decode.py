@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,9 +15,11 @@ from armillary.fits.models import ReadAt
 
 _READ = 1 << 18
 _PIECE = 1 << 20
+_THREADS = min(4, len(os.sched_getaffinity(0)))
+"""Blocks are decoded by so many threads at once: those of a few cores, as workers are several."""
 
 
-def decode_chunks(data: Buffer, *, threads: int = 2) -> Iterator[bytes]:
+def decode_chunks(data: Buffer) -> Iterator[bytes]:
     """Yield the content block by block, in order, decoded by several threads; every CRC is checked.
 
     Raises
@@ -25,17 +28,17 @@ def decode_chunks(data: Buffer, *, threads: int = 2) -> Iterator[bytes]:
         If anything is wrong with the data.
     """
     blocks = [block for stream in find_blocks(data) for block in stream.blocks]
-    yield from decode_blocks(data, blocks, threads=threads)
+    yield from decode_blocks(data, blocks)
 
 
-def decode_blocks(data: Buffer, blocks: Sequence[Block], *, threads: int) -> Iterator[bytes]:
-    """Yield the contents of these blocks in order; at most ``2 * threads`` of them are held at once."""
-    with ThreadPoolExecutor(threads) as pool:
+def decode_blocks(data: Buffer, blocks: Sequence[Block]) -> Iterator[bytes]:
+    """Yield the contents of these blocks in order; at most two per thread are held at once."""
+    with ThreadPoolExecutor(_THREADS) as pool:
         ahead: deque[Future[bytes]] = deque()
         try:
             for block in blocks:
                 ahead.append(pool.submit(decode_block, data, block))
-                if len(ahead) == 2 * threads:
+                if len(ahead) == 2 * _THREADS:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()

@@ -78,7 +78,7 @@ class _Segment:
     content: bytes | None = None
 
 
-def splice(data: Buffer, plan: EditPlan, *, threads: int = 2) -> Spliced:
+def splice(data: Buffer, plan: EditPlan) -> Spliced:
     """Return the data after the plan, which speaks of the uncompressed bytes.
 
     The new data are a single stream with the largest block size found, because some readers stop after the
@@ -94,16 +94,14 @@ def splice(data: Buffer, plan: EditPlan, *, threads: int = 2) -> Spliced:
     streams = find_blocks(data)
     level = max(stream.level for stream in streams)
     try:
-        return _splice_blocks(data, streams, plan, level=level, threads=threads)
+        return _splice_blocks(data, streams, plan, level=level)
     except (_CheckError, DamagedContainer):
         return _recompress(data, plan, level=level)
 
 
-def _splice_blocks(
-    data: Buffer, streams: Sequence[Stream], plan: EditPlan, *, level: int, threads: int
-) -> Spliced:
+def _splice_blocks(data: Buffer, streams: Sequence[Stream], plan: EditPlan, *, level: int) -> Spliced:
     blocks = [block for stream in streams for block in stream.blocks]
-    runs = _changed_runs(data, blocks, plan.splices, threads=threads)
+    runs = _changed_runs(data, blocks, plan.splices)
     segments = list(_segments(data, blocks, runs, plan.splices, level=level))
     out, places = _assemble(segments, level)
     _check(out, segments, places)
@@ -112,14 +110,12 @@ def _splice_blocks(
     return Spliced(data=out.data, undo=undo, blocks_encoded=encoded)
 
 
-def _changed_runs(
-    data: Buffer, blocks: Sequence[Block], splices: Sequence[Splice], *, threads: int
-) -> list[_Run]:
+def _changed_runs(data: Buffer, blocks: Sequence[Block], splices: Sequence[Splice]) -> list[_Run]:
     """Decode up to the last splice and keep the contents of the blocks that splices touch."""
     runs: list[_Run] = []
     waiting = list(splices[::-1])
     offset, content = 0, b""
-    for index, content in _decoded(data, blocks, threads=threads):
+    for index, content in _decoded(data, blocks):
         end = offset + len(content)
         if waiting and waiting[-1].offset < end:
             if not (runs and runs[-1].last == index):
@@ -139,11 +135,11 @@ def _changed_runs(
     return runs
 
 
-def _decoded(data: Buffer, blocks: Sequence[Block], *, threads: int) -> Iterator[tuple[int, bytes]]:
+def _decoded(data: Buffer, blocks: Sequence[Block]) -> Iterator[tuple[int, bytes]]:
     """Decode the first block alone, for it mostly suffices, and only then several ahead."""
     if blocks:
         yield 0, decode_block(data, blocks[0])
-        yield from enumerate(decode_blocks(data, blocks[1:], threads=threads), start=1)
+        yield from enumerate(decode_blocks(data, blocks[1:]), start=1)
 
 
 def _segments(
