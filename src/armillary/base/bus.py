@@ -101,7 +101,9 @@ class PostgresBus:
             with suppress(asyncio.CancelledError):
                 await self._keeper
         if self._connection:
-            await self._connection.close(timeout=2)
+            # A server that is busy or away takes longer; asyncpg has let go of the connection then.
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                await self._connection.close(timeout=2)
 
     async def _connect(self) -> None:
         self._lost.clear()
