@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 
 from armillary.access.models import Scope
-from tests.support.running import Running
+from tests.support.running import ANSWER_S, Running
 
 EXAMPLES = 30
 
@@ -26,7 +26,7 @@ def test_no_request_brings_a_server_error(server: Running, shared_file: str) -> 
         operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) >= 9
     headers = {"X-Api-Key": server.secret(Scope.ADMIN)}
-    options: dict[str, Any] = {"stream": True, "timeout": 60}
+    options: dict[str, Any] = {"stream": True, "timeout": ANSWER_S}
     for operation in operations:
 
         @hypothesis.settings(
@@ -45,7 +45,7 @@ def test_no_request_brings_a_server_error(server: Running, shared_file: str) -> 
                 ) as reply:
                     assert reply.status_code < 500
                 return
-            response = case.call(headers=headers)
+            response = case.call(headers=headers, timeout=ANSWER_S)
             case.validate_response(response, checks=[not_a_server_error])
 
         attempt()

@@ -9,7 +9,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -124,8 +125,7 @@ def test_no_merge_changes_an_order_for_a_header_update(server: Running, a_file: 
 
 
 def test_the_running_web_process_uses_the_web_role(server: Running) -> None:
-    with server.client() as client:
-        assert client.get("/v1/health").status_code == 200
+    server.await_health()
     roles = server.sql(
         "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'armillary web'"
     )
@@ -135,8 +135,8 @@ def test_the_running_web_process_uses_the_web_role(server: Running) -> None:
 @contextlib.contextmanager
 def tcp_to(path: Path) -> Iterator[int]:
     """Pass connections to a free port of the loopback on to a socket that only we may open."""
-    ready, stop, port = threading.Event(), asyncio.Event(), 0
-    loop = asyncio.new_event_loop()
+    ready, port = threading.Event(), 0
+    ends: list[Callable[[], object]] = []
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -146,32 +146,42 @@ def tcp_to(path: Path) -> Iterator[int]:
         sink.close()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(path)
-        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
+        async with closing(writer):
+            inner_reader, inner_writer = await asyncio.open_unix_connection(path)
+            async with closing(inner_writer):
+                await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
 
     async def body() -> None:
         nonlocal port
+        stop = asyncio.Event()
+        ends.append(partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set))
         listener = await asyncio.start_server(connected, "127.0.0.1", 0)
         port = listener.sockets[0].getsockname()[1]
         ready.set()
         await stop.wait()
         listener.close()
 
-    def run() -> None:
-        loop.run_until_complete(body())
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
-
-    thread = threading.Thread(target=run)
+    # What still passes at the end is cancelled, and waited for until it has closed its two sockets.
+    thread = threading.Thread(target=lambda: asyncio.run(body()))
     thread.start()
     try:
         assert ready.wait(60)
         yield port
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        for end in ends:
+            end()
         thread.join()
+
+
+@contextlib.asynccontextmanager
+async def closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Close a connection at the end of the block, and wait until it is closed."""
+    try:
+        yield
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 @contextlib.contextmanager

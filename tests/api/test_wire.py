@@ -12,7 +12,7 @@ import pytest
 
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
-from tests.support.running import COOKIE, Running
+from tests.support.running import ANSWER_S, COOKIE, Running
 
 NO_COOKIE = (
     b'{ "error": "This resource can only be accessed by providing a valid magic cookie, '
@@ -26,7 +26,7 @@ def raw(
     server: Running, method: str, path: str, body: bytes | None = None, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers and body as they come over the socket."""
-    connection = http.client.HTTPConnection(httpx.URL(server.url).netloc.decode(), timeout=30)
+    connection = http.client.HTTPConnection(httpx.URL(server.url).netloc.decode(), timeout=ANSWER_S)
     try:
         connection.request(method, path, body, headers)
         reply = connection.getresponse()

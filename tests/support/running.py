@@ -21,7 +21,7 @@ import httpx
 
 from armillary.access.models import Scope
 from armillary.access.service import GrantKind, create_token, grant
-from armillary.archive import bulk
+from armillary.archive import bulk, change_store
 from armillary.base.database import Role
 from armillary.base.work import outcomes
 from armillary.context import Context, open_context
@@ -30,6 +30,8 @@ from tests.support.postgres import server_account
 
 T = TypeVar("T")
 START_S, STOP_S, WAIT_S = 60.0, 60.0, 60.0
+ANSWER_S = WAIT_S + 30.0
+"""Silence that a client bears: longer than a server waits that is asked to wait."""
 UNLIMITED = {"ARMILLARY_LIMITS__ANONYMOUS_PER_S": "0", "ARMILLARY_LIMITS__TOKEN_PER_S": "0"}
 """Tests hammer as no client may."""
 COOKIE = "gemini_api_authorization"
@@ -81,7 +83,7 @@ class Running:
         """Open a client; with a scope, it shows a token for that."""
         headers = options.pop("headers", {}) | ({"X-Api-Key": self.secret(scope)} if scope else {})
         with httpx.Client(
-            base_url=self.url, headers=headers, timeout=WAIT_S, trust_env=False, **options
+            base_url=self.url, headers=headers, timeout=ANSWER_S, trust_env=False, **options
         ) as one:
             yield one
 
@@ -105,19 +107,36 @@ class Running:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until no work order is left."""
+        """Wait until no work order is left, and the feed of changes tells all that they did.
+
+        Some of it waits there for whatever transaction began earlier, one of the server's own chores even.
+        """
 
         async def action(context: Context) -> None:
             end = time.monotonic() + WAIT_S
             while time.monotonic() < end:
                 query = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
                 async with context.database.begin() as connection:
-                    if not (await connection.exec_driver_sql(query)).scalar():
+                    left = (await connection.exec_driver_sql(query)).scalar()
+                    if not left and not await change_store.any_unsettled(connection):
                         return
                 await asyncio.sleep(0.02)
-            raise TimeoutError("work orders are left")
+            raise TimeoutError(f"{left} work orders are left")
 
         self.act(action)
+
+    def await_health(self) -> dict[str, Any]:
+        """Wait until the server says that it works, and return what it says.
+
+        It is ready before its workers are, and says 503 when the database keeps it waiting.
+        """
+        end = time.monotonic() + WAIT_S
+        with self.client() as client:
+            while (reply := client.get("/v1/health")).status_code != 200 or reply.json()["status"] != "ok":
+                assert time.monotonic() < end, reply.text
+                time.sleep(0.02)
+        found: dict[str, Any] = reply.json()
+        return found
 
     def sql(self, query: str, *values: object) -> list[Any]:
         """Return the rows of a query, as the owner of the database sees them."""

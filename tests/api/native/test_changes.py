@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,6 +54,7 @@ def test_an_edit_is_told_with_its_number(server: Running, a_file: Maker) -> None
     start = page(server, after="now")
     assert start["changes"] == []
     server.edit(name, {"generic": {"OBJECT": "M31"}})
+    server.settle()  # readers see nothing before older transactions have ended
     found = page(server, after=start["cursor"])
     assert [one["kind"] for one in found["changes"]] == ["superseded", "changed"]
     old, new = found["changes"]
@@ -88,11 +88,10 @@ def test_a_waiting_client_hears_of_a_change_at_once(server: Running, a_file: Mak
     name, start = a_file(), page(server, after="now")["cursor"]
     answers: list[dict[str, Any]] = []
     waiting = threading.Thread(target=lambda: answers.append(page(server, after=start, wait=60)))
-    began = time.monotonic()
     waiting.start()
     server.edit(name, {"generic": {"OBJECT": "M31"}})
     waiting.join(40)
-    assert time.monotonic() - began < 40
+    assert not waiting.is_alive()
     assert answers[0]["changes"][0]["name"] == name
 
 
@@ -103,6 +102,7 @@ def test_a_stream_goes_on_where_it_was_cut(server: Running, a_file: Maker) -> No
     join(server, reader, after="now")
     name = a_file()
     server.edit(name, {"generic": {"OBJECT": "M31"}})
+    server.settle()
     expected = page(server, after=server_now)["changes"]
     assert len(expected) == 4
     seen = [one for _ in expected for one in events(server, 1, reader, after="now")]

@@ -25,6 +25,7 @@ def test_it_is_named_with_the_nearest_that_there_is(server: Running, address: st
 
 
 def test_what_monitors_ask_may_bear_any_ornament(server: Running) -> None:
+    server.await_health()
     with server.client() as client:
         for address in ("/v1/health?from=balancer", "/v1/metrics?x=1"):
             assert client.get(address).status_code == 200
