@@ -229,7 +229,8 @@ def read_slowly(
         pieces = reply.iter_raw(1 << 14)
         first = next(pieces)
         begun.wait(WAIT_S)
-        assert proceed.wait(WAIT_S)
+        # It is set in any case, behind edits that are waited for themselves.
+        proceed.wait()
         return reply, first + b"".join(pieces)
 
 
@@ -278,7 +279,11 @@ def test_readers_beside_edits_see_whole_versions_only(server: Running, a_file: M
             for number in itertools.count():
                 if stop.is_set():
                     return number
-                content = client.get(f"/file/{name}").raise_for_status().content
+                reply = client.get(f"/file/{name}")
+                if reply.status_code == 503 and reply.json()["code"] == "being_changed":
+                    # What a reader is told whom an edit keeps waiting between bytes and record.
+                    continue
+                content = reply.raise_for_status().content
                 with fits.open(io.BytesIO(content)) as hdus:
                     pair = (hdus[0].header["COUNT"], hdus[0].header.get("TWIN", 0))
                 assert pair[0] == pair[1]

@@ -12,7 +12,7 @@ import pytest
 from armillary.access.models import Scope
 from tests.support.night import gemini_file, write_as
 from tests.support.old_server import SECRET, OldServer, Reply, old_server
-from tests.support.running import Running, running
+from tests.support.running import WAIT_S, Running, running
 
 NAME = "N20260101S0001.fits"
 
@@ -83,6 +83,18 @@ def test_what_is_there_is_told(server: Running, old: OldServer) -> None:
     }
 
 
+def until_it_waits_again(server: Running) -> dict[str, Any]:
+    """Wait until the one export has failed and is put back; its destination is marked a moment earlier."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        waiting = ask(server, "GET", "/v1/exports").json()["waiting"]
+        for one in waiting:
+            if one["state"] == "Queued" and one["error"]:
+                return dict(one)
+        assert time.monotonic() < end, waiting
+        time.sleep(0.02)
+
+
 def test_a_selection_is_sent_and_a_failure_is_tried_again_on_request(server: Running, old: OldServer) -> None:
     server.settle()
     old.files.clear()
@@ -91,13 +103,11 @@ def test_a_selection_is_sent_and_a_failure_is_tried_again_on_request(server: Run
     reply = ask(server, "POST", "/v1/exports", json=body)
     assert reply.status_code == 202
     assert isinstance(reply.json()["order"], int)
-    end = time.monotonic() + 30
-    while not (known := ask(server, "GET", "/v1/exports/destinations").json()["destinations"][0])["error"]:
-        assert time.monotonic() < end
+    one = until_it_waits_again(server)
+    assert (one["name"], one["path"]) == (NAME, "")
+    (known,) = ask(server, "GET", "/v1/exports/destinations").json()["destinations"]
     assert known["error"] == f"POST {old.url}/upload_file/{NAME}.bz2: status 503"
     assert known["waiting"] == 1
-    (one,) = ask(server, "GET", "/v1/exports").json()["waiting"]
-    assert (one["name"], one["path"], one["state"]) == (NAME, "", "Queued")
     assert ask(server, "POST", "/v1/exports/retry", json={}).status_code == 202
     server.settle()
     assert ("", NAME) in old.files

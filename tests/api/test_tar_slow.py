@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import socket
 import tarfile
 
+import httpx
 from astropy.io import fits
 
 from armillary.access.models import Scope
@@ -16,12 +18,16 @@ KB = 12 * 1024
 
 
 def test_a_slow_reader_gets_one_version_of_each_file(server: Running, a_file: Maker) -> None:
-    """The files are larger than all buffers between them, so the server has to wait for the client."""
+    """The files are larger than all buffers between them, so the server has to wait for the client.
+
+    The system would let the client's own buffer grow with its speed, beyond both files.
+    """
     names = [a_file(kb=KB, OBJECT="Before") for _ in range(2)]
     received = bytearray()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    narrow = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)])
     with (
-        server.client(scope=Scope.READ) as client,
+        server.client(scope=Scope.READ, transport=narrow) as client,
         client.stream("POST", "/download", content=f"files={','.join(names)}", headers=headers) as reply,
     ):
         assert reply.status_code == 200

@@ -136,6 +136,7 @@ def test_a_stopped_set_does_nothing_until_it_is_resumed(server: Running, a_file:
 def test_bad_requests_are_refused_at_once(
     server: Running, wanted: dict[str, Any], code: int, reason: str
 ) -> None:
+    server.settle()  # change sets of earlier tests may still queue their steps
     before = server.sql("SELECT count(*) FROM work_order WHERE kind LIKE 'change_set%'")
     assert reason in ask(server, code=code, **wanted)["detail"]
     assert server.sql("SELECT count(*) FROM work_order WHERE kind LIKE 'change_set%'") == before

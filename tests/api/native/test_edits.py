@@ -149,6 +149,7 @@ def test_an_edit_that_cannot_be_is_refused_at_once(
     server: Running, shared_file: str, path: str, content: Any, status: int, code: str
 ) -> None:
     query = "SELECT count(*) FROM work_order WHERE kind = 'update_headers'"
+    server.settle()  # change sets of earlier tests may still queue edits
     before = server.sql(query)
     reply = post(server, f"/v1/files/{path.replace('NAME', shared_file)}", content)
     assert (reply.status_code, reply.json()["code"]) == (status, code), reply.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from armillary.access.models import Scope
 from tests.api.conftest import Maker
 from tests.support.running import Running
 
+_programs = itertools.count(1001)
 RELEASE = (datetime.now(UTC).date() + timedelta(days=400)).isoformat()
 
 
@@ -34,7 +36,7 @@ def names(server: Running, **query: Any) -> set[str]:
 @pytest.fixture
 def program(a_file: Maker) -> tuple[str, list[str]]:
     """Return a program of its own with three files, of 10, 20 and 30 seconds."""
-    word = f"GN-2027A-Q-{datetime.now(UTC).microsecond}"
+    word = f"GN-2027A-Q-{next(_programs)}"
     return word, [a_file(GEMPRGID=word, EXPTIME=seconds, RELEASE="2020-01-01") for seconds in (10, 20, 30)]
 
 

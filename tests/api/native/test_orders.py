@@ -13,7 +13,7 @@ import pytest
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
 from tests.support.events import Event, Reader
-from tests.support.running import Running
+from tests.support.running import WAIT_S, Running
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -74,11 +74,11 @@ def test_an_order_is_told_from_its_beginning_to_its_end(server: Running, a_file:
             watcher.start()
             server.sql("UPDATE work_order SET not_before = now() WHERE kind = 'echo' AND state = 'Queued'")
             server.sql("SELECT pg_notify('work_queued', '')")
-            watcher.join(30)
+            watcher.join(WAIT_S)
             assert not watcher.is_alive()
     # The stream ended with the order.
     assert [event.kind for event in rest][-1] == "Completed"
-    ended = one(server, number, wait=30)
+    ended = one(server, number, wait=WAIT_S)
     assert (ended["state"], ended["attempts"], ended["error"]) == ("Completed", 1, None)
     assert ended["response"]["ok"]
     assert ended["started"] <= ended["finished"] < ended["expires"]
@@ -87,7 +87,7 @@ def test_an_order_is_told_from_its_beginning_to_its_end(server: Running, a_file:
 def test_orders_are_listed_newest_first_by_state_kind_and_file(server: Running, a_file: Maker) -> None:
     name = a_file(container=".bz2")
     number = ask(server, name, OBJECT="M31")
-    one(server, number, wait=30)
+    one(server, number, wait=WAIT_S)
     server.settle()
     of_file = listed(server, file=name)
     assert [order["kind"] for order in of_file] == ["update_headers", "ingest"]
@@ -112,7 +112,7 @@ def test_a_waiting_edit_is_cancelled_and_goes_on_record(server: Running, a_file:
         assert one(server, number)["error"] == "Cancelled by the admin token."
         again = post(server, f"/{number}/cancel")
         assert (again.status_code, again.json()["code"]) == (409, "order_not_cancellable")
-    assert one(server, next_one, wait=30)["state"] == "Completed"
+    assert one(server, next_one, wait=WAIT_S)["state"] == "Completed"
     server.settle()
     with server.client(scope=Scope.READ) as client:
         edits = client.get(f"/v1/files/{name}/edits").json()["edits"]
@@ -135,7 +135,7 @@ def test_an_order_that_has_begun_or_is_in_doubt_is_not_cancelled(server: Running
         server.sql(f"UPDATE work_order SET state = 'Started', {mine} WHERE id = $1", number)
         assert post(server, f"/{number}/retry").json()["code"] == "order_not_retryable"
         server.sql(f"UPDATE work_order SET {free} WHERE id = $1", number)
-    assert one(server, number, wait=30)["state"] == "Completed"
+    assert one(server, number, wait=WAIT_S)["state"] == "Completed"
 
 
 def test_a_failed_edit_is_tried_again_under_a_new_number(server: Running, a_file: Maker) -> None:
@@ -147,7 +147,7 @@ def test_a_failed_edit_is_tried_again_under_a_new_number(server: Running, a_file
     assert reply.status_code == 200
     again = reply.json()["order"]
     assert again > number
-    ended = one(server, again, wait=30)
+    ended = one(server, again, wait=WAIT_S)
     assert (ended["state"], ended["actor"], ended["args"]["retries"]) == (
         "Completed",
         "the edit token",
@@ -167,7 +167,7 @@ def test_an_order_that_waits_for_its_time_runs_now(server: Running) -> None:
         " VALUES ('echo', '{\"echo\": 7}', now() + interval '1 hour') RETURNING id"
     )
     assert post(server, f"/{number}/retry").json() == {"order": number}
-    assert one(server, number, wait=30)["response"]["value"] == 7
+    assert one(server, number, wait=WAIT_S)["response"]["value"] == 7
 
 
 def test_all_work_is_watched(server: Running, a_file: Maker) -> None:
@@ -201,7 +201,7 @@ def test_an_order_that_is_not_there_is_named(server: Running, path: str) -> None
 
 def test_orders_are_for_operators_one_of_them_for_editors(server: Running, a_file: Maker) -> None:
     number = ask(server, a_file(), OBJECT="M31")
-    one(server, number, wait=30)
+    one(server, number, wait=WAIT_S)
     for path in ("", "/events"):
         assert get(server, path, scope=None).status_code == 401
         for scope in (Scope.READ, Scope.EDIT):
@@ -222,7 +222,7 @@ def test_many_cancellations_and_claims_at_once_leave_each_order_one_end(
     name = a_file()
     numbers = [ask(server, name, SOAK0=number) for number in range(20)]
     replies = [post(server, f"/{number}/cancel") for number in reversed(numbers)]
-    ended = {number: one(server, number, wait=30)["state"] for number in numbers}
+    ended = {number: one(server, number, wait=WAIT_S)["state"] for number in numbers}
     for number, reply in zip(reversed(numbers), replies, strict=True):
         assert reply.status_code in (200, 409), reply.text
         assert ended[number] == ("Failed" if reply.status_code == 200 else "Completed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from armillary.settings import DatabaseSettings, Settings
 from tests.api.selecting.conftest import Lists
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-PATIENCE_S = 0.2
+PATIENCE_S = 1.0
 
 
 @asynccontextmanager
@@ -59,7 +60,11 @@ async def test_what_takes_too_long_is_answered_with_503_and_advice(
             assert (reply.status_code, reply.json()["code"]) == (503, "too_slow")
             assert reply.headers["content-type"] == "application/problem+json"
             assert "name a date" in reply.json()["detail"]
-        assert (await lists.get(path)).status_code == 200
+        # A busy machine may need more than its patience for anything.
+        deadline = time.monotonic() + 60
+        while (reply := await lists.get(path)).status_code != 200:
+            assert (reply.status_code, reply.json()["code"]) == (503, "too_slow")
+            assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(("role", "shown"), [(Role.WEB, "7s"), (Role.WORKER, "0")])
