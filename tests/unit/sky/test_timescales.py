@@ -4,10 +4,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from astropy.time import Time
+from astropy.utils import iers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from armillary.sky.timescales import utc_from_mjd, utc_from_scale, utc_from_tai
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leap_seconds_of_the_package():
+    """Let astropy be content with its own table on any date, and ask no server for another."""
+    with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("auto_max_age", None):
+        yield
+
 
 readings = st.datetimes(datetime(1972, 1, 2), datetime(2026, 1, 1), timezones=st.just(UTC))
 
