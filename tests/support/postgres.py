@@ -40,6 +40,9 @@ async def _admin(server: EmbeddedServer, statement: str, *, user: str = Role.OWN
 
 async def _start(directory: Path) -> EmbeddedServer:
     server = await EmbeddedServer.acquire(directory, account=server_account())
+    # It would come at any moment, and with it other plans, locks, and transactions that hold the feed back.
+    for statement in ("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()"):
+        await _admin(server, statement, user="postgres")
     await _admin(server, f"CREATE DATABASE {TEMPLATE}")
     database = await Database.connect(server, Role.OWNER, name=TEMPLATE)
     await migrate.upgrade(database)
@@ -66,7 +69,7 @@ async def fresh_database(server: EmbeddedServer, *, empty: bool = False) -> Asyn
     try:
         yield name
     finally:
-        # Only a superuser may end an autovacuum that is at work there.
+        # Only a superuser may end a session of one, which may still be about to go.
         await _admin(server, f"DROP DATABASE {name} WITH (FORCE)", user="postgres")
 
 

@@ -16,6 +16,7 @@ from armillary.base.database import Database, Role
 from armillary.base.generations import notice_restore
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.archive import Archive, put
+from tests.support.feed import now, told, unsettled
 
 WRITERS, TRANSACTIONS = 6, 15
 COPY = """
@@ -29,20 +30,8 @@ RETURNING id
 """More versions of the only file."""
 
 
-async def told(archive: Archive, after: str | None = None, limit: int = 1000) -> list[changes.Change]:
-    """Return what the feed holds behind a position."""
-    async with archive.context.database.begin() as connection:
-        start = await changes.position(connection, after)
-        return (await changes.changes_after(connection, start, limit)).changes
-
-
 async def kinds(archive: Archive, after: str | None = None) -> list[str]:
     return [str(one.kind) for one in await told(archive, after)]
-
-
-async def now(archive: Archive) -> str:
-    async with archive.context.database.begin() as connection:
-        return (await changes.position(connection, "now")).token
 
 
 async def test_the_life_of_a_file_is_told(archive: Archive) -> None:
@@ -103,12 +92,13 @@ async def test_changes_wait_for_older_transactions_and_lose_nothing(archive: Arc
             start = await changes.position(connection, before)
             found = await changes.changes_after(connection, start, 100)
         assert (found.changes, found.unsettled, found.cursor.token) == ([], True, before)
-        assert await now(archive) == before
+        assert await now(archive, at_once=True) == before
         waiting = asyncio.create_task(changes.next_changes(archive.context, start, limit=100, wait_s=30))
         await asyncio.sleep(0.05)
         assert not waiting.done()
     # The end of the slow transaction wakes those who wait.
-    ids = [one.values["version"] for one in (await waiting).changes]
+    assert (await waiting).changes
+    ids = [one.values["version"] for one in await told(archive, before)]
     assert (set(ids[:2]), set(ids[2:])) == (early, late)
 
 
@@ -140,8 +130,8 @@ async def test_writers_that_commit_out_of_order_are_read_exactly_once(archive: A
     seen: list[int] = []
     done = False
     while not done:
-        done = writing.done()
-        for one in await told(archive, cursor, limit=7):
+        done = writing.done() and not await unsettled(archive)
+        for one in await told(archive, cursor, limit=7, at_once=True):
             seen.append(one.values["version"])
             cursor, done = one.cursor.token, False
         await asyncio.sleep(0)
@@ -167,7 +157,7 @@ async def test_a_restored_dump_begins_a_generation_that_comes_later(archive: Arc
             )
     finally:
         await owner.close()
-    assert await told(archive) == []
+    assert await told(archive, at_once=True) == []
     assert await notice_restore(database)
     assert not await notice_restore(database)
     old = await told(archive)

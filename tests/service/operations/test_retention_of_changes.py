@@ -15,6 +15,7 @@ from armillary.context import Context
 from armillary.operations import retention
 from armillary.settings import RetentionSettings
 from tests.support.archive import Archive, put
+from tests.support.feed import settled, told
 
 OLD = timedelta(days=40)
 
@@ -27,18 +28,13 @@ async def fed(archive: Archive) -> Archive:
     for target in ("M 31", "M 33"):
         await archive.set("a.fits", OBJECT=target)
     await archive.drain()
+    await settled(archive)
     return archive
 
 
 def keeping(archive: Archive, days: float | None = 30) -> Context:
     settings = archive.context.settings.model_copy(update={"retention": RetentionSettings(changes_days=days)})
     return replace(archive.context, settings=settings)
-
-
-async def told(archive: Archive, after: str | None = None) -> list[changes.Change]:
-    async with archive.context.database.begin() as connection:
-        start = await changes.position(connection, after)
-        return (await changes.changes_after(connection, start, 1000)).changes
 
 
 async def age(postgres: EmbeddedServer, archive: Archive, numbers: list[int]) -> None:
