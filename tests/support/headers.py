@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from unittest import mock
 
 import numpy as np
 from astropy.io import fits
@@ -54,14 +55,16 @@ def a_primary(*cards: str | bytes, blocks: int = 1) -> bytes:
 def a_file(
     *, cards: Iterable[tuple[str, object, str]] = (), extensions: int = 1, checksum: bool = True
 ) -> bytes:
-    """Return a file with an image in every HDU, written by astropy."""
+    """Return a file with an image in every HDU, written by astropy: the same bytes at any time."""
     rng = np.random.default_rng(7)
     hdus = [fits.PrimaryHDU(rng.integers(0, 1000, (30, 40), dtype="i2"))]
     hdus += [fits.ImageHDU(rng.random((11, 7)), name=f"CCD{i}") for i in range(extensions)]
     for keyword, value, comment in cards:
         hdus[0].header[keyword] = (value, comment)
     written = io.BytesIO()
-    fits.HDUList(hdus).writeto(written, checksum=checksum)
+    # The comments of checksums tell the time.
+    with mock.patch.object(fits.hdu.base._ValidHDU, "_get_timestamp", return_value="2026-01-01T00:00:00"):
+        fits.HDUList(hdus).writeto(written, checksum=checksum)
     return written.getvalue()
 
 
