@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from armillary.base.store.copying import check_unchanged, keep_attributes
+from armillary.base.store.copying import check_unchanged, date_later, keep_attributes
 from armillary.base.store.errors import ChangedOutside, naming
 from armillary.base.store.models import StoredObject
 from armillary.base.store.places import Place
@@ -82,6 +82,7 @@ def begin_replace(
             opened = os.fstat(fd)
             check_expected(place.key, expected, opened)
             keep_attributes(place.key, fd, temporary.fd, shop.files)
+            date_later(fd, temporary.fd, shop.files)
             return opened
         finally:
             os.close(fd)
