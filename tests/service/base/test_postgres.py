@@ -110,7 +110,7 @@ async def test_everything_killed_at_once_loses_nothing(folder: Path) -> None:
 
 
 async def _works_again(database: Database) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             try:
                 async with database.begin() as connection:

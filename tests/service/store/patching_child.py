@@ -18,6 +18,7 @@ from armillary.fits.models import EditPlan
 from tests.support.stores import a_growth, a_plan, allow, edited, some_bytes
 
 EVEN = some_bytes(120)
+PATIENCE_S = 60.0
 
 
 def plan_of(kind: str) -> EditPlan:
@@ -25,6 +26,16 @@ def plan_of(kind: str) -> EditPlan:
     if kind == "blocks":
         return a_plan(EVEN, 0, 1, 2, 3, 50, 119)
     return a_growth(EVEN, 1) if kind == "growth" else a_growth(EVEN, 1, size=2880)
+
+
+async def content(store: LocalStore, key: str) -> bytes:
+    """Return what is stored, as often as it may be that a file is read whose interrupted edit is to be undone."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                return await store.read(key)
+            except Busy:
+                continue
 
 
 async def work(root: Path, private: Path, kind: str, seed: int, keys: list[str]) -> None:
@@ -38,7 +49,7 @@ async def work(root: Path, private: Path, kind: str, seed: int, keys: list[str])
         stored = [await store.head(k) for k in chosen]
         patches = []
         for key, before in zip(chosen, stored, strict=True):
-            even = (await store.read(key)) == EVEN
+            even = (await content(store, key)) == EVEN
             patches.append(Patch(key, there if even else back, before, tag=str(seed)))
         for result in await store.patch(patches, allow):
             if not isinstance(result, StoredObject | ChangedOutside | Busy):

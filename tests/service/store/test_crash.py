@@ -14,7 +14,7 @@ import pytest
 
 from armillary.base.store.local import LocalStore
 from tests.service.store.conftest import MakeStore
-from tests.service.store.patching_child import EVEN, ODD
+from tests.service.store.patching_child import EVEN, ODD, content
 from tests.support.stores import names_in
 
 REPOSITORY = Path(__file__).parents[3]
@@ -57,7 +57,7 @@ async def write_all(store: LocalStore) -> None:
 
 async def assert_complete(store: LocalStore, kind: str) -> None:
     for key in KEYS:
-        assert await store.read(key) in (EVEN, ODD[kind]), key
+        assert await content(store, key) in (EVEN, ODD[kind]), key
 
 
 def assert_tidy(files: Path, private: Path) -> None:

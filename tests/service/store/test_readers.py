@@ -36,15 +36,15 @@ async def test_streams_are_one_consistent_version(make_store: MakeStore) -> None
     plans = [a_growth(DATA), a_growth(DATA).inverse(), a_plan(DATA, 0, 1, 60, 119)]
     plans.append(plans[-1].inverse())
     landed = 0
-    for turn in range(60):
-        plan = plans[turn % 4]
-        while isinstance((await store.patch([Patch(KEY, plan)], allow))[0], Busy):
+    # However the machine divides its time, both have their turns.
+    while (landed < 60 or sum(seen.values()) <= 10) and not reading.done():
+        plan = plans[landed % 4]
+        while isinstance((result := (await store.patch([Patch(KEY, plan)], allow))[0]), Busy):
             continue
+        assert isinstance(result, StoredObject)
         landed += 1
     stop.set()
     await reading
-    assert landed == 60
-    assert sum(seen.values()) > 10
 
 
 async def test_counters_of_many_stores_lose_no_step(make_store: MakeStore) -> None:
