@@ -66,7 +66,9 @@ async def test_a_header_of_100_000_cards_gets_in(archive: Archive) -> None:
 
 async def test_a_file_that_still_grows_waits_until_it_rests(archive: Archive) -> None:
     whole = a_file(extensions=3)
-    path = put(archive.directory / "in" / "growing.fits", whole[:5000], mtime_ns=time.time_ns())
+    # Ahead of the clock, it was written just now however long the worker takes to look.
+    written_ns = time.time_ns() + 600_000_000_000
+    path = put(archive.directory / "in" / "growing.fits", whole[:5000], mtime_ns=written_ns)
     run = await archive.submit(path)
     helping = asyncio.create_task(archive.run(list(run.orders)))
     await asyncio.sleep(0.5)

@@ -20,6 +20,8 @@ INSERT INTO frame (file_id, version_id, details, keywords) SELECT id, -id, '{}',
 async def total(archive: Archive, criteria: Criteria, *, exact: bool = True, **options: Any) -> Total:
     today = archive.context.clock.now().date()
     viewer = options.pop("viewer", OPERATOR)
+    # No count gives up because the machine is busy.
+    options = {"patience_ms": 60_000} | options
     async with archive.context.database.begin() as connection:
         return await total_of(connection, criteria, viewer, today=today, exact=exact, **options)
 

@@ -9,10 +9,13 @@ from armillary.base.work.intents import record_intents
 from tests.support.orders import a_ledger, an_order, claim_one, ends, queue
 from tests.support.postgres import AContext, work_settings
 
+SHORT_S = 1e-6
+"""Over before the claim has been committed."""
+
 
 async def test_a_paused_worker_that_wakes_late_changes_nothing(context: AContext) -> None:
     (order_id,) = await queue(context.database, an_order(key="k"))
-    paused, other = a_ledger(context, "paused", lease_s=0.0001), a_ledger(context, "other")
+    paused, other = a_ledger(context, "paused", lease_s=SHORT_S), a_ledger(context, "other")
     late = await claim_one(paused)
     assert await other.sweep() == 1
     claim = await claim_one(other)
@@ -37,7 +40,7 @@ async def test_a_paused_worker_that_wakes_late_changes_nothing(context: AContext
 
 async def test_renewed_leases_are_not_taken_back_and_lost_ones_are_noticed(context: AContext) -> None:
     await queue(context.database, an_order(key="a"), an_order(key="b"))
-    ledger, other = a_ledger(context, "slow", lease_s=0.0001), a_ledger(context, "other")
+    ledger, other = a_ledger(context, "slow", lease_s=SHORT_S), a_ledger(context, "other")
     kept, lost = await ledger.exchange((), ["work"], 2, {})
     ledger._settings = work_settings().work
     del ledger.held[lost.order.id]
@@ -52,7 +55,7 @@ async def test_renewed_leases_are_not_taken_back_and_lost_ones_are_noticed(conte
 
 async def test_orders_whose_workers_keep_dying_fail(context: AContext) -> None:
     (order_id,) = await queue(context.database, an_order(max_attempts=2))
-    ledger = a_ledger(context, "dying", lease_s=0.0001)
+    ledger = a_ledger(context, "dying", lease_s=SHORT_S)
     for _ in range(2):
         await claim_one(ledger)
         await ledger.sweep()
@@ -64,7 +67,7 @@ async def test_orders_whose_workers_keep_dying_fail(context: AContext) -> None:
 
 async def test_the_intent_survives_the_worker(context: AContext) -> None:
     await queue(context.database, an_order(key="k"))
-    first, second = a_ledger(context, "first", lease_s=0.0001), a_ledger(context, "second")
+    first, second = a_ledger(context, "first", lease_s=SHORT_S), a_ledger(context, "second")
     await record_intents([(await claim_one(first), {"sha": "abc"})])
     await second.sweep()
     assert (await claim_one(second)).order.intent == {"sha": "abc"}
