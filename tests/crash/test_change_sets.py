@@ -7,21 +7,24 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from armillary.archive import bulk
+from armillary.archive import service as archive
 from armillary.archive.verification import verify_files
 from armillary.base.database import Role
-from armillary.base.work import Worker
+from armillary.base.work import NewOrder, Worker, submit
+from armillary.base.work.queries import cancel
 from armillary.commands.work import KINDS
 from armillary.context import Context, open_context
 from armillary.edits.changesets import service
-from armillary.edits.changesets.models import Action, Wanted
+from armillary.edits.changesets.models import Action, FileState, Wanted
 from armillary.edits.models import Origin
 from armillary.settings import DatabaseSettings, Settings, WorkSettings
 from tests.support.archive import put
@@ -29,7 +32,10 @@ from tests.support.headers import a_primary
 from tests.support.kills import kill
 from tests.support.postgres import server_account
 
-FILES, KILLS, WAIT_S = 600, 4, 300.0
+FILES, KILLS, WAIT_S = 600, 4, 900.0
+ATTEMPTS = 20
+"""More than kills alone use up: where the machine pauses for longer than a lease, more are needed."""
+HELD = "f0300.fits"
 ORIGIN = Origin("siege", "", "killed")
 
 
@@ -40,6 +46,7 @@ def a_worker(data: Path) -> Iterator[subprocess.Popen[bytes]]:
         "ARMILLARY_DATABASE__ACCOUNT": server_account(),
         "ARMILLARY_WORK__LEASE_S": "1",
         "ARMILLARY_WORK__RETRY_FIRST_S": "0.05",
+        "ARMILLARY_WORK__MAX_ATTEMPTS": str(ATTEMPTS),
         "ARMILLARY_LOG": "ERROR",
     }
     command = [sys.executable, "-m", "armillary", "worker", "--data", str(data)]
@@ -51,28 +58,48 @@ def a_worker(data: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-async def done(context: Context, change_set: int) -> tuple[str, int]:
-    """Return the state of a change set, and how many of its files it is through with."""
+async def done(context: Context, change_set: int, through: Sequence[FileState]) -> tuple[str, int]:
+    """Return the state of a change set, and how many of its files have come so far."""
     async with context.database.begin() as connection:
         known = await service.document(connection, change_set)
     files = known.get("files", {})
-    through = ("reverted",) if known["state"] == "reverting" else ("changed", "failed")
     return known["state"], sum(files.get(state, 0) for state in through)
 
 
-async def besiege(context: Context, change_set: int, end: str) -> int:
-    """Kill workers while a change set goes on; return how many were killed on the way."""
+async def hold(context: Context) -> int:
+    """Let one file wait behind an order that is not due, so that no change set ends before; return the order."""
+    later = context.clock.now() + timedelta(days=1)
+    async with context.database.begin() as connection:
+        version = await archive.canonical_of(connection, HELD)
+        assert version
+        order = NewOrder(kind="echo", args={}, key=version.location.file_key, not_before=later)
+        (number,) = await submit(connection, [order], keyed_fifo=True)
+    return number
+
+
+async def release(context: Context, order: int) -> None:
+    """Let the file wait no longer."""
+    async with context.database.begin() as connection:
+        assert await cancel(connection, order, "no longer held", keep_s=0)
+
+
+async def besiege(context: Context, change_set: int, end: str, *through: FileState) -> None:
+    """Kill workers, one at least, while files of a change set come ``through``, until it has come to its end."""
     killed, before, limit = 0, 0, time.monotonic() + WAIT_S
+    holder = await hold(context)
     while True:
+        if killed == 1:
+            await release(context, holder)
         with a_worker(context.settings.data):
             while True:
-                state, through = await done(context, change_set)
+                state, count = await done(context, change_set, through)
                 if state == end:
-                    return killed
-                if killed < KILLS and through > before:
-                    killed, before = killed + 1, through
+                    assert killed
+                    return
+                if killed < KILLS and count > before:
+                    killed, before = killed + 1, count
                     break
-                assert time.monotonic() < limit, (state, through)
+                assert time.monotonic() < limit, (state, count)
                 await asyncio.sleep(0.01)
 
 
@@ -88,7 +115,7 @@ async def test_killed_workers_edit_every_file_once_and_take_every_edit_back(tmp_
     settings = Settings(
         data=tmp_path / "data",
         database=DatabaseSettings(account=server_account()),
-        work=WorkSettings(lease_s=1.0, retry_first_s=0.05),
+        work=WorkSettings(lease_s=1.0, retry_first_s=0.05, max_attempts=ATTEMPTS),
     )
     async with open_context(settings, Role.WORKER, application="armillary test") as context:
         started = await bulk.submit_paths(context, [tmp_path / "in"], copy=False, force=False, in_place=True)
@@ -96,7 +123,7 @@ async def test_killed_workers_edit_every_file_once_and_take_every_edit_back(tmp_
         wanted = Wanted(values={"generic": {"OBJECT": "M 33", "NEW": 1}}, selection=("present",))
         async with context.database.begin() as connection:
             change_set = await service.ask(connection, context, wanted, ORIGIN)
-        assert await besiege(context, change_set, "completed") > 0
+        await besiege(context, change_set, "completed", FileState.CHANGED, FileState.FAILED)
         per_file = "SELECT count(*) FROM edit WHERE outcome = 'changed' GROUP BY file_id"
         assert await scalars(context, per_file) == [1] * FILES
         assert await scalars(context, "SELECT count(*) FROM version GROUP BY file_id") == [2] * FILES
@@ -104,7 +131,7 @@ async def test_killed_workers_edit_every_file_once_and_take_every_edit_back(tmp_
 
         async with context.database.begin() as connection:
             await service.act(connection, change_set, Action.REVERT, actor="siege")
-        assert await besiege(context, change_set, "reverted") > 0
+        await besiege(context, change_set, "reverted", FileState.REVERTED)
         assert await scalars(context, per_file) == [2] * FILES
         assert [one.problem async for one in verify_files(context, ()) if one.problem] == []
         for number in range(FILES):
