@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.kills import Process, family, kill, wait_gone
 from tests.support.postgres import server_account
-from tests.support.running import UNLIMITED, ready_line
+from tests.support.running import STOP_S, UNLIMITED, ready_line
 
 QUICK = {
     "ARMILLARY_DATABASE__ACCOUNT": server_account(),
@@ -23,6 +23,7 @@ QUICK = {
     "ARMILLARY_WORK__MAX_ATTEMPTS": "20",
     **UNLIMITED,
 }
+NOWHERE = "http://127.0.0.1:1"
 
 
 class Tree:
@@ -30,7 +31,7 @@ class Tree:
 
     def __init__(self, data: Path, *, log: Path | None = None, **environment: str) -> None:
         self.data, self.environment = data, QUICK | environment
-        self.url = ""
+        self.url = NOWHERE
         self._log = log
         self._up: subprocess.Popen[bytes] | None = None
 
@@ -49,8 +50,12 @@ class Tree:
         """Stop in good order."""
         assert self._up
         self._up.send_signal(signal.SIGTERM)
-        assert self._up.wait(60) == 0
+        assert self._up.wait(STOP_S) == 0
         self._close()
+
+    def await_rest(self) -> None:
+        """Wait until nobody is left; who looked after the database ends a moment after its last user."""
+        wait_gone({process.pid for process in self.members()})
 
     def _close(self) -> None:
         if self._up and self._up.stdout:
@@ -95,6 +100,8 @@ class Tree:
 
     async def _begin_anew(self) -> None:
         assert self._up
+        # Its port may be anybody's by now.
+        self.url = NOWHERE
         await asyncio.to_thread(self._up.wait)
         self._close()
         await asyncio.to_thread(self.start)

@@ -93,8 +93,18 @@ class Wire:
                 continue
             with self._lock:
                 self._open |= {near, far}
-            self._start(self._pump, near, far, True)
-            self._start(self._pump, far, near, False)
+            self._start(self._carry, near, far)
+
+    def _carry(self, near: socket.socket, far: socket.socket) -> None:
+        """Pass on what both sides say, until both have ended: the number of a closed socket may be another's."""
+        back = threading.Thread(target=self._pump, args=(far, near, False), daemon=True)
+        back.start()
+        self._pump(near, far, True)
+        back.join()
+        with self._lock:
+            for one in (near, far):
+                self._open.discard(one)
+                one.close()
 
     def _pump(self, source: socket.socket, sink: socket.socket, outward: bool) -> None:
         with contextlib.suppress(OSError):
@@ -109,10 +119,6 @@ class Wire:
         for one in (source, sink):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-        with self._lock:
-            for one in (source, sink):
-                self._open.discard(one)
-                one.close()
 
 
 @contextlib.contextmanager
