@@ -201,11 +201,12 @@ async def _litter(context: Context) -> Any:
 
 def _is_ours(path: Path) -> bool:
     """Tell whether a journal has a living owner: workers keep theirs for the next edit."""
-    with path.open("rb") as journal:
-        try:
+    try:
+        with path.open("rb") as journal:
             fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except (BlockingIOError, FileNotFoundError):
+        # Locked by its owner, or settled by somebody in this instant.
+        return True
     return not path.exists()
 
 
