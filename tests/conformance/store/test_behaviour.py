@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
@@ -127,6 +128,17 @@ async def test_a_patch_changes_exactly_its_blocks(store: ObjectStore) -> None:
     assert await store.read(KEY) == edited(DATA, plan)
     assert after == await store.head(KEY)
     assert after.mtime_ns > before.mtime_ns
+
+
+async def test_every_state_of_a_file_has_a_later_time(store: ObjectStore) -> None:
+    # As on file systems whose clocks tick more slowly than edits come.
+    written = await store.write(KEY, DATA, mtime_ns=time.time_ns() + 3_600_000_000_000)
+    plan = a_plan(DATA, 0)
+    patched = await patch_one(store, plan, written)
+    grown = await patch_one(store, a_growth(edited(DATA, plan)), patched)
+    replaced = await store.replace(KEY, DATA[::-1], grown, allow_replace)
+    assert written.mtime_ns < patched.mtime_ns < grown.mtime_ns < replaced.mtime_ns
+    assert await store.head(KEY) == replaced
 
 
 @pytest.mark.parametrize("size", [BLOCK, 64 * BLOCK, 128 * BLOCK])
