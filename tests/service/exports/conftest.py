@@ -26,12 +26,23 @@ __all__ = ["archive", "postgres"]
 
 @dataclasses.dataclass(frozen=True)
 class Waiting:
-    """An export that has not ended."""
+    """An export that has not ended.
+
+    However slow the machine is, its delay is at least ``in_s``, the seconds from now on, and at most those since
+    its last run began.
+    """
 
     name: str
     attempts: int
+    not_before: datetime
     in_s: float
+    started: datetime
     error: str
+
+    @property
+    def after_s(self) -> float:
+        """Seconds from the beginning of the last run to the next."""
+        return (self.not_before - self.started).total_seconds()
 
 
 class Exporting(Archive):
@@ -60,10 +71,16 @@ class Exporting(Archive):
         """Return exports that have not ended, by name."""
         async with self.context.database.begin() as connection:
             rows = (await service.overview(connection, destination, 1000))["waiting"]
+        started = dict(map(tuple, await self.rows("SELECT id, started FROM work_order")))
         now = datetime.now().astimezone()
         found = [
             Waiting(
-                row["name"], row["attempts"], (row["not_before"] - now).total_seconds(), row["error"] or ""
+                name=row["name"],
+                attempts=row["attempts"],
+                not_before=row["not_before"],
+                in_s=(row["not_before"] - now).total_seconds(),
+                started=started[row["id"]],
+                error=row["error"] or "",
             )
             for row in rows
         ]
