@@ -8,13 +8,15 @@ replaced lies aside.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from armillary.archive import service as archive
 from armillary.archive.content import content_of
 from armillary.archive.versions import Root, Version
 from armillary.base.store import ObjectStore, Snapshot
+from armillary.base.work import JsonObject
+from armillary.base.work.intents import unfinished_intents
 from armillary.context import Context
 from armillary.edits.revert import WHOLE
 from armillary.errors import ArmillaryError, NotFound
@@ -30,6 +32,8 @@ from armillary.operations.snapshot import File
 from armillary.operations.vault import CHUNK, Kept, Vault
 
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+Way = Sequence[bytes]
+"""Undo recipes, to be applied in turn."""
 
 
 async def capture(context: Context, vault: Vault, root: Root, file: File, *, own_store: ObjectStore) -> bool:
@@ -85,35 +89,45 @@ async def _as_before(context: Context, vault: Vault, bytes_of: ObjectStore, file
     async with context.database.begin() as connection:
         version = (await archive.versions_by_id(connection, [file.version_id])).get(file.version_id)
         later = await archive.versions_of(connection, version.file_id) if version else []
+        meant = await unfinished_intents(connection, version.location.file_key) if version else []
     if version is None:
         return False
-    recipes = await _recipes(bytes_of, version, later)
+    ways = [way for names in _ways(version, later, meant) if (way := await _recipes(bytes_of, names))]
     try:
-        return await asyncio.to_thread(_undone, vault, bytes_of, version, recipes, wanted)
+        return await asyncio.to_thread(_undone, vault, bytes_of, version, ways, wanted)
     except ArmillaryError:
         # The file is gone, or is of another kind by now.
         return False
 
 
-async def _recipes(bytes_of: ObjectStore, version: Version, later: list[Version]) -> list[bytes]:
-    """Return the steps from the present bytes to those of a version, as far as they are kept."""
+def _ways(version: Version, later: Sequence[Version], meant: Sequence[JsonObject]) -> Iterator[list[str]]:
+    """Yield the names of recipes that may lead from the present bytes to those of a version.
+
+    The bytes may be those on record, or those of a run that has not come to its record yet.
+    """
     if version.container == Container.PLAIN:
-        return []
+        return
     by_id = {one.id: one for one in later}
     at = next((one for one in later if one.present and one.location == version.location), None)
-    names: list[str] = []
+    recorded: list[str] = []
     while at is not None and at.id != version.id:
-        names += (at.undo or "").split(",") if at.undo else []
+        recorded += (at.undo or "").split(",") if at.undo else []
         at = by_id.get(at.previous_id or 0)
+    yield recorded
+    for intent in meant:
+        for undo in (intent.get("undo"), intent.get("undo_before")):
+            if undo:
+                yield [*str(undo).split(","), *recorded]
+
+
+async def _recipes(bytes_of: ObjectStore, names: Sequence[str]) -> list[bytes]:
     try:
         return [await bytes_of.get_blob(name) for name in names]
     except NotFound:
         return []
 
 
-def _undone(
-    vault: Vault, bytes_of: ObjectStore, version: Version, recipes: list[bytes], wanted: Kept
-) -> bool:
+def _undone(vault: Vault, bytes_of: ObjectStore, version: Version, ways: Sequence[Way], wanted: Kept) -> bool:
     with bytes_of.open(version.location.key) as snapshot:
         if version.container == Container.PLAIN:
             disk = scan(snapshot.read_at, snapshot.stored.size)
@@ -124,19 +138,14 @@ def _undone(
         stored = snapshot.read_at(0, snapshot.stored.size)
         return any(
             crc64(data) == wanted.crc and vault.put([data], wanted) is not None
-            for data in _former(stored, version, recipes, snapshot)
+            for data in _former(stored, version, ways, snapshot)
         )
 
 
-def _former(stored: bytes, version: Version, recipes: list[bytes], snapshot: Snapshot) -> Iterator[bytes]:
+def _former(stored: bytes, version: Version, ways: Sequence[Way], snapshot: Snapshot) -> Iterator[bytes]:
     """Yield what the compressed bytes may have been: by the recipes, or by the same edit of these bytes."""
-    data = stored
-    # An edit may have put bytes there that are not on record yet, to which the recipes do not apply.
-    with suppress(PlanMismatch):
-        for recipe in recipes:
-            kind, content = recipe[:1], recipe[1:]
-            data = content if kind == WHOLE else bytes(unsplice(data, content))
-            yield data
+    for way in ways:
+        yield from _steps(stored, way)
     content_now = b"".join(expand(snapshot.read_at, Container(version.container)))
     layout = scan(lambda offset, size: content_now[offset : offset + size], len(content_now))
     if not _same_shape(layout, version):
@@ -146,6 +155,16 @@ def _former(stored: bytes, version: Version, recipes: list[bytes], snapshot: Sna
         yield bytes(splice(stored, plan).data)
     else:
         yield b"".join(recompress_gzip([content_now], plan, stored[:4096]))
+
+
+def _steps(stored: bytes, way: Way) -> Iterator[bytes]:
+    data = stored
+    # Recipes are for certain bytes alone; these may be others.
+    with suppress(PlanMismatch):
+        for recipe in way:
+            kind, content = recipe[:1], recipe[1:]
+            data = content if kind == WHOLE else bytes(unsplice(data, content))
+            yield data
 
 
 def _same_shape(layout: Layout, version: Version) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import json
 import os
 from typing import Any
@@ -32,6 +33,7 @@ from tests.support.backups import (
     upload,
 )
 from tests.support.interruptions import interrupt
+from tests.support.night import gemini_file
 
 
 async def test_everything_comes_back(night: Archive) -> None:
@@ -84,6 +86,29 @@ async def test_bytes_that_are_ahead_of_the_record_do_not_reach_the_backup(
         await interrupt(night, "live")
 
     after_the_dump(monkeypatch, edit_and_begin_to_edit)
+    report = await make(night)
+    assert (report.newer, report.missing) == ([], [])
+    async with restored(night) as copy:
+        await same(night, before, copy)
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "ahead"])
+async def test_the_first_edit_of_a_large_compressed_file_does_not_reach_the_backup(
+    night: Archive, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    """It gives the header a bzip2 block of its own, so only the recipe leads back to the bytes."""
+    put(night.directory / "more" / "large.fits.bz2", bz2.compress(gemini_file(kb=600)))
+    assert (await night.ingest(night.directory / "more", copy=True)).ingested == 1
+    before = await digests(night)
+
+    async def edit() -> None:
+        await accept_one(night.context, {"generic": {"OBJECT": "M 42"}}, "large.fits", ORIGIN)
+        if recorded:
+            await night.drain()
+        else:
+            await interrupt(night, "live")
+
+    after_the_dump(monkeypatch, edit)
     report = await make(night)
     assert (report.newer, report.missing) == ([], [])
     async with restored(night) as copy:

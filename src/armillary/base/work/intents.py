@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from armillary.base.work.claim import Claim
 from armillary.base.work.errors import LostLease
 from armillary.base.work.models import JsonObject
-from armillary.base.work.store import dump
+from armillary.base.work.store import decoded, dump
 
 RECORD = """
 UPDATE work_order AS w SET intent = i.intent::jsonb
@@ -20,6 +22,11 @@ WHERE w.id = i.id AND w.fence = i.fence AND w.state = 'Started'
 RETURNING w.id
 """
 
+
+UNFINISHED = """
+SELECT intent FROM work_order
+WHERE key = $1 AND state IN ('Queued', 'Started') AND intent IS NOT NULL ORDER BY id
+"""
 
 FORGET = """
 UPDATE work_order AS w SET intent = NULL
@@ -64,3 +71,8 @@ async def forget_intents(claims: Sequence[Claim]) -> None:
         await connection.exec_driver_sql(FORGET, columns)
     for claim in claims:
         claim.order = dataclasses.replace(claim.order, intent=None)
+
+
+async def unfinished_intents(connection: AsyncConnection, key: str) -> list[JsonObject]:
+    """Return what unfinished orders of a key meant to do, and may have done."""
+    return [decoded(row.intent) for row in (await connection.exec_driver_sql(UNFINISHED, (key,))).all()]

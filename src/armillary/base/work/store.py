@@ -54,12 +54,12 @@ async def purge(connection: AsyncConnection, *, limit: int = 10_000) -> int:
 def order_of(row: Mapping[Any, Any]) -> Order:
     """Build an order from a row that has its columns; JSON may be decoded or not."""
     fields = {name: row[name] for name in statements.COLUMN_NAMES}
-    return Order(**fields | {"args": _decoded(row["args"]) or {}, "intent": _decoded(row["intent"])})
+    return Order(**fields | {"args": decoded(row["args"]) or {}, "intent": decoded(row["intent"])})
 
 
 def response_of(stored: Any) -> Response:
     """Build a response from its JSON."""
-    value = _decoded(stored) or {}
+    value = decoded(stored) or {}
     return Response(bool(value.get("ok")), str(value.get("error") or ""), value.get("value"))
 
 
@@ -69,7 +69,8 @@ def dump(value: object) -> str:
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
 
 
-def _decoded(value: Any) -> Any:
+def decoded(value: Any) -> Any:
+    """Return JSON as the driver gives it, text or not, as a value."""
     return json.loads(value) if isinstance(value, str | bytes) else value
 
 
