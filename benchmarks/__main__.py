@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from armillary.base import log
-from benchmarks import bulk, containers, edits, frames, headers, ingest, queue
+from benchmarks import bulk, containers, edits, frames, headers, ingest, queue, updates
 from benchmarks.machine import describe_machine
 from benchmarks.table import Row, print_table, write_json
 
@@ -34,6 +34,7 @@ GROUPS: dict[str, Group] = {
     "5": queue.rows,
     "8b": containers.make_preview,
     "9": bulk.run,
+    "10": updates.run,
 }
 err = Console(stderr=True)
 

@@ -9,16 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 from astropy.io import fits
@@ -26,24 +20,17 @@ from rich.console import Console
 
 from armillary.access.models import Scope
 from armillary.access.service import create_token
-from armillary.archive import bulk
 from armillary.archive.verification import verify_files
-from armillary.base.database import Role
-from armillary.base.work import outcomes
-from armillary.context import Context, open_context
-from armillary.settings import DatabaseSettings, Settings
+from armillary.context import Context
 from benchmarks.scratch import scratch
+from benchmarks.served import LOOK_S, archive_of, memory_mb, nothing_left, processes, scalar, take_in
 from benchmarks.table import Row, finish
 
 FILES = int(os.environ.get("BULK_FILES", "5000"))
 WORKERS, CARDS, SIDE, PER_FOLDER = 2, 60, 36, 1000
-ACCOUNT = "daemon"
 WANTED_PER_S = 500
 FLAT = 1.3
 """Times that the memory of a process may grow from a tenth of the work to its end."""
-LOOK_S = 0.25
-LIMIT_S = 3600.0
-UNFINISHED = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
 WANTED = {
     "selection": ["present"],
     "values": {"generic": [["OBSERVER", "A. Newcomer"]]},
@@ -100,82 +87,6 @@ def a_template() -> list[str]:
     return [str(card) for card in header.cards] + ["END"]
 
 
-@dataclass(frozen=True)
-class Tree:
-    """Running processes: a web process and workers."""
-
-    pids: tuple[int, ...]
-    address: str
-
-
-@contextmanager
-def processes(data: Path) -> Iterator[Tree]:
-    """Run a web process and workers."""
-    environment = os.environ | {"ARMILLARY_DATABASE__ACCOUNT": ACCOUNT, "ARMILLARY_LOG": "ERROR"}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    armillary = [sys.executable, "-m", "armillary"]
-    commands = [[*armillary, "serve", "--data", str(data), "--port", str(port)]]
-    commands += [[*armillary, "worker", "--data", str(data), "--name", f"bulk{n}"] for n in range(WORKERS)]
-    quiet = {"stderr": subprocess.DEVNULL}
-    running = [subprocess.Popen(command, env=environment, **quiet) for command in commands]
-    try:
-        yield Tree(tuple(process.pid for process in running), f"http://127.0.0.1:{port}")
-    finally:
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        for process in running:
-            process.wait()
-
-
-def memory_mb(pid: int) -> int:
-    """Return the resident memory of a process."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    return int(text.split("VmRSS:")[1].split()[0]) >> 10
-
-
-@asynccontextmanager
-async def archive_of(folder: Path) -> AsyncIterator[Context]:
-    """Open an archive in a directory."""
-    settings = Settings(data=folder / "data", database=DatabaseSettings(account=ACCOUNT))
-    async with open_context(settings, Role.WORKER, application="armillary benchmark") as context:
-        yield context
-
-
-async def scalar(context: Context, query: str) -> Any:
-    """Return one value from the database."""
-    async with context.database.begin() as connection:
-        return (await connection.exec_driver_sql(query)).scalar()
-
-
-async def take_in(context: Context, folder: Path) -> None:
-    """Let the workers take the files in, and leave their pictures and first digests out."""
-    started = await bulk.submit_paths(context, [folder], copy=False, force=False, in_place=True)
-    left = list(started.orders)
-    while left:
-        async with context.database.begin() as connection:
-            await connection.exec_driver_sql(
-                "DELETE FROM work_order WHERE kind IN ('preview', 'digest') AND state = 'Queued'"
-            )
-            ended = await outcomes(connection, left)
-        if bad := [one.response.error for one in ended.values() if not one.response.ok]:
-            raise AssertionError(bad[0])
-        left = [order for order in left if order not in ended]
-        await asyncio.sleep(LOOK_S)
-    await nothing_left(context)
-    await context.database.refresh("file", "version", "frame")
-
-
-async def nothing_left(context: Context) -> None:
-    """Wait until no work order is unfinished."""
-    end = time.monotonic() + LIMIT_S
-    while await scalar(context, UNFINISHED):
-        if time.monotonic() > end:
-            raise TimeoutError("work orders are left")
-        await asyncio.sleep(LOOK_S)
-
-
 async def follow(
     context: Context, client: httpx.AsyncClient, path: str, pids: Sequence[int], end: str
 ) -> Course:
@@ -201,9 +112,9 @@ async def measured(folder: Path) -> dict[str, Course]:
     """Apply a change set to all files, revert it, and check every file after both."""
     make_files(folder / "night")
     async with archive_of(folder) as context:
-        with processes(context.settings.data) as tree:
+        with processes(context.settings.data, workers=WORKERS) as tree:
             start = time.perf_counter()
-            await take_in(context, folder / "night")
+            await take_in(context, folder / "night", products=False)
             err.print(f"  {FILES} files taken in: {time.perf_counter() - start:.0f} s")
             async with context.database.begin() as connection:
                 token = await create_token(connection, "bulk", [Scope.EDIT], now=context.clock.now())

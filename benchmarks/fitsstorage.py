@@ -1,24 +1,37 @@
-"""The steps of Gemini FitsStorage's ingest, re-enacted with the same calls: it is no package to install.
+"""The steps of Gemini FitsStorage, re-enacted with the same calls: it is no package to install.
 
-Of one plain file: look its name up, insert a file row; md5 of all bytes, insert a row of the file on disk; all
+Ingest of one file: look its name up, insert a file row; md5 of all bytes, insert a row of the file on disk; all
 header values by astropy, insert a row of descriptors; the text of all headers, insert a row of full text. Four
 rows, four commits, by the SQLAlchemy ORM on psycopg; the columns of its header table, most of them empty for
-these files. Left out, in favour of the peer: fitsverify, the tables of instruments, footprints, previews, and
-the polling of its queue.
+these files. A compressed file is decompressed to a staging directory first. Left out, in favour of the peer:
+fitsverify, the tables of instruments, footprints, previews.
+
+Edit of one file: decompressed to the staging directory, opened by astropy for update, all of it compressed again.
+Both run when a process that sleeps for a second finds something in its queue.
 """
 
 from __future__ import annotations
 
+import bz2
 import hashlib
+import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from astropy.io import fits
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from armillary.base.database import Role
+from armillary.base.postgres.server import EmbeddedServer
+
 READ = 1_000_000
+DATABASE = "bench_fitsstorage"
+POLL_S = 1.0
+"""Seconds that its processes sleep when their queue is empty; what comes meanwhile waits half of it on average."""
 
 
 class Base(DeclarativeBase):
@@ -124,6 +137,23 @@ class FullText(Base):
     fulltext: Mapped[str]
 
 
+async def create(server: EmbeddedServer) -> sa.Engine:
+    """Create the peer's database and tables on a server that is as durable as ours."""
+    where = {"host": server.dsn.host, "user": str(Role.OWNER)}
+    connection = await asyncpg.connect(database=server.dsn.database, **where)
+    await connection.execute(f"CREATE DATABASE {DATABASE}")
+    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        if await connection.fetchval(f"SHOW {name}") != "on":
+            raise AssertionError(f"{name} is off")
+    await connection.close()
+    url = sa.URL.create(
+        "postgresql+psycopg", database=DATABASE, username=where["user"], query={"host": where["host"]}
+    )
+    engine = sa.create_engine(url)
+    Base.metadata.create_all(engine)
+    return engine
+
+
 def md5_of(path: Path) -> str:
     """Return the md5 of a file, read in pieces."""
     digest = hashlib.md5(usedforsecurity=False)
@@ -133,13 +163,32 @@ def md5_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def ingest(session: Session, path: Path) -> None:
+def edit(path: Path, cards: Mapping[str, str], staging: Path) -> None:
+    """Change cards of the primary header, in the steps of the peer."""
+    with fits.open(uncompressed(path, staging), mode="update", do_not_scale_image_data=True) as hdus:
+        hdus[0].header.update(cards)
+        if path.suffix == ".bz2":
+            with bz2.open(path, "wb") as out:
+                hdus.writeto(out)
+
+
+def uncompressed(path: Path, staging: Path) -> Path:
+    """Return a plain file with the content of a file: itself, or a copy in the staging directory."""
+    if path.suffix != ".bz2":
+        return path
+    with bz2.open(path) as stored, (staging / path.stem).open("wb") as plain:
+        shutil.copyfileobj(stored, plain, READ)
+    return staging / path.stem
+
+
+def ingest(session: Session, path: Path, staging: Path) -> None:
     """Take one file in, in the steps of the peer."""
     file = session.query(File).filter(File.name == path.name).one_or_none()
     if file is None:
         file = File(name=path.name)
         session.add(file)
         session.commit()
+    plain = uncompressed(path, staging)
     state, md5 = path.stat(), md5_of(path)
     disk = DiskFile(
         file_id=file.id,
@@ -149,14 +198,14 @@ def ingest(session: Session, path: Path) -> None:
         canonical=True,
         file_md5=md5,
         file_size=state.st_size,
-        data_md5=md5,
-        data_size=state.st_size,
+        data_md5=md5 if plain == path else md5_of(plain),
+        data_size=plain.stat().st_size,
         lastmod=datetime.fromtimestamp(state.st_mtime, UTC),
         entrytime=datetime.now(UTC),
     )
     session.add(disk)
     session.commit()
-    with fits.open(path) as hdus:
+    with fits.open(plain) as hdus:
         values = [dict(hdu.header) for hdu in hdus]
         session.add(_header_row(disk.id, values[0]))
         session.commit()

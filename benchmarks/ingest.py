@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import asyncpg
 import sqlalchemy as sa
 from astropy.io import fits
 from sqlalchemy.orm import Session
@@ -41,7 +40,6 @@ FILES, SIDE, CARDS, ROUNDS = 400, 1580, 200, 4
 BATCH, SLOTS = 100, 4
 """As the work order `ingest` and the worker have them."""
 ACCOUNT = "daemon"
-PEER_DATABASE = "bench_fitsstorage"
 PEER = "steps of FitsStorage"
 TABLES = "work_order, edit, product, frame, version, series, file"
 
@@ -210,7 +208,7 @@ class Peer:
         start = time.perf_counter()
         with Session(self.engine) as session:
             for path in self.night.paths:
-                fitsstorage.ingest(session, path)
+                fitsstorage.ingest(session, path, path.parent)
         return time.perf_counter() - start
 
     def check(self) -> None:
@@ -224,30 +222,13 @@ class Peer:
             raise AssertionError("the peer did not take every file in")
 
 
-async def peer(server: EmbeddedServer, night: Night) -> Peer:
-    """Create the peer's database and tables."""
-    where = {"host": server.dsn.host, "user": str(Role.OWNER)}
-    connection = await asyncpg.connect(database=server.dsn.database, **where)
-    await connection.execute(f"CREATE DATABASE {PEER_DATABASE}")
-    for name in ("fsync", "synchronous_commit", "full_page_writes"):
-        if await connection.fetchval(f"SHOW {name}") != "on":
-            raise AssertionError(f"{name} is off")
-    await connection.close()
-    url = sa.URL.create(
-        "postgresql+psycopg", database=PEER_DATABASE, username=where["user"], query={"host": where["host"]}
-    )
-    engine = sa.create_engine(url)
-    fitsstorage.Base.metadata.create_all(engine)
-    return Peer(engine, night)
-
-
 async def _measure(folder: Path, rounds: int) -> dict[str, float]:
     (folder / "night").mkdir()
     night = make_night(folder / "night")
     times: dict[str, list[float]] = {"summed": [], "known": [], PEER: []}
     server = await EmbeddedServer.acquire(folder / "postgres", account=ACCOUNT)
     try:
-        theirs = await peer(server, night)
+        theirs = Peer(await fitsstorage.create(server), night)
         async with ours(server, night, folder / "private") as mine:
             for number in range(rounds + 1):
                 found = {"summed": await mine.seconds(known=False)}
