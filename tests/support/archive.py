@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,13 @@ class Archive:
     def worker(self, *, slots: int = 4) -> Worker[Context]:
         """Return a worker of all kinds."""
         return Worker(self.context, KINDS, name="test", slots=slots)
+
+    def let_go(self) -> None:
+        """Close the stores, as the end of a program does; they are opened again when they are needed."""
+        opened = self.context.stores.opened
+        while opened:
+            with suppress(OSError):  # of a disk that a test let fail for good
+                opened.popitem()[1].close()
 
     async def drain(self) -> None:
         """Do all the work that is due, and what is tried again in an instant since something was in its way."""
@@ -187,10 +194,12 @@ async def an_archive(server: EmbeddedServer, directory: Path, **settings: Any) -
     async with fresh_database(server) as name:
         database = await Database.connect(server, Role.WORKER, name=name, pool_size=6)
         bus = PostgresBus(database)
+        stores = Stores(directory / "data" / "private")
+        opened = Archive(Context(chosen, database, stores, bus, SystemClock()), directory)
         try:
-            stores = Stores(directory / "data" / "private")
-            yield Archive(Context(chosen, database, stores, bus, SystemClock()), directory)
+            yield opened
         finally:
+            opened.let_go()
             await bus.close()
             await database.close()
 

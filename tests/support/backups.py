@@ -85,7 +85,11 @@ async def restored(archive: Archive, stamp: str | None = None) -> AsyncIterator[
     async with empty_database(archive) as settings:
         await restore(target(archive), settings, stamp=stamp)
         async with open_context(settings, Role.WORKER) as context:
-            yield Archive(context, archive.directory)
+            copy = Archive(context, archive.directory)
+            try:
+                yield copy
+            finally:
+                copy.let_go()
 
 
 def after_the_dump(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:

@@ -117,7 +117,7 @@ async def test_a_root_that_is_away_takes_nothing_with_it(archive: Archive, empti
     path = await a_night(archive)
     away = path.parent.rename(archive.directory / "away")
     # An opened store keeps its hold of the directory: the program was started anew meanwhile.
-    archive.context.stores.opened.clear()
+    archive.let_go()
     if emptied:
         path.parent.mkdir()
     problems = await archive.verify()
@@ -126,5 +126,5 @@ async def test_a_root_that_is_away_takes_nothing_with_it(archive: Archive, empti
     if emptied:
         path.parent.rmdir()
     away.rename(path.parent)
-    archive.context.stores.opened.clear()
+    archive.let_go()
     assert set((await archive.verify()).values()) == {""}
