@@ -53,7 +53,11 @@ class Running:
 
         async def body() -> T:
             async with open_context(self.settings, Role.WORKER, application="armillary test") as context:
-                return await action(context)
+                try:
+                    return await action(context)
+                finally:
+                    for store in context.stores.opened.values():
+                        store.close()
 
         return asyncio.run(body())
 
