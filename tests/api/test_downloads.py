@@ -22,7 +22,7 @@ from astropy.io import fits
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
 from tests.support.night import gemini_file, write_as
-from tests.support.running import WAIT_S, Running
+from tests.support.running import PATIENCE_S, Running
 
 UNPACK: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".bz2": bz2.decompress, ".gz": gzip.decompress}
 
@@ -228,7 +228,7 @@ def read_slowly(
     with server.client(scope=Scope.READ, transport=narrow) as client, client.stream("GET", path) as reply:
         pieces = reply.iter_raw(1 << 14)
         first = next(pieces)
-        begun.wait(WAIT_S)
+        begun.wait(PATIENCE_S)
         # It is set in any case, behind edits that are waited for themselves.
         proceed.wait()
         return reply, first + b"".join(pieces)
@@ -252,7 +252,7 @@ def test_a_slow_reader_gets_one_version(server: Running, a_file: Maker, containe
             pool.submit(read_slowly, server, f"/file/{name}{end}", begun, proceed) for end in ("", container)
         ]
         try:
-            begun.wait(WAIT_S)
+            begun.wait(PATIENCE_S)
             for values in edits:
                 assert server.edit(name, values)["changed"] is True
         finally:
@@ -301,7 +301,7 @@ def test_readers_beside_edits_see_whole_versions_only(server: Running, a_file: M
                 if number % 2:
                     # However slow the readers are, they see some of the versions.
                     with news:
-                        assert news.wait_for(lambda wanted=number: wanted in seen, WAIT_S)  # type: ignore[misc]
+                        assert news.wait_for(lambda wanted=number: wanted in seen, PATIENCE_S)  # type: ignore[misc]
         finally:
             stop.set()
         assert sum(reader.result() for reader in readers) >= 4

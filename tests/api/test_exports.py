@@ -12,7 +12,7 @@ import pytest
 from armillary.access.models import Scope
 from tests.support.night import gemini_file, write_as
 from tests.support.old_server import SECRET, OldServer, Reply, old_server
-from tests.support.running import WAIT_S, Running, running
+from tests.support.running import PATIENCE_S, Running, running
 
 NAME = "N20260101S0001.fits"
 
@@ -85,7 +85,7 @@ def test_what_is_there_is_told(server: Running, old: OldServer) -> None:
 
 def until_it_waits_again(server: Running) -> dict[str, Any]:
     """Wait until the one export has failed and is put back; its destination is marked a moment earlier."""
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + PATIENCE_S
     while True:
         waiting = ask(server, "GET", "/v1/exports").json()["waiting"]
         for one in waiting:

@@ -22,7 +22,7 @@ from armillary.base.database import Role
 from armillary.context import Context, open_context
 from tests.api.conftest import Maker
 from tests.support.night import gemini_file
-from tests.support.running import COOKIE, Running, started
+from tests.support.running import COOKIE, PATIENCE_S, Running, started
 
 NOBODY = 65534
 MAY_INSERT = {"work_order", "update_request"}
@@ -165,7 +165,7 @@ def tcp_to(path: Path) -> Iterator[int]:
     thread = threading.Thread(target=lambda: asyncio.run(body()))
     thread.start()
     try:
-        assert ready.wait(60)
+        assert ready.wait(PATIENCE_S)
         yield port
     finally:
         for end in ends:
@@ -211,7 +211,7 @@ def served_by_a_stranger(server: Running) -> Iterator[Running]:
 
 def await_health(url: str) -> None:
     """Wait until a server answers; its socket listens from the start."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"{url}/v1/health", timeout=60, trust_env=False).status_code == 200:

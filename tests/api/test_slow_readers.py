@@ -25,7 +25,7 @@ import pytest
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
 from tests.support.night import gemini_file, write_as
-from tests.support.running import Running, running
+from tests.support.running import PATIENCE_S, Running, running
 
 KB = 5_000
 POOLED = 10
@@ -174,7 +174,7 @@ def resident_mb(process: Path) -> float:
 
 def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for something that has to come, however busy the machine."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
@@ -208,7 +208,7 @@ def seen_reading(server: Running, path: str, process: Path) -> Reader:
 
     On a busy machine one may be dropped before anybody has looked; then another one comes.
     """
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         with contextlib.ExitStack() as unseen, contextlib.suppress(OSError, http.client.HTTPException):
             one = unseen.enter_context(Reader(server, path))

@@ -15,7 +15,7 @@ from armillary.access.models import Scope
 from armillary.base.work import NewOrder, outcomes, submit, wait_for
 from armillary.context import Context
 from tests.support.night import gemini_file
-from tests.support.running import WAIT_S, Running
+from tests.support.running import PATIENCE_S, WAIT_S, Running
 
 
 def upload(server: Running, path: str, content: bytes | Iterator[bytes], **headers: str) -> httpx.Response:
@@ -87,7 +87,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(server: Running) -> None:
     assert upload(server, "N20260107S0201.fits", gemini_file(DATALAB="GN-AFTER")).status_code == 200
     server.settle()
     assert server.sql(query, "N20260107S0200.fits") == [(0,)]
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while left := set(area.glob("*")) - kept:
         assert time.monotonic() < deadline, left
         time.sleep(0.01)

@@ -29,7 +29,7 @@ from tests.api.clients.wire import (
     urllib_post,
 )
 from tests.support.night import gemini_file
-from tests.support.running import WAIT_S, Running
+from tests.support.running import PATIENCE_S, Running
 
 COOKIE = "gemini_fits_upload_auth"
 
@@ -52,7 +52,7 @@ class Exporter:
 
     def arrived(self, name: str, path: str | None = None) -> dict[str, Any]:
         """Ask again until the file is there and nothing is pending."""
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             found = self.look(name, path)
             if found and not found["pending_ingest"]:
@@ -118,7 +118,7 @@ def test_a_file_is_pending_until_its_digests_are_known(server: Running, exporter
     for content in (first, second):
         stored = bz2.compress(content)
         requests_post_data(exporter.wire, f"/upload_file/{name}.bz2", stored, exporter.cookies)
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while (found := exporter.look(name)) is None or found["data_md5"] != hashlib.md5(content).hexdigest():
             # Until it is the new file with its digest, it is absent or said to be pending.
             assert found is None or found["pending_ingest"] is True, found

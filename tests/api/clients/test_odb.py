@@ -21,7 +21,7 @@ import pytest
 from armillary.access.models import Scope
 from tests.api.clients.wire import Reply, Wire, http4s_post, java_get, java_post
 from tests.api.conftest import Maker
-from tests.support.running import COOKIE, WAIT_S, Running
+from tests.support.running import COOKIE, PATIENCE_S, Running
 
 KEYS = ["data_label", "filename", "data_md5", "entrytime", "qa_state"]
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{6})?")
@@ -62,7 +62,7 @@ def poll(wire: Wire, selection: str, site: str = "Gemini-South") -> list[dict[st
 
 def changed(wire: Wire, label: str, before: dict[str, Any]) -> dict[str, Any]:
     """Poll until time, digest and state of a data set are new, as the database does after a POST."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         (now,) = poll(wire, label)
         if all(now[key] != before[key] for key in ("entrytime", "data_md5", "qa_state")):

@@ -9,7 +9,7 @@ import pytest
 
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
-from tests.support.running import WAIT_S, Running
+from tests.support.running import PATIENCE_S, Running
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -51,7 +51,7 @@ def test_metrics_tell_depths_and_ages_by_kind_and_state(server: Running, a_file:
         )
         assert edit.status_code == 202
         wanted = 'armillary_queue_orders{kind="update_headers",state="Queued"} 1.0'
-        text, end = "", time.monotonic() + WAIT_S
+        text, end = "", time.monotonic() + PATIENCE_S
         while wanted not in text:
             # An answer is at most a second old.
             text = client.get("/v1/metrics").text

@@ -9,7 +9,7 @@ import pytest
 
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
-from tests.support.running import WAIT_S, Running
+from tests.support.running import PATIENCE_S, WAIT_S, Running
 
 PATH = "/v1/changesets"
 
@@ -36,7 +36,7 @@ def get(server: Running, path: object, code: int = 200, **query: Any) -> dict[st
 
 def rest(server: Running, change_set: int, state: str) -> dict[str, Any]:
     """Wait until a change set is in a state in which nothing happens any more."""
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + PATIENCE_S
     while (found := get(server, change_set))["state"] != state:
         assert time.monotonic() < end, found
         time.sleep(0.05)
