@@ -39,6 +39,11 @@ class Stores:
             self.opened[name] = LocalStore(path, private, in_place=in_place)
         return self.opened[name]
 
+    def close(self) -> None:
+        """Let go of all stores; they are opened again when they are needed."""
+        while self.opened:
+            self.opened.popitem()[1].close()
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -78,7 +83,9 @@ async def open_context(
             await notice_restore(database)
         bus = PostgresBus(database)
         stack.push_async_callback(bus.close)
-        yield Context(settings, database, Stores(settings.data / "private"), bus, SystemClock())
+        stores = Stores(settings.data / "private")
+        stack.callback(stores.close)
+        yield Context(settings, database, stores, bus, SystemClock())
 
 
 async def _source(settings: Settings, role: Role, stack: AsyncExitStack) -> str | EmbeddedServer:

@@ -57,10 +57,8 @@ class Archive:
 
     def let_go(self) -> None:
         """Close the stores, as the end of a program does; they are opened again when they are needed."""
-        opened = self.context.stores.opened
-        while opened:
-            with suppress(OSError):  # of a disk that a test let fail for good
-                opened.popitem()[1].close()
+        with suppress(OSError):  # of a disk that a test let fail for good
+            self.context.stores.close()
 
     async def drain(self) -> None:
         """Do all the work that is due, and what is tried again in an instant since something was in its way."""

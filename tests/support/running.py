@@ -53,11 +53,7 @@ class Running:
 
         async def body() -> T:
             async with open_context(self.settings, Role.WORKER, application="armillary test") as context:
-                try:
-                    return await action(context)
-                finally:
-                    for store in context.stores.opened.values():
-                        store.close()
+                return await action(context)
 
         return asyncio.run(body())
 

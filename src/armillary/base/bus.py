@@ -11,7 +11,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.base.database import Database
+from armillary.base.database import Database, let_go
 from armillary.base.log import get_logger
 
 log = get_logger(__name__)
@@ -101,9 +101,7 @@ class PostgresBus:
             with suppress(asyncio.CancelledError):
                 await self._keeper
         if self._connection:
-            # A server that is busy or away takes longer; asyncpg has let go of the connection then.
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-                await self._connection.close(timeout=2)
+            await let_go(self._connection)
 
     async def _connect(self) -> None:
         self._lost.clear()

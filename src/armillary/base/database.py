@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from typing import Any, TypeAlias, cast
 
@@ -25,6 +25,8 @@ AnyRow: TypeAlias = "sa.Row[*tuple[Any, ...]]"
 
 START_PATIENCE_S = 30.0
 PATIENCE_S = 10.0
+CLOSE_S = 2.0
+"""Seconds that a server has to say goodbye; asyncpg drops the connection afterwards."""
 TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 """SQLSTATE classes: connection, rollback, resources, operator intervention, system error."""
 TRANSIENT_STATES = frozenset({"55P03", "25P03", "25P04"})
@@ -240,6 +242,12 @@ async def driver(connection: AsyncConnection) -> asyncpg.Connection:
         # SQLAlchemy sends BEGIN with its first statement.
         await connection.exec_driver_sql("SELECT 1")
     return below
+
+
+async def let_go(connection: asyncpg.Connection) -> None:
+    """Close a connection; a server that is busy or away may take longer than that is worth waiting for."""
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        await connection.close(timeout=CLOSE_S)
 
 
 def _dump_json(value: object) -> str:

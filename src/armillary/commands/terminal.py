@@ -122,7 +122,7 @@ def up_lock(data: Path) -> Iterator[bool]:
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data / UP_LOCK).open("a") as file:
         # A command that looks whether the program runs holds the lock for an instant.
-        for pause_s in (0.05, 0.2, None):
+        for pause_s in (0.05, 0.2, 0.5, 1.0, None):
             if _locked(file, fcntl.LOCK_EX):
                 yield True
                 return

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive import service as archive
 from armillary.archive.staging import sweep_staging
 from armillary.archive.watching import watch_roots
-from armillary.base.database import is_transient
+from armillary.base.database import is_transient, let_go
 from armillary.base.log import get_logger
 from armillary.base.memory import give_back
 from armillary.base.work import Worker, purge
@@ -85,8 +85,7 @@ async def _run_if_alone(context: Context, stop: asyncio.Event) -> None:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
     finally:
-        with contextlib.suppress(Exception):
-            await connection.close(timeout=2)
+        await let_go(connection)
 
 
 async def repeat(

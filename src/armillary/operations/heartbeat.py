@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from prometheus_client import generate_latest
 
+from armillary.base.database import let_go
 from armillary.base.metrics import REGISTRY
 from armillary.context import Context
 from armillary.operations import store
@@ -46,8 +47,7 @@ async def beat(
                 await asyncio.wait_for(stop.wait(), every_s)
         await store.sign_off(connection, number)
     finally:
-        with contextlib.suppress(Exception):
-            await connection.close(timeout=2)
+        await let_go(connection)
 
 
 async def forget_dead(context: Context) -> int:

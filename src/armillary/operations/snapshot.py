@@ -13,6 +13,7 @@ import asyncpg
 from armillary.archive.service import INGEST
 from armillary.archive.staging import INGEST_UPLOAD
 from armillary.archive.versions import from_signed
+from armillary.base.database import let_go
 from armillary.context import Context
 
 PRESENT = """
@@ -79,4 +80,4 @@ async def viewing(context: Context) -> AsyncIterator[View]:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             yield View(await connection.fetchval("SELECT pg_export_snapshot()"), connection)
     finally:
-        await connection.close(timeout=2)
+        await let_go(connection)

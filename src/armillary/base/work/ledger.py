@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
-from armillary.base.database import Database, is_transient
+from armillary.base.database import Database, is_transient, let_go
 from armillary.base.log import get_logger
 from armillary.base.metrics import LEASES_LOST, ORDERS_FINISHED
 from armillary.base.work import statements
@@ -103,8 +102,7 @@ class Ledger:
     async def close(self) -> None:
         """Close the connection."""
         if self._connection:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-                await self._connection.close(timeout=2)
+            await let_go(self._connection)
             self._connection = None
 
     async def _fetch(self, statement: str, *values: object) -> list[Any]:
