@@ -7,7 +7,6 @@ asked for is complete even if a newer one lies on the disk already.
 from __future__ import annotations
 
 import asyncio
-import bz2
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from armillary.archive.service import Served
 from armillary.archive.standing import BeingChanged, check_standing
 from armillary.archive.versions import Version
 from armillary.base.store import ObjectStore, Snapshot
+from armillary.fits.bzip2 import compress_bzip2
 from armillary.fits.containers import Container, open_logical
 
 CHUNK = 1 << 20
@@ -105,7 +105,7 @@ def _chunks(download: Download, start: int, stop: int | None) -> Iterator[bytes]
     if download.stored_form:
         return _pieces(download.snapshot, start, stop or 0)
     content = content_of_version(download.version, download.snapshot)
-    return _compressed(content.chunks()) if download.compress else content.chunks(start, stop)
+    return compress_bzip2(content.chunks()) if download.compress else content.chunks(start, stop)
 
 
 def content_of_version(version: Version, snapshot: Snapshot) -> Content:
@@ -118,11 +118,3 @@ def _pieces(snapshot: Snapshot, start: int, stop: int) -> Iterator[bytes]:
     while start < stop and (chunk := snapshot.read_at(start, min(CHUNK, stop - start))):
         yield chunk
         start += len(chunk)
-
-
-def _compressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    compressor = bz2.BZ2Compressor()
-    for chunk in chunks:
-        if piece := compressor.compress(chunk):
-            yield piece
-    yield compressor.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
 import hashlib
 import mmap
 import tempfile
@@ -17,7 +16,7 @@ from armillary.archive.versions import Version
 from armillary.base.store import ObjectStore, Snapshot
 from armillary.exports.errors import ExportFailed
 from armillary.exports.models import Parcel
-from armillary.fits.bzip2.layout import find_blocks
+from armillary.fits.bzip2 import compress_bzip2, find_blocks
 from armillary.fits.containers import Container
 
 CHUNK = 1 << 20
@@ -100,11 +99,11 @@ def _rotten(version: Version) -> ExportFailed:
 
 
 def _contained(chunks: Iterable[bytes], form: Container) -> Iterator[bytes]:
-    if form is Container.PLAIN:
-        yield from chunks
+    if form is not Container.GZ:
+        yield from compress_bzip2(chunks) if form is Container.BZ2 else chunks
         return
     # A gzip stream without a time stamp, so that the same content gives the same bytes.
-    compressor = bz2.BZ2Compressor() if form is Container.BZ2 else zlib.compressobj(6, zlib.DEFLATED, GZIP)
+    compressor = zlib.compressobj(6, zlib.DEFLATED, GZIP)
     for chunk in chunks:
         if piece := compressor.compress(chunk):
             yield piece

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import bz2
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from armillary.fits.bzip2.bits import Buffer
 from armillary.fits.bzip2.layout import Block, decode_block, find_blocks
+from armillary.fits.bzip2.turns import THREADS, TURN
 from armillary.fits.container_errors import DamagedContainer
 from armillary.fits.models import ReadAt
 
 _READ = 1 << 18
 _PIECE = 1 << 20
-_THREADS = min(4, len(os.sched_getaffinity(0)))
-"""Blocks are decoded by so many threads at once: those of a few cores, as workers are several."""
 
 
 def decode_chunks(data: Buffer) -> Iterator[bytes]:
@@ -33,12 +31,12 @@ def decode_chunks(data: Buffer) -> Iterator[bytes]:
 
 def decode_blocks(data: Buffer, blocks: Sequence[Block]) -> Iterator[bytes]:
     """Yield the contents of these blocks in order; at most two per thread are held at once."""
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         ahead: deque[Future[bytes]] = deque()
         try:
             for block in blocks:
                 ahead.append(pool.submit(decode_block, data, block))
-                if len(ahead) == 2 * _THREADS:
+                if len(ahead) == 2 * THREADS:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
@@ -75,7 +73,8 @@ def expand_bzip2(read: ReadAt) -> Iterator[bytes]:
 
 def _step(decoder: bz2.BZ2Decompressor, data: bytes, at: int) -> bytes:
     try:
-        return decoder.decompress(data, _PIECE)
+        with TURN:
+            return decoder.decompress(data, _PIECE)
     except (OSError, ValueError) as error:
         raise DamagedContainer(
             f"The bzip2 data are damaged before byte {at}; fetch the file again or restore a copy."

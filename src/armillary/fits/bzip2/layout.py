@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from armillary.fits.bzip2.bits import Buffer, bits_to_bytes, find_pattern, read_bits
+from armillary.fits.bzip2.turns import TURN
 from armillary.fits.container_errors import DamagedContainer
 
 BLOCK_MARKER = 0x314159265359
@@ -80,9 +81,10 @@ def decode_block(data: Buffer, block: Block) -> bytes:
     """
     count = block.stop - block.start
     word = read_bits(data, block.start, count) << TRAILER_BITS | END_MARKER << 32 | block.crc
-    decoder = bz2.BZ2Decompressor()
+    alone, decoder = b"BZh9" + bits_to_bytes(word, count + TRAILER_BITS), bz2.BZ2Decompressor()
     try:
-        content = decoder.decompress(b"BZh9" + bits_to_bytes(word, count + TRAILER_BITS))
+        with TURN:
+            content = decoder.decompress(alone)
     except (OSError, ValueError):
         content = b""
     if not (content and decoder.eof):

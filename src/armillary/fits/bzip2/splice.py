@@ -9,7 +9,6 @@ encoded, so the next edit of the same header encodes kilobytes, and its undo rec
 
 from __future__ import annotations
 
-import bz2
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,6 +17,7 @@ import numpy as np
 
 from armillary.fits.bzip2.bits import Buffer, Octets, place_bits, read_bits
 from armillary.fits.bzip2.decode import decode_blocks, expand_bzip2
+from armillary.fits.bzip2.encode import compress_bzip2
 from armillary.fits.bzip2.layout import (
     BLOCK_MARKER,
     END_MARKER,
@@ -174,7 +174,7 @@ def _cuts(splices: Sequence[Splice], offset: int, size: int) -> Iterator[int]:
 
 
 def _encode(content: bytes, level: int) -> _Segment:
-    data = bz2.compress(content, level)
+    data = b"".join(compress_bzip2([content], level=level))
     return _Segment(data, find_blocks(data)[0].blocks, content)
 
 
@@ -243,12 +243,15 @@ def _moved(segments: Sequence[_Segment], places: Sequence[int]) -> list[Moved]:
 
 def _recompress(data: Buffer, plan: EditPlan, *, level: int) -> Spliced:
     """Decode, edit and encode everything, and compare with what the result decodes to."""
-    compressor = bz2.BZ2Compressor(level)
-    parts, wanted = [], (0, 0)
-    for chunk in edited(_expanded(data), plan):
-        parts.append(compressor.compress(chunk))
-        wanted = (wanted[0] + len(chunk), crc64(chunk, wanted[1]))
-    new = b"".join([*parts, compressor.flush()])
+    wanted = (0, 0)
+
+    def counted() -> Iterator[bytes]:
+        nonlocal wanted
+        for chunk in edited(_expanded(data), plan):
+            wanted = (wanted[0] + len(chunk), crc64(chunk, wanted[1]))
+            yield chunk
+
+    new = b"".join(compress_bzip2(counted(), level=level))
     got = (0, 0)
     for chunk in _expanded(new):
         got = (got[0] + len(chunk), crc64(chunk, got[1]))

@@ -1,0 +1,21 @@
+"""Encode content as bzip2 data."""
+
+from __future__ import annotations
+
+import bz2
+from collections.abc import Iterable, Iterator
+
+from armillary.fits.bzip2.turns import TURN
+
+
+def compress_bzip2(chunks: Iterable[bytes], *, level: int = 9) -> Iterator[bytes]:
+    """Yield one stream with the content of the chunks, as the library that comes with Python writes it."""
+    compressor = bz2.BZ2Compressor(level)
+    for chunk in chunks:
+        with TURN:
+            piece = compressor.compress(chunk)
+        if piece:
+            yield piece
+    with TURN:
+        last = compressor.flush()
+    yield last
