@@ -157,7 +157,7 @@ def _content(version: Version, current: Version, snapshot: Snapshot) -> Iterable
     if _data_of(version) != _data_of(current):
         raise Superseded(f"The data of version {version.id} of {version.name} are gone.")
     if current.container == Container.BZ2 and version.id == current.id:
-        return decode_chunks(snapshot.read_at(0, snapshot.stored.size))
+        return decode_chunks(snapshot.read_at(0, snapshot.stored.size), patient=True)
     read = open_logical(snapshot.read_at, Container(current.container))
     return content_of(current.layout(), version.headers(), read).chunks()
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from armillary.fits.bzip2.bits import Buffer
 from armillary.fits.bzip2.layout import Block, decode_block, find_blocks
-from armillary.fits.bzip2.turns import THREADS, TURN
+from armillary.fits.bzip2.turns import THREADS, TURNS
 from armillary.fits.container_errors import DamagedContainer
 from armillary.fits.models import ReadAt
 
@@ -17,8 +17,10 @@ _READ = 1 << 18
 _PIECE = 1 << 20
 
 
-def decode_chunks(data: Buffer) -> Iterator[bytes]:
+def decode_chunks(data: Buffer, *, patient: bool = False) -> Iterator[bytes]:
     """Yield the content block by block, in order, decoded by several threads; every CRC is checked.
+
+    The ``patient`` let all others go first, block by block.
 
     Raises
     ------
@@ -26,16 +28,16 @@ def decode_chunks(data: Buffer) -> Iterator[bytes]:
         If anything is wrong with the data.
     """
     blocks = [block for stream in find_blocks(data) for block in stream.blocks]
-    yield from decode_blocks(data, blocks)
+    yield from decode_blocks(data, blocks, patient=patient)
 
 
-def decode_blocks(data: Buffer, blocks: Sequence[Block]) -> Iterator[bytes]:
+def decode_blocks(data: Buffer, blocks: Sequence[Block], *, patient: bool = False) -> Iterator[bytes]:
     """Yield the contents of these blocks in order; at most two per thread are held at once."""
     with ThreadPoolExecutor(THREADS) as pool:
         ahead: deque[Future[bytes]] = deque()
         try:
             for block in blocks:
-                ahead.append(pool.submit(decode_block, data, block))
+                ahead.append(pool.submit(decode_block, data, block, patient=patient))
                 if len(ahead) == 2 * THREADS:
                     yield ahead.popleft().result()
             while ahead:
@@ -73,7 +75,7 @@ def expand_bzip2(read: ReadAt) -> Iterator[bytes]:
 
 def _step(decoder: bz2.BZ2Decompressor, data: bytes, at: int) -> bytes:
     try:
-        with TURN:
+        with TURNS.now():
             return decoder.decompress(data, _PIECE)
     except (OSError, ValueError) as error:
         raise DamagedContainer(

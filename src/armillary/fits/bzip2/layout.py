@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from armillary.fits.bzip2.bits import Buffer, bits_to_bytes, find_pattern, read_bits
-from armillary.fits.bzip2.turns import TURN
+from armillary.fits.bzip2.turns import TURNS
 from armillary.fits.container_errors import DamagedContainer
 
 BLOCK_MARKER = 0x314159265359
@@ -71,7 +71,7 @@ def find_blocks(data: Buffer) -> tuple[Stream, ...]:
     return _walk(data, likely, _believe) or _all_streams(data, begins)
 
 
-def decode_block(data: Buffer, block: Block) -> bytes:
+def decode_block(data: Buffer, block: Block, *, patient: bool = False) -> bytes:
     """Return the content of one block, checked against its CRC.
 
     Raises
@@ -83,7 +83,7 @@ def decode_block(data: Buffer, block: Block) -> bytes:
     word = read_bits(data, block.start, count) << TRAILER_BITS | END_MARKER << 32 | block.crc
     alone, decoder = b"BZh9" + bits_to_bytes(word, count + TRAILER_BITS), bz2.BZ2Decompressor()
     try:
-        with TURN:
+        with TURNS.later() if patient else TURNS.now():
             content = decoder.decompress(alone)
     except (OSError, ValueError):
         content = b""
