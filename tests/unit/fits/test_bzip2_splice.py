@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import importlib
 import shutil
 import subprocess
 
@@ -18,6 +19,7 @@ from armillary.fits.models import EditPlan, Splice
 from armillary.fits.plan import apply_plan
 from tests.support.bzip2_forgery import with_a_misleading_crc, with_hidden_bits
 
+SPLICING = importlib.import_module("armillary.fits.bzip2.splice")
 NOISE = np.random.default_rng(11).bytes(330_000)
 WHOLE_BLOCK = np.random.default_rng(12).bytes(899_000)
 TEXT = b"".join(b"%d bottles of mercury on the wall; " % n for n in range(300))
@@ -45,7 +47,21 @@ def edits(draw: st.DrawFn) -> tuple[bytes, bytes, EditPlan]:
 @settings(max_examples=200)
 @given(edits())
 def test_a_splice_is_the_edit_of_the_content(edit: tuple[bytes, bytes, EditPlan]) -> None:
-    stored, content, plan = edit
+    assert_spliced(*edit)
+
+
+@settings(max_examples=200)
+@given(edits(), st.integers(1, 40), st.integers(1, 80))
+def test_wherever_blocks_are_cut_the_content_is_the_same(
+    edit: tuple[bytes, bytes, EditPlan], cell: int, apart: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SPLICING, "_CELL", cell)
+        patch.setattr(SPLICING, "_APART", apart)
+        assert_spliced(*edit)
+
+
+def assert_spliced(stored: bytes, content: bytes, plan: EditPlan) -> None:
     spliced = splice(stored, plan)
     assert not spliced.recompressed
     decoder = bz2.BZ2Decompressor()
