@@ -143,6 +143,41 @@ async def test_writers_that_commit_out_of_order_are_read_exactly_once(archive: A
     assert [one.cursor for one in everything] == sorted(one.cursor for one in everything)
 
 
+@pytest.mark.parametrize(
+    ("ending", "last"),
+    [
+        ("UPDATE version SET present = false, canonical = false WHERE id = $1", "superseded"),
+        ("DELETE FROM version WHERE id = $1", "forgotten"),
+    ],
+)
+async def test_changes_of_one_version_are_told_as_they_happened_whoever_began_first(
+    archive: Archive, ending: str, last: str
+) -> None:
+    """Digests of a transaction that began later, and an end of the version by one that began earlier."""
+    await archive.ingest(put(archive.directory / "a.fits"))
+    await archive.drain()
+    database, version = archive.context.database, (await archive.version("a.fits")).id
+    early, late = await database.dedicated(), await database.dedicated()
+    try:
+        if last == "forgotten":
+            version = await early.fetchval(COPY, 1)
+        before = await now(archive)
+        async with early.transaction():
+            await early.execute("SELECT pg_current_xact_id()")
+            await late.execute("UPDATE version SET data_md5 = 'abc' WHERE id = $1", version)
+            await early.execute(ending, version)
+            assert await told(archive, before, at_once=True) == []
+    finally:
+        await early.close()
+        await late.close()
+    digests, end = await told(archive, before)
+    assert (str(digests.kind), str(end.kind)) == ("digests", last)
+    assert (digests.values["version"], end.values["version"]) == (version, version)
+    assert end.values["present"] is False
+    assert digests.cursor < end.cursor
+    assert await told(archive, digests.cursor.token) == [end]
+
+
 async def test_a_restored_dump_begins_a_generation_that_comes_later(archive: Archive) -> None:
     await archive.ingest(put(archive.directory / "a.fits"))
     await archive.drain()
