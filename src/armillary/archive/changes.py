@@ -7,8 +7,9 @@ Identity columns alone cannot order such rows. They are drawn before the commit,
 rows behind the back of a reader who has gone past them. Therefore every row carries the id of its transaction,
 and readers see only rows of transactions older than the oldest one that still runs: nothing can be added there
 any more. A transaction that comes to a version after a later one did puts its row behind that one's, under the
-later id: no reader has got there, as it still runs. The order is (generation, transaction, row); a cursor names the last row that somebody has seen. A
-writer that takes long delays what came after it, and loses nothing of it.
+later id: no reader has got there, as it still runs. The order is (generation, transaction, row); a cursor names
+the last row that somebody has seen. A writer that takes long delays what came after it, and loses nothing of
+it.
 
 A server that a dump was restored to counts its transactions from the start again. Whoever starts with the right
 to write notices that recorded transactions lie in the future, and begins a new generation
