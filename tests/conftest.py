@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support import unsteady
+from tests.support.unsteady import pytest_runtest_makereport
+
+__all__ = ["pytest_runtest_makereport"]
+
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("other", deadline=None)
 settings.load_profile(os.environ.get("ARMILLARY_EXAMPLES", "same"))
@@ -37,8 +42,12 @@ _PLACES = {str(Path(__file__).parent / name): place for place, name in enumerate
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let pytest-xdist take modules in the order below, not those with the most tests first."""
+    """Let pytest-xdist take modules in the order below, not those with the most tests first.
+
+    In continuous integration, watch for tests that come too late.
+    """
     config.option.loadscopereorder = False
+    unsteady.configure(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

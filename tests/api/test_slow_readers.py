@@ -25,6 +25,7 @@ import pytest
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
 from tests.support.night import gemini_file, write_as
+from tests.support.patience import NotStarted, in_time
 from tests.support.running import PATIENCE_S, Running, running
 
 KB = 5_000
@@ -149,7 +150,7 @@ def web_process(server: Running) -> Path:
             continue
         if any(words[at : at + 3] == wanted for at in range(len(words))):
             return place
-    raise AssertionError("no process serves")
+    raise NotStarted("no process serves")
 
 
 def descriptors(process: Path) -> int:
@@ -176,7 +177,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for something that has to come, however busy the machine."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, what
+        in_time(deadline, what)
         time.sleep(0.02)
 
 
@@ -216,7 +217,7 @@ def seen_reading(server: Running, path: str, process: Path) -> Reader:
             if open_files(process) == 1:
                 unseen.pop_all()
                 return one
-        assert time.monotonic() < deadline, "no client was seen to hold the file"
+        in_time(deadline, "no client was seen to hold the file")
 
 
 def test_a_client_that_never_reads_on_is_dropped(tmp_path: Path) -> None:

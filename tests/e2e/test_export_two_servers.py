@@ -21,6 +21,7 @@ from armillary.context import Context
 from armillary.settings import DatabaseSettings, Settings
 from tests.crash.tree import QUICK, Tree
 from tests.support.night import gemini_file, write_as
+from tests.support.patience import in_time
 from tests.support.running import Running
 from tests.support.wire import Wire, wire
 
@@ -106,7 +107,7 @@ class Pair:
         end = time.monotonic() + WAIT_S
         quiet = 0
         while quiet < 2:
-            assert time.monotonic() < end, "still busy"
+            in_time(end, "still busy")
             self.north.hand.settle()
             self.south.hand.settle()
             busy = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
@@ -124,7 +125,7 @@ def await_attempts(way: Wire, count: int) -> None:
     """Wait until so many more connections were tried."""
     enough, end = way.connections + count, time.monotonic() + WAIT_S
     while way.connections < enough:
-        assert time.monotonic() < end, "nobody tries any more"
+        in_time(end, "nobody tries any more")
         time.sleep(0.01)
 
 
@@ -301,7 +302,7 @@ def test_a_file_that_was_changed_there_is_sent_whole(pair: Pair, tmp_path: Path,
     # It has arrived there; a worker there has yet to take it in.
     end = time.monotonic() + WAIT_S
     while b"OBSERVER= 'later   '" not in pair.south.content(name):
-        assert time.monotonic() < end
+        in_time(end)
         time.sleep(0.02)
     assert pair.north.exported()[name][0] == "bytes"
     pair.north.way.target = target

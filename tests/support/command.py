@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.patience import NotStarted, in_time
 from tests.support.postgres import server_account
 
 ENVIRONMENT = os.environ | {"ARMILLARY_DATABASE__ACCOUNT": server_account(), "COLUMNS": "80"}
@@ -80,7 +81,7 @@ def address_of(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise AssertionError(finish(process))
+        raise NotStarted(finish(process))
     word, address = line.split()
     assert word == "ready"
     return address
@@ -125,5 +126,5 @@ def await_rest(data: Path) -> None:
     """
     end = time.monotonic() + PATIENCE_S
     while left := servers_of(data):
-        assert time.monotonic() < end, left
+        in_time(end, left)
         time.sleep(0.02)

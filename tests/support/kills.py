@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.patience import in_time
+
 
 @dataclass(frozen=True)
 class Process:
@@ -54,5 +56,5 @@ def wait_gone(pids: set[int], seconds: float = 300.0) -> None:
     """Wait until processes have ended."""
     end = time.monotonic() + seconds
     while left := pids & {p.pid for p in processes()}:
-        assert time.monotonic() < end, f"still there: {left}"
+        in_time(end, f"still there: {left}")
         time.sleep(0.01)

@@ -26,6 +26,7 @@ from armillary.base.database import Role
 from armillary.base.work import outcomes
 from armillary.context import Context, open_context
 from armillary.settings import Settings
+from tests.support.patience import NotStarted, OutOfTime, in_time
 from tests.support.postgres import server_account
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ class Running:
                     if not left and not await change_store.any_unsettled(connection):
                         return
                 await asyncio.sleep(0.02)
-            raise TimeoutError(f"{left} work orders are left")
+            raise OutOfTime(f"{left} work orders are left")
 
         self.act(action)
 
@@ -136,7 +137,7 @@ class Running:
         end = time.monotonic() + PATIENCE_S
         with self.client() as client:
             while (reply := client.get("/v1/health")).status_code != 200 or reply.json()["status"] != "ok":
-                assert time.monotonic() < end, reply.text
+                in_time(end, reply.text)
                 time.sleep(0.02)
         found: dict[str, Any] = reply.json()
         return found
@@ -183,7 +184,7 @@ class Running:
                 document: dict[str, Any] = answer.json()
                 if document["done"] or not wait:
                     return document
-                assert time.monotonic() < end, document
+                in_time(end, document)
 
     def edit(self, filename: str, values: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Edit a file, wait for the end, and return what the status says of the one item."""
@@ -239,7 +240,9 @@ def ready_line(process: subprocess.Popen[bytes]) -> str:
     assert process.stdout
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        assert selector.select(START_S), "no line came"
+        if not selector.select(START_S):
+            raise NotStarted("no line came")
     word, _, address = process.stdout.readline().decode().strip().partition(" ")
-    assert word == "ready", f"exit {process.poll()}"
+    if word != "ready":
+        raise NotStarted(f"exit {process.poll()}")
     return address

@@ -29,6 +29,7 @@ from tests.api.clients.wire import (
     urllib_post,
 )
 from tests.support.night import gemini_file
+from tests.support.patience import OutOfTime, in_time
 from tests.support.running import PATIENCE_S, Running
 
 COOKIE = "gemini_fits_upload_auth"
@@ -57,7 +58,7 @@ class Exporter:
             found = self.look(name, path)
             if found and not found["pending_ingest"]:
                 return found
-        raise AssertionError(f"{name} has not arrived: {found}")
+        raise OutOfTime(f"{name} has not arrived: {found}")
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_a_file_is_pending_until_its_digests_are_known(server: Running, exporter
         while (found := exporter.look(name)) is None or found["data_md5"] != hashlib.md5(content).hexdigest():
             # Until it is the new file with its digest, it is absent or said to be pending.
             assert found is None or found["pending_ingest"] is True, found
-            assert time.monotonic() < deadline
+            in_time(deadline)
     server.settle()
     assert exporter.arrived(name)["data_md5"] == hashlib.md5(second).hexdigest()
 

@@ -9,6 +9,7 @@ import pytest
 
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
+from tests.support.patience import in_time
 from tests.support.running import PATIENCE_S, Running
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -55,7 +56,7 @@ def test_metrics_tell_depths_and_ages_by_kind_and_state(server: Running, a_file:
         while wanted not in text:
             # An answer is at most a second old.
             text = client.get("/v1/metrics").text
-            assert time.monotonic() < end, text
+            in_time(end, text)
     assert 'armillary_queue_oldest_seconds{kind="update_headers",state="Queued"}' in text
 
 

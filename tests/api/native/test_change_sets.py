@@ -9,6 +9,7 @@ import pytest
 
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
+from tests.support.patience import in_time
 from tests.support.running import PATIENCE_S, WAIT_S, Running
 
 PATH = "/v1/changesets"
@@ -38,7 +39,7 @@ def rest(server: Running, change_set: int, state: str) -> dict[str, Any]:
     """Wait until a change set is in a state in which nothing happens any more."""
     end = time.monotonic() + PATIENCE_S
     while (found := get(server, change_set))["state"] != state:
-        assert time.monotonic() < end, found
+        in_time(end, found)
         time.sleep(0.05)
     return found
 

@@ -16,6 +16,7 @@ import httpx
 from tests.support.archive import put
 from tests.support.command import PATIENCE_S, Commands
 from tests.support.headers import a_file
+from tests.support.patience import in_time
 
 NAMES = [f"n{number}.fits" for number in range(6)]
 
@@ -60,14 +61,14 @@ def backup_under_edits(commands: Commands, target: Path, accepted: list[int]) ->
         assert (made["newer"], made["missing"]) == ([], [])
         if accepted[0] > before:
             return made
-        assert time.monotonic() < end, "no edits are accepted"
+        in_time(end, "no edits are accepted")
 
 
 def await_empty_queues(commands: Commands) -> None:
     """Wait until all that was accepted is done."""
     end = time.monotonic() + PATIENCE_S
     while queues := commands.run("status", "--json").json()["queues"]:
-        assert time.monotonic() < end, queues
+        in_time(end, queues)
 
 
 def test_a_backup_under_edits_is_whole_and_every_byte_is_as_the_catalog_says(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import httpx
 from tests.support.archive import put
 from tests.support.command import PATIENCE_S, Commands
 from tests.support.kills import wait_gone
+from tests.support.patience import in_time
 
 
 def alive(commands: Commands) -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def until_both_work(commands: Commands) -> tuple[dict[str, Any], dict[str, Any]]
         workers = {one["name"]: one for one in found["workers"] if one["alive"]}
         if set(workers) == {"worker-1", "worker-2"}:
             return found, workers
-        assert time.monotonic() < deadline, found["workers"]
+        in_time(deadline, found["workers"])
 
 
 def test_status_works_beside_a_running_program_and_without_one(tmp_path: Path) -> None:
@@ -67,4 +68,4 @@ def test_status_works_beside_a_running_program_and_without_one(tmp_path: Path) -
             wait_gone({killed})
             deadline = time.monotonic() + PATIENCE_S
             while killed in {one["pid"] for one in alive(commands)}:
-                assert time.monotonic() < deadline
+                in_time(deadline)

@@ -19,6 +19,7 @@ from armillary.archive.service import present_by_name
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.archive import Archive, an_archive, put
 from tests.support.headers import a_file
+from tests.support.patience import in_time
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def until(
 ) -> list[str]:
     deadline = time.monotonic() + patience_s
     while not condition(names := await archive.find()):
-        assert time.monotonic() < deadline, names
+        in_time(deadline, names)
         await asyncio.sleep(0.05)
     return names
 
@@ -93,7 +94,7 @@ async def test_a_restart_picks_up_what_came_and_changed_meanwhile(quick: Archive
         await until(quick, lambda found: len(found) == 2)
         deadline = time.monotonic() + 60
         while len((await quick.version("old.fits")).hdus) != 3:
-            assert time.monotonic() < deadline
+            in_time(deadline)
             await asyncio.sleep(0.05)
 
 
@@ -131,7 +132,7 @@ async def until_present(archive: Archive, name: str, keys: set[str]) -> None:
             found = {one.location.key for one in await present_by_name(connection, [name])}
         if found == keys:
             return
-        assert time.monotonic() < deadline, found
+        in_time(deadline, found)
         await asyncio.sleep(0.05)
 
 
