@@ -1,7 +1,8 @@
 # make run     start Armillary with a demonstration night
-# make test    all that CI runs; another SEED=number gives another order, ARMILLARY_EXAMPLES=other other examples
+# make test    all tests but the sieges; another SEED=number gives another order, ARMILLARY_EXAMPLES=other other examples
+# make siege   kills, full disks and load, in bounded numbers; CI runs it after the tests
 # make bench   the side-by-side table
-# make soak    thousands of kills
+# make soak    thousands of kills, and minutes of load
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -9,7 +10,7 @@ DATA ?= demo
 PORT ?= 8000
 SEED ?= 1
 
-.PHONY: setup run test lint bench soak clean
+.PHONY: setup run test lint siege bench soak clean
 
 setup: .venv/ready
 
@@ -42,13 +43,19 @@ test: .venv/ready-test
 	@$(MAKE) --no-print-directory lint
 	@# Where Python may not write bytecode, each of the many processes that tests start would compile everything.
 	@$(BIN)/python -m compileall -q src
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) --ignore=tests/crash
+
+siege: .venv/ready-test
+	@scripts/system-packages fitsverify=fitsverify bzip2=bzip2
+	@$(BIN)/python -m compileall -q src
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) tests/crash
 
 bench: .venv/ready-bench
 	-@scripts/system-packages /usr/lib/postgresql/15/lib/q3c.so=postgresql-15-q3c
 	$(BIN)/python -m benchmarks
 
 soak: .venv/ready-test
+	$(BIN)/python -m tests.crash.load
 	$(BIN)/python -m tests.crash.soak
 
 clean:
