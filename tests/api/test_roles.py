@@ -21,12 +21,29 @@ from armillary.access.models import Scope
 from armillary.base.database import Role
 from armillary.context import Context, open_context
 from tests.api.conftest import Maker
+from tests.support.debian import debian, installed, needs_debian
 from tests.support.night import gemini_file
-from tests.support.running import COOKIE, PATIENCE_S, Running, started
+from tests.support.running import COOKIE, PATIENCE_S, Running, running, started
 
+__all__ = ["debian"]
 NOBODY = 65534
 MAY_INSERT = {"work_order", "update_request"}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("debian", marks=needs_debian)])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run everything with the embedded server, then with that of Debian, a user of its own for each role."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("server")
+        return
+    holder = installed(request.getfixturevalue("debian"))
+    with asyncio.Runner() as runner:
+        users = runner.run(holder.__aenter__())
+        environment = {"ARMILLARY_DATABASE__URL": users.worker, "ARMILLARY_DATABASE__WEB_URL": users.web}
+        with running(tmp_path_factory.mktemp("debian") / "data", **environment) as one:
+            yield one
+        runner.run(holder.__aexit__(None, None, None))
 
 
 def try_as_web(server: Running, *statements: str) -> list[str | None]:
@@ -51,17 +68,17 @@ def try_as_web(server: Running, *statements: str) -> list[str | None]:
     return asyncio.run(body())
 
 
-def columns_of_tables(server: Running) -> dict[str, list[str]]:
+def columns_of_tables(served: Running) -> dict[str, list[str]]:
     """Return the columns of every table."""
     found: dict[str, list[str]] = {}
     query = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
-    for table, column in server.sql(query):
+    for table, column in served.sql(query):
         found.setdefault(table, []).append(column)
     return found
 
 
-def test_the_web_role_changes_and_deletes_nothing(server: Running) -> None:
-    tables = columns_of_tables(server)
+def test_the_web_role_changes_and_deletes_nothing(served: Running) -> None:
+    tables = columns_of_tables(served)
     assert {"work_order", "version", "edit", "frame", "token", "update_request"} <= set(tables)
     statements = [
         statement
@@ -75,14 +92,14 @@ def test_the_web_role_changes_and_deletes_nothing(server: Running) -> None:
         )
     ]
     allowed = [
-        s for s, state in zip(statements, try_as_web(server, *statements), strict=True) if state != "42501"
+        s for s, state in zip(statements, try_as_web(served, *statements), strict=True) if state != "42501"
     ]
     assert allowed == []
 
 
-def test_the_web_role_inserts_requests_and_unstarted_orders_only(server: Running) -> None:
-    tables = sorted(set(columns_of_tables(server)) - MAY_INSERT)
-    states = try_as_web(server, *(f"INSERT INTO {table} DEFAULT VALUES" for table in tables))
+def test_the_web_role_inserts_requests_and_unstarted_orders_only(served: Running) -> None:
+    tables = sorted(set(columns_of_tables(served)) - MAY_INSERT)
+    states = try_as_web(served, *(f"INSERT INTO {table} DEFAULT VALUES" for table in tables))
     assert dict(zip(tables, states, strict=True)) == dict.fromkeys(tables, "42501")
     order = "INSERT INTO work_order (kind, args{}) VALUES ('echo', '{{}}'{})"
     fields = {
@@ -90,13 +107,13 @@ def test_the_web_role_inserts_requests_and_unstarted_orders_only(server: Running
         "lease_owner": "'x'", "error": "'x'", "finished": "now()", "revision": "2", "leader_id": "1",
     }  # fmt: skip
     statements = [order.format(f", {name}", f", {value}") for name, value in fields.items()]
-    assert try_as_web(server, order.format("", "")) == [None]
-    assert try_as_web(server, *statements) == ["42501"] * len(statements)
+    assert try_as_web(served, order.format("", "")) == [None]
+    assert try_as_web(served, *statements) == ["42501"] * len(statements)
 
 
-def test_the_web_role_owns_nothing_and_becomes_nobody_else(server: Running) -> None:
+def test_the_web_role_owns_nothing_and_becomes_nobody_else(served: Running) -> None:
     states = try_as_web(
-        server,
+        served,
         "SET ROLE armillary_worker",
         "SET ROLE armillary_owner",
         "CREATE TABLE mine (x int)",
@@ -107,7 +124,7 @@ def test_the_web_role_owns_nothing_and_becomes_nobody_else(server: Running) -> N
         "ALTER ROLE armillary_web SUPERUSER",
     )
     assert states == ["42501"] * 8
-    lent = server.sql(
+    lent = served.sql(
         "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
         " WHERE n.nspname = 'public' AND p.prosecdef AND has_function_privilege('armillary_web', p.oid, 'EXECUTE')"
     )
@@ -124,9 +141,9 @@ def test_no_merge_changes_an_order_for_a_header_update(server: Running, a_file: 
     assert server.status(reply)["items"][0]["state"] == "completed"
 
 
-def test_the_running_web_process_uses_the_web_role(server: Running) -> None:
-    server.await_health()
-    roles = server.sql(
+def test_the_running_web_process_uses_the_web_role(served: Running) -> None:
+    served.await_health()
+    roles = served.sql(
         "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'armillary web'"
     )
     assert roles == [("armillary_web",)]

@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import asyncpg
 import pytest
 
 from armillary.base import migrate
 from armillary.base.database import Database, Role
-from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.postgres.server import Dsn, EmbeddedServer
 from armillary.settings import Settings, WorkSettings
 
 TEMPLATE = "armillary_template"
@@ -30,8 +31,24 @@ def server_account() -> str:
     return "daemon" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
-async def _admin(server: EmbeddedServer, statement: str, *, user: str = Role.OWNER) -> None:
-    connection = await asyncpg.connect(host=server.dsn.host, user=str(user), database="postgres")
+class Server(Protocol):
+    """A server that tests have for themselves, and may be anybody to."""
+
+    @property
+    def dsn(self) -> Dsn:
+        """Return where it is."""
+        ...
+
+
+def source_of(server: Server, role: Role) -> str | EmbeddedServer:
+    """Return what the program connects with in a role: a share in the embedded server, or the role's DSN."""
+    return server if isinstance(server, EmbeddedServer) else server.dsn.url(role)
+
+
+async def admin(server: Server, statement: str, *, user: str = Role.OWNER) -> None:
+    """Run a statement that concerns the whole server."""
+    where = {"host": server.dsn.host, "port": server.dsn.port, "database": "postgres"}
+    connection = await asyncpg.connect(user=str(user), **where)
     try:
         await connection.execute(statement)
     finally:
@@ -42,8 +59,8 @@ async def _start(directory: Path) -> EmbeddedServer:
     server = await EmbeddedServer.acquire(directory, account=server_account())
     # It would come at any moment, and with it other plans, locks, and transactions that hold the feed back.
     for statement in ("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()"):
-        await _admin(server, statement, user="postgres")
-    await _admin(server, f"CREATE DATABASE {TEMPLATE}")
+        await admin(server, statement, user="postgres")
+    await admin(server, f"CREATE DATABASE {TEMPLATE}")
     database = await Database.connect(server, Role.OWNER, name=TEMPLATE)
     await migrate.upgrade(database)
     await database.close()
@@ -61,16 +78,16 @@ def postgres() -> Iterator[EmbeddedServer]:
 
 
 @asynccontextmanager
-async def fresh_database(server: EmbeddedServer, *, empty: bool = False) -> AsyncIterator[str]:
+async def fresh_database(server: Server, *, empty: bool = False) -> AsyncIterator[str]:
     """Clone the template (or create an empty database), yield its name, drop it."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     template = "template0" if empty else TEMPLATE
-    await _admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    await admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield name
     finally:
         # Only a superuser may end a session of one, which may still be about to go.
-        await _admin(server, f"DROP DATABASE {name} WITH (FORCE)", user="postgres")
+        await admin(server, f"DROP DATABASE {name} WITH (FORCE)", user="postgres")
 
 
 @pytest.fixture(scope="module")

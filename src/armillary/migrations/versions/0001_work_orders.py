@@ -25,10 +25,14 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$
 """
 
+# What a membership inherits is said with each grant from PostgreSQL 16 on. Before, it is a property of the member,
+# and PL/pgSQL refuses the whole block if it holds grammar that the server does not know: hence a text.
 MEMBERSHIP = """
 DO $$ BEGIN
-    GRANT {role} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE;
-EXCEPTION WHEN insufficient_privilege OR syntax_error THEN NULL;
+    EXECUTE 'GRANT {role} TO CURRENT_USER' || CASE
+        WHEN current_setting('server_version_num')::integer >= 160000 THEN ' WITH INHERIT FALSE, SET TRUE'
+        ELSE '' END;
+EXCEPTION WHEN insufficient_privilege THEN NULL;
 END $$
 """
 
