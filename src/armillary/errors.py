@@ -17,6 +17,8 @@ class ArmillaryError(Exception):
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     transient: ClassVar[bool] = False
     """Whether the same work may succeed later without anybody changing anything."""
+    waits: ClassVar[bool] = False
+    """Whether accepted work waits in its place until this has passed, however long: no attempt is counted."""
 
     def __init__(self, message: str | None = None) -> None:
         self.message = message or (type(self).__doc__ or "").strip()

@@ -31,6 +31,8 @@ TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 """SQLSTATE classes: connection, rollback, resources, operator intervention, system error."""
 TRANSIENT_STATES = frozenset({"55P03", "25P03", "25P04"})
 """A lock not available in time; a session ended because it idled in a transaction, or took too long."""
+INTERNAL = "XX"
+"""The SQLSTATE class of what PostgreSQL itself did not foresee."""
 NOT_TRANSIENT = frozenset({"57014", "57P04"})
 """A cancelled statement; a dropped database."""
 
@@ -39,6 +41,12 @@ class TooSlow(Unavailable):
     """The database took too long for this; name a date, an id or a file, or try again when it is less busy."""
 
     code = "too_slow"
+
+
+class DatabaseFull(Unavailable):
+    """The database cannot write, since its disk is full; nothing was changed. Make room there and try again."""
+
+    code, waits = "database_full", True
 
 
 class Role(StrEnum):
@@ -60,17 +68,67 @@ def is_transient(error: BaseException) -> bool:
     cause = _driver_error(error)
     if isinstance(cause, asyncpg.PostgresError):
         state = cause.sqlstate or ""
+        if state[:2] == INTERNAL and _severity(cause) in ("FATAL", "PANIC"):
+            # The session failed and not the statement: of a full disk, for one, when it began.
+            return True
         return state not in NOT_TRANSIENT and (state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES)
     return isinstance(
         cause, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError
     ) and not isinstance(cause, ValueError)
 
 
+def is_full(error: BaseException) -> bool:
+    """Tell whether the database has no room left to write.
+
+    A session that is to begin reports it in an internal error, since it cannot write the cache that every
+    session reads at its start.
+    """
+    cause = _driver_error(error)
+    if isinstance(cause, DatabaseFull | asyncpg.DiskFullError):
+        return True
+    return isinstance(cause, asyncpg.InternalServerError) and "init file" in str(cause)
+
+
+def is_undone(error: BaseException) -> bool:
+    """Tell whether the server itself said that the transaction failed, so that it is undone for certain.
+
+    An error of class FATAL or PANIC ends the session, as a lost connection does: the commit may have been made.
+    """
+    cause = _driver_error(error)
+    return isinstance(cause, asyncpg.PostgresError) and _severity(cause) == "ERROR"
+
+
+def told(error: BaseException) -> str | None:
+    """Return what to tell of a failure of the database, None if it is another one.
+
+    The driver's own text is for the log: it holds statements, and the values that were to be stored.
+    """
+    if is_full(error):
+        return DatabaseFull().message
+    if not isinstance(error, sa.exc.SQLAlchemyError | asyncpg.PostgresError | asyncpg.InterfaceError):
+        return None
+    if is_transient(error):
+        return "The database was away, or too busy."
+    return f"The database refused this ({type(_driver_error(error)).__name__}); the log tells more."
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what the log is to say of an error; of one of the database what the server said, and no statement."""
+    return str(_driver_error(error))
+
+
 def _driver_error(error: BaseException) -> BaseException:
-    """Return what asyncpg raised, below SQLAlchemy's wrappers."""
+    """Return what asyncpg raised, below our wrappers and those of SQLAlchemy."""
+    if isinstance(error, DatabaseFull | TooSlow) and error.__cause__ is not None:
+        return _driver_error(error.__cause__)
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
         return error.orig.__cause__ or error.orig
     return error
+
+
+def _severity(error: asyncpg.PostgresError) -> str:
+    # The one of the two that no server translates.
+    return str(getattr(error, "severity_en", None) or getattr(error, "severity", ""))
 
 
 class Database:
@@ -157,6 +215,8 @@ class Database:
         ------
         TooSlow
             If a statement was given up after the time that this role has.
+        DatabaseFull
+            If the database has no room to write; `is_undone` tells whether nothing was written for certain.
         """
         try:
             async with self.engine.connect() as connection:
@@ -164,17 +224,22 @@ class Database:
                     await connection.execution_options(isolation_level="REPEATABLE READ")
                 async with connection.begin():
                     yield connection
-        except sa.exc.DBAPIError as error:
+        except (sa.exc.DBAPIError, asyncpg.PostgresError) as error:
             if self._impatient and isinstance(_driver_error(error), asyncpg.QueryCanceledError):
                 raise TooSlow from error
+            _refuse_if_full(error)
             raise
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[asyncpg.Connection]:
         """Borrow a connection of asyncpg, outside of any transaction: for COPY and hot statements."""
-        async with self.engine.connect() as connection:
-            pooled = await connection.get_raw_connection()
-            yield cast(asyncpg.Connection, pooled.driver_connection)
+        try:
+            async with self.engine.connect() as connection:
+                pooled = await connection.get_raw_connection()
+                yield cast(asyncpg.Connection, pooled.driver_connection)
+        except (sa.exc.DBAPIError, asyncpg.PostgresError) as error:
+            _refuse_if_full(error)
+            raise
 
     async def dedicated(self, **settings: str) -> asyncpg.Connection:
         """Open a connection outside the pool with its own server settings; the caller closes it."""
@@ -203,7 +268,7 @@ class Database:
             try:
                 return await self._attempt(settings)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                if not is_transient(error) or time.monotonic() + pause_s > end:
+                if not is_transient(error) or is_full(error) or time.monotonic() + pause_s > end:
                     raise
                 log.info("database away", error=str(error))
             await asyncio.sleep(pause_s)
@@ -232,6 +297,18 @@ class Database:
 
     async def _external(self, settings: dict[str, str]) -> asyncpg.Connection:
         return await asyncpg.connect(self.source, database=self._name, server_settings=settings)
+
+
+def _refuse_if_full(error: Exception) -> None:
+    if not is_full(error):
+        return
+    log.warning("database full", error=reason_of(error))
+    if isinstance(_driver_error(error), asyncpg.DiskFullError) and not is_undone(error):
+        # The server itself fell over it, perhaps after it had written the commit.
+        raise DatabaseFull(
+            "The database stopped, since its disk is full; what it was doing may be done."
+        ) from error
+    raise DatabaseFull from error
 
 
 async def driver(connection: AsyncConnection) -> asyncpg.Connection:

@@ -68,9 +68,10 @@ async def places_of(
 async def fail(context: Context, claim: Claim, version: Version | None, error: ArmillaryError) -> None:
     """End every order of a claim with an error; one that may pass goes back to the queue instead.
 
-    At the last attempt it does not; then too the end is recorded, unless the file is in doubt.
+    At the last attempt it does not; then too the end is recorded, unless the file is in doubt. What waits for
+    room has no last attempt.
     """
-    if error.transient and (claim.order.intent or not _is_last(context, claim)):
+    if error.waits or (error.transient and (claim.order.intent or not _is_last(context, claim))):
         await claim.fail(error)
         return
     responses = {order.id: Response.failure(error.message) for order in claim.orders}

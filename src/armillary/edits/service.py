@@ -13,13 +13,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import service as archive
 from armillary.archive.names import storable
 from armillary.archive.versions import Version
-from armillary.base.database import is_transient
+from armillary.base.database import is_undone
 from armillary.base.work import NewOrder, Order, submit, unfinished
 from armillary.context import Context
 from armillary.edits import store
@@ -99,8 +98,8 @@ async def _accept(
             accepted = await _queue(connection, context, items, origin, digest, key)
             committing = bool(accepted.order_ids)
     except Exception as error:
-        # A commit whose answer got lost may have been carried out, unless the database refused it.
-        if committing and (is_transient(error) or not isinstance(error, DBAPIError)):
+        # A commit whose answer got lost may have been carried out, unless the database says that it was not.
+        if committing and not is_undone(error):
             raise OutcomeUnknown from error
         raise
     return accepted

@@ -36,13 +36,19 @@ class Busy(ArmillaryError):
 class StorageFull(ArmillaryError):
     """The file system is full: free space and retry."""
 
-    code, status, transient = "storage_full", HTTPStatus.INSUFFICIENT_STORAGE, True
+    code, status, transient, waits = "storage_full", HTTPStatus.INSUFFICIENT_STORAGE, True, True
 
 
 class StorageReadOnly(ArmillaryError):
     """The file system is mounted read-only: remount it and retry."""
 
-    code, status, transient = "storage_read_only", HTTPStatus.SERVICE_UNAVAILABLE, True
+    code, status, transient, waits = "storage_read_only", HTTPStatus.SERVICE_UNAVAILABLE, True, True
+
+
+class StorageStale(ArmillaryError):
+    """The file server has forgotten the directory: mount it again and retry."""
+
+    code, status, transient, waits = "storage_stale", HTTPStatus.SERVICE_UNAVAILABLE, True, True
 
 
 class StorageDenied(ArmillaryError):
@@ -57,7 +63,15 @@ class StorageFailed(ArmillaryError):
     code, status, transient = "storage_failed", HTTPStatus.SERVICE_UNAVAILABLE, True
 
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+class RootFailed(ArmillaryError):
+    """Nothing can be written in the directory of these files, whichever file it is: look at its disk."""
+
+    code, status, transient, waits = "root_failed", HTTPStatus.SERVICE_UNAVAILABLE, True, True
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+WAITED_FOR = frozenset({*FULL, errno.EROFS, errno.ESTALE})
+"""What the system says of a whole file system, and no file of it is to blame for."""
 DENIED = (errno.EACCES, errno.EPERM)
 
 
@@ -70,6 +84,12 @@ def explain(error: OSError, name: str) -> ArmillaryError:
         return StorageFull(f"{name}: {said}; free space on its file system (or raise the quota) and retry.")
     if error.errno == errno.EROFS:
         return StorageReadOnly(f"{name}: its file system is read-only; remount it writable and retry.")
+    if error.errno == errno.ESTALE:
+        return StorageStale(f"{name}: {said}; mount its file system again and retry.")
+    if error.errno == errno.EFBIG:
+        return StorageFailed(
+            f"{name}: {said}; its file system, or a limit of this process, forbids that size."
+        )
     if error.errno in DENIED:
         return StorageDenied(f"{name}: {said}; give the account of this process access to it and retry.")
     return StorageFailed(f"{name}: {said} (errno {error.errno}); look at the disk and retry.")

@@ -154,16 +154,17 @@ def _undo(shop: Workshop, edit: InPlace, failure: OSError) -> tuple[Result, bool
     try:
         outcome = restore(edit.fd, edit.entry(), shop.files)
     except OSError as error:
-        return _left(edit, error), False
+        return _left(edit, explain(error, edit.place.key)), False
     if outcome in (Outcome.LANDED, Outcome.COMPLETED):
         return stored_object(edit.place.key, os.fstat(edit.fd)), True
     if outcome is Outcome.FOREIGN:
-        return _left(edit, failure), False
+        return _left(edit, StorageFailed(explain(failure, edit.place.key).message)), False
     return explain(failure, edit.place.key), True
 
 
-def _left(edit: InPlace, error: OSError) -> StorageFailed:
-    said = explain(error, edit.place.key).message
-    return StorageFailed(
-        f"{said} The edit is in the journal and will be undone or finished by the next access."
+def _left(edit: InPlace, found: ArmillaryError) -> ArmillaryError:
+    # A disk that became read-only in the middle of an edit is waited for like one that was so before.
+    kind = type(found) if found.waits else StorageFailed
+    return kind(
+        f"{found.message} The edit is in the journal and will be undone or finished by the next access."
     )

@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.base.database import Database
+from armillary.base.database import Database, reason_of, told
+from armillary.base.log import get_logger
 from armillary.base.work import statements
 from armillary.base.work.errors import LostLease
-from armillary.base.work.models import Order, Report, Response, Responses, State
-from armillary.base.work.retry import is_final, message_of
+from armillary.base.work.holding import obstacle_of
+from armillary.base.work.models import Order, Report, Response, Responses, State, about
+from armillary.base.work.retry import is_final, is_waiting, known, message_of
 from armillary.base.work.store import dump
+
+log = get_logger(__name__)
 
 
 class Claim:
@@ -152,13 +156,24 @@ def report_of(order: Order, response: Response) -> Report:
 
 def failure_of(order: Order, error: BaseException) -> Report:
     """Return what to write about a failed run: the end, or another try whose delay is still open."""
-    message = message_of(error)
-    if is_final(error):
+    found = known(error, str(about(order)["file"]))
+    message = message_of(found)
+    if is_final(found):
         return report_of(order, Response.failure(message))
+    if told(error):
+        # What the server said is for the log alone.
+        log.warning("database failed", **about(order), error=reason_of(error))
+    if is_waiting(found):
+        held = obstacle_of(order, found)
+        return Report(
+            order.id, order.fence, order.kind, State.QUEUED, error=message, counted=False, held=held
+        )
     return Report(order.id, order.fence, order.kind, State.QUEUED, error=message)
 
 
 def columns_of(reports: Iterable[Report]) -> tuple[list[object], ...]:
     """Return reports as the arrays that the statements take."""
-    rows = [(r.id, r.fence, str(r.outcome), r.response, r.error, r.delay_s, r.counted) for r in reports]
-    return tuple(list(column) for column in zip(*rows, strict=True)) or ([], [], [], [], [], [], [])
+    rows = [
+        (r.id, r.fence, str(r.outcome), r.response, r.error, r.delay_s, r.counted, r.held) for r in reports
+    ]
+    return tuple(list(column) for column in zip(*rows, strict=True)) or ([], [], [], [], [], [], [], [])

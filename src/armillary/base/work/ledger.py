@@ -79,6 +79,11 @@ class Ledger:
             log.warning("expired leases taken back", orders=list(taken))
         return len(taken)
 
+    async def release(self, obstacle: str, count: int) -> int:
+        """Let some of the orders that wait for an obstacle try at once; return how many."""
+        rows = await self._fetch(statements.RELEASE, obstacle, count)
+        return int(rows[0]["freed"])
+
     async def next_due_s(self, kinds: Sequence[str]) -> float | None:
         """Return the seconds until an order is due that was not at the last look, or a lease expires."""
         rows = await self._fetch(statements.NEXT_DUE, list(kinds), self._looked)
@@ -141,7 +146,7 @@ class Ledger:
 
     def _claims(self, orders: Sequence[Order]) -> list[Claim]:
         followers: dict[int, list[Order]] = {}
-        for order in sorted(orders, key=lambda o: o.id):
+        for order in sorted(orders, key=lambda o: o.turn):
             if order.leader_id is not None:
                 followers.setdefault(order.leader_id, []).append(order)
         leaders = sorted((o for o in orders if o.leader_id is None), key=lambda o: (-o.priority, o.id))

@@ -23,6 +23,8 @@ class State(StrEnum):
 
 
 TERMINAL = frozenset({State.COMPLETED, State.FAILED})
+FIRST = 0
+"""The place before all orders of a key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,9 @@ class NewOrder:
     Orders of one ``key`` run one after another in the order of their acceptance. While an order of the same
     ``unique_key`` waits, this one merges into it (its args win key by key); while that one runs, this one
     makes it run once more.
+
+    ``place`` is where it stands among those of its key if not where its id says: an order that is tried again
+    takes the place of the one that failed, and `FIRST` goes before all. What merges has no place.
     """
 
     kind: str
@@ -46,11 +51,15 @@ class NewOrder:
     actor: str = ""
     batch: str | None = None
     response_required: bool = False
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An accepted order. ``attempts`` counts the present run, if it runs."""
+    """An accepted order. ``attempts`` counts the present run, if it runs.
+
+    ``held`` names what had no room for it when it was tried last: the database, or the place of its file.
+    """
 
     id: int
     kind: str
@@ -71,6 +80,13 @@ class Order:
     response_required: bool
     added: datetime
     started: datetime | None
+    place: int | None = None
+    held: str | None = None
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """When its turn comes among the orders of its key."""
+        return (self.id if self.place is None else self.place, self.id)
 
 
 def about(order: Order) -> dict[str, object]:
@@ -106,6 +122,7 @@ class Report:
     """What a worker writes into one row that it holds: the end of a run.
 
     ``outcome`` Queued means another run after ``delay_s``; ``counted`` says whether this one was an attempt.
+    ``held`` names what the order waits for, if that is room.
     """
 
     id: int
@@ -116,6 +133,7 @@ class Report:
     error: str | None = None
     delay_s: float = 0.0
     counted: bool = True
+    held: str | None = None
 
 
 Responses = Mapping[int, Response]

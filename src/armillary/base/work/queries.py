@@ -22,7 +22,8 @@ from armillary.base.work.store import response_of
 
 _COLUMNS = (
     "id, kind, key, args, state, priority, not_before, attempts, max_attempts, error, response, intent,"
-    " lease_owner, unique_key, request_id, item_index, actor, batch, added, started, finished, expires"
+    " lease_owner, unique_key, request_id, item_index, actor, batch, added, started, finished, expires,"
+    " place, held"
 )
 
 _LIST = f"""
@@ -46,7 +47,7 @@ ORDER BY id
 # An order with an intent may have done what it meant to: only a worker that looks at the file can end it.
 _CANCEL = f"""
 WITH cancelled AS (
-    UPDATE work_order SET state = 'Failed', error = $2,
+    UPDATE work_order SET state = 'Failed', error = $2, held = NULL,
         response = jsonb_build_object('ok', false, 'error', $2::text, 'value', NULL),
         finished = clock_timestamp(), expires = now() + make_interval(secs => $3::float8)
     WHERE id = $1 AND state = 'Queued' AND intent IS NULL
@@ -89,6 +90,8 @@ class OrderView:
     started: datetime | None
     finished: datetime | None
     expires: datetime | None
+    place: int | None
+    held: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from armillary.base.database import is_transient
+from armillary.base.database import DatabaseFull, is_full, is_transient, told
+from armillary.base.store.errors import WAITED_FOR, explain
 from armillary.errors import ArmillaryError
 
 
@@ -35,7 +36,27 @@ def is_expected(error: BaseException) -> bool:
     return isinstance(error, ArmillaryError) or is_transient(error)
 
 
+def is_waiting(error: BaseException) -> bool:
+    """Tell whether an order waits for this to pass: what is in its way is in the way of all others, too."""
+    return isinstance(error, ArmillaryError) and error.waits
+
+
+def known(error: BaseException, name: str) -> BaseException:
+    """Return an error as one of ours if it says that a disk or the database takes nothing, else as it is.
+
+    ``name`` is what an error of the system is about.
+    """
+    if isinstance(error, ArmillaryError):
+        return error
+    if isinstance(error, OSError) and error.errno in WAITED_FOR:
+        return explain(error, name)
+    return DatabaseFull() if is_full(error) else error
+
+
 def message_of(error: BaseException) -> str:
-    """Return the text of an exception as the database can store it."""
-    text = error.message if isinstance(error, ArmillaryError) else f"{type(error).__name__}: {error}"
+    """Return the text of an exception as the database can store it, and as anybody may read it."""
+    if isinstance(error, ArmillaryError):
+        text = error.message
+    else:
+        text = told(error) or f"{type(error).__name__}: {error}"
     return text.replace("\x00", "\ufffd")

@@ -15,10 +15,19 @@ IN_DOUBT = 10
 
 COLUMNS = (
     "id, kind, key, args, priority, attempts, max_attempts, intent, fence, leader_id, revision, unique_key,"
-    " request_id, item_index, actor, batch, response_required, added, started"
+    " request_id, item_index, actor, batch, response_required, added, started, place, held"
 )
 
 COLUMN_NAMES = tuple(COLUMNS.split(", "))
+
+
+def _turn(row: str) -> str:
+    """Return when the turn of a row comes among those of its key: as the index work_order_of_key sorts them.
+
+    That is by id, but an order that is tried again by hand has the place of the one that failed.
+    """
+    return f"(coalesce({row}.place, {row}.id), {row}.id)"
+
 
 LOCK_KEYS = "SELECT pg_advisory_xact_lock($1, bucket) FROM unnest($2::integer[]) AS bucket"
 
@@ -26,18 +35,18 @@ INSERT = f"""
 WITH added AS (
     INSERT INTO work_order (
         kind, key, args, priority, not_before, max_attempts,
-        request_id, item_index, actor, batch, response_required
-    )
-    SELECT kind, key, args::jsonb, priority, coalesce(not_before, now()), max_attempts,
-        request_id, item_index, actor, batch, response_required
-    FROM unnest(
-        $1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::integer[],
-        $7::uuid[], $8::integer[], $9::text[], $10::text[], $11::boolean[]
-    ) WITH ORDINALITY AS new (
-        kind, key, args, priority, not_before, max_attempts,
         request_id, item_index, actor, batch, response_required, place
     )
-    ORDER BY place
+    SELECT kind, key, args::jsonb, priority, coalesce(not_before, now()), max_attempts,
+        request_id, item_index, actor, batch, response_required, place
+    FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::integer[],
+        $7::uuid[], $8::integer[], $9::text[], $10::text[], $11::boolean[], $12::bigint[]
+    ) WITH ORDINALITY AS new (
+        kind, key, args, priority, not_before, max_attempts,
+        request_id, item_index, actor, batch, response_required, place, number
+    )
+    ORDER BY number
     RETURNING id
 )
 SELECT array_agg(id ORDER BY id), pg_notify('{QUEUED_CHANNEL}', '') FROM added
@@ -70,6 +79,7 @@ finished AS (
         not_before = CASE r.outcome
             WHEN 'Queued' THEN now() + make_interval(secs => r.delay_s) ELSE w.not_before END,
         error = r.error,
+        held = CASE r.outcome WHEN 'Queued' THEN r.held END,
         response = r.response::jsonb,
         lease_owner = NULL,
         lease_until = NULL,
@@ -86,8 +96,8 @@ finished AS (
 _REPORTS = """
 reports AS (
     SELECT * FROM unnest(
-        $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::boolean[]
-    ) AS r (id, fence, outcome, response, error, delay_s, counted)
+        $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::boolean[], $8::text[]
+    ) AS r (id, fence, outcome, response, error, delay_s, counted, held)
 )
 """
 
@@ -107,13 +117,13 @@ _TOLD = f"""
 """
 
 FINISH = f"""
-WITH {_REPORTS}, {_finished("$8::float8")}
+WITH {_REPORTS}, {_finished("$9::float8")}
 SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {_TOLD}
 """
 
 SWEEP = f"""
 WITH reports AS (
-    SELECT id, fence, delay_s, counted, error,
+    SELECT id, fence, delay_s, counted, error, NULL::text AS held,
         CASE WHEN spent THEN 'Failed' ELSE 'Queued' END AS outcome,
         CASE WHEN spent
             THEN jsonb_build_object('ok', false, 'error', error, 'value', NULL)::text END AS response
@@ -133,17 +143,18 @@ SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {
 
 # Rows that this very statement finishes no longer stand in the way; reading them first also makes sure
 # that they have left Started before their successors enter it.
-_DUE = """
+_DUE = f"""
 due AS MATERIALIZED (
-    SELECT w.id, w.key, w.kind, w.fence
+    SELECT w.id, w.place, w.key, w.kind, w.fence
     FROM work_order AS w
-    WHERE w.state = 'Queued' AND w.not_before <= now() AND w.kind = ANY($9::text[])
+    WHERE w.state = 'Queued' AND w.not_before <= now() AND w.kind = ANY($10::text[])
         AND (w.key IS NULL OR NOT EXISTS (
             SELECT FROM work_order AS e
-            WHERE e.key = w.key AND e.state IN ('Queued', 'Started') AND (e.state = 'Started' OR e.id < w.id)
+            WHERE e.key = w.key AND e.state IN ('Queued', 'Started')
+                AND (e.state = 'Started' OR {_turn("e")} < {_turn("w")})
                 AND e.id <> ALL (ARRAY(SELECT id FROM finished WHERE state <> 'Queued'))))
     ORDER BY w.priority DESC, w.id
-    LIMIT $10::integer
+    LIMIT $11::integer
     FOR UPDATE OF w SKIP LOCKED
 )
 """
@@ -154,15 +165,15 @@ _TAKEN_FOLDED = f"""
 folded AS (
     SELECT f.id, due.id AS leader_id, f.fence
     FROM due
-    JOIN unnest($13::text[], $14::integer[]) AS folding (kind, most) ON folding.kind = due.kind
+    JOIN unnest($14::text[], $15::integer[]) AS folding (kind, most) ON folding.kind = due.kind
     CROSS JOIN LATERAL (
         SELECT n.id, n.fence,
-            bool_and(n.kind = due.kind AND n.not_before <= now()) OVER (ORDER BY n.id) AS unbroken
+            bool_and(n.kind = due.kind AND n.not_before <= now()) OVER (ORDER BY n.turn, n.id) AS unbroken
         FROM (
-            SELECT s.id, s.fence, s.kind, s.not_before
+            SELECT s.id, s.fence, s.kind, s.not_before, coalesce(s.place, s.id) AS turn
             FROM work_order AS s
-            WHERE s.key = due.key AND {_WAITING} AND s.id > due.id
-            ORDER BY s.id LIMIT folding.most
+            WHERE s.key = due.key AND {_WAITING} AND {_turn("s")} > {_turn("due")}
+            ORDER BY coalesce(s.place, s.id), s.id LIMIT folding.most
         ) AS n
     ) AS f
     WHERE f.unbroken
@@ -183,11 +194,11 @@ claimed AS (
         attempts = w.attempts + 1,
         fence = t.fence,
         leader_id = t.leader_id,
-        lease_owner = $11::text,
-        lease_until = clock_timestamp() + make_interval(secs => $12::float8),
+        lease_owner = $12::text,
+        lease_until = clock_timestamp() + make_interval(secs => $13::float8),
         claimed_revision = w.revision,
         response = NULL,
-        error = NULL,
+        error = CASE WHEN w.held IS NOT NULL THEN w.error END, -- still so, as far as anybody knows
         started = clock_timestamp()
     FROM taken AS t
     WHERE w.id = t.id AND w.lease_owner IS NULL AND w.finished IS NULL -- Queued, looked up by id
@@ -198,7 +209,7 @@ claimed AS (
 
 def _exchange(taken: str) -> str:
     return f"""
-WITH {_REPORTS}, {_finished("$8::float8")}, {_DUE}, {taken}, {_CLAIMED}
+WITH {_REPORTS}, {_finished("$9::float8")}, {_DUE}, {taken}, {_CLAIMED}
 SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {_TOLD}, now() AS looked, claimed.*
 FROM (VALUES (1)) AS once LEFT JOIN claimed ON true
 """
@@ -241,6 +252,20 @@ UPDATE work_order SET state = 'Queued', attempts = attempts - 1,
     lease_owner = NULL, lease_until = NULL, leader_id = NULL
 WHERE state = 'Started' AND lease_owner = $1 AND id <> ALL ($2::bigint[])
 RETURNING id
+"""
+
+# Some of those that wait for the same thing may try: one of them got through.
+RELEASE = f"""
+WITH freed AS (
+    UPDATE work_order AS w SET not_before = now()
+    WHERE w.id IN (
+        SELECT o.id FROM work_order AS o
+        WHERE o.held = $1 AND o.state = 'Queued' AND o.not_before > now()
+        ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING w.id
+)
+SELECT (SELECT count(*) FROM freed) AS freed,
+    (SELECT pg_notify('{QUEUED_CHANNEL}', '')::text WHERE EXISTS (SELECT FROM freed)) AS called
 """
 
 NEXT_DUE = """

@@ -127,6 +127,7 @@ async def _insert(connection: AsyncConnection, orders: Sequence[NewOrder]) -> li
         [order.actor for order in orders],
         [order.batch for order in orders],
         [order.response_required for order in orders],
+        [order.place for order in orders],
     )
     found = await connection.exec_driver_sql(statements.INSERT, columns)
     return list(found.one()[0])

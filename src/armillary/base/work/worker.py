@@ -8,13 +8,13 @@ import random
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Generic
 
 from armillary.base.bus import Bus, PostgresBus, Subscription
-from armillary.base.database import is_transient
+from armillary.base.database import is_transient, reason_of
 from armillary.base.log import bound, get_logger, says
 from armillary.base.metrics import (
     HANDLER_SECONDS,
@@ -24,6 +24,7 @@ from armillary.base.metrics import (
     ORDERS_RUNNING,
 )
 from armillary.base.work.claim import Claim, report_of
+from armillary.base.work.holding import Holds
 from armillary.base.work.kinds import C, Kind
 from armillary.base.work.ledger import Ledger
 from armillary.base.work.models import Order, Report, Response, State, about
@@ -62,6 +63,7 @@ class Worker(Generic[C]):
         settings = context.settings.work
         self._settings, self._bus, self._chance = settings, bus, chance
         self._retry = Retry(settings.retry_first_s, settings.retry_last_s, settings.max_attempts)
+        self._holds = Holds(settings.room_s)
         self._folds = {kind.name: kind.fold for kind in kinds if kind.fold > 0}
         owner = f"{name}-{os.getpid()}-{secrets.token_hex(4)}"
         self._ledger = Ledger(context.database, settings, owner)
@@ -119,6 +121,8 @@ class Worker(Generic[C]):
             if time.monotonic() >= self._sweep_at:
                 await self._ledger.sweep()
                 self._sweep_at = time.monotonic() + self._settings.lease_s / 3
+            for obstacle, count in self._holds.take_freed().items():
+                await self._ledger.release(obstacle, count)
             self._look = self._look and not free
             claims = await self._exchange(free)
         except Exception as error:
@@ -155,7 +159,7 @@ class Worker(Generic[C]):
         """Go on after a failure of the database, or without a report that it refuses."""
         self._look = True
         if is_transient(error):
-            log.warning("queue away", error=str(error))
+            log.warning("queue away", error=reason_of(error))
         else:
             log.error("queue statement failed", exc_info=error)
             await self._report_one_by_one()
@@ -228,11 +232,11 @@ class Worker(Generic[C]):
             self._pace_s = max(seconds, 0.9 * self._pace_s + 0.1 * seconds)
         said = says(__name__)
         for claim in claims:
-            self._settle(kind, claim, failure)
+            self._settle(kind, claim, failure, took_s=seconds)
             for order in claim.orders if said else ():
                 log.info("order ended", **about(order), seconds=round(seconds, 4))
 
-    def _settle(self, kind: Kind[C], claim: Claim, failure: Exception | None) -> None:
+    def _settle(self, kind: Kind[C], claim: Claim, failure: Exception | None, *, took_s: float) -> None:
         if claim.closed or claim.lost:
             self._ledger.held.pop(claim.order.id, None)
             # A renewal that comes between the commit and the note of it finds nothing to renew.
@@ -241,14 +245,26 @@ class Worker(Generic[C]):
                 log.warning("lease lost", order=claim.order.id)
             else:
                 ORDERS_FINISHED.labels(kind.name, "Closed").inc(len(claim.orders))
+                self._note_passed(claim.orders)
             self._look = True
             return
         claim.settle(failure)
-        self._reports += [self._judged(kind, order, claim.reports[order.id]) for order in claim.orders]
+        self._reports += [self._judged(kind, one, claim.reports[one.id], took_s) for one in claim.orders]
+        self._note_passed(one for one in claim.orders if claim.reports[one.id].outcome is not State.QUEUED)
         self._look = True
 
-    def _judged(self, kind: Kind[C], order: Order, report: Report) -> Report:
+    def _note_passed(self, orders: Iterable[Order]) -> None:
+        for order in orders:
+            if order.held is not None:
+                self._holds.passed(order.held)
+
+    def _judged(self, kind: Kind[C], order: Order, report: Report, took_s: float) -> Report:
         """Decide about another try: when, or never."""
+        if report.held is not None:
+            delay_s = self._holds.delay_s(report.held, took_s=took_s, chance=self._chance())
+            write = log.info if order.held else log.warning
+            write("order waits for room", **about(order), error=report.error, again_s=round(delay_s, 3))
+            return replace(report, delay_s=delay_s)
         if report.outcome is not State.QUEUED or not report.counted:
             return report
         retry = kind.retry or self._retry

@@ -70,6 +70,7 @@ WITH gone AS (
     DELETE FROM work_order WHERE id IN (
         SELECT o.id FROM change_set_file AS m JOIN work_order AS o ON o.id = m.order_id
         WHERE m.change_set = $1 AND m.state = 'queued' AND o.state = 'Queued' AND o.attempts = 0
+            AND o.intent IS NULL
         FOR UPDATE OF o SKIP LOCKED)
     RETURNING id
 )
