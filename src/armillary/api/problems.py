@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from armillary.base.database import is_transient
+from armillary.base.database import DatabaseFull, is_full, is_transient
 from armillary.base.log import get_logger
 from armillary.errors import ArmillaryError
 
@@ -64,6 +64,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        if is_full(error):
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, DatabaseFull.code, DatabaseFull().message)
         if is_transient(error):
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The database is away; try again.")
         log.error("request failed", path=request.url.path, exc_info=error)

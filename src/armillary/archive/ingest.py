@@ -17,9 +17,9 @@ from armillary.archive.errors import FileUnreadable, FileVanished, SameFileTwice
 from armillary.archive.intake import Examined
 from armillary.archive.reading import Describer, describer_of
 from armillary.archive.versions import Location, Root, Version
-from armillary.base.database import is_transient
+from armillary.base.database import is_transient, reason_of
 from armillary.base.log import get_logger
-from armillary.base.store import ObjectStore, StoredObject
+from armillary.base.store import ObjectStore, StoredObject, whole_or_part
 from armillary.base.store.errors import StorageDenied
 from armillary.base.work import Claim, LostLease, Response, completing_all
 from armillary.context import Context
@@ -108,18 +108,18 @@ async def _candidates(context: Context, claims: Sequence[Claim]) -> list[Candida
         roots = {root.id: root for root in await store.list_roots(connection)}
         keys = [(place.root_id, place.path, logical_name(place.filename)) for place in places]
         known = await store.present_at(connection, keys)
-    return [
-        Candidate(
-            claim=claim,
-            root=roots[place.root_id],
-            store=service.store_of(context, roots[place.root_id]),
-            location=place,
-            known=known.get(key),
-            now=context.clock.now(),
-            args=dict(claim.order.args),
-        )
-        for claim, place, key in zip(claims, places, keys, strict=True)
-    ]
+    candidates = []
+    for claim, place, key in zip(claims, places, keys, strict=True):
+        root = roots[place.root_id]
+        try:
+            bytes_of = service.store_of(context, root)
+        except ArmillaryError as error:
+            # The files of other roots go on.
+            await claim.fail(error)
+            continue
+        args, now = dict(claim.order.args), context.clock.now()
+        candidates.append(Candidate(claim, root, bytes_of, place, known.get(key), now, args=args))
+    return candidates
 
 
 def _location(claim: Claim) -> Location:
@@ -307,7 +307,7 @@ async def _finish(context: Context, candidates: Sequence[Candidate]) -> None:
         if isinstance(failed.error, StillGrowing):
             failed.order.postpone(5.0, failed.error.message)
         elif failed.error is not None:
-            await failed.order.fail(failed.error)
+            await failed.order.fail(await whole_or_part(failed.store, failed.error))
     vanished = [c.known.presence() for c in candidates if c.known and isinstance(c.error, FileVanished)]
     await presence.mark_gone(context, vanished)
     if not good:
@@ -318,7 +318,7 @@ async def _finish(context: Context, candidates: Sequence[Candidate]) -> None:
         if len(good) == 1 or is_transient(error) or isinstance(error, LostLease):
             raise
         # One file that the catalog refuses must not keep the others out.
-        log.warning("batch refused; its files are recorded one by one", error=str(error))
+        log.warning("batch refused; its files are recorded one by one", error=reason_of(error))
         for one in good:
             await _record_alone(context, one)
     new = sum(not c.skipped for c in good)

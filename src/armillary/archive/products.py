@@ -17,10 +17,10 @@ from armillary.archive.soundness import DataSums
 from armillary.archive.standing import BeingChanged, check_standing
 from armillary.archive.versions import Version
 from armillary.base.log import get_logger
-from armillary.base.store import ObjectStore, Snapshot
+from armillary.base.store import ObjectStore, Snapshot, whole_or_part
 from armillary.base.work import Claim, Response, completing_all
 from armillary.context import Context
-from armillary.errors import NotFound
+from armillary.errors import ArmillaryError, NotFound
 from armillary.fits.bzip2 import decode_chunks
 from armillary.fits.containers import Container, open_logical
 from armillary.fits.crc import crc64
@@ -107,7 +107,7 @@ async def _each(
     results = await asyncio.gather(*(action(work) for work in found), return_exceptions=True)
     for work, result in zip(found, results, strict=True):
         if isinstance(result, Exception):
-            await work.claim.fail(result)
+            await work.claim.fail(await whole_or_part(work.bytes_of, result))
         elif result is not None:
             raise result
     return [work for work, result in zip(found, results, strict=True) if result is None]
@@ -124,7 +124,11 @@ async def _find(context: Context, claims: Sequence[Claim]) -> list[_Work]:
         if (version := versions.get(version_id)) is None:
             claim.complete(Response(value={"outcome": "superseded"}))
             continue
-        bytes_of = service.store_of(context, roots[version.location.root_id])
+        try:
+            bytes_of = service.store_of(context, roots[version.location.root_id])
+        except ArmillaryError as error:
+            await claim.fail(error)
+            continue
         # Whatever version lies there now, its data are the same.
         found.append(_Work(claim, version, present.get(_place(version), version), bytes_of))
     return found

@@ -31,6 +31,7 @@ from armillary.archive.store import (
 )
 from armillary.archive.versions import Location, Root, Version
 from armillary.base.store import ObjectStore
+from armillary.base.store.errors import StorageFailed, explain
 from armillary.base.work import NewOrder, submit
 from armillary.context import Context
 from armillary.fits.containers import logical_name
@@ -61,8 +62,20 @@ async def ensure_root(
 
 
 def store_of(context: Context, root: Root) -> ObjectStore:
-    """Return the object store of a root."""
-    return context.stores.at(root.name, root.path, in_place=root.in_place)
+    """Return the object store of a root.
+
+    Raises
+    ------
+    ArmillaryError
+        If its directory, or the private one that belongs to it, cannot be opened.
+    """
+    try:
+        return context.stores.at(root.name, root.path, in_place=root.in_place)
+    except FileNotFoundError as error:
+        # That is not said of any file, so none of them is gone.
+        raise StorageFailed(f"{root.path} cannot be opened: {error.strerror}; look at the disk.") from error
+    except OSError as error:
+        raise explain(error, str(root.path)) from error
 
 
 async def store_root(connection: AsyncConnection, context: Context) -> Root:

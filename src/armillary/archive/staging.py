@@ -19,7 +19,8 @@ from uuid import uuid4
 
 from armillary.archive import store
 from armillary.archive.errors import FileVanished
-from armillary.base.store.errors import naming
+from armillary.base.store.errors import RootFailed, StorageDenied, StorageFailed, explain, naming
+from armillary.base.store.probing import probe_directory
 from armillary.base.store.reading import LocalSnapshot
 from armillary.base.store.workshop import stored_object
 from armillary.context import Context
@@ -151,9 +152,22 @@ def open_staged(area: Path, token: str, name: str) -> LocalSnapshot:
     return snapshot
 
 
+def whole_or_part(area: Path, error: Exception) -> Exception:
+    """Return an error, or RootFailed if nothing can be staged, so that no upload is to blame for it."""
+    if not isinstance(error, StorageFailed | OSError):
+        return error
+    try:
+        probe_directory(area)
+    except OSError as trouble:
+        found = explain(trouble, "the staging area")
+        return error if isinstance(found, StorageDenied) else RootFailed(found.message)
+    return error
+
+
 def discard(area: Path, token: str) -> None:
-    """Remove staged bytes that are in the store."""
-    (area / token).unlink(missing_ok=True)
+    """Remove staged bytes that are in the store; what cannot be removed now is swept later."""
+    with contextlib.suppress(OSError):
+        (area / token).unlink(missing_ok=True)
 
 
 async def sweep_staging(context: Context) -> int:

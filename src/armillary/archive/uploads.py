@@ -19,7 +19,7 @@ from armillary.archive.intake import Examined, examine
 from armillary.archive.reading import describer_of
 from armillary.archive.staging import INGEST_UPLOAD, Staged
 from armillary.archive.versions import Location, Root, Version
-from armillary.base.store import ObjectStore, Snapshot, StoredObject
+from armillary.base.store import ObjectStore, Snapshot, StoredObject, whole_or_part
 from armillary.base.work import Claim, NewOrder, Response, submit
 from armillary.context import Context
 from armillary.errors import ArmillaryError, Conflict, NotFound, Unavailable
@@ -131,7 +131,19 @@ async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
     check_target(path, name)
     area = context.settings.data / staging.STAGING
     arrival = await _arrival(context, claim, path, name)
-    snapshot = await asyncio.to_thread(staging.open_staged, area, token, name)
+    try:
+        candidate = await _move(context, arrival, area, token)
+    except Exception as error:
+        raise await _blamed(arrival, area, error) from error
+    await note_moves(context, [candidate])
+    async with claim.completing({claim.order.id: Response(value=True)}) as connection:
+        await record_candidates(connection, [candidate], now=context.clock.now())
+    await asyncio.to_thread(staging.discard, area, token)
+
+
+async def _move(context: Context, arrival: _Arrival, area: Path, token: str) -> Candidate:
+    """Judge the staged bytes and move them into the store; return what the catalog is to know."""
+    snapshot = await asyncio.to_thread(staging.open_staged, area, token, arrival.place.filename)
     with snapshot:
         arrival.examined = await asyncio.to_thread(_judged, context, arrival, snapshot)
         await _refuse_other_containers(arrival)
@@ -140,11 +152,14 @@ async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
             old = arrival.replaces.id
             await _keep_old_bytes(arrival.store, arrival.place.key, old, own_store=arrival.own_store)
         stored = await _move_in(arrival, snapshot)
-    candidate = await asyncio.to_thread(_candidate, context, arrival, stored)
-    await note_moves(context, [candidate])
-    async with claim.completing({claim.order.id: Response(value=True)}) as connection:
-        await record_candidates(connection, [candidate], now=context.clock.now())
-    staging.discard(area, token)
+    return await asyncio.to_thread(_candidate, context, arrival, stored)
+
+
+async def _blamed(arrival: _Arrival, area: Path, error: Exception) -> Exception:
+    """Return an error, or that of the whole disk if the file is not to blame for it."""
+    for bytes_of in (arrival.store, arrival.own_store):
+        error = await whole_or_part(bytes_of, error)
+    return await asyncio.to_thread(staging.whole_or_part, area, error)
 
 
 async def _arrival(context: Context, claim: Claim, path: str, name: str) -> _Arrival:

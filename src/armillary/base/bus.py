@@ -11,7 +11,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.base.database import Database, let_go
+from armillary.base.database import Database, let_go, reason_of
 from armillary.base.log import get_logger
 
 log = get_logger(__name__)
@@ -133,7 +133,7 @@ class PostgresBus:
                 for channel in self._channels:
                     await self._listen(channel)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("bus away", error=str(error))
+            log.warning("bus away", error=reason_of(error))
             return False
         return not self._lost.is_set()
 

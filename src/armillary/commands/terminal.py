@@ -20,7 +20,7 @@ from rich.console import Console
 
 from armillary.archive.names import storable
 from armillary.base import log
-from armillary.base.database import Role, is_transient
+from armillary.base.database import DatabaseFull, Role, is_full, is_transient, reason_of
 from armillary.context import Context, open_context
 from armillary.errors import ArmillaryError
 from armillary.settings import Settings
@@ -95,7 +95,7 @@ def guarded(action: Callable[[], T]) -> T:
     except Exception as error:
         if not is_transient(error):
             raise
-        fail(f"The database is away: {error}")
+        fail(DatabaseFull().message if is_full(error) else f"The database is away: {reason_of(error)}")
 
 
 def fail(message: str, *, code: int = 1) -> NoReturn:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive import service as archive
 from armillary.archive.staging import sweep_staging
 from armillary.archive.watching import watch_roots
-from armillary.base.database import is_transient, let_go
+from armillary.base.database import is_transient, let_go, reason_of
 from armillary.base.log import get_logger
 from armillary.base.memory import give_back
 from armillary.base.work import Worker, purge
@@ -102,7 +102,7 @@ async def repeat(
             pause_s = min(TRY_S * 2**failures, AWAY_S if transient else BROKEN_S)
             failures = min(failures + 1, 16)
             log.warning(
-                "chore failed", chore=chore, again_s=pause_s, error=str(error), exc_info=not transient
+                "chore failed", chore=chore, again_s=pause_s, error=reason_of(error), exc_info=not transient
             )
         else:
             failures, pause_s = 0, every_s

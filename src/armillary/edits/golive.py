@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armillary.archive.versions import Version
+from armillary.base.database import reason_of
 from armillary.base.log import get_logger
 from armillary.base.store import ObjectStore, Patch, StoredObject
 from armillary.base.store.errors import Busy, ChangedOutside
@@ -126,7 +127,7 @@ async def look_again(jobs: Sequence[Job]) -> None:
         await forget_intents([claim for claim in settled if not claim.lost])
     except Exception as error:
         # They stay in doubt, which costs another look.
-        log.warning("intents not forgotten", error=str(error))
+        log.warning("intents not forgotten", error=reason_of(error))
 
 
 async def _is_untouched(job: Job) -> bool:

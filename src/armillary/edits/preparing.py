@@ -29,7 +29,11 @@ async def prepare_updates(context: Context, places: Sequence[Present]) -> list[P
 
     def work(place: Present) -> Callable[[], Job]:
         claim, root, version = place
-        store = archive.store_of(context, root)
+        try:
+            store = archive.store_of(context, root)
+        except Exception as error:
+            # The files of other roots go on.
+            return partial(_refuse, error)
         return lambda: Job(claim, store, version, execute(store, version, claim.orders, rules))
 
     return await _in_threads([(place[0], work(place)) for place in places])
@@ -48,8 +52,9 @@ async def _reversal(context: Context, place: Present, undo: revert.Undo | Except
     claim, root, version = place
     if isinstance(undo, Exception):
         return partial(_refuse, undo)
-    store, found = archive.store_of(context, root), undo
+    found = undo
     try:
+        store = archive.store_of(context, root)
         recipe = await revert.recipe_of(store, found)
     except Exception as error:
         return partial(_refuse, error)

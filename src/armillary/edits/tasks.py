@@ -9,10 +9,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
+from armillary.archive import service as archive
 from armillary.archive.versions import Root, Version
 from armillary.base.database import is_transient
 from armillary.base.log import get_logger
-from armillary.base.store import StoredObject
+from armillary.base.store import StoredObject, whole_or_part
 from armillary.base.work import Claim, Kind, LostLease, Response, about, completing_all
 from armillary.base.work.retry import is_expected
 from armillary.context import Context
@@ -92,9 +93,9 @@ async def _prepared(context: Context, places: Sequence[Place], prepare: Prepare)
         results = await prepare(context, present) if present else []
     except Exception as error:
         results = [error] * len(present)
-    for (claim, _, version), result in zip(present, results, strict=True):
+    for (claim, root, version), result in zip(present, results, strict=True):
         if isinstance(result, Exception):
-            await _give_up(context, claim, version, result)
+            await _give_up(context, claim, version, await _blamed(context, root, result))
     return [result for result in results if not isinstance(result, Exception)]
 
 
@@ -103,7 +104,8 @@ async def _finish(context: Context, jobs: Sequence[Job]) -> None:
     await look_again(jobs)
     for job in jobs:
         if isinstance(job.result, Exception):
-            await _give_up(context, job.claim, job.version, job.result)
+            blamed = await whole_or_part(job.store, job.result)
+            await _give_up(context, job.claim, job.version, blamed)
     await _record(context, [job for job in jobs if isinstance(job.result, StoredObject)])
 
 
@@ -118,6 +120,14 @@ async def _give_up(context: Context, claim: Claim, version: Version | None, erro
             await claim.fail(error)
     except Exception as trouble:
         await claim.fail(trouble)
+
+
+async def _blamed(context: Context, root: Root, error: Exception) -> Exception:
+    try:
+        return await whole_or_part(archive.store_of(context, root), error)
+    except ArmillaryError:
+        # The store could not even be opened, which is what the error says.
+        return error
 
 
 async def _record(context: Context, jobs: Sequence[Job]) -> None:

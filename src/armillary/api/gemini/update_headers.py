@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from armillary.access.models import Scope
 from armillary.api.policy import Policy, principal_of
-from armillary.base.database import is_transient
+from armillary.base.database import DatabaseFull, is_transient, reason_of
 from armillary.base.log import get_logger
 from armillary.context import Context
 from armillary.edits import status
@@ -55,7 +55,7 @@ class DialectRoute(APIRoute):
             except ClientDisconnect:
                 raise
             except Exception as error:
-                code, reason = _explain(error)
+                code, reason = _explain(error, asked=request.method == "POST")
                 return refused(request.method, code, reason)
 
         return answer
@@ -79,11 +79,18 @@ def refused(method: str, status_code: int, reason: str) -> Response:
     return _json({"error": reason}, status_code)
 
 
-def _explain(error: Exception) -> tuple[int, str]:
-    """Return status and reason of a failure; unless it is OutcomeUnknown, nothing of the request is queued."""
+def _explain(error: Exception, *, asked: bool) -> tuple[int, str]:
+    """Return status and reason of a failure, of a request that ``asked`` for updates, or about one.
+
+    Of one that asked nothing is queued then, unless the error is OutcomeUnknown. What an earlier one queued is
+    not concerned by the failure of a question about it.
+    """
+    what_now = "nothing was queued, try again." if asked else "ask again; what was queued stays queued."
+    if isinstance(error, DatabaseFull):
+        return error.status, f"The database cannot write, since its disk is full; {what_now}"
     if is_transient(error) and not isinstance(error, ArmillaryError):
-        log.warning("database away", error=str(error))
-        return HTTPStatus.SERVICE_UNAVAILABLE, "The database is away; nothing was queued, try again."
+        log.warning("database away", error=reason_of(error))
+        return HTTPStatus.SERVICE_UNAVAILABLE, f"The database is away; {what_now}"
     match error:
         case ArmillaryError():
             return error.status, error.message
@@ -91,7 +98,7 @@ def _explain(error: Exception) -> tuple[int, str]:
             places = [f"{one['loc'][-1]}: {one['msg']}" for one in error.errors()]
             return HTTPStatus.BAD_REQUEST, "; ".join(places)
     log.error("update request failed", exc_info=error)
-    return HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error; nothing was queued and it is logged."
+    return HTTPStatus.INTERNAL_SERVER_ERROR, f"Internal error, which is logged; {what_now}"
 
 
 async def _wrong_method(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from armillary.api.gemini.selecting import as_json
 from armillary.api.policy import Policy, principal_of
 from armillary.archive import staging, uploads
 from armillary.archive.names import storable
+from armillary.archive.staging import Staged
+from armillary.base.database import is_undone
 from armillary.context import Context
 from armillary.errors import BadRequest
 
@@ -46,9 +49,20 @@ async def upload_file(
     staged = await staging.stage(
         context, request.stream(), declared=int(declared) if declared.isdigit() else None
     )
-    async with context.database.begin() as connection:
-        await uploads.accept_upload(
-            connection, staged, path=path, name=name, actor=principal_of(request).name, batch=batch
-        )
+    await _queue(request, staged, path=path, name=name, batch=batch)
     stored_path = "" if path == uploads.PROCESSED_CALIBRATION else path
     return as_json([{"filename": name, "path": stored_path, "size": staged.size, "md5": staged.md5}])
+
+
+async def _queue(request: Request, staged: Staged, *, path: str, name: str, batch: str | None) -> None:
+    """Queue the intake of staged bytes; those that nothing will ever ask for are removed."""
+    context: Context = request.app.state.context
+    actor, committing = principal_of(request).name, False
+    try:
+        async with context.database.begin() as connection:
+            await uploads.accept_upload(connection, staged, path=path, name=name, actor=actor, batch=batch)
+            committing = True
+    except Exception as error:
+        if not committing or is_undone(error):
+            await asyncio.to_thread(staging.discard, context.settings.data / staging.STAGING, staged.token)
+        raise

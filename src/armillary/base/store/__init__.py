@@ -2,5 +2,6 @@
 
 from armillary.base.store.local import LocalStore
 from armillary.base.store.models import ObjectStore, Patch, Snapshot, StoredObject
+from armillary.base.store.probing import whole_or_part
 
-__all__ = ["LocalStore", "ObjectStore", "Patch", "Snapshot", "StoredObject"]
+__all__ = ["LocalStore", "ObjectStore", "Patch", "Snapshot", "StoredObject", "whole_or_part"]

@@ -81,11 +81,11 @@ def explain(error: OSError, name: str) -> ArmillaryError:
     if error.errno == errno.ENOENT:
         return NotFound(f"There is no file {name}.")
     if error.errno in FULL:
-        return StorageFull(f"{name}: {said}; free space on its file system (or raise the quota) and retry.")
+        return StorageFull(f"{name}: {said}; free space on its file system, or raise the quota.")
     if error.errno == errno.EROFS:
-        return StorageReadOnly(f"{name}: its file system is read-only; remount it writable and retry.")
+        return StorageReadOnly(f"{name}: its file system is read-only; remount it writable.")
     if error.errno == errno.ESTALE:
-        return StorageStale(f"{name}: {said}; mount its file system again and retry.")
+        return StorageStale(f"{name}: {said}; mount its file system again.")
     if error.errno == errno.EFBIG:
         return StorageFailed(
             f"{name}: {said}; its file system, or a limit of this process, forbids that size."

@@ -22,6 +22,7 @@ from armillary.base.store.locks import FIRST_WAIT_S, LAST_WAIT_S, PathLocks
 from armillary.base.store.models import Chunks, Guard, Patch, ReplaceGuard, StoredObject
 from armillary.base.store.patching import Batch
 from armillary.base.store.places import Place
+from armillary.base.store.probing import Prober
 from armillary.base.store.reading import LocalSnapshot, open_snapshot
 from armillary.base.store.settling import recover
 from armillary.base.store.workshop import Workshop, busy, stored_object
@@ -86,6 +87,7 @@ class LocalStore:
             files=files or (SystemFiles() if durable else UnsyncedFiles()),
         )
         self._blobs = Blobs(self._shop.blobs, self._shop.files)
+        self._prober = Prober(self._shop, self._blobs)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store") if threads else None
 
     def close(self) -> None:
@@ -209,6 +211,10 @@ class LocalStore:
         """Undo or finish what dead processes left behind; return one sentence per finding."""
         await self._run(self._blobs.remove_orphans)
         return await self._run(recover, self._shop)
+
+    async def probe(self) -> None:
+        """Store and remove a few bytes in the tree and in the private directory, or raise RootFailed."""
+        await self._run(self._prober.probe)
 
     async def put_blob(self, name: str, data: bytes) -> None:
         """Keep a small object (an undo recipe) outside the tree of files."""

@@ -172,6 +172,9 @@ class MemoryStore:
         """Return nothing: what a dead process had in memory is gone."""
         return []
 
+    async def probe(self) -> None:
+        """Do nothing: memory does not fail."""
+
     async def put_blob(self, name: str, data: bytes) -> None:
         """Keep a small object (an undo recipe)."""
         self._blobs[check_name(name)] = data

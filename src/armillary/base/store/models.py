@@ -112,6 +112,9 @@ class ObjectStore(Protocol):
     async def recover(self) -> builtins.list[str]:
         """Undo or finish what dead processes left behind; return one sentence per finding."""
 
+    async def probe(self) -> None:
+        """Store and remove a few bytes that belong to no file, or raise RootFailed."""
+
     async def put_blob(self, name: str, data: bytes) -> None:
         """Keep a small object (an undo recipe) outside the tree of files."""
 

@@ -114,12 +114,31 @@ class Root:
         """
         check_key(key)
         with naming(key):
-            place = self._walk(key, key, follow=follow, create=create)
-            if place is None:
-                place = self._walk(key, self._resolve(key, follow=follow), follow=follow, create=create)
+            try:
+                place = self._find(key, follow=follow, create=create)
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
+                self.reopen()
+                place = self._find(key, follow=follow, create=create)
         if place is None:
             raise Busy(f"{key}: a link on its path changed meanwhile; retry.")
         return place
+
+    def _find(self, key: str, *, follow: bool, create: bool) -> Place | None:
+        place = self._walk(key, key, follow=follow, create=create)
+        if place is None:
+            place = self._walk(key, self._resolve(key, follow=follow), follow=follow, create=create)
+        return place
+
+    def reopen(self) -> None:
+        """Open the directory at the path of the tree anew: it may have been mounted again since."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # Other threads go on with the same number, and never see it closed.
+            os.dup2(fd, self._fd, inheritable=False)
+        finally:
+            os.close(fd)
 
     def open_directory(self, path: str) -> int | None:
         """Open a directory by a path free of links; None if it is no longer there."""

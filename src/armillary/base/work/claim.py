@@ -164,7 +164,7 @@ def failure_of(order: Order, error: BaseException) -> Report:
         # What the server said is for the log alone.
         log.warning("database failed", **about(order), error=reason_of(error))
     if is_waiting(found):
-        held = obstacle_of(order, found)
+        held, message = obstacle_of(order, found), f"{message} The order waits for that and is tried again."
         return Report(
             order.id, order.fence, order.kind, State.QUEUED, error=message, counted=False, held=held
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from armillary.base.database import Database, is_transient, let_go
+from armillary.base.database import Database, is_transient, is_undone, let_go
 from armillary.base.log import get_logger
 from armillary.base.metrics import LEASES_LOST, ORDERS_FINISHED
 from armillary.base.work import statements
@@ -115,6 +115,8 @@ class Ledger:
             connection = await self._ready()
             return list(await connection.fetch(statement, *values))
         except BaseException as error:
+            if is_undone(error):
+                raise
             # The statement may have committed although we never saw its answer.
             self._doubtful = True
             if is_transient(error):

@@ -123,10 +123,11 @@ SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {
 
 SWEEP = f"""
 WITH reports AS (
-    SELECT id, fence, delay_s, counted, error, NULL::text AS held,
+    SELECT id, fence, delay_s, counted, error,
         CASE WHEN spent THEN 'Failed' ELSE 'Queued' END AS outcome,
         CASE WHEN spent
-            THEN jsonb_build_object('ok', false, 'error', error, 'value', NULL)::text END AS response
+            THEN jsonb_build_object('ok', false, 'error', error, 'value', NULL)::text END AS response,
+        NULL::text AS held
     FROM (
         SELECT id, fence, 0.0::float8 AS delay_s, true AS counted,
             attempts >= coalesce(max_attempts, $2::integer)

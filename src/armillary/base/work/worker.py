@@ -119,6 +119,8 @@ class Worker(Generic[C]):
             return False
         try:
             if time.monotonic() >= self._sweep_at:
+                # While the database was full nobody could renew a lease, and nobody has died of it.
+                await self._ledger.renew()
                 await self._ledger.sweep()
                 self._sweep_at = time.monotonic() + self._settings.lease_s / 3
             for obstacle, count in self._holds.take_freed().items():
@@ -198,7 +200,7 @@ class Worker(Generic[C]):
         try:
             return await self._ledger.exchange((), [kind.name], most, self._folds)
         except Exception as error:
-            log.warning("batch not filled", kind=kind.name, error=str(error))
+            log.warning("batch not filled", kind=kind.name, error=reason_of(error))
             self._look = True
             return []
 
@@ -350,7 +352,7 @@ class Worker(Generic[C]):
             try:
                 await self._ledger.renew()
             except Exception as error:
-                log.warning("leases not renewed", error=str(error))
+                log.warning("leases not renewed", error=reason_of(error))
 
 
 def _about(claims: Sequence[Claim]) -> dict[str, object]:
