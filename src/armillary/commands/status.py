@@ -13,7 +13,7 @@ from rich.text import Text
 from armillary.commands.tables import size
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, JsonOption, is_up, out, print_json, run
 from armillary.context import Context
-from armillary.operations.models import Disk, Failure, Status, WorkerLine
+from armillary.operations.models import Disk, Failure, HeldOrders, Status, WorkerLine
 from armillary.operations.status import status_of, to_json
 
 SILENT_S = 20.0
@@ -48,6 +48,7 @@ def _screen(one: Status, *, up: bool) -> Iterator[RenderableType]:
             f"  oldest: order {old.id}, {old.kind} {old.file}, {_age(old.age_s)}, attempt {old.attempts}{why}"
         )
         yield Text(_shown(text), style="yellow")
+    yield from map(_held, one.held)
     yield Text()
     yield _workers(one.workers)
     yield Text()
@@ -89,18 +90,31 @@ def _table(title: str, *columns: str) -> Table:
 def _queues(one: Status) -> RenderableType:
     if not one.queues:
         return Text.assemble(("QUEUE", "bold"), "  ", ("empty", "green"))
-    table = _table("QUEUE", ">waiting", ">again", ">started", ">oldest", ">longest run")
+    table = _table("QUEUE", ">waiting", ">again", ">held", ">started", ">oldest", ">longest run")
     for queue in one.queues:
         oldest = queue.oldest_waiting_s
         table.add_row(
             Text(_shown(queue.kind)),
             _number(queue.waiting),
             _number(queue.again, style="yellow"),
+            _number(queue.held, style="bold red"),
             _number(queue.started, style="green"),
             Text(_age(oldest), style="yellow" if (oldest or 0) > LONG_S else ""),
             _age(queue.oldest_started_s),
         )
     return table
+
+
+def _held(one: HeldOrders) -> RenderableType:
+    orders = (
+        f"order {one.first} waits"
+        if one.orders == 1
+        else f"{one.orders:,} orders wait, the first {one.first}"
+    )
+    head = Text(
+        _shown(f"  {one.place}: {orders} for {_age(one.age_s)}, without counting attempts"), style="bold red"
+    )
+    return Group(head, Padding(Text(_shown(_cut(one.reason)), style="red"), (0, 0, 0, 10)))
 
 
 def _workers(workers: Sequence[WorkerLine]) -> RenderableType:

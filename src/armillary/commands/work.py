@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 from armillary.archive.tasks import KINDS as ARCHIVE_KINDS
 from armillary.base.work import Outcome, Worker, outcomes
+from armillary.base.work.queries import held_because
+from armillary.commands.terminal import err, escape
 from armillary.context import Context
 from armillary.edits.changesets.tasks import KINDS as CHANGE_SET_KINDS
 from armillary.edits.tasks import KINDS as EDIT_KINDS
@@ -26,11 +28,22 @@ async def finish(
     """
     worker = Worker(context, KINDS, name="cli", slots=4)
     helping = asyncio.create_task(worker.run_until(order_ids))
+    said: str | None = None
     while not (await asyncio.wait({helping}, timeout=LOOK_S))[0]:
         if show:
             show(len(await _ended(context, order_ids)))
+        said = await _say_held(context, order_ids, said)
     await helping
     return await _ended(context, order_ids)
+
+
+async def _say_held(context: Context, order_ids: Sequence[int], said: str | None) -> str | None:
+    """Say why some of the orders wait for room, unless that was said last; return what was."""
+    async with context.database.begin() as connection:
+        reason = await held_because(connection, order_ids)
+    if reason is not None and reason != said:
+        err.print(f"[yellow]waiting:[/] {escape(reason)} Ctrl-C leaves it in the queue.")
+    return reason or said
 
 
 async def _ended(context: Context, order_ids: Sequence[int]) -> dict[int, Outcome]:

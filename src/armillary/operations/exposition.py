@@ -74,6 +74,13 @@ def _gauges(waiting: Iterable[Queue], workers: int, failed: int, room: Iterable[
         depth.add_metric([one.kind, "Started"], one.started)
         age.add_metric([one.kind, "Queued"], one.oldest_waiting_s or 0.0)
         age.add_metric([one.kind, "Started"], one.oldest_started_s or 0.0)
+    held = GaugeMetricFamily(
+        "armillary_queue_held",
+        "Work orders that wait for room on a disk or in the database.",
+        labels=["kind"],
+    )
+    for one in waiting:
+        held.add_metric([one.kind], one.held)
     free = GaugeMetricFamily(
         "armillary_root_free_bytes", "Room on the file system of a root.", labels=["root"]
     )
@@ -82,6 +89,7 @@ def _gauges(waiting: Iterable[Queue], workers: int, failed: int, room: Iterable[
             free.add_metric([disk.name], disk.free)
     yield depth
     yield age
+    yield held
     yield free
     yield GaugeMetricFamily("armillary_failed_orders", "Failed work orders that are kept.", value=failed)
     yield GaugeMetricFamily("armillary_workers", "Workers whose session lives.", value=workers)

@@ -1,4 +1,4 @@
-"""Whether the archive works: a database that answers, workers that live, a queue that moves."""
+"""Whether the archive works: a database that answers and writes, workers that live, a queue that moves."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
-from armillary.base.database import is_transient
+from armillary.base.database import DatabaseFull, is_transient
 from armillary.context import Context
 from armillary.errors import Unavailable
 from armillary.operations import store
+from armillary.operations.acceptance import Doors
 from armillary.operations.status import queues
 
 PATIENCE_S = 3.0
@@ -26,40 +27,66 @@ class Verdict(StrEnum):
 
     OK = "ok"
     DEGRADED = "degraded"
-    """It answers questions, and nobody does the work that it accepts."""
+    """It answers questions and accepts work, and nobody does it, or some of it waits for room."""
+    REFUSING = "refusing"
+    """It answers questions, and cannot accept edits or uploads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How it goes; ``oldest_waiting_s`` is the age of the order that waits for longest, in seconds."""
+    """How it goes; ``oldest_waiting_s`` is the age of the order that waits for longest, in seconds.
+
+    ``held`` orders wait for room on a disk or in the database.
+    """
 
     status: Verdict
+    accepts_edits: bool
+    accepts_uploads: bool
+    reasons: tuple[str, ...]
     workers: int
     waiting: int
     started: int
+    held: int
     oldest_waiting_s: float | None
 
 
-async def health_of(context: Context, *, patience_s: float = PATIENCE_S) -> Health:
-    """Return how it goes.
+async def health_of(
+    context: Context, *, doors: Doors | None = None, patience_s: float = PATIENCE_S
+) -> Health:
+    """Return how it goes; with ``doors`` it is not tried anew at every call what can be accepted.
 
     Raises
     ------
     DatabaseAway
         If the database does not answer within ``patience_s``.
+    DatabaseFull
+        If it cannot even begin a session.
     """
     try:
-        async with asyncio.timeout(patience_s), context.database.begin() as connection:
-            workers = len(await store.living(connection))
-            found = await queues(connection)
+        async with asyncio.timeout(patience_s):
+            accepts = await (doors or Doors(context)).look()
+            async with context.database.begin() as connection:
+                workers = len(await store.living(connection))
+                found = await queues(connection)
+    except DatabaseFull:
+        raise
     except Exception as error:
         if isinstance(error, TimeoutError) or is_transient(error):
             raise DatabaseAway from error
         raise
+    held = sum(one.held for one in found)
+    reasons = [*accepts.reasons]
+    reasons += [] if workers else ["No worker lives: what is accepted waits."]
+    reasons += [f"Orders that wait for room: {held}; `armillary status` tells where."] if held else []
+    working = Verdict.DEGRADED if held or not workers else Verdict.OK
     return Health(
-        status=Verdict.OK if workers else Verdict.DEGRADED,
+        status=working if accepts.whole else Verdict.REFUSING,
+        accepts_edits=accepts.edits,
+        accepts_uploads=accepts.uploads,
+        reasons=tuple(reasons),
         workers=workers,
         waiting=sum(one.waiting for one in found),
         started=sum(one.started for one in found),
+        held=held,
         oldest_waiting_s=max((one.oldest_waiting_s or 0.0 for one in found if one.waiting), default=None),
     )

@@ -10,15 +10,31 @@ from datetime import datetime
 class Queue:
     """The unfinished orders of one kind; ages in seconds since they were accepted, or began.
 
-    ``waiting`` counts those that are Queued, ``again`` those of them that have failed before.
+    ``waiting`` counts those that are Queued, ``again`` those of them that have failed before; ``held`` are all
+    that wait for room, those that are just trying included.
     """
 
     kind: str
     waiting: int
     again: int
+    held: int
     started: int
     oldest_waiting_s: float | None
     oldest_started_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOrders:
+    """Orders that wait for room in one ``place``: the name of a root, `database`, or a kind of work.
+
+    ``first`` is the oldest of them, accepted ``age_s`` seconds ago; the reason is what it met.
+    """
+
+    place: str
+    orders: int
+    first: int
+    age_s: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +123,7 @@ class Status:
     at: datetime
     totals: Totals
     queues: tuple[Queue, ...]
+    held: tuple[HeldOrders, ...]
     oldest: OldOrder | None
     workers: tuple[WorkerLine, ...]
     failures: tuple[Failure, ...]

@@ -1,8 +1,8 @@
 """What people may ask of a work order: not to run, or to run once more.
 
 The web may not change orders, so it submits an order of its own that says what to do; a worker does it. What ran
-once is never run again under its number: it stays on record, and a new order takes its place at the end of the
-queue of its file.
+once is never run again under its number: it stays on record, and a new order takes its place among those of its
+file, before all that were accepted later. If one of these has been carried out, that is refused.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.work import Claim, JsonValue, Kind, NewOrder, Response, State, completing_all, submit
+from armillary.base.work.places import Overtaken, check_place, place_of, retried_by
 from armillary.base.work.queries import OrderView, cancel, find_orders, hasten
 from armillary.context import Context
 from armillary.edits.tasks import record_failures
@@ -37,7 +38,7 @@ class NotCancellable(Conflict):
 
 
 class NotRetryable(Conflict):
-    """Only an order that failed, or waits for its time, can be tried again."""
+    """Only an order that failed, or waits for its time, can be tried again, and only in its place."""
 
     code = "order_not_retryable"
 
@@ -65,8 +66,10 @@ async def ask(connection: AsyncConnection, kind: str, order_id: int, *, actor: s
         If it is plain already that it will fail.
     """
     order = await find(connection, order_id)
-    check = _check_cancel if kind == CANCEL else _check_retry
-    check(order)
+    if kind == CANCEL:
+        _check_cancel(order)
+    else:
+        await _check_retry(connection, order)
     new = NewOrder(
         kind=kind,
         args={"order": order_id, "address": address},
@@ -88,13 +91,20 @@ def _check_cancel(order: OrderView) -> None:
         )
 
 
-def _check_retry(order: OrderView) -> None:
+async def _check_retry(connection: AsyncConnection, order: OrderView) -> None:
     if order.kind in (CANCEL, RETRY):
         raise NotRetryable(f"Order {order.id} asked about another order; ask again.")
     if order.state not in (State.FAILED, State.QUEUED):
         raise NotRetryable(
             f"Order {order.id} is {order.state}; only one that is {State.FAILED} can be tried again."
         )
+    if order.state is State.FAILED and place_of(order) is not None:
+        if (again := await retried_by(connection, order)) is not None:
+            raise NotRetryable(f"Order {again} tries order {order.id} again already.")
+        try:
+            await check_place(connection, order)
+        except Overtaken as error:
+            raise NotRetryable(error.message) from None
 
 
 async def cancel_order(context: Context, claims: Sequence[Claim]) -> None:
@@ -133,7 +143,7 @@ async def _cancel(context: Context, connection: AsyncConnection, order: OrderVie
 
 
 async def _retry(context: Context, connection: AsyncConnection, order: OrderView, actor: str) -> JsonValue:
-    _check_retry(order)
+    await _check_retry(connection, order)
     if order.state is State.QUEUED:
         await hasten(connection, order.id)
         return {"order": order.id}
@@ -146,6 +156,7 @@ async def _retry(context: Context, connection: AsyncConnection, order: OrderView
         unique_key=order.unique_key,
         actor=order.actor,
         batch=order.batch,
+        place=place_of(order),
     )
     return {"order": (await submit(connection, [again], keyed_fifo=True))[0]}
 

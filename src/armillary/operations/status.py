@@ -20,6 +20,7 @@ from armillary.operations.models import (
     Destination,
     Disk,
     Failure,
+    HeldOrders,
     OldOrder,
     Queue,
     Status,
@@ -37,7 +38,9 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
         postgresql, size = await store.about_server(connection)
         totals, exact = await store.totals(connection)
         oldest = await store.rows(connection, store.OLDEST)
-        roots = {root.name: root.path for root in await archive.list_roots(connection)}
+        known = await archive.list_roots(connection)
+        names = {str(root.id): root.name for root in known}
+        roots = {root.name: root.path for root in known}
         directories = roots | {"private": context.stores.private}
         if context.settings.database.url is None:
             directories["database"] = context.settings.data / "postgres"
@@ -50,6 +53,10 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
             at=context.clock.now(),
             totals=Totals(**totals, exact=exact),
             queues=await queues(connection),
+            held=tuple(
+                HeldOrders(**{**row._mapping, "place": names.get(row.place, row.place)})
+                for row in await store.rows(connection, store.HELD)
+            ),
             oldest=OldOrder(**oldest[0]._mapping) if oldest else None,
             workers=await _workers(connection),
             failures=tuple(

@@ -29,11 +29,19 @@ QUEUES = f"""
 SELECT kind,
     count(*) FILTER (WHERE state = 'Queued') AS waiting,
     count(*) FILTER (WHERE state = 'Queued' AND attempts > 0) AS again,
+    count(*) FILTER (WHERE held IS NOT NULL) AS held,
     count(*) FILTER (WHERE state = 'Started') AS started,
     extract(epoch FROM now() - min(added) FILTER (WHERE state = 'Queued'))::float8 AS oldest_waiting_s,
     extract(epoch FROM clock_timestamp() - min(started) FILTER (WHERE state = 'Started'))::float8
         AS oldest_started_s
 FROM work_order WHERE {_UNFINISHED} GROUP BY kind ORDER BY kind
+"""
+
+HELD = """
+SELECT held AS place, count(*) AS orders, min(id) AS first,
+    extract(epoch FROM now() - min(added))::float8 AS age_s,
+    coalesce((array_agg(error ORDER BY id) FILTER (WHERE error IS NOT NULL))[1], '') AS reason
+FROM work_order WHERE held IS NOT NULL GROUP BY held ORDER BY held
 """
 
 OLDEST = f"""

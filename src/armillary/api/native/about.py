@@ -11,7 +11,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from armillary import __version__
 from armillary.api.native.routing import answers, anybody, failures
+from armillary.base.database import DatabaseFull
 from armillary.context import Context
+from armillary.operations.acceptance import Doors
 from armillary.operations.exposition import MEDIA_TYPE, exposition
 from armillary.operations.health import DatabaseAway, health_of
 
@@ -44,17 +46,29 @@ async def index() -> str:
         {
             "status": "ok",
             "version": __version__,
+            "accepts_edits": True,
+            "accepts_uploads": True,
+            "reasons": [],
             "workers": 2,
             "waiting": 0,
             "started": 1,
+            "held": 0,
             "oldest_waiting_s": None,
         }
     )
-    | failures(DatabaseAway),
+    | failures(DatabaseAway, DatabaseFull),
 )
 async def health(request: Request) -> JSONResponse:
-    """Tell whether the archive works: `degraded` without a living worker, 503 without the database."""
-    found = await health_of(request.app.state.context)
+    """Tell whether the archive works: `refusing` while nothing can be written, `degraded` while work waits.
+
+    It is `refusing` if edits or uploads cannot be accepted, since the database or the disk of the staging area is
+    full or read-only; `degraded` without a living worker, or while accepted work waits for room; 503 without the
+    database. `reasons` says which it is.
+    """
+    state = request.app.state
+    if not hasattr(state, "doors"):
+        state.doors = Doors(state.context)
+    found = await health_of(state.context, doors=state.doors)
     body: dict[str, Any] = {**dataclasses.asdict(found), "version": __version__}
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 

@@ -60,6 +60,7 @@ _ORDER = {
     "args": {"name": "N20260101S0001.fits"},
     "response": {"ok": True, "error": "", "value": {"changed": True}},
     "worker": None,
+    "held": False,
 }
 _STANDING = 'id: 31\nevent: Started\ndata: {"id": 31, "kind": "update_headers", "state": "Started"}\n\n'
 
@@ -177,6 +178,9 @@ async def cancel(request: Request, order_id: Id) -> JSONResponse:
 async def retry(request: Request, order_id: Id) -> JSONResponse:
     """Queue a failed order once more, under a new number; let one that waits for its time run now.
 
+    It goes before the orders of its file that were accepted later; once one of these has been carried out, a
+    retry is refused, since the older request would undo the newer one.
+
     A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
     """
     return await _asked(request, service.RETRY, order_id)
@@ -237,6 +241,7 @@ def _to_json(one: OrderView) -> dict[str, Any]:
             "args": one.args,
             "response": response,
             "worker": one.lease_owner,
+            "held": one.held is not None,
         }
     )
     return found

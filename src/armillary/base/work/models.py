@@ -23,8 +23,6 @@ class State(StrEnum):
 
 
 TERMINAL = frozenset({State.COMPLETED, State.FAILED})
-FIRST = 0
-"""The place before all orders of a key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class NewOrder:
     makes it run once more.
 
     ``place`` is where it stands among those of its key if not where its id says: an order that is tried again
-    takes the place of the one that failed, and `FIRST` goes before all. What merges has no place.
+    takes the place of the one that failed. What merges has no place.
     """
 
     kind: str

@@ -136,6 +136,16 @@ async def standings(
     }
 
 
+async def held_because(connection: AsyncConnection, ids: Sequence[int]) -> str | None:
+    """Return why the first of these orders that waits for room does so, None if none does."""
+    query = """
+    SELECT error FROM work_order WHERE held IS NOT NULL AND error IS NOT NULL AND id = ANY($1::bigint[])
+    ORDER BY id LIMIT 1
+    """
+    found: str | None = (await connection.exec_driver_sql(query, (list(ids),))).scalar()
+    return found
+
+
 async def cancel(connection: AsyncConnection, order_id: int, reason: str, *, keep_s: float) -> bool:
     """End an order that waits and is not in doubt; tell whether it was one."""
     found = await connection.exec_driver_sql(_CANCEL, (order_id, reason, keep_s))

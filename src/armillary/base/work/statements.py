@@ -169,15 +169,16 @@ folded AS (
     JOIN unnest($14::text[], $15::integer[]) AS folding (kind, most) ON folding.kind = due.kind
     CROSS JOIN LATERAL (
         SELECT n.id, n.fence,
-            bool_and(n.kind = due.kind AND n.not_before <= now()) OVER (ORDER BY n.turn, n.id) AS unbroken
+            bool_and(n.kind = due.kind AND n.not_before <= now() AND n.place IS NULL)
+                OVER (ORDER BY coalesce(n.place, n.id), n.id) AS unbroken
         FROM (
-            SELECT s.id, s.fence, s.kind, s.not_before, coalesce(s.place, s.id) AS turn
+            SELECT s.id, s.fence, s.kind, s.not_before, s.place
             FROM work_order AS s
             WHERE s.key = due.key AND {_WAITING} AND {_turn("s")} > {_turn("due")}
             ORDER BY coalesce(s.place, s.id), s.id LIMIT folding.most
         ) AS n
     ) AS f
-    WHERE f.unbroken
+    WHERE f.unbroken AND due.place IS NULL
 ),
 taken AS (
     SELECT id, leader_id, 1 + max(fence) OVER (PARTITION BY coalesce(leader_id, id)) AS fence
@@ -274,6 +275,20 @@ SELECT extract(epoch FROM least(
     (SELECT min(not_before) FROM work_order
         WHERE state = 'Queued' AND not_before > $2::timestamptz AND kind = ANY($1::text[])),
     (SELECT min(lease_until) FROM work_order WHERE state = 'Started')) - now())::float8
+"""
+
+# What merges does the same whenever it runs. The state of a later order is looked at while the key is ours.
+LATER = f"""
+SELECT l.id, l.state FROM work_order AS l
+WHERE l.key = $1 AND l.id > $2 AND {_turn("l")} > ($2, $3) AND l.unique_key IS NULL
+    AND (l.state IN ('Started', 'Completed') OR l.state = 'Queued' AND l.intent IS NOT NULL)
+ORDER BY l.id LIMIT 1
+"""
+
+RETRYING = """
+SELECT id FROM work_order
+WHERE key = $1 AND state IN ('Queued', 'Started') AND coalesce(place, id) = $2 AND id > $3
+ORDER BY id LIMIT 1
 """
 
 ENDED = """

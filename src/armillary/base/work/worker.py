@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Generic
 
 from armillary.base.bus import Bus, PostgresBus, Subscription
-from armillary.base.database import is_transient, reason_of
+from armillary.base.database import is_full, is_transient, reason_of
 from armillary.base.log import bound, get_logger, says
 from armillary.base.metrics import (
     HANDLER_SECONDS,
@@ -28,6 +28,7 @@ from armillary.base.work.holding import Holds
 from armillary.base.work.kinds import C, Kind
 from armillary.base.work.ledger import Ledger
 from armillary.base.work.models import Order, Report, Response, State, about
+from armillary.base.work.places import refuse_late
 from armillary.base.work.retry import Retry, is_expected
 from armillary.base.work.statements import DONE_CHANNEL, IN_DOUBT, QUEUED_CHANNEL
 from armillary.base.work.store import outcomes
@@ -73,7 +74,7 @@ class Worker(Generic[C]):
         self._pace_s = PATIENCE_S
         self._wake = asyncio.Event()
         self._look = True
-        self._sweep_at = 0.0
+        self._sweep_at = self._spared_until = 0.0
         self._away_s = AWAY_FIRST_S
 
     @property
@@ -119,7 +120,7 @@ class Worker(Generic[C]):
             return False
         try:
             if time.monotonic() >= self._sweep_at:
-                # While the database was full nobody could renew a lease, and nobody has died of it.
+                # However long the database was away, what we hold is not a dead worker's.
                 await self._ledger.renew()
                 await self._ledger.sweep()
                 self._sweep_at = time.monotonic() + self._settings.lease_s / 3
@@ -160,6 +161,9 @@ class Worker(Generic[C]):
     async def _suffer(self, error: Exception) -> None:
         """Go on after a failure of the database, or without a report that it refuses."""
         self._look = True
+        if is_full(error):
+            # Nobody could renew a lease; now everybody gets the time to do so.
+            self._spared_until = self._sweep_at = time.monotonic() + self._settings.lease_s / 3
         if is_transient(error):
             log.warning("queue away", error=reason_of(error))
         else:
@@ -222,7 +226,9 @@ class Worker(Generic[C]):
         ORDERS_RUNNING.inc()
         try:
             with bound(**_about(claims)):
-                await kind.handler(self.context, claims)
+                database = self.context.database
+                if in_time := [one for one in claims if not await refuse_late(database, one)]:
+                    await kind.handler(self.context, in_time)
         except Exception as error:
             failure = error
             if not is_expected(error):
@@ -302,7 +308,8 @@ class Worker(Generic[C]):
             return latest
         if due <= 0.0:
             # A lease has expired, or is about to.
-            self._sweep_at = 0.0
+            self._sweep_at = self._spared_until
+            due = self._spared_until - time.monotonic()
         return min(latest, max(due, 0.0) + 0.002)
 
     async def _pause(self, seconds: float | None) -> None:
@@ -350,6 +357,7 @@ class Worker(Generic[C]):
         while True:
             await asyncio.sleep(self._settings.lease_s / 3)
             try:
+                # However long the database was away, what we hold is not a dead worker's.
                 await self._ledger.renew()
             except Exception as error:
                 log.warning("leases not renewed", error=reason_of(error))

@@ -79,7 +79,10 @@ async def _queue_edits(connection: AsyncConnection, context: Context, found: Cha
     decisions = await decide(connection, items, context.settings.edits)
     good = [at for at, decision in enumerate(decisions) if decision.refusal is None]
     origin = Origin(found.actor, found.address, found.why, found.batch)
-    orders = [_of_set(order_of(decisions[at], origin, None), found.id) for at in good]
+    orders = [
+        _of_set(replace(order_of(decisions[at], origin, None), place=waiting[at].place), found.id)
+        for at in good
+    ]
     ids = dict(zip(good, await submit(connection, orders, keyed_fifo=True), strict=True))
     rows = [
         (

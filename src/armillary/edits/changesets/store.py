@@ -1,5 +1,8 @@
 """Every statement on change sets and their files."""
 
+# What is put into these texts are constants of this module.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -48,8 +51,10 @@ UPDATE change_set_file SET state = CASE state WHEN 'queued' THEN 'failed' ELSE '
 WHERE change_set = $1 AND state IN ('queued', 'reverting') AND order_id = ANY($2::bigint[])
 """
 
+# A file whose order failed waits with that order's number: the next one takes its place.
 NEXT_WAITING = """
-SELECT m.file_id, f.name FROM change_set_file AS m JOIN file AS f ON f.id = m.file_id
+SELECT m.file_id, f.name, coalesce(o.place, m.order_id) AS place
+FROM change_set_file AS m JOIN file AS f ON f.id = m.file_id LEFT JOIN work_order AS o ON o.id = m.order_id
 WHERE m.change_set = $1 AND m.state = 'waiting' ORDER BY m.file_id LIMIT $2
 """
 
@@ -72,10 +77,21 @@ WITH gone AS (
         WHERE m.change_set = $1 AND m.state = 'queued' AND o.state = 'Queued' AND o.attempts = 0
             AND o.intent IS NULL
         FOR UPDATE OF o SKIP LOCKED)
-    RETURNING id
+    RETURNING id, place
 )
-UPDATE change_set_file AS m SET state = 'waiting', order_id = NULL FROM gone
+UPDATE change_set_file AS m SET state = 'waiting', order_id = gone.place FROM gone
 WHERE m.change_set = $1 AND m.state = 'queued' AND m.order_id = gone.id
+"""
+
+_OVERTAKEN = """
+m.state = 'failed' AND EXISTS (
+    SELECT FROM edit AS e LEFT JOIN work_order AS o ON o.id = e.order_id
+    WHERE e.file_id = m.file_id AND e.outcome = 'changed' AND coalesce(o.place, e.order_id) > m.order_id)
+"""
+
+OVERTAKEN = f"""
+UPDATE change_set_file AS m SET error = 'a later edit of the file has been carried out, which this one would undo'
+WHERE m.change_set = $1 AND {_OVERTAKEN}
 """
 
 RATE = """
@@ -120,7 +136,7 @@ def _of(row: AnyRow) -> ChangeSet:
 
 async def find(connection: AsyncConnection, change_set: int, *, lock: bool = False) -> ChangeSet | None:
     """Return a change set; with ``lock`` nobody else changes it until the end of the transaction."""
-    query = f"SELECT {_COLUMNS} FROM change_set WHERE id = $1{' FOR UPDATE' if lock else ''}"  # noqa: S608
+    query = f"SELECT {_COLUMNS} FROM change_set WHERE id = $1{' FOR UPDATE' if lock else ''}"
     row = (await connection.exec_driver_sql(query, (change_set,))).first()
     return _of(row) if row else None
 
@@ -129,7 +145,7 @@ async def latest(connection: AsyncConnection, *, before: int | None, count: int)
     """Return change sets, newest first, beginning below an id."""
     query = f"""
     SELECT {_COLUMNS} FROM change_set WHERE $1::bigint IS NULL OR id < $1::bigint ORDER BY id DESC LIMIT $2
-    """  # noqa: S608
+    """
     rows = (await connection.exec_driver_sql(query, (before, count))).all()
     return [_of(row) for row in rows]
 
@@ -170,7 +186,7 @@ async def lose(connection: AsyncConnection, change_set: int, order_ids: Sequence
 
 
 async def next_waiting(connection: AsyncConnection, change_set: int, count: int) -> list[AnyRow]:
-    """Return (file id, name) of the next files to be edited."""
+    """Return (file id, name, place in the queue of the file) of the next files to be edited."""
     return list((await connection.exec_driver_sql(NEXT_WAITING, (change_set, count))).all())
 
 
@@ -202,10 +218,15 @@ async def try_kept_again(connection: AsyncConnection, change_set: int) -> None:
 
 
 async def try_failed_again(connection: AsyncConnection, change_set: int) -> None:
-    """Let files that were refused or failed wait once more; what happened stays on record."""
-    query = """
-    UPDATE change_set_file SET state = 'waiting', order_id = NULL, edit_id = NULL, error = NULL
-    WHERE change_set = $1 AND state IN ('refused', 'failed')
+    """Let files that were refused or failed wait once more; what happened stays on record.
+
+    Those that failed keep their place among the edits of the file: one that was overtaken stays as it is.
+    """
+    await connection.exec_driver_sql(OVERTAKEN, (change_set,))
+    query = f"""
+    UPDATE change_set_file AS m SET state = 'waiting', edit_id = NULL, error = NULL,
+        order_id = CASE m.state WHEN 'failed' THEN m.order_id END
+    WHERE m.change_set = $1 AND m.state IN ('refused', 'failed') AND NOT ({_OVERTAKEN})
     """
     await connection.exec_driver_sql(query, (change_set,))
 
