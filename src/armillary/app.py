@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from armillary import __version__
 from armillary.api import gemini, native, problems
+from armillary.api.dialects import Dialects
 from armillary.api.gemini import update_headers
 from armillary.api.limits import Limited
 from armillary.api.policy import Policy, refuse_undeclared
@@ -20,6 +21,9 @@ from armillary.api.tracing import Traced
 from armillary.base.database import Role
 from armillary.context import Context, open_context
 from armillary.settings import Settings
+
+DIALECTS: Dialects = {update_headers.PATH: update_headers.refused}
+"""How whole requests are refused where that is not by a problem document."""
 
 
 class Application(FastAPI):
@@ -30,8 +34,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application as the server calls it."""
         limits, logs = self.settings.limits, self.settings.logs
-        dialects = {update_headers.PATH: update_headers.refused}
-        limited = Limited(super().build_middleware_stack(), limits, dialects=dialects)
+        limited = Limited(super().build_middleware_stack(), limits, dialects=DIALECTS)
         return OneSlash(Traced(limited, proxies=limits.proxies, write=logs.requests))
 
 

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
@@ -14,7 +14,7 @@ from ipaddress import IPv6Address, ip_address
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from armillary.api.problems import problem
+from armillary.api.dialects import Dialects, refusal_of
 from armillary.base.metrics import REQUESTS_REFUSED
 from armillary.errors import ArmillaryError
 from armillary.settings import LimitSettings
@@ -23,9 +23,6 @@ SHOWN = frozenset({b"authorization", b"x-api-key", b"cookie"})
 """Headers that may carry a token."""
 IPV6_BITS = 64
 """What one customer of a network provider has at least: addresses inside are one caller."""
-
-Refusal = Callable[[str, int, str], Response]
-"""How a dialect refuses: of the method, the status and the reason."""
 
 
 class TooManyRequests(ArmillaryError):
@@ -75,7 +72,7 @@ class Limited:
         app: ASGIApp,
         settings: LimitSettings,
         *,
-        dialects: Mapping[str, Refusal] | None = None,
+        dialects: Dialects | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app, self._settings = app, settings
@@ -128,10 +125,7 @@ class Limited:
         error = TooManyRequests(
             f"More than {most:g} requests per second came from {who}; wait {seconds} s{hint}."
         )
-        answer = problem(error.status, error.code, error.message)
-        for prefix, refusal in self._dialects.items():
-            if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
-                answer = refusal(scope["method"], error.status, error.message)  # type: ignore[assignment]
+        answer = refusal_of(self._dialects, scope["method"], scope["path"], error)
         answer.headers["Retry-After"] = str(seconds)
         return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
@@ -108,15 +108,19 @@ class Proxies:
 
     def __init__(self, networks: Sequence[IPv4Network | IPv6Network]) -> None:
         self._networks = tuple(networks)
-        self._trusts = lru_cache(maxsize=1024)(self._is_trusted)
+        self._known = lru_cache(maxsize=1024)(self._is_trusted)
 
-    def client_of(self, scope: Scope) -> tuple[str, int] | None:
+    def trusts(self, address: str) -> bool:
+        """Tell whether an address is that of a proxy of ours."""
+        return bool(self._networks) and self._known(address)
+
+    def client_of(self, scope: Mapping[str, Any]) -> tuple[str, int] | None:
         """Return address and port of the client: the nearest one that is no proxy of ours.
 
         Anybody can send X-Forwarded-For, so it counts only as far as proxies vouch for it, from the right.
         """
         client: tuple[str, int] | None = scope.get("client")
-        if not self._networks or client is None or not self._trusts(client[0]):
+        if client is None or not self.trusts(client[0]):
             return client
         said = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         for word in reversed(said.decode("latin-1").split(",")):
@@ -124,7 +128,7 @@ class Proxies:
             if not _is_address(address):
                 break
             client = (address, 0)
-            if not self._trusts(address):
+            if not self.trusts(address):
                 break
         return client
 

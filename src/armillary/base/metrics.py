@@ -28,6 +28,13 @@ REQUESTS = Counter("armillary_http_requests", "Answered requests.", ["method", "
 REQUESTS_REFUSED = Counter(
     "armillary_http_requests_limited", "Requests of callers that were over their limit.", registry=REGISTRY
 )
+CONNECTIONS = Gauge("armillary_http_connections", "Connections of clients that are open.", registry=REGISTRY)
+CONNECTIONS_DROPPED = Counter(
+    "armillary_http_connections_dropped",
+    "Connections that were ended because of a limit, by the code of the error.",
+    ["code"],
+    registry=REGISTRY,
+)
 REQUEST_SECONDS = Histogram(
     "armillary_http_request_seconds",
     "Time from the first byte of a request to the last of its answer.",
