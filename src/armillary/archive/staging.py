@@ -90,14 +90,16 @@ async def stage(context: Context, chunks: AsyncIterable[bytes], *, declared: int
     UploadTooLarge, UploadIncomplete
         If there are too many bytes, or fewer than declared.
     """
-    area, token = context.settings.data / STAGING, uuid4().hex
+    area, token, limit = context.settings.data / STAGING, uuid4().hex, context.settings.archive.max_upload
+    if declared is not None and declared > limit:
+        raise UploadTooLarge(f"More than {limit} bytes; raise archive.max_upload to allow that.")
     partial = area / f"{token}{PARTIAL}"
     try:
         with naming("the staging area"):
             area.mkdir(mode=0o700, exist_ok=True)
             with partial.open("xb") as file:
                 sink = _Sink(file)
-                await _fill(sink, chunks, limit=context.settings.archive.max_upload)
+                await _fill(sink, chunks, limit=limit)
                 if declared is not None and sink.size != declared:
                     raise UploadIncomplete(f"{sink.size} of {declared} bytes came; send the file again.")
                 return await asyncio.to_thread(sink.finish, token, partial)

@@ -286,6 +286,10 @@ async def test_too_large_uploads_and_cancelled_ones_leave_nothing(
         archive.context.settings.data.mkdir(parents=True, exist_ok=True)
         with pytest.raises(UploadTooLarge):
             await stage(archive.context, chunks_of(bytes(1001)), declared=None)
+        unread = chunks_of(b"x")
+        with pytest.raises(UploadTooLarge):
+            await stage(archive.context, unread, declared=1001)
+        assert [chunk async for chunk in unread] == [b"x"]
         waiting = asyncio.Event()
 
         async def endless() -> AsyncIterator[bytes]:

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
+from armillary.api.bodies import read_body
 from armillary.api.gemini.selecting import FAILURES, anybody, lister_of, refusal, reports, selection_of
-from armillary.api.gemini.update_headers import read_body
 from armillary.api.policy import principal_of
 from armillary.archive.bundle import bundle, choose
 from armillary.archive.names import storable

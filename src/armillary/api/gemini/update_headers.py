@@ -14,12 +14,13 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from armillary.access.models import Scope
+from armillary.api.bodies import read_body
 from armillary.api.policy import Policy, principal_of
 from armillary.base.database import DatabaseFull, is_transient, reason_of
 from armillary.base.log import get_logger
 from armillary.context import Context
 from armillary.edits import status
-from armillary.edits.errors import RequestTooLarge, UnknownRequest
+from armillary.edits.errors import UnknownRequest
 from armillary.edits.models import Origin
 from armillary.edits.service import accept
 from armillary.errors import ArmillaryError, BadRequest
@@ -196,19 +197,6 @@ def checked_key(key: str | None) -> str | None:
     if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
         raise BadRequest("Idempotency-Key should be 1 to 200 printable ASCII characters")
     return key
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """Return the body of a request, or refuse it as soon as it is known to be too large."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        raise RequestTooLarge(f"the body of {declared} bytes is over the limit of {limit}; split the request")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise RequestTooLarge(f"the body is over the limit of {limit} bytes; split the request")
-    return bytes(body)
 
 
 @router.get(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from armillary.api.bodies import documented, parsed
 from armillary.api.native.routing import answers, editors, failures, plain, storable_words
 from armillary.api.policy import principal_of
 from armillary.archive.search import BadPredicate
@@ -18,7 +19,7 @@ from armillary.context import Context
 from armillary.edits.changesets import service
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
 from armillary.edits.changesets.models import Action, FileState, Wanted
-from armillary.edits.errors import ItemRefused
+from armillary.edits.errors import ItemRefused, RequestTooLarge
 from armillary.edits.models import Origin
 
 router = APIRouter()
@@ -95,12 +96,13 @@ class NewChangeSet(BaseModel):
     PATH,
     dependencies=editors,
     status_code=HTTPStatus.ACCEPTED,
+    openapi_extra=documented(NewChangeSet),
     responses=answers(_ACCEPTED, status=202)
-    | failures(BadChangeSet, UnknownSelector, MalformedSelector, BadPredicate, ItemRefused),
+    | failures(BadChangeSet, UnknownSelector, MalformedSelector, BadPredicate, ItemRefused, RequestTooLarge),
 )
 async def create(
     request: Request,
-    body: NewChangeSet,
+    body: Annotated[NewChangeSet, Depends(parsed(NewChangeSet))],
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for it.")] = 0,
 ) -> JSONResponse:
     """Edit many files as one change set, or tell with ``dry_run`` what that would do.

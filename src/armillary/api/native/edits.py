@@ -12,7 +12,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from armillary.api.gemini.update_headers import checked_key, read_body
+from armillary.api.bodies import documented, read_body
+from armillary.api.gemini.update_headers import checked_key
 from armillary.api.native.routing import (
     REFUSALS,
     Word,
@@ -108,11 +109,6 @@ class NewRevert(BaseModel):
     why: str = Field("", max_length=1000)
 
 
-def _body(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema()
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
 @router.get(
     "/v1/files/{name}/edits",
     dependencies=auditors,
@@ -168,7 +164,7 @@ async def _audit(request: Request, query: AuditQuery) -> JSONResponse:
     "/v1/files/{name}/edits",
     dependencies=editors,
     status_code=HTTPStatus.ACCEPTED,
-    openapi_extra=_body(NewEdit),
+    openapi_extra=documented(NewEdit),
     responses=answers(_ACCEPTED, status=202)
     | failures(
         MalformedRequest,
@@ -207,7 +203,7 @@ async def edit_file(request: Request, name: str) -> JSONResponse:
     "/v1/edits/{edit_id}/revert",
     dependencies=editors,
     status_code=HTTPStatus.ACCEPTED,
-    openapi_extra=_body(NewRevert),
+    openapi_extra=documented(NewRevert),
     responses=answers({**_ACCEPTED, "request": None}, status=202)
     | failures(MalformedRequest, EditNotFound, NothingToRevert, RequestTooLarge, *REFUSALS),
 )

@@ -11,17 +11,19 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from armillary.access.models import Scope
+from armillary.api.bodies import documented, parsed
 from armillary.api.native.routing import REFUSALS, answers, failures
 from armillary.api.policy import Policy, principal_of
 from armillary.archive.names import storable
 from armillary.context import Context
+from armillary.edits.errors import RequestTooLarge
 from armillary.errors import BadRequest, Forbidden, NotFound
 from armillary.exports import service
 
 router = APIRouter()
 operators = [Depends(Policy(Scope.ADMIN))]
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    **failures(BadRequest, Forbidden, NotFound, *REFUSALS),
+    **failures(BadRequest, Forbidden, NotFound, RequestTooLarge, *REFUSALS),
 }
 _WAITING = {
     "id": 40,
@@ -107,10 +109,11 @@ async def destinations(request: Request) -> JSONResponse:
 @router.post(
     "/v1/exports",
     dependencies=operators,
+    openapi_extra=documented(Send),
     responses=answers({"order": 41}, status=202) | _RESPONSES,
     status_code=HTTPStatus.ACCEPTED,
 )
-async def send(request: Request, body: Send) -> JSONResponse:
+async def send(request: Request, body: Annotated[Send, Depends(parsed(Send))]) -> JSONResponse:
     """Send the present files that a selection finds to a destination; answer with the work order."""
     context: Context = request.app.state.context
     _check(body.destination, *body.selection)
@@ -124,10 +127,11 @@ async def send(request: Request, body: Send) -> JSONResponse:
 @router.post(
     "/v1/exports/retry",
     dependencies=operators,
+    openapi_extra=documented(Again),
     responses=answers({"order": 42}, status=202) | _RESPONSES,
     status_code=HTTPStatus.ACCEPTED,
 )
-async def retry(request: Request, body: Again) -> JSONResponse:
+async def retry(request: Request, body: Annotated[Again, Depends(parsed(Again))]) -> JSONResponse:
     """Try waiting exports again now; answer with the work order."""
     context: Context = request.app.state.context
     _check(body.destination)

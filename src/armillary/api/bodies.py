@@ -1,0 +1,53 @@
+"""Bodies of requests: read up to a limit, after it is known who asks.
+
+FastAPI reads what a handler declares as its body whole, and before it asks the policy of the route. So handlers
+declare a dependency instead, which comes after the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from armillary.context import Context
+from armillary.edits.errors import RequestTooLarge
+
+M = TypeVar("M", bound=BaseModel)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body of a request, or refuse it as soon as it is known to be too large."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise RequestTooLarge(f"the body of {declared} bytes is over the limit of {limit}; split the request")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise RequestTooLarge(f"the body is over the limit of {limit} bytes; split the request")
+    return bytes(body)
+
+
+def parsed(model: type[M]) -> Callable[[Request], Awaitable[M]]:
+    """Return a dependency that reads the body of a request as JSON of a model."""
+
+    async def read(request: Request) -> M:
+        context: Context = request.app.state.context
+        body = await read_body(request, context.settings.edits.max_body)
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            places = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+            raise RequestValidationError(places) from None
+
+    return read
+
+
+def documented(model: type[BaseModel]) -> dict[str, Any]:
+    """Return what OpenAPI is told of a body that is read by hand."""
+    schema = model.model_json_schema()
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
