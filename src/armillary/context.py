@@ -19,7 +19,7 @@ from armillary.settings import Settings
 
 
 class SchemaOutdated(Unavailable):
-    """The database has another schema than this program; run `armillary db upgrade`."""
+    """The database has an older schema than this program, or none; run `armillary db upgrade` as its owner."""
 
     code, transient = "schema_outdated", False
 
@@ -64,8 +64,8 @@ async def open_context(
 
     Raises
     ------
-    SchemaOutdated
-        If an external database has not been upgraded to this version.
+    SchemaOutdated, SchemaUnknown
+        If an external database has not been upgraded to this version, or a database to a newer one.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
@@ -101,8 +101,9 @@ async def _check_schema(settings: Settings, source: str | EmbeddedServer) -> Non
     role = Role.OWNER if isinstance(source, EmbeddedServer) else Role.WORKER
     database = await Database.connect(source, role, pool_size=1)
     try:
-        if await migrate.current(database) == migrate.head():
+        if (revision := await migrate.current(database)) == migrate.head():
             return
+        migrate.refuse_unknown(revision)
         if not isinstance(source, EmbeddedServer):
             raise SchemaOutdated
         await migrate.upgrade(database)

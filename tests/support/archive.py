@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,13 +183,15 @@ class OrderFailed(ArmillaryError):
 
 
 @asynccontextmanager
-async def an_archive(server: EmbeddedServer, directory: Path, **settings: Any) -> AsyncIterator[Archive]:
-    """Open an empty archive with a database of its own."""
+async def an_archive(
+    server: EmbeddedServer, directory: Path, *, database_name: str | None = None, **settings: Any
+) -> AsyncIterator[Archive]:
+    """Open an empty archive with a database of its own, or one whose database is there."""
     work = WorkSettings(retry_first_s=0.05, retry_last_s=0.5, lease_s=30.0)
     chosen = Settings(
         data=directory / "data", work=work, archive=ArchiveSettings(**settings), limits=UNLIMITED
     )
-    async with fresh_database(server) as name:
+    async with nullcontext(database_name) if database_name else fresh_database(server) as name:
         database = await Database.connect(server, Role.WORKER, name=name, pool_size=6)
         bus = PostgresBus(database)
         stores = Stores(directory / "data" / "private")

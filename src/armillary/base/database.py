@@ -65,7 +65,7 @@ def is_transient(error: BaseException) -> bool:
         return True
     if isinstance(error, sa.exc.TimeoutError):
         return True
-    cause = _driver_error(error)
+    cause = driver_error(error)
     if isinstance(cause, asyncpg.PostgresError):
         state = cause.sqlstate or ""
         if state[:2] == INTERNAL and _severity(cause) in ("FATAL", "PANIC"):
@@ -83,7 +83,7 @@ def is_full(error: BaseException) -> bool:
     A session that is to begin reports it in an internal error, since it cannot write the cache that every
     session reads at its start.
     """
-    cause = _driver_error(error)
+    cause = driver_error(error)
     if isinstance(cause, DatabaseFull | asyncpg.DiskFullError):
         return True
     return isinstance(cause, asyncpg.InternalServerError) and "init file" in str(cause)
@@ -94,7 +94,7 @@ def is_undone(error: BaseException) -> bool:
 
     An error of class FATAL or PANIC ends the session, as a lost connection does: the commit may have been made.
     """
-    cause = _driver_error(error)
+    cause = driver_error(error)
     return isinstance(cause, asyncpg.PostgresError) and _severity(cause) == "ERROR"
 
 
@@ -109,18 +109,18 @@ def told(error: BaseException) -> str | None:
         return None
     if is_transient(error):
         return "The database was away, or too busy."
-    return f"The database refused this ({type(_driver_error(error)).__name__}); the log tells more."
+    return f"The database refused this ({type(driver_error(error)).__name__}); the log tells more."
 
 
 def reason_of(error: BaseException) -> str:
     """Return what the log is to say of an error; of one of the database what the server said, and no statement."""
-    return str(_driver_error(error))
+    return str(driver_error(error))
 
 
-def _driver_error(error: BaseException) -> BaseException:
+def driver_error(error: BaseException) -> BaseException:
     """Return what asyncpg raised, below our wrappers and those of SQLAlchemy."""
     if isinstance(error, DatabaseFull | TooSlow) and error.__cause__ is not None:
-        return _driver_error(error.__cause__)
+        return driver_error(error.__cause__)
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
         return error.orig.__cause__ or error.orig
     return error
@@ -225,7 +225,7 @@ class Database:
                 async with connection.begin():
                     yield connection
         except (sa.exc.DBAPIError, asyncpg.PostgresError) as error:
-            if self._impatient and isinstance(_driver_error(error), asyncpg.QueryCanceledError):
+            if self._impatient and isinstance(driver_error(error), asyncpg.QueryCanceledError):
                 raise TooSlow from error
             _refuse_if_full(error)
             raise
@@ -303,7 +303,7 @@ def _refuse_if_full(error: Exception) -> None:
     if not is_full(error):
         return
     log.warning("database full", error=reason_of(error))
-    if isinstance(_driver_error(error), asyncpg.DiskFullError) and not is_undone(error):
+    if isinstance(driver_error(error), asyncpg.DiskFullError) and not is_undone(error):
         # The server itself fell over it, perhaps after it had written the commit.
         raise DatabaseFull(
             "The database stopped, since its disk is full; what it was doing may be done."

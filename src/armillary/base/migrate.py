@@ -3,36 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from armillary.base.database import Database
+from armillary.base import schema
+from armillary.base.database import Database, driver_error, is_transient
+from armillary.errors import ArmillaryError, BadRequest
 
 LOCK = 0x41524D494C4C
+HEAD, BASE = "head", "base"
+SHOWN = 8
+"""Differences that a message tells; the rest can be asked for."""
+ADVICE = (
+    "Nothing was changed. A database of an unreleased version, or one that was changed by hand, cannot be"
+    " upgraded: mend the differences by hand as its owner, or restore a backup of a released version."
+    " `armillary db check` lists all differences."
+)
 
 
-async def upgrade(database: Database, revision: str = "head") -> None:
-    """Apply the migrations up to ``revision``; nothing happens if they are applied already.
+class SchemaUnfit(ArmillaryError):
+    """The database does not have the schema that the migrations of this version make."""
+
+    code, status = "schema_unfit", HTTPStatus.CONFLICT
+
+
+class SchemaUnknown(ArmillaryError):
+    """The schema of the database is newer than this version of the program; install the newer version."""
+
+    code, status = "schema_unknown", HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class NotOwner(ArmillaryError):
+    """The user of `database.url` may not change the schema; name its owner there."""
+
+    code, status = "schema_not_owner", HTTPStatus.FORBIDDEN
+
+
+async def upgrade(database: Database, revision: str = HEAD, *, check: bool = True) -> None:
+    """Apply the migrations up to ``revision``; what is applied already is not done again.
 
     The whole way is one transaction: it succeeds or leaves the schema as it was. ``database`` must be open
-    in the owner's role.
+    in the owner's role. At the head the schema must be that of this version, unless not to be checked.
+
+    Raises
+    ------
+    SchemaUnfit
+        If it is not, or if a migration cannot be applied to what is there.
+    SchemaUnknown
+        If the database has a revision that this version does not know.
+    NotOwner
+        If the role may not change the schema.
     """
-    await _run(database, lambda config: command.upgrade(config, revision))
+    if revision != HEAD and not knows(revision):
+        raise BadRequest(
+            f"There is no revision '{revision}'; the newest that this version knows is {head()}."
+        )
+
+    def act(connection: sa.Connection, config: Config) -> None:
+        refuse_unknown(_current(connection))
+        _apply(config, revision)
+        if check and revision in (HEAD, head()) and (found := _differences(connection)):
+            raise SchemaUnfit(_unfit(found))
+
+    await _run(database, act)
 
 
-async def downgrade(database: Database, revision: str = "base") -> None:
+async def downgrade(database: Database, revision: str = BASE) -> None:
     """Undo the migrations down to ``revision``, with the data that only they can hold."""
-    await _run(database, lambda config: command.downgrade(config, revision))
+    await _run(database, lambda _connection, config: command.downgrade(config, revision))
+
+
+async def differences(database: Database) -> schema.Differences:
+    """Return how the schema differs from the one that the migrations of this version make.
+
+    Raises
+    ------
+    SchemaUnknown
+        If the database has a revision that this version does not know.
+    """
+    async with database.begin() as connection:
+        refuse_unknown(await connection.run_sync(_current))
+        return await connection.run_sync(_differences)
 
 
 async def current(database: Database) -> str | None:
     """Return the revision of the schema; none for an empty database."""
     async with database.begin() as connection:
-        return await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+        return await connection.run_sync(_current)
 
 
 def head() -> str:
@@ -43,11 +106,58 @@ def head() -> str:
     return newest
 
 
+def revisions() -> list[str]:
+    """Return all revisions that this version of the program knows, oldest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
 def knows(revision: str) -> bool:
     """Tell whether this version of the program knows a revision."""
-    return any(
-        script.revision == revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
-    )
+    return revision in revisions()
+
+
+def _current(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _differences(connection: sa.Connection) -> schema.Differences:
+    return schema.compare(schema.expected(), schema.found(connection))
+
+
+def refuse_unknown(revision: str | None) -> None:
+    """Raise SchemaUnknown for a revision that only a newer version of the program knows."""
+    if revision is not None and not knows(revision):
+        raise SchemaUnknown(
+            f"The schema of the database is at revision {revision}, which this version of the program does not"
+            f" know: its own is {head()}. Install the version that made it, or a newer one."
+        )
+
+
+def _apply(config: Config, revision: str) -> None:
+    try:
+        command.upgrade(config, revision)
+    except sa.exc.DBAPIError as error:
+        cause = driver_error(error)
+        if is_transient(error) or not isinstance(cause, asyncpg.PostgresError):
+            raise
+        said = " ".join(filter(None, (str(cause), getattr(cause, "hint", None))))
+        if isinstance(cause, asyncpg.InsufficientPrivilegeError):
+            raise NotOwner(
+                f"The user of the database may not change its schema: {said}."
+                " Name its owner in database.url for `armillary db upgrade`."
+            ) from error
+        applied = config.attributes["applied"]
+        where = f"the migration after {applied[-1]}" if applied else "the first migration that is due"
+        raise SchemaUnfit(
+            f"The schema is not what its revision says: {where} cannot be applied ({said}). {ADVICE}"
+        ) from error
+
+
+def _unfit(found: schema.Differences) -> str:
+    lines = found.lines()
+    more = f"\n  and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    told = "".join(f"\n  {line}" for line in lines[:SHOWN])
+    return f"The schema is not the one that revision {head()} of this version has:{told}{more}\n{ADVICE}"
 
 
 def _config() -> Config:
@@ -57,12 +167,12 @@ def _config() -> Config:
     return config
 
 
-async def _run(database: Database, action: Callable[[Config], None]) -> None:
+async def _run(database: Database, action: Callable[[sa.Connection, Config], None]) -> None:
     def run(connection: sa.Connection) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         config = _config()
         config.attributes["connection"] = connection
-        action(config)
+        action(connection, config)
 
     async with database.begin() as connection:
         await connection.run_sync(run)

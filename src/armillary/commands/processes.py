@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -15,13 +17,24 @@ from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import Worker
 from armillary.commands import upkeep
 from armillary.commands.supervision import run_all
-from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, fail, guarded, settings_for, up_lock
+from armillary.commands.terminal import (
+    DEFAULT_DATA,
+    DataOption,
+    err,
+    escape,
+    fail,
+    guarded,
+    out,
+    settings_for,
+    up_lock,
+)
 from armillary.commands.work import KINDS
 from armillary.context import open_context
 from armillary.exports import service as exports
 from armillary.exports.tasks import run_exports, workers_of
 from armillary.settings import Settings
 
+T = TypeVar("T")
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")]
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 
@@ -106,18 +119,43 @@ def upgrade(
 ) -> None:
     """Bring the schema to the version of this program."""
     settings = settings_for(data)
-    guarded(lambda: asyncio.run(_upgrade(settings, revision)))
+
+    async def act(database: Database) -> None:
+        await migrate.upgrade(database, revision)
+
+    guarded(lambda: asyncio.run(_as_owner(settings, act)))
     err.print(f"schema is at {revision}")
 
 
-async def _upgrade(settings: Settings, revision: str) -> None:
-    source: str | EmbeddedServer | None = settings.database.url
-    if source is None:
-        source = await EmbeddedServer.acquire(settings.data / "postgres", account=settings.database.account)
-    try:
+@db.command("check")
+def check(data: DataOption = DEFAULT_DATA) -> None:
+    """Compare the schema with the one that this version makes; exit 1 if it differs."""
+    settings = settings_for(data)
+
+    async def act(database: Database) -> tuple[str | None, list[str]]:
+        revision = await migrate.current(database)
+        return revision, (await migrate.differences(database)).lines()
+
+    revision, lines = guarded(lambda: asyncio.run(_as_owner(settings, act)))
+    for line in lines:
+        out.print(escape(line))
+    if revision != migrate.head():
+        fail(
+            f"The schema is at {revision or 'no revision'}, not at {migrate.head()}; run `armillary db upgrade`."
+        )
+    if lines:
+        fail(f"The schema is at {revision} and differs from that of this version in {len(lines)} points.")
+    err.print(f"schema is at {revision}, as this version makes it")
+
+
+async def _as_owner(settings: Settings, act: Callable[[Database], Awaitable[T]]) -> T:
+    async with AsyncExitStack() as stack:
+        source: str | EmbeddedServer | None = settings.database.url
+        if source is None:
+            source = await EmbeddedServer.acquire(
+                settings.data / "postgres", account=settings.database.account
+            )
+            stack.push_async_callback(source.release)
         database = await Database.connect(source, Role.OWNER, pool_size=1)
-        await migrate.upgrade(database, revision)
-        await database.close()
-    finally:
-        if isinstance(source, EmbeddedServer):
-            await source.release()
+        stack.push_async_callback(database.close)
+        return await act(database)

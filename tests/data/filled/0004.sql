@@ -1,0 +1,1 @@
+-- Changes are noted by triggers, of the versions that are there already by the migration.

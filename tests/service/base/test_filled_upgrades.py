@@ -1,0 +1,78 @@
+"""A filled database of every earlier revision is upgraded, and its rows mean what they meant."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from armillary.base import migrate
+from armillary.base.database import Database, Role
+from armillary.base.postgres.server import EmbeddedServer
+from tests.support import filled
+from tests.support.archive import Archive, an_archive
+from tests.support.postgres import fresh_database
+
+REVISIONS = migrate.revisions()
+
+
+@pytest.fixture
+async def database(postgres: EmbeddedServer) -> AsyncIterator[Database]:
+    """Open an empty database as its owner."""
+    async with fresh_database(postgres, empty=True) as name:
+        opened = await Database.connect(postgres, Role.OWNER, name=name, pool_size=1)
+        yield opened
+        await opened.close()
+
+
+def test_each_migration_has_rows_of_its_own_or_says_that_it_needs_none() -> None:
+    assert sorted(path.stem for path in filled.DATA.glob("*.sql")) == REVISIONS
+
+
+async def test_every_table_has_rows_at_the_head(database: Database) -> None:
+    await filled.fill(database, REVISIONS[-1])
+    assert {table for table, rows in (await filled.rows_of(database)).items() if not rows} == set()
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_rows_mean_the_same_after_the_upgrade(
+    postgres: EmbeddedServer, database: Database, tmp_path: Path, revision: str
+) -> None:
+    await filled.fill(database, revision)
+    before = await filled.rows_of(database)
+    await migrate.upgrade(database)
+    assert await migrate.current(database) == REVISIONS[-1]
+    before = filled.as_the_migrations_leave_them(before, revision)
+    after = filled.known_of(await filled.rows_of(database), before)
+    assert after == filled.known_of(before, before)
+    async with an_archive(postgres, tmp_path, database_name=database.name) as archive:
+        await _check_orders(archive)
+        if revision >= "0002":
+            assert await filled.catalog(archive) == filled.CATALOG
+        if revision >= "0005":
+            found = await filled.change_set(archive)
+            assert (found["state"], found["files"]["changed"], found["files"]["refused"]) == (
+                "completed",
+                1,
+                1,
+            )
+            assert found["errors"] == [
+                {"file": filled.SECOND, "state": "refused", "error": "Protected keyword: NAXIS"}
+            ]
+        if revision >= "0006":
+            assert await filled.exported(archive) == [
+                (filled.FIRST, "header", filled.CATALOG["digests"][1]),
+                (filled.SECOND, "bytes", filled.CATALOG["digests"][2]),
+            ]
+
+
+async def _check_orders(archive: Archive) -> None:
+    """See that orders which waited are done, and that those which ended say how."""
+    ended = await archive.run([7, 20, 21, 22])
+    states = {order: str(outcome.state) for order, outcome in ended.items()}
+    assert states == {7: "Completed", 20: "Completed", 21: "Completed", 22: "Failed"}
+    assert ended[7].response.value["changes"][0]["new"] == "M 31"  # type: ignore[call-overload, index]
+    assert ended[20].response.value == {"said": "long ago"}
+    assert ended[21].response.value == [1, None, "ü"]
+    assert ended[22].response.error == "There is no file gone.fits."
