@@ -1,17 +1,18 @@
-"""A disk that is full, broken or read-only: orders are tried again or fail with a reason, files stay complete."""
+"""A disk that is full, broken or read-only: orders wait in their places for it, and files stay complete."""
 
 from __future__ import annotations
 
 import bz2
-import ctypes
 import errno
+import gzip
 import os
-import subprocess
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from armillary.access.models import Scope
 from armillary.access.service import create_token
@@ -19,12 +20,18 @@ from armillary.app import create_app
 from armillary.archive import service
 from armillary.archive.staging import STAGING
 from armillary.base.store import LocalStore
+from armillary.base.work import State
+from armillary.edits.revert import submit_revert
 from armillary.edits.service import accept_one
 from tests.crash.night import data_of, frame_bytes, unpacked
 from tests.crash.test_replay import GROWTH, header_of
 from tests.support.archive import ORIGIN, Archive, put
+from tests.support.disks import fill, mounted, remount, small_disk
 from tests.support.faults import FaultyFiles
+from tests.support.held import accept, look, until_ended, until_held, working
 from tests.support.stores import names_in
+
+__all__ = ["small_disk"]
 
 CONTENT = frame_bytes(6, kilobytes=30)
 KINDS = {
@@ -83,90 +90,184 @@ async def test_an_edit_outlives_the_failure_of_any_call(archive: Archive, kind: 
     assert not list(path.parent.glob(".armillary-*"))
 
 
+FAULTS = [
+    (errno.ENOSPC, "free space"),
+    (errno.EDQUOT, "quota"),
+    (errno.EROFS, "remount"),
+    (errno.ESTALE, "mount"),
+]
+
+
 @pytest.mark.parametrize("kind", KINDS)
-async def test_an_edit_on_a_disk_that_stays_full_fails_with_a_reason(archive: Archive, kind: str) -> None:
+@pytest.mark.parametrize(("code", "word"), FAULTS)
+async def test_edits_wait_in_their_places_until_the_disk_takes_them(
+    archive: Archive, kind: str, code: int, word: str
+) -> None:
     name, cards = KINDS[kind]
     path = await taken_in(archive, name)
+    other = put(archive.directory / "elsewhere" / "y.fits", CONTENT)
+    assert not (await archive.ingest(other.parent, in_place=True)).failed
+    await archive.drain()
     before = path.read_bytes()
-    for number in range(4):
-        await break_disk(archive, path, FaultyFiles(fail_at=number, errno=errno.ENOSPC, lasting=True))
-        order = (await accept_one(archive.context, {"generic": cards}, "x.fits", ORIGIN)).order_ids[0]
-        outcome = (await archive.run([order]))[order]
-        assert "free space" in outcome.response.error
+    faulty = FaultyFiles(fail_at=FAULTS.index((code, word)), errno=code, lasting=True)
+    await break_disk(archive, path, faulty)
+    first = await accept(archive, "x.fits", **cards)
+    async with working(archive):
+        await until_held(archive, first)
+        later = await accept(archive, "x.fits", **cards | {"SOAK0": 8})
+        # Whoever waits holds up nobody.
+        beside = await accept(archive, "y.fits", SOAK0=9)
+        await until_ended(archive, [beside])
+        for order, state in ((first, None), (later, State.QUEUED)):
+            one = await look(archive, order)
+            assert one.state in (State.QUEUED, state or State.STARTED)
+        found = await look(archive, first)
+        assert found.attempts == (found.state is State.STARTED)
+        assert word in (found.error or "")
         assert path.read_bytes() == before
-        (edit,) = [e for e in (await archive.history("x.fits")).edits if e.order_id == order]
-        assert (edit.outcome, edit.error) == ("failed", outcome.response.error)
+        faulty.armed = False
+        await until_ended(archive, [first, later])
+    # The later one had the last word, and neither has a vain attempt on record.
+    assert header_of(path)["SOAK0"] == 8
+    assert [(await look(archive, order)).attempts for order in (first, later)] == [1, 1]
+    assert [edit.order_id for edit in (await archive.history("x.fits")).edits] == [first, later]
     await break_disk(archive, path, None)
-    await archive.set("x.fits", **cards)
-    assert await archive.verify() == {"x.fits": ""}
+    assert await archive.verify("x.fits") == {"x.fits": ""}
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of a few megabytes, as only root can."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", mount], check=False, capture_output=True
-    )
-    if done.returncode:
-        pytest.skip("file systems cannot be mounted here")
-    try:
-        yield mount
-    finally:
-        ctypes.CDLL(None).umount2(os.fsencode(mount), 2)
+async def test_a_disk_that_fails_as_a_whole_costs_no_attempts(archive: Archive) -> None:
+    path = await taken_in(archive, "x.fits")
+    faulty = FaultyFiles(fail_at=0, errno=errno.EIO, lasting=True)
+    await break_disk(archive, path, faulty)
+    order = await accept(archive, "x.fits", SOAK0=7)
+    async with working(archive):
+        await until_held(archive, order)
+        assert "No file of this directory can be changed" in ((await look(archive, order)).error or "")
+        faulty.armed = False
+        await until_ended(archive, [order])
+    assert (await look(archive, order)).attempts == 1
+    assert header_of(path)["SOAK0"] == 7
 
 
-def fill(disk: Path) -> Path:
-    """Use all space up."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as sink:
-        try:
-            while sink.write(bytes(4096)):
-                pass
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-    return ballast
+class BadDirectory(FaultyFiles):
+    """A disk that fails wherever something is to be made in one directory, and nowhere else."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._bad = directory.stat().st_ino
+
+    def create(self, directory: int, name: str, mode: int) -> int:
+        """Make a file, unless it is there."""
+        if os.fstat(directory).st_ino == self._bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().create(directory, name, mode)
 
 
-def remount(disk: Path, how: str) -> None:
-    """Make a mounted file system writable or not."""
-    subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
+async def test_a_fault_of_one_place_of_a_sound_disk_costs_attempts(archive: Archive) -> None:
+    content = bz2.compress(CONTENT)
+    paths = [put(archive.directory / "night" / place / f"{place}.fits.bz2", content) for place in "xy"]
+    root = paths[0].parent.parent
+    assert not (await archive.ingest(root, in_place=True)).failed
+    await archive.drain()
+    await break_disk(archive, root / "any", BadDirectory(paths[0].parent))
+    bad, good = [await accept(archive, f"{place}.fits", SOAK0=7) for place in "xy"]
+    ended = await archive.run([bad, good])
+    assert "Input/output error" in ended[bad].response.error
+    assert (await look(archive, bad)).attempts == archive.context.settings.work.max_attempts
+    assert ended[good].response.ok
 
 
-@pytest.mark.parametrize("name", ["x.fits", "x.fits.bz2"])
-async def test_a_really_full_disk_loses_nothing(archive: Archive, small_disk: Path, name: str) -> None:
-    content = bz2.compress(CONTENT) if name.endswith("bz2") else CONTENT
-    path = put(small_disk / "night" / name, content)
+@pytest.mark.parametrize("name", ["x.fits", "x.fits.bz2", "x.fits.gz"])
+async def test_an_edit_lands_on_a_really_full_disk_once_there_is_room(
+    archive: Archive, small_disk: Path, name: str
+) -> None:
+    pack = {"bz2": bz2.compress, "gz": gzip.compress}.get(name.rpartition(".")[2], bytes)
+    path = put(small_disk / "night" / name, content := pack(CONTENT))
     await archive.ingest(path.parent, in_place=False)
     await archive.drain()
     ballast = fill(small_disk)
-    order = (await accept_one(archive.context, {"generic": {"SOAK0": 8}}, "x.fits", ORIGIN)).order_ids[0]
-    outcome = (await archive.run([order]))[order]
-    assert "free space" in outcome.response.error
-    assert path.read_bytes() == content
+    order = await accept(archive, "x.fits", SOAK0=8)
+    async with working(archive):
+        await until_held(archive, order)
+        assert "free space" in ((await look(archive, order)).error or "")
+        assert path.read_bytes() == content
+        ballast.unlink()
+        await until_ended(archive, [order])
     assert names_in(path.parent) == [name]
-    ballast.unlink()
-    await archive.set("x.fits", SOAK0=8)
     assert header_of(path)["SOAK0"] == 8
     assert await archive.verify() == {"x.fits": ""}
 
 
-async def test_a_read_only_directory_fails_the_edit_and_nothing_else(
+async def test_an_edit_of_a_read_only_directory_waits_and_nothing_else(
     archive: Archive, small_disk: Path
 ) -> None:
     path = put(small_disk / "night" / "x.fits", CONTENT)
     await archive.ingest(path.parent, in_place=False)
     await archive.drain()
     remount(small_disk, "ro")
-    order = (await accept_one(archive.context, {"generic": {"SOAK0": 8}}, "x.fits", ORIGIN)).order_ids[0]
-    outcome = (await archive.run([order]))[order]
-    assert "read-only" in outcome.response.error
-    assert path.read_bytes() == CONTENT
-    remount(small_disk, "rw")
-    await archive.set("x.fits", SOAK0=8)
+    order = await accept(archive, "x.fits", SOAK0=8)
+    async with working(archive):
+        await until_held(archive, order)
+        assert "read-only" in ((await look(archive, order)).error or "")
+        assert path.read_bytes() == CONTENT
+        remount(small_disk, "rw")
+        await until_ended(archive, [order])
+    assert header_of(path)["SOAK0"] == 8
     assert await archive.verify() == {"x.fits": ""}
+
+
+async def test_edits_and_reverts_wait_for_the_disk_of_the_journal(archive: Archive) -> None:
+    # What a new process finds: neither journal nor directories are there yet.
+    path = await taken_in(archive, "x.fits")
+    await archive.set("x.fits", SOAK0=1)
+    private = archive.context.stores.private
+    archive.let_go()
+    shutil.rmtree(private)
+    with mounted(private, "2m") as disk:
+        ballast = fill(disk)
+        revert = await submit_revert(archive.context, "x.fits", None, ORIGIN)
+        async with working(archive):
+            await until_held(archive, revert)
+            assert header_of(path)["SOAK0"] == 1
+            edit = await accept(archive, "x.fits", SOAK0=2)
+            ballast.unlink()
+            await until_ended(archive, [revert, edit])
+        archive.let_go()
+    assert header_of(path)["SOAK0"] == 2
+    edits = (await archive.history("x.fits")).edits
+    assert [edit.cards[0]["new"] for edit in edits if edit.outcome == "changed"] == [1, -1, 2]
+
+
+async def test_uploads_wait_for_the_disk_of_the_store(archive: Archive, client: httpx.AsyncClient) -> None:
+    data = archive.context.settings.data
+    data.mkdir(exist_ok=True)
+    with mounted(data / "store", "4m") as disk:
+        async with archive.context.database.begin() as connection:
+            await service.store_root(connection, archive.context)
+        ballast = fill(disk)
+        for seed in (6, 7):
+            content = frame_bytes(seed, kilobytes=30)
+            reply = await client.post("/upload_file/soak/u.fits", content=content)
+            assert reply.status_code == 200, reply.text
+        (first, later) = await orders_of_kind(archive, "ingest_upload")
+        async with working(archive):
+            await until_held(archive, first)
+            assert "free space" in ((await look(archive, first)).error or "")
+            assert (await look(archive, later)).state is State.QUEUED
+            ballast.unlink()
+            await until_ended(archive, [first, later])
+        assert (await archive.path("u.fits")).read_bytes() == content
+        assert names_in(data / STAGING) == []
+        archive.let_go()
+
+
+async def orders_of_kind(archive: Archive, kind: str) -> list[int]:
+    """Return the orders of a kind, oldest first."""
+    async with archive.context.database.begin() as connection:
+        found = await connection.execute(
+            text("SELECT id FROM work_order WHERE kind = :kind ORDER BY id"), {"kind": kind}
+        )
+        return list(found.scalars())
 
 
 @pytest.fixture

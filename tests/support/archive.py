@@ -65,7 +65,7 @@ class Archive:
         # However slow the machine is: what became due after the worker began may have been overlooked by it.
         soon = (
             "SELECT extract(epoch FROM max(not_before) - now())::float FROM work_order"
-            " WHERE state = 'Queued' AND attempts > 0 AND kind = ANY(:kinds)"
+            " WHERE state = 'Queued' AND (attempts > 0 OR held IS NOT NULL) AND kind = ANY(:kinds)"
             " AND not_before > :began AND not_before < now() + interval '1 second'"
         )
         kinds = [kind.name for kind in KINDS]
@@ -187,7 +187,7 @@ async def an_archive(
     server: EmbeddedServer, directory: Path, *, database_name: str | None = None, **settings: Any
 ) -> AsyncIterator[Archive]:
     """Open an empty archive with a database of its own, or one whose database is there."""
-    work = WorkSettings(retry_first_s=0.05, retry_last_s=0.5, lease_s=30.0)
+    work = WorkSettings(retry_first_s=0.05, retry_last_s=0.5, room_s=0.05, lease_s=30.0)
     chosen = Settings(
         data=directory / "data", work=work, archive=ArchiveSettings(**settings), limits=UNLIMITED
     )

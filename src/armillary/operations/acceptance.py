@@ -84,8 +84,8 @@ class Doors:
         await asyncio.wait({self._staging}, timeout=PATIENCE_S)
         if not self._staging.done():
             return StorageFailed(f"{STAGED} does not answer; look at the disk.")
-        found, self._staging = self._staging.result(), None
-        return found
+        staging, self._staging = self._staging, None
+        return staging.result()
 
 
 def _judged(database: str | None, staging: ArmillaryError | None) -> Acceptance:

@@ -35,24 +35,29 @@ async def step(context: Context, change_set: int) -> float | None:
         if found is None or found.state in RESTING:
             return None
         await store.by_index(connection)
-        await _settle(connection, change_set)
+        settled = await _settle(connection, change_set)
         flying = await store.in_flight(connection, change_set)
         queued = await _queue_next(connection, context, found, room=WINDOW - flying)
         if flying + queued == 0:
             await _rest(connection, context, found)
             return None
+        if not settled and not queued and await store.is_held(connection, change_set):
+            # Until there is room again nothing happens that often.
+            return context.settings.work.room_s
     return 0.0 if queued == CHUNK else PAUSE_S
 
 
-async def _settle(connection: AsyncConnection, change_set: int) -> None:
+async def _settle(connection: AsyncConnection, change_set: int) -> bool:
+    """Note how the orders ended that did; tell whether any had."""
     if await store.settle(connection, change_set):
-        return
+        return True
     ended = await store.unsettled(connection, change_set)
     if ended:
         # Orders of a worker that died once too often ended where nobody could record it.
         await record_failures(connection, [UPDATE_HEADERS, revert.REVERT_EDIT], ended)
         await store.settle(connection, change_set)
         await store.lose(connection, change_set, ended)
+    return bool(ended)
 
 
 async def _queue_next(connection: AsyncConnection, context: Context, found: ChangeSet, *, room: int) -> int:

@@ -239,6 +239,15 @@ async def in_flight(connection: AsyncConnection, change_set: int) -> int:
     return int((await connection.exec_driver_sql(query, (change_set,))).scalar() or 0)
 
 
+async def is_held(connection: AsyncConnection, change_set: int) -> bool:
+    """Tell whether an order of the change set waits for room."""
+    query = """
+    SELECT EXISTS (SELECT FROM work_order AS o JOIN change_set_file AS m ON m.order_id = o.id
+        WHERE o.held IS NOT NULL AND m.change_set = $1 AND m.state IN ('queued', 'reverting'))
+    """
+    return bool((await connection.exec_driver_sql(query, (change_set,))).scalar())
+
+
 async def counts(connection: AsyncConnection, change_set: int) -> dict[str, int]:
     """Return how many files are in each state that occurs."""
     query = "SELECT state, count(*) AS files FROM change_set_file WHERE change_set = $1 GROUP BY state"
