@@ -14,7 +14,7 @@ from armillary.base.store.errors import Busy, ChangedOutside
 from armillary.base.work import Claim, LostLease
 from armillary.base.work.intents import forget_intents, record_intents
 from armillary.edits.execution import Execution, intent_of
-from armillary.edits.revert import Undo
+from armillary.edits.revert import Reversal
 
 log = get_logger(__name__)
 
@@ -31,7 +31,7 @@ class Job:
     store: ObjectStore
     version: Version
     execution: Execution
-    reverts: Undo | None = None
+    reverts: Reversal | None = None
     undo: str | None = None
     recipe: str | None = None
     intended: bool = False

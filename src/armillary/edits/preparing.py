@@ -52,16 +52,16 @@ async def _reversal(context: Context, place: Present, undo: revert.Undo | Except
     claim, root, version = place
     if isinstance(undo, Exception):
         return partial(_refuse, undo)
-    found = undo
     try:
         store = archive.store_of(context, root)
-        recipe = await revert.recipe_of(store, found)
+        reversal = await asyncio.to_thread(revert.reversal_of, version, undo)
+        recipe = await revert.recipe_of(store, version, reversal)
     except Exception as error:
         return partial(_refuse, error)
 
     def work() -> Job:
-        execution = revert.execute_revert(store, version, claim.order, found, recipe)
-        return Job(claim, store, version, execution, reverts=found)
+        execution = revert.execute_revert(store, version, claim.order, reversal, recipe)
+        return Job(claim, store, version, execution, reverts=reversal)
 
     return work
 

@@ -20,8 +20,9 @@ from armillary.edits.errors import NothingToRevert, RevertBlocked
 from armillary.edits.execution import Execution, Judged, Rewrite, begin, complete
 from armillary.edits.history import History, history_of
 from armillary.edits.models import Origin, Outcome
+from armillary.edits.past import state_with, way_back
 from armillary.errors import NotFound
-from armillary.fits.bzip2 import unsplice
+from armillary.fits.bzip2 import retrace
 from armillary.fits.containers import Container
 from armillary.fits.crc import crc64
 from armillary.fits.errors import PlanMismatch
@@ -36,12 +37,25 @@ _NUMBER = re.compile("[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """What has to be undone: the edit, the versions around it, and whether it is alone between them."""
+    """What has to be undone: the edit, the versions around it, and whether it is alone between them.
+
+    ``past`` holds the versions of the file that the revert may lead to or pass.
+    """
 
     edit: Any
     before: Version
     after: Version
     alone: bool
+    past: tuple[Version, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What a revert leads to: headers, and the earlier state of the file that they are those of, if any."""
+
+    undo: Undo
+    target: Layout
+    goal: Version | None
 
 
 async def submit_revert(context: Context, name: str, edit_id: int | None, origin: Origin) -> int:
@@ -126,86 +140,119 @@ async def undos_of(
         elif edit.file_id != version.file_id or versions[edit.version_after].location != version.location:
             found.append(NothingToRevert(f"Edit {edit_id} changed another file than {version.location.key}."))
         else:
-            before, after = around[edit_id]
-            alone = together.get((before, after)) == 1
-            found.append(Undo(edit, versions[before], versions[after], alone))
+            before, after = (versions[one] for one in around[edit_id])
+            alone = together.get(around[edit_id]) == 1
+            past = await _past_of(connection, before, after, version, latest=alone)
+            found.append(Undo(edit, before, after, alone, past))
     return found
 
 
-def execute_revert(
-    bytes_of: ObjectStore, version: Version, order: Order, undo: Undo, recipe: Sequence[bytes]
-) -> Execution:
-    """Prepare the reversal of one edit; ``recipe`` gives old compressed bytes back, newest step first.
+async def _past_of(
+    connection: AsyncConnection, before: Version, after: Version, now: Version, *, latest: bool
+) -> tuple[Version, ...]:
+    """Return the versions that matter: mostly an edit is the latest, and leads from one state to another."""
+    if latest and now.id == after.id:
+        return (before, after)
+    return tuple(await archive.versions_of(connection, now.file_id))
+
+
+def reversal_of(version: Version, undo: Undo) -> Reversal:
+    """Return what taking an edit back leads to, a known state of the file wherever possible.
 
     Raises
     ------
     RevertBlocked
         If a later edit changed the same card.
     """
+    now = version.layout()
+    # Without the headers of both sides, which retention may take, the cards go back one by one.
+    kept = undo.before.is_whole and undo.after.is_whole
+    if undo.alone and kept and now.headers == undo.after.headers():
+        goal: Version | None = undo.before
+    else:
+        target = _cards_back(now, undo)
+        goal = state_with(target.headers, undo.past, now=version, rather=undo.before)
+    if goal is not None:
+        target = relayout(now, dict(enumerate(goal.headers())))
+    return Reversal(undo, target, goal)
+
+
+def execute_revert(
+    bytes_of: ObjectStore, version: Version, order: Order, reversal: Reversal, recipe: Sequence[bytes]
+) -> Execution:
+    """Prepare a reversal; ``recipe`` gives the compressed bytes of its goal back, newest step first."""
     with bytes_of.open(version.location.key) as snapshot:
         execution = begin(version, snapshot, [order])
-        # Without the headers of both sides, which retention may take, the cards go back one by one.
-        kept = undo.before.is_whole and undo.after.is_whole
-        exact = undo.alone and kept and version.headers() == undo.after.headers()
-        if exact:
-            execution.target = relayout(execution.target, dict(enumerate(undo.before.headers())))
-        else:
-            execution.target = _cards_back(execution.target, undo)
-        execution.judged.append(Judged(order, tuple(_inverse(card) for card in reversed(undo.edit.cards))))
-        if execution.must_write and execution.container is not Container.PLAIN:
-            execution.rewrite = (
-                _old_bytes(snapshot, undo, recipe) if exact and not execution.resumed else None
-            )
+        execution.target = reversal.target
+        cards = reversal.undo.edit.cards
+        execution.judged.append(Judged(order, tuple(_inverse(card) for card in reversed(cards))))
+        if execution.must_write and execution.container is not Container.PLAIN and not execution.resumed:
+            execution.rewrite = _old_bytes(snapshot, version, reversal.goal, recipe)
         complete(execution, snapshot)
     return execution
 
 
-def _old_bytes(snapshot: Snapshot, undo: Undo, recipe: Sequence[bytes]) -> Rewrite | None:
-    """Return the exact compressed bytes from before the edit, if the recipe still leads there."""
-    if not recipe:
+def _old_bytes(
+    snapshot: Snapshot, version: Version, goal: Version | None, recipe: Sequence[bytes]
+) -> Rewrite | None:
+    """Return the exact compressed bytes of the goal, if the recipe still leads there."""
+    if not recipe or goal is None:
         return None
-    data: bytes = snapshot.read_at(0, snapshot.stored.size)
-    if crc64(data) != undo.after.file_crc:
+    now: bytes = snapshot.read_at(0, snapshot.stored.size)
+    if crc64(now) != version.file_crc:
         return None
-    for step in recipe:
-        kind, content = step[:1], step[1:]
-        data = bytes(content) if kind == WHOLE else bytes(unsplice(data, content))
+    if recipe[0][:1] == WHOLE:
+        # The same edit of these bytes gives the present ones again, so there is nothing to be kept of them.
+        data, undo = recipe[0][1:], b""
+    else:
+        data, back = retrace(now, [step[1:] for step in recipe])
+        undo = BZIP2 + back
     crc = crc64(data)
-    return Rewrite(data, crc, b"") if crc == undo.before.file_crc else None
+    return Rewrite(data, crc, undo) if (len(data), crc) == (goal.file_size, goal.file_crc) else None
 
 
-def _cards_back(target: Layout, undo: Undo) -> Layout:
+def _cards_back(now: Layout, undo: Undo) -> Layout:
     by_hdu: dict[int, list[tuple[bytes, bytes]]] = {}
     for card in undo.edit.cards:
         pair = card["old_raw"].encode("latin-1"), card["new_raw"].encode("latin-1")
         by_hdu.setdefault(card["extension"], []).append(pair)
+    target = now
     try:
-        return relayout(target, {i: restore_cards(target.headers[i], pairs) for i, pairs in by_hdu.items()})
+        for index, pairs in by_hdu.items():
+            after = target.size - target.hdus[index].data_offset
+            header = restore_cards(target.headers[index], pairs, bytes_after=after)
+            target = relayout(target, {index: header})
     except PlanMismatch as error:
         raise RevertBlocked(f"{error.message}: a later edit changed it; revert that one first.") from None
+    return target
 
 
 def _inverse(card: dict[str, Any]) -> HduEffect:
     old, new = card["old_raw"].encode("latin-1"), card["new_raw"].encode("latin-1")
     return HduEffect(
-        card["extension"], CardEffect(card["keyword"], card["new"], card["old"], False, new, old)
+        card["extension"], CardEffect(card["keyword"], card["new"], card["old"], not new, new, old)
     )
 
 
-async def recipe_of(bytes_of: ObjectStore, undo: Undo) -> list[bytes]:
-    """Return the steps from the bytes after an edit to those before, as far as they are kept."""
-    names = undo.after.undo.split(",") if undo.after.undo else []
+async def recipe_of(bytes_of: ObjectStore, version: Version, reversal: Reversal) -> list[bytes]:
+    """Return the recipes from the present bytes of a compressed file to those of the goal, as far as kept."""
+    if reversal.goal is None or version.container == Container.PLAIN:
+        return []
+    names = way_back(reversal.undo.past, version, reversal.goal) or ()
     try:
         return [await bytes_of.get_blob(name) for name in names]
     except NotFound:
         return []
 
 
-def digests_after(execution: Execution, undo: Undo, stored_size: int) -> dict[str, str | None] | None:
-    """Return the digests of the version before the edit if its very bytes are back."""
-    before = undo.before
+def digests_after(
+    execution: Execution, goal: Version | None, stored_size: int
+) -> dict[str, str | None] | None:
+    """Return the digests of the state that a revert leads to if its very bytes are back."""
+    if goal is None or goal.data_md5 is None:
+        return None
     crc = execution.rewrite.crc if execution.rewrite else execution.target_crc()
-    if (crc, stored_size) != (before.file_crc, before.file_size) or before.data_md5 is None:
+    if (crc, stored_size) != (goal.file_crc, goal.file_size):
         return None
     names = ("file_md5", "data_md5", "file_sha256", "data_sha256")
-    return {name: getattr(before, name) for name in names}
+    return {name: getattr(goal, name) for name in names}

@@ -163,7 +163,7 @@ async def _record_together(context: Context, jobs: Sequence[Job]) -> None:
 def _finished(job: Job, stored: StoredObject) -> recording.Finished:
     if job.reverts is None:
         return recording.Finished(job.claim, job.version, job.execution, stored, job.undo)
-    digests = revert.digests_after(job.execution, job.reverts, stored.size)
+    digests = revert.digests_after(job.execution, job.reverts.goal, stored.size)
     return recording.Finished(
         job.claim, job.version, job.execution, stored, job.undo, origin="revert", digests=digests
     )

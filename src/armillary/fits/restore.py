@@ -4,47 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from armillary.fits.cards import find_end
+from armillary.fits.cards import BLANK_CARD, body_of, split_cards
 from armillary.fits.checksum import update_checksum
-from armillary.fits.errors import HeaderWithoutEnd, PlanMismatch
-from armillary.fits.models import BLOCK, CARD
+from armillary.fits.draft import Draft
+
+_DERIVED = (b"CHECKSUM", b"ZHECKSUM")
+"""Cards that every edit writes or removes, whatever it was asked for."""
 
 
-def restore_cards(header: bytes, pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
+def restore_cards(header: bytes, pairs: Sequence[tuple[bytes, bytes]], *, bytes_after: int) -> bytes:
     """Return the header with cards put back; the number of blocks stays or grows.
+
+    A card that comes back after it was removed takes the place of a new one.
 
     Parameters
     ----------
     pairs
-        (bytes before, bytes after) of each card of an edit, in the order in which the edit wrote them; the
-        bytes before are empty for a card that the edit created, and that is removed now.
+        (bytes before, bytes after) of each card of an edit, in the order in which the edit wrote them. The
+        bytes before are empty for a card that the edit created and that is removed now, the bytes after for
+        one that it removed.
+    bytes_after
+        Bytes of the file behind this header, fill included.
 
     Raises
     ------
     HeaderWithoutEnd
-        If the header has no END card.
+        If the header is not made of whole blocks with an END card.
     PlanMismatch
         If a card is not as the edit left it.
     """
-    end = find_end(header)
-    if end < 0:
-        raise HeaderWithoutEnd("The header has no END card")
-    body = header[:end]
+    draft = Draft.of(header)
     for old, new in reversed(pairs):
-        at = _find(body, new)
-        body = body[:at] + old + body[at + len(new) :]
-    # END stays in the last block, else readers would take that block for data.
-    restored = body.ljust(len(header) - BLOCK) + header[end : end + CARD]
-    restored = restored.ljust(max(len(header), -(-len(restored) // BLOCK) * BLOCK))
-    return update_checksum(restored, old=header)
+        draft.restore(old, new)
+    draft.remove("ZHECKSUM")
+    return update_checksum(draft.assemble(header, bytes_after), old=header)
 
 
-def _find(body: bytes, card: bytes) -> int:
-    at = body.find(card)
-    while at >= 0 and at % CARD:
-        at = body.find(card, at + 1)
-    if at < 0:
-        raise PlanMismatch(
-            f"The card {card[:CARD].decode('latin-1').rstrip()!r} is not in the header any more"
-        )
-    return at
+def same_cards(one: bytes, other: bytes) -> bool:
+    """Tell whether two headers say the same in the same order.
+
+    Blank cards do not count, nor do the checksums of headers: edits use up blank cards and do not bring
+    them back, make a wrong CHECKSUM right and remove ZHECKSUM.
+    """
+    return _essence(one) == _essence(other)
+
+
+def _essence(header: bytes) -> list[bytes]:
+    cards = split_cards(body_of(header))
+    return [card for card in cards if card != BLANK_CARD and card[:8] not in _DERIVED]

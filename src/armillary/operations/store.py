@@ -104,14 +104,18 @@ EXISTS (SELECT FROM version AS n WHERE n.file_id = v.file_id AND n.id > v.id
 """
 
 # Both the latest edit that is not undone, which a revert takes back unless told otherwise, and the latest of
-# all, which may be a revert itself.
+# all, which may be a revert itself. From one of several edits that landed together, the way back leads through
+# the reverts of the others.
 _AROUND_LATEST = """
 EXISTS (
     (SELECT e.version_before, e.version_after FROM edit AS e
         WHERE e.file_id = v.file_id AND e.outcome = 'changed' AND e.reverts IS NULL
             AND NOT EXISTS (SELECT FROM edit AS r
                 WHERE r.file_id = e.file_id AND r.reverts = e.id AND r.outcome = 'changed')
-            AND v.id IN (e.version_before, e.version_after)
+            AND (v.id IN (e.version_before, e.version_after)
+                OR v.id > e.version_after AND EXISTS (SELECT FROM edit AS t
+                    WHERE t.file_id = e.file_id AND t.version_after = e.version_after AND t.id <> e.id
+                        AND t.outcome = 'changed'))
             AND NOT EXISTS (SELECT FROM edit AS l
                 WHERE l.file_id = e.file_id AND l.id > e.id AND l.outcome = 'changed' AND l.reverts IS NULL
                     AND NOT EXISTS (SELECT FROM edit AS r

@@ -19,14 +19,21 @@ from armillary.archive.versions import Version
 from armillary.commands import upkeep
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
+from armillary.edits.service import accept_one
 from armillary.operations import retention
 from armillary.settings import RetentionSettings
-from tests.support.archive import Archive, put, sha256
+from tests.support.archive import ORIGIN, Archive, put, sha256
 from tests.support.clock import FakeClock
 from tests.support.headers import a_file
 
 CONTENT = a_file(cards=[("OBJECT", "M 1", "target"), ("FILTER", "r", "colour"), ("AIRMASS", 1.5, "")])
 DAY_S = 86_400.0
+PACKED = {
+    "plain.fits": CONTENT,
+    # Of two streams, which no splice makes: only its recipe leads back.
+    "spliced.fits.bz2": bz2.compress(CONTENT[:2880]) + bz2.compress(CONTENT[2880:]),
+    "zipped.fits.gz": gzip.compress(CONTENT, mtime=0),
+}
 NAMES = ("plain.fits", "spliced.fits", "zipped.fits")
 
 
@@ -44,9 +51,8 @@ class Years:
 
     async def ingest(self) -> None:
         folder = self.archive.directory / "night"
-        put(folder / "plain.fits", CONTENT)
-        put(folder / "spliced.fits.bz2", bz2.compress(CONTENT))
-        put(folder / "zipped.fits.gz", gzip.compress(CONTENT, mtime=0))
+        for name, content in PACKED.items():
+            put(folder / name, content)
         assert (await self.archive.ingest(folder)).ingested == 3
 
     async def set(self, **cards: Any) -> None:
@@ -139,14 +145,27 @@ async def test_the_latest_edit_that_is_open_is_kept_behind_reverted_ones(years: 
     assert await years.whole() == [True] * 4
     for name in NAMES:
         await years.archive.revert(name)
-    originals = {
-        "plain.fits": CONTENT,
-        "spliced.fits": bz2.compress(CONTENT),
-        "zipped.fits": gzip.compress(CONTENT, mtime=0),
-    }
-    assert (
-        sha256(await years.archive.path("plain.fits")) == hashlib.sha256(originals["plain.fits"]).hexdigest()
-    )
+    for name, original in zip(NAMES, PACKED.values(), strict=True):
+        assert sha256(await years.archive.path(name)) == hashlib.sha256(original).hexdigest(), name
+
+
+async def test_what_leads_back_before_edits_that_landed_together_is_kept(years: Years) -> None:
+    """The bytes between are those of reverts, and compressed files go back through all of them."""
+    before = {name: sha256(await years.archive.path(name)) for name in NAMES}
+    for name in NAMES:
+        orders: list[int] = []
+        for number in range(5):
+            wish = {"generic": {f"K{number}": number}}
+            orders += (await accept_one(years.context, wish, name, ORIGIN)).order_ids
+        await years.archive.finish(orders)
+        for _ in range(4):
+            await years.archive.revert(name)
+    years.pass_days(31)
+    await retention.thin(years.context)
+    await sweep_recipes(years.context)
+    for name in NAMES:
+        await years.archive.revert(name)
+        assert sha256(await years.archive.path(name)) == before[name], name
 
 
 async def test_older_edits_are_taken_back_card_by_card(years: Years) -> None:

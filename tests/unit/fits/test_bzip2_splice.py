@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from armillary.fits.bzip2 import decode_chunks, find_blocks, splice, unsplice
+from armillary.fits.bzip2 import decode_chunks, find_blocks, retrace, splice, unsplice
 from armillary.fits.container_errors import DamagedContainer
 from armillary.fits.errors import PlanMismatch
 from armillary.fits.models import EditPlan, Splice
@@ -166,6 +166,42 @@ def test_a_chain_of_edits_is_undone_one_by_one() -> None:
     for before, undo in reversed(undos):
         stored = unsplice(stored, undo)
         assert stored == before
+
+
+@settings(max_examples=60)
+@given(edits(), st.lists(st.tuples(st.integers(0, 1999), st.binary(max_size=40)), min_size=1, max_size=4))
+def test_several_steps_back_are_one_step_forth(
+    edit: tuple[bytes, bytes, EditPlan], later: list[tuple[int, bytes]]
+) -> None:
+    stored, content, plan = edit
+    spliced = splice(stored, plan)
+    states, undos, content = [stored, bytes(spliced.data)], [spliced.undo], apply_plan(content, plan)
+    for offset, new in later:
+        plan = a_plan(
+            content, (min(offset, len(content)), min(20, len(content) - min(offset, len(content))), new)
+        )
+        spliced = splice(states[-1], plan)
+        states.append(bytes(spliced.data))
+        undos.append(spliced.undo)
+        content = apply_plan(content, plan)
+    for steps in range(1, len(undos) + 1):
+        back, forth = retrace(states[-1], undos[: -steps - 1 : -1])
+        assert back == states[-1 - steps]
+        assert unsplice(back, forth) == states[-1]
+
+
+def test_the_step_forth_holds_no_blocks_that_both_ends_have() -> None:
+    states, undos, content = [bz2.compress(NOISE, 1)], list[bytes](), NOISE
+    for n in range(5):
+        plan = a_plan(content, (80 * n, 80, b"%80d" % n))
+        spliced = splice(states[-1], plan)
+        states.append(bytes(spliced.data))
+        undos.append(spliced.undo)
+        content = apply_plan(content, plan)
+    back, forth = retrace(states[-1], undos[::-1])
+    assert back == states[0]
+    first = find_blocks(states[-1])[0].blocks[0]
+    assert len(forth) < (first.stop - first.start) / 8 + 200
 
 
 def test_undo_refuses_bytes_that_changed_since() -> None:

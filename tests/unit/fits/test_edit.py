@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from armillary.errors import ArmillaryError
 from armillary.fits.cards import body_of, format_card, split_cards
-from armillary.fits.edit import LARGE, STEP, edit_header
+from armillary.fits.draft import LARGE, STEP
+from armillary.fits.edit import edit_header
 from armillary.fits.errors import (
     HeaderWithoutEnd,
     InvalidKeyword,

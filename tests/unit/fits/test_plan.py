@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.fits.edit import LARGE, edit_header
+from armillary.fits.draft import LARGE
+from armillary.fits.edit import edit_header
 from armillary.fits.errors import PlanMismatch
 from armillary.fits.models import BLOCK, CardChange
 from armillary.fits.plan import apply_plan, plan_headers, relayout

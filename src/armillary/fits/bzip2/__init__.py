@@ -4,7 +4,7 @@ from armillary.fits.bzip2.decode import decode_chunks, expand_bzip2, read_head
 from armillary.fits.bzip2.encode import compress_bzip2
 from armillary.fits.bzip2.layout import Block, Stream, find_blocks
 from armillary.fits.bzip2.splice import Spliced, splice
-from armillary.fits.bzip2.undo import unsplice
+from armillary.fits.bzip2.undo import retrace, unsplice
 
 __all__ = [
     "Block",
@@ -15,6 +15,7 @@ __all__ = [
     "expand_bzip2",
     "find_blocks",
     "read_head",
+    "retrace",
     "splice",
     "unsplice",
 ]

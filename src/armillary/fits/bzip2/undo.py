@@ -78,6 +78,43 @@ def unsplice(new: Buffer, undo: bytes) -> bytes:
     return old
 
 
+def retrace(new: Buffer, recipes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return the bytes at the end of several recipes, newest first, and the recipe that leads back from there.
+
+    Raises
+    ------
+    PlanMismatch, DamagedContainer
+        As ``unsplice`` does.
+    """
+    data, shared = bytes(new), [Moved(0, len(new) * 8, 0)]
+    for recipe in recipes:
+        older = unsplice(data, recipe)
+        shared = list(_chained(shared, list(_copies(data, recipe[:-_CRC_SIZE]))))
+        data = older
+    return data, undo_recipe(new, data, shared)
+
+
+def _copies(new: Buffer, undo: bytes) -> Iterator[Moved]:
+    """Yield which bits of the new data stand where in the old data."""
+    at = 0
+    for source, start, count in _operations(new, undo):
+        if source is new:
+            yield Moved(start, start + count, at)
+        at += count
+
+
+def _chained(first: Sequence[Moved], second: Sequence[Moved]) -> Iterator[Moved]:
+    """Yield where the bits stand that were moved first by one and then by another; both rise."""
+    left, right = 0, 0
+    while left < len(first) and right < len(second):
+        one, then = first[left], second[right]
+        end = one.at + one.stop - one.start
+        low, high = max(one.at, then.start), min(end, then.stop)
+        if low < high:
+            yield Moved(one.start + low - one.at, one.start + high - one.at, then.at + low - then.start)
+        left, right = (left + 1, right) if end <= then.stop else (left, right + 1)
+
+
 def _operations(new: Buffer, undo: bytes) -> Iterator[tuple[Buffer, int, int]]:
     cursor = _HEAD.size
     while cursor < len(undo):
