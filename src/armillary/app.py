@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -30,6 +31,8 @@ class Application(FastAPI):
     """The application inside the layers that every request passes, failed ones too."""
 
     settings: Settings
+    context: Context | None = None
+    """What it works with, if somebody else opens and closes that."""
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application as the server calls it."""
@@ -51,8 +54,9 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if context is not None:
-            app.state.context = context
+        given = cast(Application, app).context
+        if given is not None:
+            app.state.context = given
             yield
             return
         async with open_context(chosen, Role.WEB, application="armillary web") as opened:
@@ -69,7 +73,7 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.settings = chosen
+    app.settings, app.context = chosen, context
     problems.install(app)
     app.include_router(gemini.router)
     app.include_router(native.router)

@@ -70,7 +70,7 @@ async def open_context(
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         source = await _source(settings, role, stack)
-        await _check_schema(settings, source)
+        await _check_schema(source, role)
         database = await Database.connect(
             source,
             role,
@@ -97,9 +97,11 @@ async def _source(settings: Settings, role: Role, stack: AsyncExitStack) -> str 
     return server
 
 
-async def _check_schema(settings: Settings, source: str | EmbeddedServer) -> None:
-    role = Role.OWNER if isinstance(source, EmbeddedServer) else Role.WORKER
-    database = await Database.connect(source, role, pool_size=1)
+async def _check_schema(source: str | EmbeddedServer, role: Role) -> None:
+    # An external database is looked at in the process's own role: it should have no other.
+    database = await Database.connect(
+        source, Role.OWNER if isinstance(source, EmbeddedServer) else role, pool_size=1
+    )
     try:
         if (revision := await migrate.current(database)) == migrate.head():
             return

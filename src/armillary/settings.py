@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -23,6 +24,11 @@ class DatabaseSettings(BaseModel):
 
     url: str | None = Field(None, description="DSN of an external PostgreSQL >= 15; empty: the embedded one.")
     web_url: str | None = Field(None, description="DSN of the web role there; empty: as `url`.")
+    web_account: str | None = Field(
+        None,
+        description="System account of web processes that reach the embedded server by `web_url`; "
+        "empty: they run under that of the worker.",
+    )
     account: str = Field(
         "armillary", description="System account of the embedded server when started by root."
     )
@@ -244,6 +250,9 @@ class Settings(BaseSettings):
     )
 
     data: Path = Field(Path("armillary-data"), description="Directory that holds all state.")
+    config: Path | None = Field(
+        None, description="File of settings, from the environment; empty: `armillary.toml` in the directory."
+    )
     database: DatabaseSettings = DatabaseSettings()
     work: WorkSettings = WorkSettings()
     edits: EditSettings = EditSettings()
@@ -263,7 +272,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let arguments win over the environment, and that over `armillary.toml` in the data directory."""
+        """Let arguments win over the environment, and that over `armillary.toml` in the data directory.
+
+        The web process may read neither that file nor its directory: it has another file.
+        """
         data = Path(str(init_settings().get("data") or env_settings().get("data") or "armillary-data"))
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=data / "armillary.toml")
+        config = env_settings().get("config")
+        if config and not Path(config).is_file():
+            raise FileNotFoundError(errno.ENOENT, "the file of ARMILLARY_CONFIG does not exist", config)
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=config or data / "armillary.toml")
         return init_settings, env_settings, toml

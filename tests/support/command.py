@@ -9,9 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Commands:
     """Commands on one data directory."""
 
     data: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, *words: str | Path, **options: Any) -> subprocess.Popen[str]:
         """Start a command and do not wait for it."""
@@ -49,7 +50,7 @@ class Commands:
             command,
             stdin=subprocess.DEVNULL,
             text=True,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **self.environment},
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
         )
 

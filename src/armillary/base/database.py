@@ -8,7 +8,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, TypeAlias, cast
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import sqlalchemy as sa
@@ -35,6 +37,8 @@ INTERNAL = "XX"
 """The SQLSTATE class of what PostgreSQL itself did not foresee."""
 NOT_TRANSIENT = frozenset({"57014", "57P04"})
 """A cancelled statement; a dropped database."""
+REFUSED_CLASSES = frozenset({"28", "3D", "42"})
+"""SQLSTATE classes at the opening of a connection: no such user or password, no such database, no right to it."""
 
 
 class TooSlow(Unavailable):
@@ -47,6 +51,18 @@ class DatabaseFull(Unavailable):
     """The database cannot write, since its disk is full; nothing was changed. Make room there and try again."""
 
     code, waits = "database_full", True
+
+
+class DatabaseRefused(ArmillaryError):
+    """The database does not let this user in; check the user, password and name of the database in the DSN."""
+
+    code, status = "database_refused", HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class DatabaseUnreachable(Unavailable):
+    """The database cannot be reached; see that it runs, and check host and port of the DSN."""
+
+    code = "database_unreachable"
 
 
 class Role(StrEnum):
@@ -183,6 +199,13 @@ class Database:
         ``source`` is the DSN of an external server, or a share in the embedded one. With a DSN the role is
         assumed (SET ROLE) if the user of the DSN is a member of it, and otherwise left to the DSN.
         A statement that takes longer than ``statement_timeout_s`` fails; with 0 it may take forever.
+
+        Raises
+        ------
+        DatabaseRefused
+            If the server does not know the user, the password or the database, or the DSN is none.
+        DatabaseUnreachable
+            If there is no server, or none that is ready in time.
         """
         database = cls(
             source,
@@ -195,8 +218,10 @@ class Database:
         try:
             async with database.raw() as connection:
                 await connection.execute("SELECT 1")
-        except BaseException:
+        except BaseException as error:
             await database.close()
+            if (told := _told(driver_error(error), source)) is not None:
+                raise told from error
             raise
         database._patience_s = PATIENCE_S
         return database
@@ -309,6 +334,28 @@ def _refuse_if_full(error: Exception) -> None:
             "The database stopped, since its disk is full; what it was doing may be done."
         ) from error
     raise DatabaseFull from error
+
+
+def _told(error: BaseException, source: str | EmbeddedServer) -> ArmillaryError | None:
+    """Return what an operator is told of a connection that cannot be opened; None if that says nothing here."""
+    where = source.top if isinstance(source, EmbeddedServer) else _without_password(source)
+    said = str(error) or type(error).__name__
+    if isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "")[:2] in REFUSED_CLASSES:
+        return DatabaseRefused(f"{where}: {said}. Check the user, password and database of the DSN.")
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return DatabaseRefused(f"{where}: {said}. Check the DSN.")
+    if isinstance(error, OSError) or (isinstance(error, asyncpg.PostgresError) and is_transient(error)):
+        return DatabaseUnreachable(f"{where}: {said}. See that the server runs, and check host and port.")
+    return None
+
+
+def _without_password(dsn: str) -> str:
+    """Return a DSN as it may be shown."""
+    parts = urlsplit(dsn)
+    user, at, place = parts.netloc.rpartition("@")
+    host = dict(parse_qsl(parts.query)).get("host")
+    shown = f"{parts.scheme}://{user.partition(':')[0]}{at}{place}{parts.path}"
+    return f"{shown} in {host}" if host else shown
 
 
 async def driver(connection: AsyncConnection) -> asyncpg.Connection:

@@ -40,7 +40,7 @@ class SchemaUnknown(ArmillaryError):
 
 
 class NotOwner(ArmillaryError):
-    """The user of `database.url` may not change the schema; name its owner there."""
+    """The user of the database may not change its schema; run `armillary db upgrade` with the DSN of its owner."""
 
     code, status = "schema_not_owner", HTTPStatus.FORBIDDEN
 
@@ -140,12 +140,10 @@ def _apply(config: Config, revision: str) -> None:
         cause = driver_error(error)
         if is_transient(error) or not isinstance(cause, asyncpg.PostgresError):
             raise
-        said = " ".join(filter(None, (str(cause), getattr(cause, "hint", None))))
+        said = cause.args[0]
         if isinstance(cause, asyncpg.InsufficientPrivilegeError):
-            raise NotOwner(
-                f"The user of the database may not change its schema: {said}."
-                " Name its owner in database.url for `armillary db upgrade`."
-            ) from error
+            hint = cause.hint or "Run `armillary db upgrade` with the DSN of the owner of the schema"
+            raise NotOwner(f"The schema cannot be changed: {said}. {hint}.") from error
         applied = config.attributes["applied"]
         where = f"the migration after {applied[-1]}" if applied else "the first migration that is due"
         raise SchemaUnfit(

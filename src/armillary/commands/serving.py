@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+from contextlib import AsyncExitStack
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -13,10 +14,12 @@ import uvicorn
 
 from armillary.api.connection import Connection
 from armillary.api.doors import Doors
-from armillary.app import DIALECTS, create_app
+from armillary.app import DIALECTS, Application, create_app
+from armillary.base.database import Role
 from armillary.base.log import get_logger
 from armillary.commands.supervision import listen
 from armillary.commands.terminal import guarded
+from armillary.context import open_context
 from armillary.settings import Settings
 
 log = get_logger(__name__)
@@ -45,7 +48,7 @@ def run(settings: Settings, *, host: str, port: int, fd: int | None) -> None:
     listener = socket.socket(fileno=fd) if fd is not None else guarded(lambda: listen(host, port))
     _drop_the_stalled(listener, settings.limits.stall_s)
     _allow_descriptors(settings.limits.connections)
-    Server(config, doors).run(sockets=[listener])
+    guarded(lambda: Server(config, doors, application).run(sockets=[listener]))
 
 
 def _drop_the_stalled(listener: socket.socket, stall_s: float) -> None:
@@ -66,11 +69,28 @@ def _allow_descriptors(connections: int) -> None:
 
 
 class Server(uvicorn.Server):
-    """A server with doors; it lets streams without an end know when it stops."""
+    """A server with doors; it lets streams without an end know when it stops.
 
-    def __init__(self, config: uvicorn.Config, doors: Doors) -> None:
+    It opens what the application works with before that starts: a failure there is told in a sentence, and one
+    inside of the application as a traceback.
+    """
+
+    def __init__(self, config: uvicorn.Config, doors: Doors, application: Application | None = None) -> None:
         super().__init__(config)
         self._doors = doors
+        self._application, self._opened = application, AsyncExitStack()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open database and stores, and begin to serve."""
+        if self._application is not None:
+            opening = open_context(self._application.settings, Role.WEB, application="armillary web")
+            self._application.context = await self._opened.enter_async_context(opening)
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to serve, and close them."""
+        await super().shutdown(sockets)
+        await self._opened.aclose()
 
     async def on_tick(self, counter: int) -> bool:
         """Look after the connections, ten times a second."""
@@ -79,5 +99,5 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
-        self.config.app.state.closing = True  # type: ignore[union-attr]
+        self._application.state.closing = True
         super().handle_exit(sig, frame)

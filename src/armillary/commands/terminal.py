@@ -9,10 +9,12 @@ import json
 import os
 import sys
 import time
+import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import IO, Annotated, Any, NoReturn, TypeVar
 
+import asyncpg
 import typer
 from pydantic import ValidationError
 from rich import markup
@@ -20,7 +22,7 @@ from rich.console import Console
 
 from armillary.archive.names import storable
 from armillary.base import log
-from armillary.base.database import DatabaseFull, Role, is_full, is_transient, reason_of
+from armillary.base.database import DatabaseFull, Role, driver_error, is_full, is_transient, reason_of
 from armillary.context import Context, open_context
 from armillary.errors import ArmillaryError
 from armillary.settings import Settings
@@ -60,6 +62,10 @@ def settings_for(data: Path) -> Settings:
         return Settings(data=data.resolve())
     except ValidationError as error:
         fail("; ".join(f"setting {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+    except tomllib.TOMLDecodeError as error:
+        fail(f"{os.environ.get('ARMILLARY_CONFIG') or data / 'armillary.toml'} is no TOML: {error}")
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}; settings are read from there")
 
 
 def run(data: Path, action: Callable[[Context], Awaitable[T]], *, new: bool = False) -> T:
@@ -93,6 +99,11 @@ def guarded(action: Callable[[], T]) -> T:
     except OSError as error:
         fail(f"{error.filename or ''} {error.strerror or error}".strip())
     except Exception as error:
+        if isinstance(lacking := driver_error(error), asyncpg.InsufficientPrivilegeError):
+            fail(
+                f"The user of the database lacks a right: {lacking}. `armillary db check` as the owner of the"
+                " schema lists missing rights of the roles; the user must be its role, or a member of it."
+            )
         if not is_transient(error):
             raise
         fail(DatabaseFull().message if is_full(error) else f"The database is away: {reason_of(error)}")

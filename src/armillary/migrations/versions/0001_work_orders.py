@@ -21,7 +21,12 @@ DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
         CREATE ROLE {role} LOGIN;
     END IF;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL;
+    WHEN insufficient_privilege THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = 'The role {role} is missing, and ' || current_user || ' may not make it',
+            HINT = 'Let an administrator of the server run: CREATE ROLE {role} LOGIN';
 END $$
 """
 
