@@ -55,7 +55,8 @@ async def admin(server: Server, statement: str, *, user: str = Role.OWNER) -> No
         await connection.close()
 
 
-async def _start(directory: Path) -> EmbeddedServer:
+async def start_server(directory: Path) -> EmbeddedServer:
+    """Start a server with a migrated template database."""
     server = await EmbeddedServer.acquire(directory, account=server_account())
     # It would come at any moment, and with it other plans, locks, and transactions that hold the feed back.
     for statement in ("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()"):
@@ -71,7 +72,7 @@ async def _start(directory: Path) -> EmbeddedServer:
 def postgres() -> Iterator[EmbeddedServer]:
     """Run one server for the session (per process, with pytest-xdist) with a migrated template database."""
     directory = Path(tempfile.mkdtemp(prefix="armillary-test-"))
-    server = asyncio.run(_start(directory / "postgres"))
+    server = asyncio.run(start_server(directory / "postgres"))
     yield server
     asyncio.run(server.release())
     shutil.rmtree(directory)

@@ -99,5 +99,6 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
-        self._application.state.closing = True
+        if self._application is not None:
+            self._application.state.closing = True
         super().handle_exit(sig, frame)

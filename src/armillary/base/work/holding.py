@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from armillary.base.database import DatabaseFull
 from armillary.base.work.models import Order
@@ -34,8 +35,8 @@ def obstacle_of(order: Order, error: BaseException) -> str:
 class Holds:
     """What the orders of one worker wait for."""
 
-    def __init__(self, pause_s: float) -> None:
-        self._pause_s = pause_s
+    def __init__(self, pause_s: float, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._pause_s, self._now = pause_s, now
         self._next_try: dict[str, float] = {}
         self._passed: Counter[str] = Counter()
 
@@ -44,7 +45,7 @@ class Holds:
 
         ``chance`` in [0, 1) spreads those that try seldom.
         """
-        now = time.monotonic()
+        now = self._now()
         pause_s = max(self._pause_s, COSTLY * took_s)
         if now < self._next_try.get(obstacle, 0.0):
             return max(self._pause_s * SELDOM, pause_s) * (0.5 + chance / 2)
