@@ -53,7 +53,7 @@ class _Work:
 
 async def digest(context: Context, claims: Sequence[Claim]) -> None:
     """Compute md5 and SHA-256 of the stored and of the uncompressed bytes of versions."""
-    made: dict[int, tuple[dict[str, str], list[str]]] = {}
+    made: dict[int, tuple[dict[str, str], DataSums]] = {}
 
     async def compute(work: _Work) -> None:
         made[work.version.id] = await asyncio.to_thread(digests_of, work.version, work.current, work.bytes_of)
@@ -64,9 +64,9 @@ async def digest(context: Context, claims: Sequence[Claim]) -> None:
     responses = {work.claim.order.id: Response(value=dict(made[work.version.id][0])) for work in done}
     async with completing_all([work.claim for work in done], responses) as connection:
         for work in done:
-            digests, warnings = made[work.version.id]
-            await store.set_digests(connection, work.version.id, digests)
-            await store.add_warnings(connection, work.version.id, warnings)
+            digests, sums = made[work.version.id]
+            await store.set_digests(connection, work.version, digests, sums.sums)
+            await store.add_warnings(connection, work.version.id, sums.warnings())
 
 
 async def picture(context: Context, claims: Sequence[Claim]) -> None:
@@ -138,8 +138,8 @@ def _place(version: Version) -> tuple[int, str, str]:
     return version.location.root_id, version.location.path, version.name
 
 
-def digests_of(version: Version, current: Version, bytes_of: ObjectStore) -> tuple[dict[str, str], list[str]]:
-    """Return the digests of a version that can still be computed, and warnings of wrong DATASUMs.
+def digests_of(version: Version, current: Version, bytes_of: ObjectStore) -> tuple[dict[str, str], DataSums]:
+    """Return the digests of a version that can still be computed, and the sums of its data.
 
     An older version has other headers around the same data, so its uncompressed bytes are known; the
     compressed bytes that it was stored in are not.
@@ -154,7 +154,7 @@ def digests_of(version: Version, current: Version, bytes_of: ObjectStore) -> tup
         elif version.id == current.id:
             stored = _hashes(_stored_chunks(snapshot))
             found |= dict(zip(("file_md5", "file_sha256"), stored, strict=True))
-    return found, sums.warnings()
+    return found, sums
 
 
 def _content(version: Version, current: Version, snapshot: Snapshot) -> Iterable[bytes]:

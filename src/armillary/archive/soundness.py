@@ -41,6 +41,11 @@ class DataSums:
                 self._sums[index] = ones_add(self._sums[index], ones_sum(lead + piece))
         self._position = stop
 
+    @property
+    def sums(self) -> dict[int, int]:
+        """The sums of the data of those HDUs, by index, once all of the file has passed."""
+        return dict(self._sums)
+
     def warnings(self) -> list[str]:
         """Return one sentence per HDU whose data do not sum to what its header states."""
         return [

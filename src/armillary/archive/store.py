@@ -14,7 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.series import CatalogSeries
 from armillary.archive.tables import all_keywords, file, frame, headers_of_series, product, root, version
-from armillary.archive.versions import Location, Presence, Root, Version, from_signed, hdus_from_json
+from armillary.archive.versions import (
+    Location,
+    Presence,
+    Root,
+    Version,
+    from_signed,
+    hdus_from_json,
+    hdus_to_json,
+    with_sums,
+)
 from armillary.base.database import AnyRow, driver
 
 VERSION_COLUMNS = (*version.c, headers_of_series().label("series_headers"), file.c.name)
@@ -241,9 +250,14 @@ async def touch_version(
     await connection.execute(sa.update(version).where(version.c.id == version_id).values(values))
 
 
-async def set_digests(connection: AsyncConnection, version_id: int, digests: dict[str, str]) -> None:
-    """Record md5 and SHA-256 of a version's bytes."""
-    await connection.execute(sa.update(version).where(version.c.id == version_id).values(digests))
+async def set_digests(
+    connection: AsyncConnection, one: Version, digests: Mapping[str, str], sums: Mapping[int, int]
+) -> None:
+    """Record md5 and SHA-256 of a version's bytes, and the sums of its data by HDU."""
+    values: dict[str, Any] = dict(digests)
+    if sums:
+        values["layout"] = hdus_to_json(with_sums(one.hdus, sums), one.trailing, one.trailing_crc)
+    await connection.execute(sa.update(version).where(version.c.id == one.id).values(values))
 
 
 async def add_warnings(connection: AsyncConnection, version_id: int, warnings: Sequence[str]) -> None:

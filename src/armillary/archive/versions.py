@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -71,7 +71,11 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class HduRecord:
-    """What the catalog keeps of one HDU besides its header: sizes in bytes, the CRC-64/NVME of its data."""
+    """What the catalog keeps of one HDU besides its header: sizes in bytes, the CRC-64/NVME of its data.
+
+    ``data_sum`` is their ones'-complement sum, as DATASUM has it. It is known once digests are, of HDUs that
+    have a DATASUM.
+    """
 
     kind: str
     name: str
@@ -79,6 +83,7 @@ class HduRecord:
     header_size: int
     data_size: int
     data_crc: int
+    data_sum: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +189,19 @@ def _dictionary(series_headers: bytes) -> zstandard.ZstdCompressionDict:
 def hdus_to_json(hdus: Sequence[HduRecord], trailing: int, trailing_crc: int) -> JsonObject:
     """Return the column that holds the layout."""
     return {
-        "hdus": [[h.kind, h.name, h.version, h.header_size, h.data_size, h.data_crc] for h in hdus],
+        "hdus": [_hdu_to_json(hdu) for hdu in hdus],
         "trailing": [trailing, trailing_crc],
     }
+
+
+def _hdu_to_json(hdu: HduRecord) -> list[str | int]:
+    row: list[str | int] = [hdu.kind, hdu.name, hdu.version, hdu.header_size, hdu.data_size, hdu.data_crc]
+    return row if hdu.data_sum is None else [*row, hdu.data_sum]
+
+
+def with_sums(hdus: Sequence[HduRecord], sums: Mapping[int, int]) -> tuple[HduRecord, ...]:
+    """Return the records with the sums of data that have become known, by index."""
+    return tuple(replace(hdu, data_sum=sums.get(index, hdu.data_sum)) for index, hdu in enumerate(hdus))
 
 
 def hdus_from_json(column: JsonObject) -> tuple[tuple[HduRecord, ...], int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from armillary.edits.errors import ExtensionNotFound
 from armillary.edits.models import PRIMARY, Extension, Wish
@@ -64,8 +65,15 @@ def _logical_primary(layout: Layout) -> int:
     return 0
 
 
-def apply_wish(layout: Layout, wish: Wish) -> tuple[Layout, list[HduEffect]]:
+def apply_wish(
+    layout: Layout, wish: Wish, data_sum: Callable[[int], int] | None = None
+) -> tuple[Layout, list[HduEffect]]:
     """Return the layout with new headers and what changed; all cards land or none.
+
+    Parameters
+    ----------
+    data_sum
+        Returns the sum of the data of an HDU, asked where CHECKSUM and DATASUM contradict each other.
 
     Raises
     ------
@@ -80,7 +88,12 @@ def apply_wish(layout: Layout, wish: Wish) -> tuple[Layout, list[HduEffect]]:
         refuse_new_keywords(layout, wish)
     for index, changes in targets:
         after = layout.size - layout.hdus[index].data_offset
-        edited = edit_header(layout.headers[index], changes, bytes_after=after)
+        edited = edit_header(
+            layout.headers[index],
+            changes,
+            bytes_after=after,
+            data_sum=partial(data_sum, index) if data_sum else None,
+        )
         if edited.effects:
             layout = relayout(layout, {index: edited.header})
             effects += [HduEffect(index, effect) for effect in edited.effects]

@@ -17,9 +17,10 @@ SMALL = 256 << 10
 
 @dataclass(frozen=True, slots=True)
 class Digested:
-    """Digests of a plain file, and what is to be said of its DATASUMs."""
+    """Digests of a plain file, the sums of its data by HDU, and what is to be said of its DATASUMs."""
 
     digests: dict[str, str | None]
+    sums: dict[int, int]
     warnings: tuple[str, ...]
 
 
@@ -52,4 +53,4 @@ def digests_at_once(
         "file_sha256": sha256,
         "data_sha256": sha256,
     }
-    return Digested(digests, tuple(sums.warnings()))
+    return Digested(digests, sums.sums, tuple(sums.warnings()))

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from armillary.archive.content import content_of
+from armillary.archive.content import CHUNK, content_of
 from armillary.archive.intake import examine
 from armillary.archive.versions import Version, crc_of
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
@@ -21,6 +22,7 @@ from armillary.edits.service import wish_of_order
 from armillary.edits.validation import Rules
 from armillary.errors import ArmillaryError
 from armillary.fits.bzip2 import splice
+from armillary.fits.checksum import ones_add, ones_sum
 from armillary.fits.containers import Container, expand, open_logical
 from armillary.fits.crc import crc64
 from armillary.fits.gzip import recompress_gzip
@@ -55,7 +57,8 @@ class Execution:
     """The edits of one file on their way.
 
     ``resumed`` says that an interrupted run has changed the file already; ``undo`` names the recipes that
-    lead from the compressed bytes on disk back to those on record, newest step first.
+    lead from the compressed bytes on disk back to those on record, newest step first. ``sums`` are those of
+    the data that had to be read.
     """
 
     version: Version
@@ -67,6 +70,7 @@ class Execution:
     resumed: bool = False
     undo: str | None = None
     digested: Digested | None = None
+    sums: dict[int, int] = field(default_factory=dict)
 
     @property
     def container(self) -> Container:
@@ -217,7 +221,7 @@ def _judge(execution: Execution, order: Order, rules: Rules, snapshot: Snapshot)
     try:
         wish = wish_of_order(order.args, rules)
         _check_digest(execution, wish.if_data_md5, snapshot, "if_data_md5")
-        execution.target, effects = apply_wish(before, wish)
+        execution.target, effects = apply_wish(before, wish, partial(_data_sum, execution, snapshot))
         _check_digest(execution, wish.expect_data_md5, snapshot, "expect_data_md5")
     except ArmillaryError as error:
         execution.target = before
@@ -225,6 +229,19 @@ def _judge(execution: Execution, order: Order, rules: Rules, snapshot: Snapshot)
             raise
         return Judged(order, error=error)
     return Judged(order, tuple(effects))
+
+
+def _data_sum(execution: Execution, snapshot: Snapshot, index: int) -> int:
+    """Return the sum of the data of an HDU: as the catalog knows it since digests, or by reading them."""
+    known = execution.version.hdus[index].data_sum
+    if known is not None:
+        return known
+    if index not in execution.sums:
+        hdu, read = execution.disk.hdus[index], open_logical(snapshot.read_at, execution.container)
+        stops = range(hdu.data_offset, hdu.end, CHUNK)
+        chunks = (read(at, min(CHUNK, hdu.end - at)) for at in stops)
+        execution.sums[index] = ones_add(*map(ones_sum, chunks))
+    return execution.sums[index]
 
 
 def _check_digest(execution: Execution, wanted: str | None, snapshot: Snapshot, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import service as archive
 from armillary.archive.reading import describer_of
-from armillary.archive.versions import HduRecord, Location, Root, Version
+from armillary.archive.versions import Location, Root, Version, with_sums
 from armillary.base.store import StoredObject
 from armillary.base.work import Claim, JsonObject, Response, completing_all
 from armillary.context import Context
@@ -140,9 +141,12 @@ def _new_version(context: Context, one: Finished) -> archive.NewVersion:
         data_crc=data_crc,
         mtime_ns=one.stored.mtime_ns,
         identity=one.stored.identity,
-        hdus=tuple(
-            HduRecord(old.kind, old.name, old.version, len(header), old.data_size, old.data_crc)
-            for old, header in zip(version.hdus, headers, strict=True)
+        hdus=with_sums(
+            [
+                dataclasses.replace(old, header_size=len(header))
+                for old, header in zip(version.hdus, headers, strict=True)
+            ],
+            {**execution.sums, **(digested.sums if digested else {})},
         ),
         trailing=version.trailing,
         trailing_crc=version.trailing_crc,

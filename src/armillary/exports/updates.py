@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from armillary.archive.versions import Version
@@ -71,13 +72,20 @@ def _update(before: Version, after: Version, cards: Sequence[Mapping[str, Any]])
     pairs = [[card["keyword"], card["new"]] for card in cards]
     try:
         wish = read_wish({"values": {"generic": pairs}, "extension": extension}, Rules())
-        layout, _ = apply_wish(before.layout(), wish)
-    except ArmillaryError:
+        layout, _ = apply_wish(before.layout(), wish, partial(_data_sum, before))
+    except (ArmillaryError, LookupError):
         return None
     if layout.headers != after.headers():
         return None
     final = tuple((change.keyword, change.value) for change in last_settings(wish.generic))
     return HeaderUpdate(extension, final, before.data_md5, after.data_md5)
+
+
+def _data_sum(version: Version, index: int) -> int:
+    known = version.hdus[index].data_sum
+    if known is None:
+        raise LookupError("only the data tell what would become of CHECKSUM there")
+    return known
 
 
 def _data(version: Version) -> tuple[object, ...]:

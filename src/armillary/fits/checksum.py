@@ -1,12 +1,12 @@
-"""CHECKSUM and DATASUM without reading data (FITS 4.0, section 4.4.2.7 and appendix J)."""
+"""CHECKSUM and DATASUM, mostly without reading data (FITS 4.0, section 4.4.2.7 and appendix J)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from armillary.fits.cards import body_of, find_end, fit_card, keyword_of, parse_card
+from armillary.fits.cards import body_of, find_end, fit_card, is_legal, keyword_of, parse_card
 from armillary.fits.errors import HeaderWithoutEnd
-from armillary.fits.models import CARD
+from armillary.fits.models import CARD, DataSum
 
 _ONES = 0xFFFFFFFF
 _ZEROS = b"0" * 16
@@ -71,28 +71,68 @@ def stored_datasum(header: bytes) -> int | None:
     return value if type(value) is int and 0 <= value <= _ONES else None
 
 
-def update_checksum(header: bytes, old: bytes | None = None) -> bytes:
-    """Return the header with a CHECKSUM that is right for its cards; unchanged if it has none.
+def update_checksum(header: bytes) -> bytes:
+    """Return the header with a CHECKSUM that is right for its cards and for data of the stated DATASUM.
 
-    The data are not read: their sum is what DATASUM says. Without a usable DATASUM the sum of the whole HDU
-    stays what it was with the header ``old``, so a right checksum stays right. The comment of the card and,
-    where the card has the usual form, everything but the sixteen characters stay.
+    The header stays as it is if it has no CHECKSUM, or no DATASUM that is a number. The comment of the card
+    and, where the card has the usual form, everything but the sixteen characters stay.
 
     Raises
     ------
     HeaderWithoutEnd
         If the header has no END card.
     """
+    at, datasum = _place(header), stored_datasum(header)
+    return header if at < 0 or datasum is None else _with_total(header, at, _ONES - datasum)
+
+
+def carry_checksum(header: bytes, old: bytes, data_sum: DataSum | None = None) -> bytes:
+    """Return an edited header whose CHECKSUM claims as much as that of the header ``old`` did.
+
+    An undefined or blank CHECKSUM says that none was computed (FITS 4.0, section 4.4.2.7), and stays. Any
+    other one keeps the sum of the whole HDU, which needs no data: a right one stays right whatever DATASUM
+    says, a wrong one stays wrong. One kind of wrong ones is made right: those beside a right DATASUM, where
+    somebody has changed the header only. Other data than those that were summed are never blessed.
+
+    Parameters
+    ----------
+    data_sum
+        Is asked only if CHECKSUM and DATASUM contradict each other, for then one of them is wrong, and the
+        data alone tell which. Without it, the sum of the HDU stays.
+
+    Raises
+    ------
+    HeaderWithoutEnd
+        If the header has no END card.
+    """
+    at = _place(header)
+    if at < 0 or _says_nothing(header[at : at + CARD]):
+        return header
+    total, stated = ones_sum(old), stored_datasum(old)
+    if stated is not None and ones_add(total, stated) != _ONES and data_sum is not None:
+        # Zero has two forms.
+        right = data_sum() % _ONES == stated % _ONES
+        total = _ONES - stated if right else total
+    return _with_total(header, at, total)
+
+
+def _place(header: bytes) -> int:
     if find_end(header) < 0:
         raise HeaderWithoutEnd
-    at = find_card(header, "CHECKSUM")
-    datasum = stored_datasum(header)
-    if at < 0 or (datasum is None and old is None):
-        return header
-    if datasum is None:
-        datasum = _ONES - ones_sum(old or b"")
+    return find_card(header, "CHECKSUM")
+
+
+def _says_nothing(card: bytes) -> bool:
+    value = parse_card(card).value
+    if isinstance(value, str):
+        return not value.strip(" ")
+    return value is None and (is_legal(card) or card[8:10] != b"= ")
+
+
+def _with_total(header: bytes, at: int, total: int) -> bytes:
+    """Return the header with a CHECKSUM card at ``at`` that makes its words add up to a total."""
     zeroed = header[:at] + _with_sum(header[at : at + CARD], _ZEROS) + header[at + CARD :]
-    wanted = encode_checksum(_ONES - ones_add(ones_sum(zeroed), datasum))
+    wanted = encode_checksum(_ONES - ones_add(ones_sum(zeroed), _ONES - total))
     return zeroed[: at + _FIRST] + wanted + zeroed[at + _LAST :]
 
 

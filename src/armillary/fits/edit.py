@@ -5,26 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from armillary.fits.cards import COMMENTARY
-from armillary.fits.checksum import update_checksum
+from armillary.fits.checksum import carry_checksum
 from armillary.fits.draft import Draft
 from armillary.fits.errors import KeywordProtected, KeywordsMissing
 from armillary.fits.keywords import normalise_keyword
-from armillary.fits.models import CardChange, HeaderEdit
+from armillary.fits.models import CardChange, DataSum, HeaderEdit
 
 _NEVER = frozenset({"END", "CONTINUE", "HIERARCH"})
 """Keywords that make cards of another kind; which others are protected is the caller's rule."""
 
 
 def edit_header(
-    header: bytes, changes: Sequence[CardChange], *, bytes_after: int, reject_new: bool = False
+    header: bytes,
+    changes: Sequence[CardChange],
+    *,
+    bytes_after: int,
+    reject_new: bool = False,
+    data_sum: DataSum | None = None,
 ) -> HeaderEdit:
     """Return the header with changed cards; the same object and no effects if nothing changes.
 
     A replaced card keeps its place and comment; of duplicated keywords the first is edited. New cards follow
     the last keyword card, before a closing run of COMMENT, HISTORY or blank cards, and use up blank cards of
     that run. COMMENT and HISTORY append behind the last card that is not blank. Of several changes of one
-    keyword the last counts. Untouched cards stay byte for byte. An existing CHECKSUM becomes right without
-    reading the data; ZHECKSUM, which speaks of the header as it was before compression, is removed.
+    keyword the last counts. Untouched cards stay byte for byte. A CHECKSUM stays right, or is made
+    right, by the rule of :func:`carry_checksum`; ZHECKSUM, which speaks of the header as it was before
+    compression, is removed.
 
     A header never loses blocks. Beyond its padding it grows by the blocks needed, or, when ``bytes_after``
     is 16 MiB or more, by a multiple of 184 320 bytes filled with blank cards, so that the same edit of the
@@ -36,6 +42,8 @@ def edit_header(
         Bytes of the file behind this header, fill included.
     reject_new
         Whether a keyword that is not there refuses the whole edit; COMMENT and HISTORY always count as such.
+    data_sum
+        Is asked for the sum of the data if CHECKSUM and DATASUM contradict each other.
 
     Raises
     ------
@@ -57,7 +65,7 @@ def edit_header(
         return HeaderEdit(header, ())
     draft.remove("ZHECKSUM")
     edited = draft.assemble(header, bytes_after)
-    return HeaderEdit(update_checksum(edited, old=header), tuple(effects))
+    return HeaderEdit(carry_checksum(edited, header, data_sum), tuple(effects))
 
 
 def _last_wins(changes: Iterable[CardChange]) -> list[CardChange]:

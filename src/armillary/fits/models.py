@@ -14,6 +14,9 @@ Value = bool | int | float | complex | str | None
 ReadAt = Callable[[int, int], bytes]
 """``read(offset, size)``: up to ``size`` bytes from ``offset``, fewer only at the end."""
 
+DataSum = Callable[[], int]
+"""Returns the 32-bit ones'-complement sum of the data of one HDU; asking may cost reading them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

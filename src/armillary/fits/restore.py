@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from armillary.fits.cards import BLANK_CARD, body_of, split_cards
-from armillary.fits.checksum import update_checksum
+from armillary.fits.checksum import carry_checksum
 from armillary.fits.draft import Draft
 
 _DERIVED = (b"CHECKSUM", b"ZHECKSUM")
@@ -37,7 +37,7 @@ def restore_cards(header: bytes, pairs: Sequence[tuple[bytes, bytes]], *, bytes_
     for old, new in reversed(pairs):
         draft.restore(old, new)
     draft.remove("ZHECKSUM")
-    return update_checksum(draft.assemble(header, bytes_after), old=header)
+    return carry_checksum(draft.assemble(header, bytes_after), header)
 
 
 def same_cards(one: bytes, other: bytes) -> bool:
