@@ -54,7 +54,7 @@ def edit_compressed() -> Row:
     stored = bz2.compress(raw)
 
     def ours() -> tuple[bytes, bytes]:
-        layout = scan(open_logical(_reader(stored), Container.BZ2), len(raw))
+        layout = scan(open_logical(_reader(stored), Container.BZ2, limit=len(raw)), len(raw))
         changes = [CardChange(keyword, value) for keyword, value in CHANGES.items()]
         edit = edit_header(layout.headers[0], changes, bytes_after=layout.hdus[0].data_size)
         spliced = splice(stored, plan_headers(layout, {0: edit.header}))

@@ -13,6 +13,7 @@ from armillary.base.clock import Clock, SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.generations import notice_restore
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.sandbox import Sandbox
 from armillary.base.store import LocalStore, ObjectStore
 from armillary.errors import Unavailable
 from armillary.settings import Settings
@@ -54,6 +55,8 @@ class Context:
     stores: Stores
     bus: PostgresBus
     clock: Clock
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    """Where the bytes of strangers are decoded."""
 
 
 @asynccontextmanager
@@ -85,7 +88,9 @@ async def open_context(
         stack.push_async_callback(bus.close)
         stores = Stores(settings.data / "private")
         stack.callback(stores.close)
-        yield Context(settings, database, stores, bus, SystemClock())
+        sandbox = Sandbox()
+        stack.callback(sandbox.close)
+        yield Context(settings, database, stores, bus, SystemClock(), sandbox)
 
 
 async def _source(settings: Settings, role: Role, stack: AsyncExitStack) -> str | EmbeddedServer:

@@ -82,7 +82,14 @@ class ArchiveSettings(BaseModel):
     )
     max_header: int = Field(64 * MIB, description="Bytes of headers accepted in one file.")
     max_upload: int = Field(16 << 30, description="Bytes of one uploaded file.")
-    preview_px: int = Field(1024, description="Long side of a preview, pixels.")
+    max_unpacked: int = Field(
+        16 << 30, ge=1, description="Bytes that a .bz2 or .gz file may have when it is unpacked."
+    )
+    preview_px: int = Field(1024, ge=16, le=16_384, description="Long side of a preview, pixels.")
+    preview_memory: int = Field(
+        1 << 30, ge=64 * MIB, description="Bytes of memory that making one preview may take."
+    )
+    preview_s: float = Field(300.0, gt=0, description="Seconds that making one preview may take.")
     profiles: Path | None = Field(None, description="Directory of additional instrument profiles (TOML).")
     summit: bool = Field(False, description="Bare dates in selections are nights, as at a telescope.")
     lenient: bool = Field(

@@ -59,6 +59,7 @@ class Archive:
         """Close the stores, as the end of a program does; they are opened again when they are needed."""
         with suppress(OSError):  # of a disk that a test let fail for good
             self.context.stores.close()
+        self.context.sandbox.close()
 
     async def drain(self) -> None:
         """Do all the work that is due, and what is tried again in an instant since something was in its way."""

@@ -50,8 +50,12 @@ class Commands:
             command,
             stdin=subprocess.DEVNULL,
             text=True,
-            env={**ENVIRONMENT, **self.environment},
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
+            **{
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "env": {**ENVIRONMENT, **self.environment},
+            }
+            | options,
         )
 
     def run(self, *words: str | Path, code: int = 0, **options: Any) -> Said:

@@ -123,8 +123,9 @@ async def _open(
             lines.append(member.key)
             return None
         try:
-            store = service.store_of(context, served.root)
-            return await open_download(store, served, found.location.filename if found else ""), served
+            store, asked = service.store_of(context, served.root), found.location.filename if found else ""
+            most = context.settings.archive.max_unpacked
+            return await open_download(store, served, asked, max_unpacked=most), served
         except BeingChanged:
             # An edit puts the bytes first and the record a moment later.
             await asyncio.sleep(PAUSE_S)

@@ -16,6 +16,7 @@ from armillary.archive.standing import BeingChanged, check_standing
 from armillary.archive.versions import Version
 from armillary.base.store import ObjectStore, Snapshot
 from armillary.fits.bzip2 import compress_bzip2
+from armillary.fits.container_errors import UnpackedTooLarge
 from armillary.fits.containers import Container, open_logical
 
 CHUNK = 1 << 20
@@ -38,7 +39,7 @@ class Download:
     compress: bool = False
 
 
-async def open_download(store: ObjectStore, served: Served, asked: str) -> Download:
+async def open_download(store: ObjectStore, served: Served, asked: str, *, max_unpacked: int) -> Download:
     """Open the file of a version in the form that its asked name means.
 
     A name that ends in ``.bz2`` (or ``.gz`` where that is what is stored) means those bytes, any other name
@@ -48,16 +49,21 @@ async def open_download(store: ObjectStore, served: Served, asked: str) -> Downl
     ------
     BeingChanged
         If the bytes in storage belong to another version; the caller looks the version up again.
+    UnpackedTooLarge
+        If a compressed file would have to be unpacked that has more than ``max_unpacked`` bytes then.
     """
     version = served.version
     container = Container(version.container)
+    as_stored = container is not Container.PLAIN and asked.endswith(f".{container}")
+    if container is not Container.PLAIN and not as_stored:
+        check_unpacked(version, max_unpacked)
     snapshot = await asyncio.to_thread(store.open, version.location.key)
     try:
         check_standing(version, snapshot)
     except BeingChanged:
         snapshot.close()
         raise
-    if container is not Container.PLAIN and asked.endswith(f".{container}"):
+    if as_stored:
         return Download(
             filename=version.location.filename,
             media_type=BZIP2_TYPE if container is Container.BZ2 else GZIP_TYPE,
@@ -108,10 +114,26 @@ def _chunks(download: Download, start: int, stop: int | None) -> Iterator[bytes]
     return compress_bzip2(content.chunks()) if download.compress else content.chunks(start, stop)
 
 
+def check_unpacked(version: Version, limit: int) -> None:
+    """Refuse to unpack a version that had more than ``limit`` bytes when it was taken in.
+
+    Raises
+    ------
+    UnpackedTooLarge
+        If so.
+    """
+    if version.container != Container.PLAIN and version.data_size > limit:
+        raise UnpackedTooLarge(
+            f"'{version.name}' unpacks to {version.data_size} bytes; raise archive.max_unpacked to allow that."
+        )
+
+
 def content_of_version(version: Version, snapshot: Snapshot) -> Content:
     """Return the uncompressed bytes of a version, given a snapshot with the same layout."""
     layout = version.layout()
-    return content_of(layout, layout.headers, open_logical(snapshot.read_at, Container(version.container)))
+    # How much there is was measured when the file was taken in.
+    read = open_logical(snapshot.read_at, Container(version.container), limit=version.data_size)
+    return content_of(layout, layout.headers, read)
 
 
 def _pieces(snapshot: Snapshot, start: int, stop: int) -> Iterator[bytes]:

@@ -79,6 +79,24 @@ class NoPreview(NotFound):
     code = "no_preview"
 
 
+class PictureTooLarge(ArmillaryError):
+    """Making a preview takes more memory than archive.preview_memory allows; raise that if it is meant to."""
+
+    code, status = "picture_too_large", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class PictureTooSlow(ArmillaryError):
+    """Making a preview takes longer than archive.preview_s allows; raise that if it is meant to."""
+
+    code, status, transient = "picture_too_slow", HTTPStatus.UNPROCESSABLE_ENTITY, True
+
+
+class PictureFailed(ArmillaryError):
+    """The process that made the preview died; the image may be damaged in a way that its decoder does not bear."""
+
+    code, status, transient = "picture_failed", HTTPStatus.UNPROCESSABLE_ENTITY, True
+
+
 class VersionNotFound(NotFound):
     """The file has no such version."""
 

@@ -138,7 +138,7 @@ def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings) -> 
     describer = describer_of(service.profiles_of(settings.profiles), settings.site)
 
     def look(candidate: Candidate) -> None:
-        _look(candidate, settings.max_header, describer)
+        _look(candidate, settings, describer)
 
     def describe(candidate: Candidate) -> None:
         candidate.new = new_version(candidate, describer)
@@ -175,7 +175,7 @@ def _attempt(step: Callable[[Candidate], None], candidate: Candidate) -> None:
         candidate.error = error
 
 
-def _look(candidate: Candidate, max_header: int, describer: Describer) -> None:
+def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer) -> None:
     known, force = candidate.known, bool(candidate.args.get("force"))
     with candidate.store.open(candidate.location.key) as snapshot:
         stored = candidate.stored = snapshot.stored
@@ -187,7 +187,8 @@ def _look(candidate: Candidate, max_header: int, describer: Describer) -> None:
         candidate.examined = intake.examine(
             snapshot,
             candidate.location.filename,
-            max_header=max_header,
+            max_header=settings.max_header,
+            max_unpacked=settings.max_unpacked,
             known_crc=crc,
             series=describer.series,
         )

@@ -37,6 +37,7 @@ def examine(
     filename: str,
     *,
     max_header: int,
+    max_unpacked: int,
     known_crc: int | None = None,
     series: SeriesReader | None = None,
 ) -> Examined:
@@ -62,7 +63,8 @@ def examine(
         values = series.read(layout.headers, layout) if series else None
         return _examine_plain(snapshot, layout, values, known_crc)
     summed = _Summed(snapshot)
-    content = inspect_stream(expand(summed.read_at, container), UNKNOWN_SIZE, max_header=max_header)
+    chunks = expand(summed.read_at, container, limit=max_unpacked)
+    content = inspect_stream(chunks, UNKNOWN_SIZE, max_header=max_header)
     values = series.read(content.headers) if series else None
     return Examined(container, size, summed.finish(), content, values)
 

@@ -9,25 +9,31 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from armillary.archive import service, store
 from armillary.archive.content import content_of
+from armillary.archive.drawing import Subject, draw
+from armillary.archive.errors import PictureFailed, PictureTooLarge, PictureTooSlow
 from armillary.archive.soundness import DataSums
 from armillary.archive.standing import BeingChanged, check_standing
 from armillary.archive.versions import Version
+from armillary.base.halting import Halt, in_thread
 from armillary.base.log import get_logger
+from armillary.base.sandbox import Ask, ChildDied, OutOfMemory, OutOfTime
 from armillary.base.store import ObjectStore, Snapshot, whole_or_part
 from armillary.base.work import Claim, Response, completing_all
 from armillary.context import Context
-from armillary.errors import ArmillaryError, NotFound
+from armillary.errors import ArmillaryError, NotFound, Unavailable
 from armillary.fits.bzip2 import decode_chunks
-from armillary.fits.containers import Container, open_logical
+from armillary.fits.containers import Container, open_logical, within
 from armillary.fits.crc import crc64
-from armillary.fits.pictures import Picture, preview, thumbnail
+from armillary.fits.pictures import Picture
 
 log = get_logger(__name__)
 CHUNK = 1 << 20
+AT_ONCE = 256 << 20
+"""Bytes of a bzip2 file that are read at once, for several threads to decode; larger ones pass by."""
+DIGEST_S, SLOWEST_PER_S = 600.0, 1 << 20
+"""A digest takes no longer than this, and the time that its bytes take at the least speed a second."""
 
 
 class Superseded(NotFound):
@@ -54,9 +60,13 @@ class _Work:
 async def digest(context: Context, claims: Sequence[Claim]) -> None:
     """Compute md5 and SHA-256 of the stored and of the uncompressed bytes of versions."""
     made: dict[int, tuple[dict[str, str], DataSums]] = {}
+    most = context.settings.archive.max_unpacked
 
     async def compute(work: _Work) -> None:
-        made[work.version.id] = await asyncio.to_thread(digests_of, work.version, work.current, work.bytes_of)
+        made[work.version.id] = await in_thread(
+            lambda halt: digests_of(work.version, work.current, work.bytes_of, halt, max_unpacked=most),
+            seconds=DIGEST_S + work.version.data_size / SLOWEST_PER_S,
+        )
 
     done = await _each(context, claims, compute)
     if not done:
@@ -71,12 +81,15 @@ async def digest(context: Context, claims: Sequence[Claim]) -> None:
 
 async def picture(context: Context, claims: Sequence[Claim]) -> None:
     """Make preview and thumbnail of versions' first images."""
-    made: dict[int, Picture | None] = {}
-    long_side_px = context.settings.archive.preview_px
+    made: dict[int, dict[str, Picture]] = {}
 
     async def draw(work: _Work) -> None:
-        drawn = await asyncio.to_thread(_picture_of, work.current, work.bytes_of, long_side_px)
-        made[work.version.id] = drawn
+        try:
+            made[work.version.id] = await _drawn(context, work)
+        except ArmillaryError as error:
+            if not isinstance(error, Unavailable | Superseded):
+                await _say_why_not(context, work, error.message)
+            raise
 
     done = await _each(context, claims, draw)
     if not done:
@@ -88,15 +101,51 @@ async def picture(context: Context, claims: Sequence[Claim]) -> None:
         present = await store.present_at(connection, [_place(work.version) for work in done])
         for work in done:
             owner = present.get(_place(work.version), work.current)
-            await _keep_picture(context, connection, owner, made[work.version.id])
+            for kind, one in made[work.version.id].items():
+                await store.put_product(connection, _product_row(context, owner.id, kind, one))
 
 
-async def _keep_picture(
-    context: Context, connection: AsyncConnection, owner: Version, drawn: Picture | None
-) -> None:
-    if drawn is not None:
-        for kind, one in (("preview", drawn), ("thumbnail", thumbnail(drawn))):
-            await store.put_product(connection, _product_row(context, owner.id, kind, one))
+async def _drawn(context: Context, work: _Work) -> dict[str, Picture]:
+    """Return the pictures of a version, drawn in a child process: what it decodes, strangers wrote.
+
+    Raises
+    ------
+    PictureTooLarge, PictureTooSlow, PictureFailed
+        If there can be none.
+    """
+    settings, current = context.settings.archive, work.current
+
+    def draw_it(ask: Ask) -> dict[str, Picture]:
+        with work.bytes_of.open(current.location.key) as snapshot:
+            check_standing(current, snapshot)
+            fd, container = snapshot.fileno(), Container(current.container)
+            if fd is None:
+                raise AssertionError("only files on a disk have pictures")
+            subject = Subject(current.layout(), container, settings.preview_px, settings.max_unpacked)
+            return ask(draw, fd, subject)
+
+    try:
+        return await context.sandbox.run(draw_it, memory=settings.preview_memory, seconds=settings.preview_s)
+    except OutOfMemory:
+        raise PictureTooLarge(
+            f"A preview takes more than {settings.preview_memory} bytes of memory;"
+            " raise archive.preview_memory to allow that."
+        ) from None
+    except OutOfTime:
+        raise PictureTooSlow(
+            f"A preview takes more than {settings.preview_s:g} s; raise archive.preview_s to allow that."
+        ) from None
+    except ChildDied as error:
+        raise PictureFailed(f"{error.message} The image may be damaged.") from None
+
+
+async def _say_why_not(context: Context, work: _Work, reason: str) -> None:
+    """Let who asks for the pictures of a version know why there are none."""
+    async with context.database.begin() as connection:
+        present = await store.present_at(connection, [_place(work.version)])
+        owner = present.get(_place(work.version), work.current)
+        for kind in ("preview", "thumbnail"):
+            await store.put_product(connection, _reason_row(context, owner.id, kind, reason))
 
 
 async def _each(
@@ -138,7 +187,9 @@ def _place(version: Version) -> tuple[int, str, str]:
     return version.location.root_id, version.location.path, version.name
 
 
-def digests_of(version: Version, current: Version, bytes_of: ObjectStore) -> tuple[dict[str, str], DataSums]:
+def digests_of(
+    version: Version, current: Version, bytes_of: ObjectStore, halt: Halt, *, max_unpacked: int
+) -> tuple[dict[str, str], DataSums]:
     """Return the digests of a version that can still be computed, and the sums of its data.
 
     An older version has other headers around the same data, so its uncompressed bytes are known; the
@@ -147,22 +198,25 @@ def digests_of(version: Version, current: Version, bytes_of: ObjectStore) -> tup
     with bytes_of.open(current.location.key) as snapshot:
         check_standing(current, snapshot)
         sums = DataSums(version.layout())
-        content = sums.passing(_proven(version, _content(version, current, snapshot)))
+        chunks = halt.passing(_content(version, current, snapshot, max_unpacked))
+        content = sums.passing(_proven(version, chunks))
         found = dict(zip(("data_md5", "data_sha256"), _hashes(content), strict=True))
         if current.container == Container.PLAIN:
             found |= {"file_md5": found["data_md5"], "file_sha256": found["data_sha256"]}
         elif version.id == current.id:
-            stored = _hashes(_stored_chunks(snapshot))
+            stored = _hashes(halt.passing(_stored_chunks(snapshot)))
             found |= dict(zip(("file_md5", "file_sha256"), stored, strict=True))
     return found, sums
 
 
-def _content(version: Version, current: Version, snapshot: Snapshot) -> Iterable[bytes]:
+def _content(version: Version, current: Version, snapshot: Snapshot, max_unpacked: int) -> Iterable[bytes]:
     if _data_of(version) != _data_of(current):
         raise Superseded(f"The data of version {version.id} of {version.name} are gone.")
-    if current.container == Container.BZ2 and version.id == current.id:
-        return decode_chunks(snapshot.read_at(0, snapshot.stored.size), patient=True)
-    read = open_logical(snapshot.read_at, Container(current.container))
+    small = snapshot.stored.size <= AT_ONCE
+    if current.container == Container.BZ2 and version.id == current.id and small:
+        stored = snapshot.read_at(0, snapshot.stored.size)
+        return within(max_unpacked, decode_chunks(stored, patient=True))
+    read = open_logical(snapshot.read_at, Container(current.container), limit=max_unpacked)
     return content_of(current.layout(), version.headers(), read).chunks()
 
 
@@ -202,13 +256,6 @@ def _hashes(chunks: Iterable[bytes]) -> tuple[str, str]:
     return hashes[0].hexdigest(), hashes[1].hexdigest()
 
 
-def _picture_of(current: Version, bytes_of: ObjectStore, long_side_px: int) -> Picture | None:
-    with bytes_of.open(current.location.key) as snapshot:
-        check_standing(current, snapshot)
-        read = open_logical(snapshot.read_at, Container(current.container))
-        return preview(current.layout(), read, long_side_px=long_side_px)
-
-
 def _product_row(context: Context, version_id: int, kind: str, made: Picture) -> dict[str, Any]:
     return {
         "version_id": version_id,
@@ -219,4 +266,19 @@ def _product_row(context: Context, version_id: int, kind: str, made: Picture) ->
         "sha256": hashlib.sha256(made.jpeg).hexdigest(),
         "made": context.clock.now(),
         "content": made.jpeg,
+    }
+
+
+def _reason_row(context: Context, version_id: int, kind: str, reason: str) -> dict[str, Any]:
+    """Return the row that stands in the place of a picture that cannot be."""
+    content = reason.encode()
+    return {
+        "version_id": version_id,
+        "kind": kind,
+        "media_type": service.REASON_TYPE,
+        "width": None,
+        "height": None,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "made": context.clock.now(),
+        "content": content,
     }

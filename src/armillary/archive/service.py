@@ -40,6 +40,10 @@ STORE = "store"
 INGEST, DIGEST, PREVIEW = "ingest", "digest", "preview"
 AWAITED_PRIORITY = 0
 DIGEST_PRIORITY, PREVIEW_PRIORITY = LOWEST_INGEST - 10, LOWEST_INGEST - 20
+REASON_TYPE = "text/plain"
+"""A product of this type is no picture, but says why there is none."""
+PRODUCT_ATTEMPTS = 3
+"""A file that brings its reader down three times will do it a fourth time."""
 
 
 @lru_cache(maxsize=4)
@@ -140,6 +144,7 @@ async def submit_products(
                 key=f"{DIGEST}:{version_id}",
                 unique_key=f"{DIGEST}:{version_id}",
                 priority=DIGEST_PRIORITY if previews else AWAITED_PRIORITY,
+                max_attempts=PRODUCT_ATTEMPTS,
                 actor=actor,
             )
         )
@@ -151,6 +156,7 @@ async def submit_products(
                     key=f"{PREVIEW}:{version_id}",
                     unique_key=f"{PREVIEW}:{version_id}",
                     priority=PREVIEW_PRIORITY,
+                    max_attempts=PRODUCT_ATTEMPTS,
                     actor=actor,
                 )
             )

@@ -26,6 +26,6 @@ KINDS = (
     Kind("echo", echo, batch=BATCH),
     Kind(service.INGEST, ingest, batch=BATCH),
     Kind(INGEST_UPLOAD, ingest_upload),
-    Kind(service.DIGEST, digest, batch=PRODUCTS),
-    Kind(service.PREVIEW, picture, batch=PRODUCTS),
+    Kind(service.DIGEST, digest, batch=PRODUCTS, interruptible=True),
+    Kind(service.PREVIEW, picture, batch=PRODUCTS, interruptible=True),
 )

@@ -185,8 +185,11 @@ async def _head(bytes_of: ObjectStore, key: str) -> StoredObject | None:
 def _judged(context: Context, arrival: _Arrival, snapshot: Snapshot) -> Examined:
     """Read the staged bytes whole; what the web side said of them is a claim to be checked."""
     place, args = arrival.place, arrival.claim.order.args
+    limits = context.settings.archive
     try:
-        found = examine(snapshot, place.filename, max_header=context.settings.archive.max_header)
+        found = examine(
+            snapshot, place.filename, max_header=limits.max_header, max_unpacked=limits.max_unpacked
+        )
     except ArmillaryError as error:
         raise type(error)(f"{place.key}: {error.message} Nothing in the store was changed.") from None
     if [str(found.file_size), str(found.file_crc)] != [str(args.get("size")), str(args.get("crc"))]:

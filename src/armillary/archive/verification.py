@@ -13,6 +13,7 @@ from armillary.archive.versions import Root, Version
 from armillary.base.store import ObjectStore
 from armillary.context import Context
 from armillary.errors import ArmillaryError, NotFound
+from armillary.settings import ArchiveSettings
 
 PORTION = 200
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -59,10 +60,10 @@ async def verify_files(context: Context, names: Sequence[str]) -> AsyncIterator[
 
 async def _verify(context: Context, version: Version, root: Root) -> Finding:
     bytes_of = service.store_of(context, root)
-    limit = context.settings.archive.max_header
+    limits = context.settings.archive
     problem = ""
     for pause_s in (*PAUSES_S, None):
-        problem = await asyncio.to_thread(_problem, version, bytes_of, limit)
+        problem = await asyncio.to_thread(_problem, version, bytes_of, limits)
         if not problem or problem == GONE:
             break
         # An edit puts the bytes first and the record a moment later. Whether one is under way is asked before
@@ -95,10 +96,15 @@ async def _is_being_edited(context: Context, version: Version) -> bool:
         return await store.is_in_work(connection, version.location.file_key)
 
 
-def _problem(version: Version, bytes_of: ObjectStore, max_header: int) -> str:
+def _problem(version: Version, bytes_of: ObjectStore, limits: ArchiveSettings) -> str:
     try:
         with bytes_of.open(version.location.key) as snapshot:
-            found = examine(snapshot, version.location.filename, max_header=max_header)
+            found = examine(
+                snapshot,
+                version.location.filename,
+                max_header=limits.max_header,
+                max_unpacked=limits.max_unpacked,
+            )
     except NotFound:
         return GONE
     except ArmillaryError as error:

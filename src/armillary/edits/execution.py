@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from armillary.archive.content import CHUNK, content_of
+from armillary.archive.download import check_unpacked
 from armillary.archive.intake import examine
 from armillary.archive.versions import Version, crc_of
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
@@ -65,6 +66,7 @@ class Execution:
     stored: StoredObject
     disk: Layout
     target: Layout
+    max_unpacked: int
     judged: list[Judged] = field(default_factory=list)
     rewrite: Rewrite | None = None
     resumed: bool = False
@@ -108,8 +110,12 @@ def headers_digest(headers: Sequence[bytes]) -> str:
     return hashlib.sha256(b"".join(headers)).hexdigest()
 
 
-def execute(store: ObjectStore, version: Version, orders: Sequence[Order], rules: Rules) -> Execution:
+def execute(
+    store: ObjectStore, version: Version, orders: Sequence[Order], rules: Rules, *, max_unpacked: int
+) -> Execution:
     """Read the headers from storage and apply the orders in turn, each on the outcome of those before it.
+
+    A compressed file may have ``max_unpacked`` bytes when it is unpacked.
 
     Raises
     ------
@@ -117,7 +123,7 @@ def execute(store: ObjectStore, version: Version, orders: Sequence[Order], rules
         If the file is neither as recorded nor as an interrupted run of these orders left it.
     """
     with store.open(version.location.key) as snapshot:
-        execution = begin(version, snapshot, orders)
+        execution = begin(version, snapshot, orders, max_unpacked=max_unpacked)
         for order in orders:
             execution.judged.append(_judge(execution, order, rules, snapshot))
         complete(execution, snapshot)
@@ -136,25 +142,28 @@ def complete(execution: Execution, snapshot: Snapshot) -> None:
         execution.rewrite = rewrite_of(snapshot, execution)
 
 
-def begin(version: Version, snapshot: Snapshot, orders: Sequence[Order]) -> Execution:
+def begin(version: Version, snapshot: Snapshot, orders: Sequence[Order], *, max_unpacked: int) -> Execution:
     """Return the starting point: the file as recorded, or as an interrupted run of these orders left it.
 
     Raises
     ------
     ChangedMeanwhile
         If it is neither.
+    UnpackedTooLarge
+        If it is compressed and has more than ``max_unpacked`` bytes when it is unpacked.
     """
+    check_unpacked(version, max_unpacked)
     recorded = version.layout()
+    found = partial(Execution, version, snapshot.stored, max_unpacked=max_unpacked)
     if _as_recorded(version, recorded, snapshot):
-        return Execution(version, snapshot.stored, recorded, recorded)
-    disk = _scan(version, snapshot)
+        return found(recorded, recorded)
+    disk = _scan(version, snapshot, max_unpacked)
     known = _states_intended(orders)
-    found = headers_digest(disk.headers)
-    if found in known and _same_data(version, snapshot):
-        undo = known[found]
-        return Execution(version, snapshot.stored, disk, recorded, resumed=True, undo=undo)
-    if disk.headers == recorded.headers and _same_data(version, snapshot):
-        return Execution(version, snapshot.stored, disk, recorded)
+    digest = headers_digest(disk.headers)
+    if digest in known and _same_data(version, snapshot, max_unpacked):
+        return found(disk, recorded, resumed=True, undo=known[digest])
+    if disk.headers == recorded.headers and _same_data(version, snapshot, max_unpacked):
+        return found(disk, recorded)
     raise ChangedMeanwhile(
         f"{version.location.key} was changed outside Armillary; ingest it again, then repeat the edit."
     )
@@ -196,23 +205,24 @@ def _as_recorded(version: Version, recorded: Layout, snapshot: Snapshot) -> bool
     )
 
 
-def _same_data(version: Version, snapshot: Snapshot) -> bool:
+def _same_data(version: Version, snapshot: Snapshot, max_unpacked: int) -> bool:
     """Read a file whose time stamp is not the recorded one, and tell whether an edit may trust its data.
 
     The checksum after an edit follows from those of the data on record, so it would hide other data.
     """
-    content = examine(snapshot, version.location.filename, max_header=MAX_HEADER).content
+    name = version.location.filename
+    content = examine(snapshot, name, max_header=MAX_HEADER, max_unpacked=max_unpacked).content
     now = [(hdu.data_size, hdu.data_crc) for hdu in content.hdus]
     then = [(hdu.data_size, hdu.data_crc) for hdu in version.hdus]
     return (now, content.trailing, content.trailing_crc) == (then, version.trailing, version.trailing_crc)
 
 
-def _scan(version: Version, snapshot: Snapshot) -> Layout:
+def _scan(version: Version, snapshot: Snapshot, max_unpacked: int) -> Layout:
     container = Container(version.container)
-    read = open_logical(snapshot.read_at, container)
+    read = open_logical(snapshot.read_at, container, limit=max_unpacked)
     if container is Container.PLAIN:
         return scan(read, snapshot.stored.size)
-    size = sum(len(chunk) for chunk in expand(snapshot.read_at, container))
+    size = sum(len(chunk) for chunk in expand(snapshot.read_at, container, limit=max_unpacked))
     return scan(read, size)
 
 
@@ -237,7 +247,8 @@ def _data_sum(execution: Execution, snapshot: Snapshot, index: int) -> int:
     if known is not None:
         return known
     if index not in execution.sums:
-        hdu, read = execution.disk.hdus[index], open_logical(snapshot.read_at, execution.container)
+        hdu = execution.disk.hdus[index]
+        read = open_logical(snapshot.read_at, execution.container, limit=execution.max_unpacked)
         stops = range(hdu.data_offset, hdu.end, CHUNK)
         chunks = (read(at, min(CHUNK, hdu.end - at)) for at in stops)
         execution.sums[index] = ones_add(*map(ones_sum, chunks))
@@ -247,7 +258,7 @@ def _data_sum(execution: Execution, snapshot: Snapshot, index: int) -> int:
 def _check_digest(execution: Execution, wanted: str | None, snapshot: Snapshot, name: str) -> None:
     if wanted is None:
         return
-    read = open_logical(snapshot.read_at, execution.container)
+    read = open_logical(snapshot.read_at, execution.container, limit=execution.max_unpacked)
     found = hashlib.md5(usedforsecurity=False)
     for chunk in content_of(execution.disk, execution.target.headers, read).chunks():
         found.update(chunk)
@@ -264,7 +275,7 @@ def rewrite_of(snapshot: Snapshot, execution: Execution) -> Rewrite:
     if execution.container is Container.BZ2:
         spliced = splice(old, plan)
         return Rewrite(spliced.data, crc64(spliced.data), b"B" + spliced.undo)
-    chunks = expand(snapshot.read_at, Container.GZ)
+    chunks = expand(snapshot.read_at, Container.GZ, limit=execution.max_unpacked)
     data = b"".join(recompress_gzip(chunks, plan, old[:4096]))
     # Many programs write gzip and none can be told to repeat itself, so the old bytes are kept whole.
     return Rewrite(data, crc64(data), b"W" + old)

@@ -25,7 +25,7 @@ Prepare = Callable[[Context, Sequence[Present]], Awaitable[list[Prepared]]]
 
 async def prepare_updates(context: Context, places: Sequence[Present]) -> list[Prepared]:
     """Apply the header updates of several files; return a job per file, or why there is none."""
-    rules = rules_of(context.settings.edits)
+    rules, most = rules_of(context.settings.edits), context.settings.archive.max_unpacked
 
     def work(place: Present) -> Callable[[], Job]:
         claim, root, version = place
@@ -34,7 +34,8 @@ async def prepare_updates(context: Context, places: Sequence[Present]) -> list[P
         except Exception as error:
             # The files of other roots go on.
             return partial(_refuse, error)
-        return lambda: Job(claim, store, version, execute(store, version, claim.orders, rules))
+        orders = claim.orders
+        return lambda: Job(claim, store, version, execute(store, version, orders, rules, max_unpacked=most))
 
     return await _in_threads([(place[0], work(place)) for place in places])
 
@@ -60,7 +61,9 @@ async def _reversal(context: Context, place: Present, undo: revert.Undo | Except
         return partial(_refuse, error)
 
     def work() -> Job:
-        execution = revert.execute_revert(store, version, claim.order, reversal, recipe)
+        execution = revert.execute_revert(
+            store, version, claim.order, reversal, recipe, max_unpacked=context.settings.archive.max_unpacked
+        )
         return Job(claim, store, version, execution, reverts=reversal)
 
     return work

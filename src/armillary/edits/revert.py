@@ -178,11 +178,17 @@ def reversal_of(version: Version, undo: Undo) -> Reversal:
 
 
 def execute_revert(
-    bytes_of: ObjectStore, version: Version, order: Order, reversal: Reversal, recipe: Sequence[bytes]
+    bytes_of: ObjectStore,
+    version: Version,
+    order: Order,
+    reversal: Reversal,
+    recipe: Sequence[bytes],
+    *,
+    max_unpacked: int,
 ) -> Execution:
     """Prepare a reversal; ``recipe`` gives the compressed bytes of its goal back, newest step first."""
     with bytes_of.open(version.location.key) as snapshot:
-        execution = begin(version, snapshot, [order])
+        execution = begin(version, snapshot, [order], max_unpacked=max_unpacked)
         execution.target = reversal.target
         cards = reversal.undo.edit.cards
         execution.judged.append(Judged(order, tuple(_inverse(card) for card in reversed(cards))))

@@ -19,6 +19,12 @@ class DamagedImage(ArmillaryError):
     code, status = "damaged_image", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class UnpackedTooLarge(ArmillaryError):
+    """The file unpacks to more bytes than archive.max_unpacked allows; raise that if it is meant to."""
+
+    code, status = "unpacked_too_large", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class ContainerMismatch(ArmillaryError):
     """The name of the file promises another kind of compression than its bytes have."""
 

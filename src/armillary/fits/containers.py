@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 
 from armillary.fits.bzip2 import expand_bzip2
-from armillary.fits.container_errors import ContainerMismatch
+from armillary.fits.container_errors import ContainerMismatch, UnpackedTooLarge
 from armillary.fits.gzip import MAGIC as GZIP_MAGIC
 from armillary.fits.gzip import expand_gzip
 from armillary.fits.models import ReadAt
@@ -67,21 +67,44 @@ def _found(head: bytes) -> Container:
     return Container.GZ if head[:2] == GZIP_MAGIC else Container.PLAIN
 
 
-def expand(read: ReadAt, container: Container) -> Iterator[bytes]:
+def expand(read: ReadAt, container: Container, *, limit: int) -> Iterator[bytes]:
     """Yield the uncompressed bytes of a stored file in pieces of at most 1 MiB.
+
+    Compressed data may not unpack to more than ``limit`` bytes: a few kB can hold many GB. What they say of
+    their size themselves is not asked.
 
     Raises
     ------
     DamagedContainer
         If the compressed data are damaged, cut short, or followed by foreign bytes.
+    UnpackedTooLarge
+        If they hold more than ``limit`` bytes.
     """
     match container:
         case Container.BZ2:
-            return expand_bzip2(read)
+            return within(limit, expand_bzip2(read))
         case Container.GZ:
-            return expand_gzip(read)
+            return within(limit, expand_gzip(read))
         case Container.PLAIN:
             return _as_stored(read)
+
+
+def within(limit: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield pieces that were unpacked, as long as they are no more than ``limit`` bytes.
+
+    Raises
+    ------
+    UnpackedTooLarge
+        If they are more.
+    """
+    total = 0
+    for piece in pieces:
+        total += len(piece)
+        if total > limit:
+            raise UnpackedTooLarge(
+                f"The file unpacks to more than {limit} bytes; raise archive.max_unpacked to allow that."
+            )
+        yield piece
 
 
 def _as_stored(read: ReadAt) -> Iterator[bytes]:
@@ -91,15 +114,15 @@ def _as_stored(read: ReadAt) -> Iterator[bytes]:
         at += len(piece)
 
 
-def open_logical(read: ReadAt, container: Container) -> ReadAt:
+def open_logical(read: ReadAt, container: Container, *, limit: int) -> ReadAt:
     """Return a reader of the uncompressed bytes, given one of the stored bytes.
 
-    Compressed data are decoded as far as asked for and no more than a few MiB of them are held. Reading on
-    is cheap; going back further than the last read begins again at the start.
+    Compressed data are decoded as far as asked for, up to ``limit`` bytes, and no more than a few MiB of them
+    are held. Reading on is cheap; going back further than the last read begins again at the start.
     """
     if container is Container.PLAIN:
         return read
-    return _Forward(lambda: expand(read, container)).read
+    return _Forward(lambda: expand(read, container, limit=limit)).read
 
 
 class _Forward:

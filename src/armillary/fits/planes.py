@@ -10,7 +10,7 @@ import numpy as np
 from armillary.fits.errors import TruncatedFile
 from armillary.fits.header import read_values
 from armillary.fits.models import Hdu, Layout, ReadAt, Value
-from armillary.fits.tiles import Pixels, is_decodable, open_tiles
+from armillary.fits.tiles import Pixels, TiledImage, is_decodable
 
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
@@ -83,5 +83,5 @@ def _plain(hdu: Hdu, values: dict[str, Value], axes: list[int], read: ReadAt) ->
 
 def _tiled(hdu: Hdu, header: bytes, axes: list[int], read: ReadAt) -> Plane:
     width, height = axes[:2]
-    rows = open_tiles(hdu, header, axes, read)
+    rows = TiledImage(hdu, header, axes, read).rows
     return Plane(width=width, height=height, row_bytes=width * 4, rows=rows)

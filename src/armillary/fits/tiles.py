@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,10 @@ _MIN_PRIMARY = [
     "END",
 ]
 _PIXEL_BYTES = {8: (1, 2, 4), 16: (2, 4), 32: (4,), -32: (4,), -64: (4,)}
+_MOST_PIXELS = (1 << 31) // 4
+"""No tile has so many pixels: the Rice decoder counts their bytes in 32 bits, and writes where it may not."""
+_DECODER_BYTES, _SLACK = 8, 32 << 20
+"""What a decoder takes besides the pixels that come out: for each pixel of a tile, and for all the rest."""
 
 
 def is_decodable(values: Mapping[str, Value]) -> bool:
@@ -34,47 +40,130 @@ def is_decodable(values: Mapping[str, Value]) -> bool:
     return values.get("ZIMAGE") is True and values.get("ZCMPTYPE") in _SAFE
 
 
-def open_tiles(hdu: Hdu, header: bytes, axes: Sequence[int], read: ReadAt) -> Callable[[int, int], Pixels]:
-    """Return a function that decodes the rows from one number to before another, scaled, blanks as NaN.
+class TiledImage:
+    """The first plane of a tile-compressed image.
 
-    The compressed tiles are held in memory; the pixels only as asked for.
-
-    Raises
-    ------
-    DamagedImage
-        If the parameters of the compression are impossible; from the function, if tiles are damaged.
+    Rows are decoded as they are asked for, in rising order, each tile once: a tile may hold the whole image.
+    Held are the compressed bytes of one tile, and the rows of the last tiles that are still to be asked for.
     """
-    # Only here: few files need it, and it is a tenth of the start of every command.
-    from astropy.io import fits
 
-    _check_parameters(read_values(header), axes, hdu.index)
-    primary = "".join(card.ljust(80) for card in _MIN_PRIMARY).ljust(BLOCK).encode("ascii")
-    data = read(hdu.data_offset, hdu.data_size).ljust(hdu.data_size, b"\0")
-    opened = fits.open(io.BytesIO(primary + header + data))
-    leading = (0,) * (len(axes) - 2)
+    def __init__(self, hdu: Hdu, header: bytes, axes: Sequence[int], read: ReadAt) -> None:
+        """Open the image.
 
-    def rows(first: int, last: int) -> Pixels:
+        Raises
+        ------
+        DamagedImage
+            If the header says impossible things about the compression.
+        """
+        # Only here: few files need it, and it is a tenth of the start of every command.
+        from astropy.io import fits
+
+        self._index, self._axes = hdu.index, tuple(axes)
+        self._tile = _tile_of(read_values(header), axes, hdu.index)
+        with self._decoding("Its header"):
+            self._section = fits.open(_Stored(hdu, header, read), memmap=False)[1].section
+            self._pixel_bytes = int(self._section.dtype.itemsize)
+        self._held_at, self._held = 0, np.empty((0, axes[0]))
+
+    def rows(self, first: int, last: int) -> Pixels:
+        """Return the rows from one number to before another, scaled, blanks as NaN.
+
+        Raises
+        ------
+        DamagedImage
+            If tiles are damaged.
+        MemoryError
+            If there is no room for them.
+        """
+        tall = self._tile[1]
+        known, start = self._held[:0], first // tall * tall
+        if self._held_at <= first < self._held_at + len(self._held):
+            known, start = self._held[first - self._held_at :], self._held_at + len(self._held)
+        if start >= last:
+            return known[: last - first]
+        fresh = self._decoded(start, min(-(-last // tall) * tall, self._axes[1]))
+        self._held_at = last // tall * tall
+        # A copy, or else all rows before these would be held with them.
+        self._held = fresh[self._held_at - start :].copy() if self._held_at > start else fresh
+        wanted = fresh[max(first - start, 0) : last - start]
+        return np.concatenate([known, wanted]) if len(known) else wanted
+
+    def _decoded(self, first: int, last: int) -> Pixels:
+        """Decode whole tiles."""
+        pixels = (last - first) * self._axes[0]
+        _make_sure_of_room(pixels * self._pixel_bytes + prod(self._tile) * _DECODER_BYTES + _SLACK)
+        leading = (0,) * (len(self._axes) - 2)
+        with self._decoding(f"Rows {first} to {last}"):
+            return np.asarray(self._section[(*leading, slice(first, last), slice(None))])
+
+    @contextmanager
+    def _decoding(self, what: str) -> Iterator[None]:
         with warnings.catch_warnings():
             # What astropy finds unusual about the header is no concern of a picture.
             warnings.simplefilter("ignore")
             try:
-                return np.asarray(opened[1].section[(*leading, slice(first, last), slice(None))])
+                yield
+            except MemoryError:
+                raise
             except Exception as error:
                 # Each decoder of tiles fails in its own way, with classes that astropy does not export.
                 raise DamagedImage(
-                    f"Rows {first} to {last} in HDU {hdu.index} cannot be decoded ({error}); restore a copy."
+                    f"HDU {self._index} cannot be decoded. {what}: {error}. Restore a copy of the file."
                 ) from error
 
-    return rows
+
+class _Stored(io.RawIOBase):
+    """A file of an empty primary HDU and one other, whose data are read when they are asked for."""
+
+    def __init__(self, hdu: Hdu, header: bytes, read: ReadAt) -> None:
+        primary = "".join(card.ljust(80) for card in _MIN_PRIMARY).ljust(BLOCK).encode("ascii")
+        self._head, self._data_at, self._read = primary + header, hdu.data_offset, read
+        self._size, self._at = len(self._head) + hdu.data_size, 0
+
+    def readable(self) -> bool:
+        """Say so."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say so."""
+        return True
+
+    def tell(self) -> int:
+        """Return where the next read begins."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to another place."""
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return up to so many bytes; the fill after the last data may be missing in the file."""
+        left = max(self._size - self._at, 0)
+        size = left if size is None or size < 0 else min(size, left)
+        found = self._head[self._at : self._at + size]
+        if len(found) < size:
+            at = self._data_at + self._at + len(found) - len(self._head)
+            found += self._read(at, size - len(found)).ljust(size - len(found), b"\0")
+        self._at += size
+        return found
 
 
-def _check_parameters(values: Mapping[str, Value], axes: Sequence[int], index: int) -> None:
-    """Refuse what the standard does not allow, because the Rice decoder believes it without a look."""
+def _make_sure_of_room(size: int) -> None:
+    """Raise MemoryError where a decoder in C might only see that its buffer is not there by writing into it."""
+    np.empty(size, np.uint8)
+
+
+def _tile_of(values: Mapping[str, Value], axes: Sequence[int], index: int) -> list[int]:
+    """Return the size of a tile; refuse what the standard does not allow, as the Rice decoder believes it."""
     named = {values.get(f"ZNAME{n}"): values.get(f"ZVAL{n}") for n in range(1, 10)}
     tiles = [values.get(f"ZTILE{n}", axis if n == 1 else 1) for n, axis in enumerate(axes, start=1)]
-    sizes = all(type(tile) is int and 0 < tile <= axis for tile, axis in zip(tiles, axes, strict=True))
+    sizes = [tile for tile, axis in zip(tiles, axes, strict=True) if type(tile) is int and 0 < tile <= axis]
     bitpix = values.get("ZBITPIX")
     pixel_bytes = _PIXEL_BYTES.get(bitpix, ()) if type(bitpix) is int else ()
     rice = named.get("BLOCKSIZE", 32) in (16, 32) and named.get("BYTEPIX", 4) in pixel_bytes
-    if not sizes or (not rice and str(values.get("ZCMPTYPE")).startswith("RICE")):
+    if len(sizes) < len(axes) or (not rice and str(values.get("ZCMPTYPE")).startswith("RICE")):
         raise DamagedImage(f"HDU {index} has impossible parameters of tile compression; restore a copy.")
+    if prod(sizes) >= _MOST_PIXELS:
+        raise DamagedImage(f"HDU {index} has tiles of {prod(sizes)} pixels, more than can be decoded.")
+    return sizes

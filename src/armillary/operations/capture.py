@@ -21,7 +21,7 @@ from armillary.context import Context
 from armillary.edits.revert import WHOLE
 from armillary.errors import ArmillaryError, NotFound
 from armillary.fits.bzip2 import splice, unsplice
-from armillary.fits.containers import Container, expand
+from armillary.fits.containers import Container, expand, open_logical
 from armillary.fits.crc import crc64
 from armillary.fits.errors import PlanMismatch
 from armillary.fits.gzip import recompress_gzip
@@ -94,7 +94,8 @@ async def _as_before(context: Context, vault: Vault, bytes_of: ObjectStore, file
         return False
     ways = [way for names in _ways(version, later, meant) if (way := await _recipes(bytes_of, names))]
     try:
-        return await asyncio.to_thread(_undone, vault, bytes_of, version, ways, wanted)
+        most = context.settings.archive.max_unpacked
+        return await asyncio.to_thread(_undone, vault, bytes_of, version, ways, wanted, most)
     except ArmillaryError:
         # The file is gone, or is of another kind by now.
         return False
@@ -127,7 +128,9 @@ async def _recipes(bytes_of: ObjectStore, names: Sequence[str]) -> list[bytes]:
         return []
 
 
-def _undone(vault: Vault, bytes_of: ObjectStore, version: Version, ways: Sequence[Way], wanted: Kept) -> bool:
+def _undone(
+    vault: Vault, bytes_of: ObjectStore, version: Version, ways: Sequence[Way], wanted: Kept, most: int
+) -> bool:
     with bytes_of.open(version.location.key) as snapshot:
         if version.container == Container.PLAIN:
             disk = scan(snapshot.read_at, snapshot.stored.size)
@@ -138,23 +141,27 @@ def _undone(vault: Vault, bytes_of: ObjectStore, version: Version, ways: Sequenc
         stored = snapshot.read_at(0, snapshot.stored.size)
         return any(
             crc64(data) == wanted.crc and vault.put([data], wanted) is not None
-            for data in _former(stored, version, ways, snapshot)
+            for data in _former(stored, version, ways, snapshot, most)
         )
 
 
-def _former(stored: bytes, version: Version, ways: Sequence[Way], snapshot: Snapshot) -> Iterator[bytes]:
+def _former(
+    stored: bytes, version: Version, ways: Sequence[Way], snapshot: Snapshot, most: int
+) -> Iterator[bytes]:
     """Yield what the compressed bytes may have been: by the recipes, or by the same edit of these bytes."""
     for way in ways:
         yield from _steps(stored, way)
-    content_now = b"".join(expand(snapshot.read_at, Container(version.container)))
-    layout = scan(lambda offset, size: content_now[offset : offset + size], len(content_now))
+    container = Container(version.container)
+    size = sum(len(chunk) for chunk in expand(snapshot.read_at, container, limit=most))
+    layout = scan(open_logical(snapshot.read_at, container, limit=most), size)
     if not _same_shape(layout, version):
         return
     plan = plan_headers(layout, dict(enumerate(version.headers())))
     if version.container == Container.BZ2:
         yield bytes(splice(stored, plan).data)
     else:
-        yield b"".join(recompress_gzip([content_now], plan, stored[:4096]))
+        chunks = expand(snapshot.read_at, container, limit=most)
+        yield b"".join(recompress_gzip(chunks, plan, stored[:4096]))
 
 
 def _steps(stored: bytes, way: Way) -> Iterator[bytes]:

@@ -22,7 +22,11 @@ SAMPLE_ROWS = 20_000
 COUNTED_ROWS = 200_000
 """Larger tables are estimated: counting them would read them whole."""
 
-_FILE = "coalesce(args->>'name', args->>'filename', key, '')"
+_FILE = """
+coalesce(args->>'name', args->>'filename', CASE WHEN kind IN ('digest', 'preview') THEN (
+    SELECT f.name FROM version AS v JOIN file AS f ON f.id = v.file_id
+    WHERE v.id = (args->>'version_id')::bigint) END, key, '')
+"""
 _UNFINISHED = "state IN ('Queued', 'Started')"
 
 QUEUES = f"""

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import bz2
 import hashlib
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
-from tests.support.archive import OLD_NS, Archive, put
+from armillary.archive import service
+from armillary.base.halting import Halt, Halted, in_thread
+from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.sandbox import OutOfTime
+from tests.support import bombs
+from tests.support.archive import OLD_NS, Archive, an_archive, put
 from tests.support.headers import a_file
 
 INGEST_ONLY = "ingest"
+WAIT_S = 300.0
+
+
+async def product_orders(archive: Archive, kind: str) -> list[tuple[str, int, str]]:
+    """Return state, attempts and error of the orders of a kind."""
+    query = "SELECT state, attempts, coalesce(error, '') FROM work_order WHERE kind = :kind ORDER BY id"
+    async with archive.context.database.begin() as connection:
+        return [tuple(row) for row in await connection.execute(text(query), {"kind": kind})]
+
+
+async def picture_of(archive: Archive, name: str, kind: str = "preview") -> tuple[str, bytes]:
+    """Return media type and content of a product."""
+    async with archive.context.database.begin() as connection:
+        found = await service.get_product(connection, (await archive.version(name)).id, kind)
+    assert found is not None
+    return found.media_type, found.content
 
 
 async def take_in_without_products(archive: Archive, path: Path) -> None:
@@ -106,3 +129,69 @@ async def test_digests_that_a_client_waits_for_go_before_those_of_a_bulk_intake(
         )
         of_intake, of_edit = rows.all()
     assert of_intake < of_edit == 0
+
+
+async def test_a_preview_that_takes_too_long_is_tried_three_times_and_says_why_it_is_missing(
+    postgres: EmbeddedServer, tmp_path: Path
+) -> None:
+    async with an_archive(postgres, tmp_path, preview_s=1e-6) as archive:
+        await archive.ingest(put(tmp_path / "night" / "a.fits"))
+        await archive.drain()
+        reason = "A preview takes more than 1e-06 s; raise archive.preview_s to allow that."
+        assert await product_orders(archive, "preview") == [("Failed", 3, reason)]
+        assert await picture_of(archive, "a.fits") == ("text/plain", reason.encode())
+        assert await picture_of(archive, "a.fits", "thumbnail") == ("text/plain", reason.encode())
+        await archive.set("a.fits", OBSERVER="somebody")
+        assert await picture_of(archive, "a.fits") == ("text/plain", reason.encode())
+
+        patient = archive.context.settings.archive.model_copy(update={"preview_s": WAIT_S})
+        object.__setattr__(archive.context.settings, "archive", patient)
+        async with archive.context.database.begin() as connection:
+            await service.submit_products(connection, [(await archive.version("a.fits")).id], actor="test")
+        await archive.drain()
+        media_type, content = await picture_of(archive, "a.fits")
+        assert (media_type, content[:2]) == ("image/jpeg", b"\xff\xd8")
+
+
+async def test_a_stop_ends_a_preview_at_once_and_leaves_it_to_others(
+    postgres: EmbeddedServer, tmp_path: Path
+) -> None:
+    # Every tile lies before the last one read, so the 64 MiB are unpacked anew for each: that takes hours.
+    cells = [bytes(40)] * 10_000
+    claims = [(40, 40 * (len(cells) - number)) for number in range(1, len(cells) + 1)]
+    slow = bombs.tiles(
+        cells, image=(10, 10_000), tile=(10, 1), kind="NOCOMPRESS", claims=claims, gap=64 * bombs.MIB
+    )
+    async with an_archive(postgres, tmp_path, preview_s=WAIT_S) as archive:
+        await take_in_without_products(archive, put(tmp_path / "night" / "a.fits.bz2", bz2.compress(slow)))
+        stop = asyncio.Event()
+        running = asyncio.create_task(archive.worker().run(stop))
+        async with asyncio.timeout(WAIT_S):
+            while (found := await product_orders(archive, "preview"))[0][0] != "Started":
+                assert found == [("Queued", 0, "")]
+                await asyncio.sleep(0.01)
+        stop.set()
+        await asyncio.wait_for(running, WAIT_S / 2)
+        assert await product_orders(archive, "preview") == [("Queued", 0, "")]
+
+
+async def test_work_in_a_thread_ends_when_its_time_is_up_or_when_nobody_waits_for_it() -> None:
+    with pytest.raises(OutOfTime):
+        await in_thread(lambda halt: list(halt.passing([b"a"])), seconds=-1.0)
+    assert await in_thread(lambda halt: list(halt.passing([b"a", b"b"])), seconds=WAIT_S) == [b"a", b"b"]
+
+    begun, ended = asyncio.Event(), asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+
+    def for_ever(halt: Halt) -> None:
+        try:
+            for _ in halt.passing(iter(lambda: b"more", b"")):
+                loop.call_soon_threadsafe(begun.set)
+        except Halted as error:
+            loop.call_soon_threadsafe(ended.set_result, error)
+            raise
+
+    task = asyncio.create_task(in_thread(for_ever, seconds=WAIT_S))
+    await begun.wait()
+    task.cancel()
+    assert isinstance(await asyncio.wait_for(ended, WAIT_S), Halted)

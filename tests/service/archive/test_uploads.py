@@ -224,7 +224,7 @@ async def test_between_replacement_and_record_nothing_is_served(archive: Archive
     there = await bytes_of.head(NAME)
     await bytes_of.replace(NAME, pixels.tobytes(), there, nothing)
     with pytest.raises(BeingChanged):
-        await open_download(bytes_of, served, NAME)
+        await open_download(bytes_of, served, NAME, max_unpacked=len(GOOD))
 
 
 async def test_bytes_of_failed_orders_outlive_the_orders(archive: Archive) -> None:

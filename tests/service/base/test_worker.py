@@ -68,6 +68,47 @@ async def test_one_key_runs_in_order_and_never_twice_at_once_whatever_the_priori
     assert sorted(i for found in seen.values() for i in found) == ids
 
 
+async def test_a_stop_waits_for_what_was_begun_but_not_for_what_can_be_interrupted(context: AContext) -> None:
+    begun, let_go = asyncio.Event(), asyncio.Event()
+    ended: list[int] = []
+
+    async def handler(_context: AContext, claims: Sequence[Claim]) -> None:
+        claims[0].complete(Response(value="early"))
+        begun.set()
+        await let_go.wait()
+        ended.extend(claim.order.id for claim in claims)
+
+    async def stopped(**kind: Any) -> list[int]:
+        ids = await queue(context.database, an_order(0), an_order(1))
+        stop = asyncio.Event()
+        running = asyncio.create_task(a_worker(context, handler, slots=1, batch=2, **kind).run(stop))
+        await begun.wait()
+        stop.set()
+        if not kind:
+            # It shall have every chance to go without its work, and must not take it.
+            await asyncio.wait({running}, timeout=0.2)
+            assert not running.done()
+            let_go.set()
+        await asyncio.wait_for(running, WAIT_S)
+        return ids
+
+    early, late = await stopped(interruptible=True)
+    assert ended == []
+    assert [row.state for row in (await row(context.database, early), await row(context.database, late))] == [
+        "Completed",
+        "Queued",
+    ]
+    found = await row(context.database, late)
+    assert (found.attempts, found.lease_owner, found.error) == (0, None, None)
+    let_go.set()
+    await a_worker(context, handler).drain()
+    assert ended == [late]
+    begun.clear()
+    let_go.clear()
+    ids = await stopped()
+    assert set(await ends(context.database, ids)) == set(ids)
+
+
 async def test_an_order_waiting_for_a_retry_holds_up_its_key_only(context: AContext) -> None:
     seen: list[int] = []
 

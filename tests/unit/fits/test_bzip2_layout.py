@@ -16,6 +16,7 @@ from armillary.fits.bzip2.bits import bits_to_bytes, find_pattern, place_bits, r
 from armillary.fits.bzip2.layout import BLOCK_MARKER, END_MARKER
 from armillary.fits.container_errors import DamagedContainer
 from armillary.fits.models import ReadAt
+from tests.support import bombs
 from tests.support.bzip2_forgery import with_hidden_bits
 
 NOISE = np.random.default_rng(7).bytes(230_000)
@@ -154,3 +155,11 @@ def test_a_marker_across_a_search_piece_is_found() -> None:
 def test_the_output_of_the_bzip2_command_is_understood(level: int) -> None:
     done = subprocess.run(["bzip2", f"-{level}"], input=NOISE, capture_output=True, check=True)
     assert b"".join(decode_chunks(done.stdout)) == NOISE
+
+
+def test_a_block_of_forty_bytes_that_holds_46_million_zeros_is_decoded_in_pieces() -> None:
+    data = bombs.blank(b"head", 2 * bombs.BLANK_BLOCK)
+    assert len(data) < 200
+    sizes = [len(piece) for piece in decode_chunks(data)]
+    assert sum(sizes) == 4 + 2 * bombs.BLANK_BLOCK
+    assert max(sizes) <= 4 << 20

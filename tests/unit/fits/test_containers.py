@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from armillary.fits.container_errors import ContainerMismatch, DamagedContainer
+from armillary.fits.container_errors import ContainerMismatch, DamagedContainer, UnpackedTooLarge
 from armillary.fits.containers import Container, container_of, expand, logical_name, open_logical
 from armillary.fits.models import ReadAt
 from armillary.fits.scan import scan
 from tests.support.realdata import REALDATA, needs_realdata
 
 CONTENT = np.random.default_rng(5).bytes(100_000) + bytes(3_000_000) + np.random.default_rng(6).bytes(50_000)
+LIMIT = len(CONTENT)
 STORED = {
     Container.PLAIN: CONTENT,
     Container.BZ2: bz2.compress(CONTENT),
@@ -77,7 +78,7 @@ def test_a_name_that_contradicts_the_bytes_is_an_error(filename: str, head: byte
 
 @pytest.mark.parametrize("container", Container)
 def test_expanding_gives_the_content_in_small_pieces(container: Container) -> None:
-    pieces = list(expand(reader(STORED[container]), container))
+    pieces = list(expand(reader(STORED[container]), container, limit=LIMIT))
     assert b"".join(pieces) == CONTENT
     assert max(map(len, pieces)) <= 1 << 20
 
@@ -85,14 +86,24 @@ def test_expanding_gives_the_content_in_small_pieces(container: Container) -> No
 @pytest.mark.parametrize("container", [Container.BZ2, Container.GZ])
 def test_cut_data_are_damage(container: Container) -> None:
     with pytest.raises(DamagedContainer):
-        list(expand(reader(STORED[container][:-4]), container))
+        list(expand(reader(STORED[container][:-4]), container, limit=LIMIT))
+
+
+@pytest.mark.parametrize("container", [Container.BZ2, Container.GZ])
+def test_no_more_is_unpacked_than_allowed(container: Container) -> None:
+    with pytest.raises(UnpackedTooLarge, match=rf"more than {LIMIT - 1} bytes; raise archive.max_unpacked"):
+        list(expand(reader(STORED[container]), container, limit=LIMIT - 1))
+    read = open_logical(reader(STORED[container]), container, limit=2_000_000)
+    assert read(0, 900_000) == CONTENT[:900_000]
+    with pytest.raises(UnpackedTooLarge):
+        read(1_900_000, 1_000_000)
 
 
 @settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(0, 3_200_000), st.integers(0, 200_000)), max_size=5))
 @pytest.mark.parametrize("container", Container)
 def test_reads_may_go_anywhere(container: Container, wanted: list[tuple[int, int]]) -> None:
-    read = open_logical(reader(STORED[container]), container)
+    read = open_logical(reader(STORED[container]), container, limit=LIMIT)
     for offset, size in wanted:
         assert read(offset, size) == CONTENT[offset : offset + size]
 
@@ -105,7 +116,7 @@ def test_reading_on_decodes_only_once(container: Container) -> None:
         asked.append(offset)
         return STORED[container][offset : offset + size]
 
-    read = open_logical(stored, container)
+    read = open_logical(stored, container, limit=LIMIT)
     got = b"".join(read(offset, 30_000) for offset in range(0, len(CONTENT), 30_000))
     assert got == CONTENT
     assert len(asked) == len(set(asked))
@@ -117,5 +128,5 @@ def test_real_files_are_scanned_through_their_containers(container: Container) -
     for path in sorted((REALDATA / "fits").glob("*.fits")):
         data = path.read_bytes()
         stored = bz2.compress(data) if container is Container.BZ2 else gzip.compress(data, 1)
-        through = open_logical(reader(stored), container)
+        through = open_logical(reader(stored), container, limit=LIMIT)
         assert scan(through, len(data)) == scan(reader(data), len(data))

@@ -27,6 +27,7 @@ from armillary.fits.planes import first_plane
 from armillary.fits.scan import scan
 from armillary.fits.shrink import shrink
 from armillary.fits.zscale import zscale
+from tests.support import bombs
 from tests.support.realdata import REALDATA, needs_realdata
 
 Array = npt.NDArray[Any]
@@ -83,6 +84,14 @@ def cell_means(values: Array, cell: int) -> Array:
 def test_cells_are_means_whatever_the_type(kind: str, height: int, width: int, cell: int) -> None:
     rng = np.random.default_rng(height * 100 + width)
     image = rng.uniform(0, 200, (height, width)).astype(kind)
+    got = small(a_file(fits.PrimaryHDU(image)), cell)
+    np.testing.assert_allclose(got, cell_means(image.astype("f8"), cell), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(200, 310), (2, 5000), (5000, 2), (3, 70_001)])
+@pytest.mark.parametrize("cell", [2, 7, 700])
+def test_cells_are_means_whatever_the_shape(shape: tuple[int, int], cell: int) -> None:
+    image = np.random.default_rng(9).integers(0, 60_000, shape).astype("i4")
     got = small(a_file(fits.PrimaryHDU(image)), cell)
     np.testing.assert_allclose(got, cell_means(image.astype("f8"), cell), rtol=1e-12)
 
@@ -189,6 +198,28 @@ def test_a_tile_compressed_image_looks_like_the_plain_one(kind: str) -> None:
     assert shown(preview(*opened(packed), long_side_px=50)).shape == (40, 50)
 
 
+@pytest.mark.parametrize("tile", [(150, 1), (150, 120), (150, 7), (40, 50), (11, 120)])
+@pytest.mark.parametrize("cell", [1, 3, 50])
+def test_tiles_of_any_shape_are_decoded_once(tile: tuple[int, int], cell: int) -> None:
+    image = np.random.default_rng(5).integers(0, 1000, (120, 150)).astype("i4")
+    packed = a_file(
+        fits.PrimaryHDU(), fits.CompImageHDU(image, compression_type="GZIP_1", tile_shape=tile[::-1])
+    )
+    layout, read = opened(packed)
+    asked: list[int] = []
+
+    def counted(offset: int, size: int) -> bytes:
+        asked.append(size)
+        return read(offset, size)
+
+    plane = first_plane(layout, counted)
+    assert plane is not None
+    strips = [plane.rows(at, min(at + 50, 120)) for at in range(0, 120, 50)]
+    np.testing.assert_array_equal(np.concatenate(strips), image)
+    assert sum(asked) <= layout.hdus[1].data_size
+    np.testing.assert_allclose(small(packed, cell), cell_means(image.astype("f8"), cell))
+
+
 @needs_realdata
 @pytest.mark.parametrize("name", ["coj1m011-fl08-20151216-0049-b00.fits.fz", "image.fits"])
 def test_real_images_shrink_to_the_means_that_astropy_reads(name: str) -> None:
@@ -278,7 +309,8 @@ def test_a_preview_through_a_container_is_the_same(
     image = np.random.default_rng(9).normal(100, 10, (700, 800)).astype("f4")
     data = a_file(fits.PrimaryHDU(), fits.ImageHDU(image))
     layout, read = opened(data)
-    assert preview(layout, open_logical(_reader(pack(data)), container)) == preview(layout, read)
+    packed = open_logical(_reader(pack(data)), container, limit=len(data))
+    assert preview(layout, packed) == preview(layout, read)
 
 
 @pytest.mark.parametrize(
@@ -300,3 +332,10 @@ def test_impossible_compression_parameters_never_reach_the_decoder(keyword: str,
     broken = data[: at + 10] + b"%20d" % value + data[at + 30 :]
     with pytest.raises(DamagedImage, match="HDU 1 has impossible parameters"):
         preview(*opened(broken))
+
+
+def test_a_tile_whose_bytes_the_decoder_would_miscount_never_reaches_it() -> None:
+    side = 1 << 15
+    data = bombs.tiles([bytes(9)], image=(side, side), tile=(side, side), kind="RICE_1")
+    with pytest.raises(DamagedImage, match=f"tiles of {side * side} pixels"):
+        preview(*opened(data))

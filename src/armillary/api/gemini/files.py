@@ -62,7 +62,8 @@ async def _open(context: Context, name: str, viewer: Principal) -> tuple[Downloa
             )
         try:
             store = archive.store_of(context, served.root)
-            return await open_download(store, served, filename), served
+            most = context.settings.archive.max_unpacked
+            return await open_download(store, served, filename, max_unpacked=most), served
         except BeingChanged:
             # An edit puts the bytes first and the record a moment later.
             if attempt == TRIES - 1:

@@ -39,5 +39,7 @@ async def picture(request: Request, name: str, kind: str) -> Response:
         made = await archive.get_product(connection, served.version.id, kind)
     if made is None:
         raise NoPreview
+    if made.media_type == archive.REASON_TYPE:
+        raise NoPreview(f"There is no {kind} of '{served.version.name}': {made.content.decode()}")
     headers = {"ETag": f'"{made.sha256}"', "Cache-Control": "private, max-age=3600"}
     return Response(made.content, media_type=made.media_type, headers=headers)

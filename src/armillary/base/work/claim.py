@@ -91,15 +91,13 @@ class Claim:
     def postpone(self, delay_s: float, reason: str = "") -> None:
         """Note that it is too early for this work; the run does not count as an attempt."""
         for one in self.orders:
-            self.reports[one.id] = Report(
-                one.id,
-                one.fence,
-                one.kind,
-                State.QUEUED,
-                error=reason or None,
-                delay_s=delay_s,
-                counted=False,
-            )
+            self.reports[one.id] = _uncounted(one, delay_s, reason)
+
+    def interrupt(self) -> None:
+        """Note of all orders that have not ended that they are to begin anew; the run does not count."""
+        for one in self.orders:
+            if one.id not in self.reports:
+                self.reports[one.id] = _uncounted(one)
 
     def settle(self, error: BaseException | None = None) -> None:
         """Note the end of every order that has none: failed by ``error``, or completed."""
@@ -144,6 +142,18 @@ async def _hold(connection: AsyncConnection, claims: Sequence[Claim]) -> None:
         claim.lost = claim.lost or not held.issuperset((order.id, order.fence) for order in claim.orders)
     if lost := [claim for claim in claims if claim.lost]:
         raise lost[0]._lose()
+
+
+def _uncounted(order: Order, delay_s: float = 0.0, reason: str = "") -> Report:
+    return Report(
+        order.id,
+        order.fence,
+        order.kind,
+        State.QUEUED,
+        error=reason or None,
+        delay_s=delay_s,
+        counted=False,
+    )
 
 
 def report_of(order: Order, response: Response) -> Report:

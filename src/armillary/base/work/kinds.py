@@ -36,6 +36,9 @@ class Kind(Generic[C]):
     The handler gets up to ``batch`` claims per call. Up to ``fold`` further orders of the same key and kind
     that follow a claimed one directly come along as its followers. What the handler neither completes nor
     fails counts as completed.
+
+    A stop lets handlers finish, unless their kind is ``interruptible``: those are cancelled at once, and what
+    they have not ended is queued again as if they had never begun.
     """
 
     name: str
@@ -43,3 +46,4 @@ class Kind(Generic[C]):
     batch: int = 1
     fold: int = 0
     retry: Retry | None = None
+    interruptible: bool = False

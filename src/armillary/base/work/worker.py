@@ -70,6 +70,8 @@ class Worker(Generic[C]):
         self._ledger = Ledger(context.database, settings, owner)
         self._reports: list[Report] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._interruptible: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self._backlog: deque[tuple[Kind[C], list[Claim]]] = deque()
         self._pace_s = PATIENCE_S
         self._wake = asyncio.Event()
@@ -83,9 +85,11 @@ class Worker(Generic[C]):
         return self._ledger.owner
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set; then finish what was begun."""
+        """Work until ``stop`` is set; then finish what was begun, but for what can be interrupted."""
         async with self._attending(stop):
             while not (stop.is_set() and self._is_idle()):
+                if stop.is_set():
+                    self._interrupt()
                 if await self._turn(claiming=not stop.is_set()) or self._reports:
                     continue
                 await self._pause(None if stop.is_set() else await self._pause_s())
@@ -106,6 +110,19 @@ class Worker(Generic[C]):
                 if self._is_idle() and await self._have_ended(order_ids):
                     return
                 await self._pause(await self._pause_s())
+
+    def _interrupt(self) -> None:
+        """Cancel the handlers that need not finish what they began."""
+        self._stopping = True
+        while self._interruptible:
+            self._interruptible.pop().cancel()
+
+    def _let_interrupt(self) -> None:
+        """Let a stop cancel the present task, which has begun: one that had not would leave its claims open."""
+        if self._stopping:
+            raise asyncio.CancelledError
+        if task := asyncio.current_task():
+            self._interruptible.add(task)
 
     def _is_idle(self) -> bool:
         return not self._running and not self._reports and not self._backlog
@@ -217,7 +234,9 @@ class Worker(Generic[C]):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._fill()
+        self._interruptible.discard(task)
+        if not self._stopping:
+            self._fill()
         self._wake.set()
 
     async def _handle(self, kind: Kind[C], claims: Sequence[Claim]) -> None:
@@ -228,7 +247,14 @@ class Worker(Generic[C]):
             with bound(**_about(claims)):
                 database = self.context.database
                 if in_time := [one for one in claims if not await refuse_late(database, one)]:
+                    if kind.interruptible:
+                        self._let_interrupt()
                     await kind.handler(self.context, in_time)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            for claim in claims:
+                claim.interrupt()
         except Exception as error:
             failure = error
             if not is_expected(error):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from armillary.fits.bzip2.bits import Buffer
-from armillary.fits.bzip2.layout import Block, decode_block, find_blocks
+from armillary.fits.bzip2.layout import Block, BlockDecoder, find_blocks
 from armillary.fits.bzip2.turns import THREADS, TURNS
 from armillary.fits.container_errors import DamagedContainer
 from armillary.fits.models import ReadAt
@@ -18,9 +18,9 @@ _PIECE = 1 << 20
 
 
 def decode_chunks(data: Buffer, *, patient: bool = False) -> Iterator[bytes]:
-    """Yield the content block by block, in order, decoded by several threads; every CRC is checked.
+    """Yield the content in pieces of at most 4 MiB, decoded by several threads; every CRC is checked.
 
-    The ``patient`` let all others go first, block by block.
+    The ``patient`` let all others go first, piece by piece.
 
     Raises
     ------
@@ -28,20 +28,41 @@ def decode_chunks(data: Buffer, *, patient: bool = False) -> Iterator[bytes]:
         If anything is wrong with the data.
     """
     blocks = [block for stream in find_blocks(data) for block in stream.blocks]
-    yield from decode_blocks(data, blocks, patient=patient)
+    for pieces in _decoded_ahead(data, blocks, patient=patient):
+        yield from pieces
 
 
-def decode_blocks(data: Buffer, blocks: Sequence[Block], *, patient: bool = False) -> Iterator[bytes]:
-    """Yield the contents of these blocks in order; at most two per thread are held at once."""
+def decode_blocks(data: Buffer, blocks: Sequence[Block]) -> Iterator[bytes]:
+    """Yield the contents of these blocks in order, decoded by several threads."""
+    return (b"".join(pieces) for pieces in _decoded_ahead(data, blocks))
+
+
+def _decoded_ahead(
+    data: Buffer, blocks: Sequence[Block], *, patient: bool = False
+) -> Iterator[Iterator[bytes]]:
+    """Yield the pieces of each block; the first pieces of at most two per thread are held at once.
+
+    What a block holds beyond that, as only blank ones do, is decoded when its turn has come.
+    """
+
+    def begin(block: Block) -> tuple[bytes, BlockDecoder]:
+        decoder = BlockDecoder(data, block, patient=patient)
+        return decoder.next_piece(), decoder
+
+    def in_turn(begun: Future[tuple[bytes, BlockDecoder]]) -> Iterator[bytes]:
+        first, decoder = begun.result()
+        yield first
+        yield from decoder.pieces()
+
     with ThreadPoolExecutor(THREADS) as pool:
-        ahead: deque[Future[bytes]] = deque()
+        ahead: deque[Future[tuple[bytes, BlockDecoder]]] = deque()
         try:
             for block in blocks:
-                ahead.append(pool.submit(decode_block, data, block, patient=patient))
+                ahead.append(pool.submit(begin, block))
                 if len(ahead) == 2 * THREADS:
-                    yield ahead.popleft().result()
+                    yield in_turn(ahead.popleft())
             while ahead:
-                yield ahead.popleft().result()
+                yield in_turn(ahead.popleft())
         finally:
             for future in ahead:
                 future.cancel()

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import bz2
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from armillary.fits.bzip2.bits import Buffer, bits_to_bytes, find_pattern, read_bits
@@ -27,6 +28,8 @@ _DIGITS = tuple(b"%d" % n for n in range(1, 10))
 _LONGEST_BLOCK_BITS = 8 * 3_000_000
 # A false mark is a once-in-a-million-files event; only crafted data have many in one block.
 _MOST_FALSE_MARKS = 64
+_PIECE = 4 << 20
+"""Bytes that are decoded at once; all but blank blocks hold less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,44 @@ def find_blocks(data: Buffer) -> tuple[Stream, ...]:
     return _walk(data, likely, _believe) or _all_streams(data, begins)
 
 
-def decode_block(data: Buffer, block: Block, *, patient: bool = False) -> bytes:
+class BlockDecoder:
+    """The content of one block, piece by piece: a block of forty bytes can hold 46 million zeros."""
+
+    def __init__(self, data: Buffer, block: Block, *, patient: bool = False) -> None:
+        count = block.stop - block.start
+        word = read_bits(data, block.start, count) << TRAILER_BITS | END_MARKER << 32 | block.crc
+        self._waiting = b"BZh9" + bits_to_bytes(word, count + TRAILER_BITS)
+        self._decoder = bz2.BZ2Decompressor()
+        self._block, self._patient, self._size = block, patient, 0
+
+    def next_piece(self) -> bytes:
+        """Return the next piece of at most 4 MiB, nothing at the end, where the CRC has been checked.
+
+        Raises
+        ------
+        DamagedContainer
+            If the bits are not a block, or its content does not have that CRC.
+        """
+        piece = b""
+        if not self._decoder.eof:
+            with suppress(OSError, ValueError), TURNS.later() if self._patient else TURNS.now():
+                piece = self._decoder.decompress(self._waiting, _PIECE)
+        self._waiting = b""
+        self._size += len(piece)
+        if not piece and not (self._size and self._decoder.eof):
+            raise DamagedContainer(
+                f"The bzip2 block at byte {self._block.start >> 3} is damaged;"
+                " fetch the file again or restore a copy."
+            )
+        return piece
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all pieces that are left."""
+        while piece := self.next_piece():
+            yield piece
+
+
+def decode_block(data: Buffer, block: Block) -> bytes:
     """Return the content of one block, checked against its CRC.
 
     Raises
@@ -79,19 +119,7 @@ def decode_block(data: Buffer, block: Block, *, patient: bool = False) -> bytes:
     DamagedContainer
         If the bits are not a block, or its content does not have that CRC.
     """
-    count = block.stop - block.start
-    word = read_bits(data, block.start, count) << TRAILER_BITS | END_MARKER << 32 | block.crc
-    alone, decoder = b"BZh9" + bits_to_bytes(word, count + TRAILER_BITS), bz2.BZ2Decompressor()
-    try:
-        with TURNS.later() if patient else TURNS.now():
-            content = decoder.decompress(alone)
-    except (OSError, ValueError):
-        content = b""
-    if not (content and decoder.eof):
-        raise DamagedContainer(
-            f"The bzip2 block at byte {block.start >> 3} is damaged; fetch the file again or restore a copy."
-        )
-    return content
+    return b"".join(BlockDecoder(data, block).pieces())
 
 
 class _Marks:

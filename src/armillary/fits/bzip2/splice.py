@@ -247,7 +247,7 @@ def _recompress(data: Buffer, plan: EditPlan, *, level: int) -> Spliced:
 
     def counted() -> Iterator[bytes]:
         nonlocal wanted
-        for chunk in edited(_expanded(data), plan):
+        for chunk in edited(_no_more_than(plan.size_before, _expanded(data)), plan):
             wanted = (wanted[0] + len(chunk), crc64(chunk, wanted[1]))
             yield chunk
 
@@ -259,6 +259,15 @@ def _recompress(data: Buffer, plan: EditPlan, *, level: int) -> Spliced:
         raise DamagedContainer("The edited file decodes to other bytes; check the memory of this machine.")
     count = sum(len(stream.blocks) for stream in find_blocks(new))
     return Spliced(memoryview(new), undo_recipe(data, new, []), blocks_encoded=count, recompressed=True)
+
+
+def _no_more_than(size: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield chunks, but do not unpack for hours what the plan is not for."""
+    for chunk in chunks:
+        size -= len(chunk)
+        if size < 0:
+            raise PlanMismatch("The file has more bytes than the edit was planned for.")
+        yield chunk
 
 
 def _expanded(data: Buffer) -> Iterator[bytes]:

@@ -1,0 +1,36 @@
+"""Pictures of stored files, drawn in a child process, which loads no more than this needs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+
+from armillary.fits.containers import Container, open_logical
+from armillary.fits.models import Layout
+from armillary.fits.pictures import Picture, preview, thumbnail
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A stored file, and how large the picture of it may be."""
+
+    layout: Layout
+    container: Container
+    long_side_px: int
+    max_unpacked: int
+
+
+def draw(fd: int, subject: Subject) -> dict[str, Picture]:
+    """Return preview and thumbnail of the first image in an opened file; nothing without one."""
+    read = open_logical(partial(_read_at, fd), subject.container, limit=subject.max_unpacked)
+    drawn = preview(subject.layout, read, long_side_px=subject.long_side_px)
+    return {} if drawn is None else {"preview": drawn, "thumbnail": thumbnail(drawn)}
+
+
+def _read_at(fd: int, offset: int, size: int) -> bytes:
+    parts = []
+    while size > 0 and (part := os.pread(fd, size, offset)):
+        parts.append(part)
+        offset, size = offset + len(part), size - len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

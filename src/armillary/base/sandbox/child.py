@@ -1,0 +1,71 @@
+"""The child process: call functions as told, with no more memory than allowed, until the parent is gone.
+
+Standard library only, so that it starts at once; what the functions need is loaded with the first of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from armillary.base.sandbox.errors import OutOfMemory
+from armillary.base.sandbox.messages import receive, send
+from armillary.errors import ArmillaryError
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(descriptor: int, parent: int) -> None:
+    """Answer requests until there are no more."""
+    _die_with(parent)
+    # Ctrl-C at the terminal is for the parent, which ends its children.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limited = False
+    with socket.socket(fileno=descriptor) as channel, suppress(EOFError, OSError):
+        while True:
+            (function, args, memory), fds = receive(channel)
+            if not limited:
+                # What is loaded by now does not count.
+                _limit_memory(memory)
+                limited = True
+            answer = _answer(function, (*fds, *args))
+            for fd in fds:
+                os.close(fd)
+            send(channel, answer)
+
+
+def _die_with(parent: int) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _limit_memory(size: int) -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + size
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    # The memory of a process that crashes is nobody's business, and may be large.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _answer(function: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Return whether the function went well, and what it returned or raised."""
+    try:
+        return True, function(*args)
+    except MemoryError:
+        return False, OutOfMemory()
+    except ArmillaryError as error:
+        return False, error
+    except Exception as error:
+        return False, RuntimeError(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

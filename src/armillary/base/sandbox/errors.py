@@ -1,0 +1,25 @@
+"""How work in a child process ends badly."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from armillary.errors import ArmillaryError
+
+
+class OutOfMemory(ArmillaryError):
+    """The work takes more memory than it may have."""
+
+    code, status = "out_of_memory", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class OutOfTime(ArmillaryError):
+    """The work takes longer than it may."""
+
+    code, status, transient = "out_of_time", HTTPStatus.UNPROCESSABLE_ENTITY, True
+
+
+class ChildDied(ArmillaryError):
+    """The process that did the work died."""
+
+    code, status, transient = "child_died", HTTPStatus.SERVICE_UNAVAILABLE, True
