@@ -83,6 +83,8 @@ def _orders(orders: list[Any], promises: Promises) -> Iterator[str]:
         response = _json(order["response"])
         if order["state"] == "Failed" and not (response.get("error") and order["error"]):
             yield f"order {order['id']} failed without a reason"
+        if order["state"] == "Failed" and "stopped during attempt" in (order["error"] or ""):
+            yield f"order {order['id']} ({order['kind']}) was given up: {order['error']}"
     ids = {order["id"]: order for order in orders}
     updates = [_json(o["args"]) for o in orders if o["kind"] == UPDATE_HEADERS]
     for number, times in Counter(map(number_of, updates)).items():

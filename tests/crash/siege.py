@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from armillary.settings import Settings
 from tests.crash.clients import Clients
 from tests.crash.judgement import judge, rows
 from tests.crash.night import Night, make_night
-from tests.crash.tree import Tree
+from tests.crash.tree import QUICK, Tree
 from tests.support.kills import kill
 from tests.support.nursery import Nursery
 
@@ -36,11 +36,12 @@ class Siege:
     directory: Path
     kills: int
     seed: int
+    settings: Mapping[str, str] = field(default_factory=lambda: QUICK)
     killed: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        self.tree = Tree(self.directory / "data", log=self.directory / "up.log")
+        self.tree = Tree(self.directory / "data", log=self.directory / "up.log", settings=self.settings)
         # Every kind happens, then chance decides.
         self._due = list(ACCIDENTS)
         self.chance.shuffle(self._due)
@@ -51,12 +52,13 @@ class Siege:
 
     async def run_with(self, disaster: Callable[[Siege, Clients], Awaitable[None]]) -> list[str]:
         """Return every broken promise after a disaster."""
-        night = make_night(self.directory)
+        night = self.night = make_night(self.directory)
         drop = self.directory / "drop"
         drop.mkdir()
         await asyncio.to_thread(self.tree.start)
         try:
             async with open_context(self._settings(), Role.WORKER, application="armillary siege") as context:
+                self.context = context
                 await self._take_in(context, night)
                 clients = await self._clients(context, tuple(night.contents))
                 await self._beset(context, clients, drop, disaster)

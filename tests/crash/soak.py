@@ -1,33 +1,58 @@
-"""The same siege for as long as one likes: ``python -m tests.crash.soak [--kills 3000] [--seed N]``."""
+"""The same sieges for as long as one likes: ``python -m tests.crash.soak``, whose ``--help`` says how long."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import random
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.crash.outages import Outages
 from tests.crash.siege import Siege
+from tests.crash.tree import DEFAULTS
 
-ROUND = 500
+ROUND, OUTAGES = 500, 25
 
 
 def main() -> int:
-    """Besiege one archive after another, ``ROUND`` kills each; return how many rounds broke a promise."""
+    """Besiege one archive after another, some kills or outages each; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=3000)
+    parser.add_argument("--kills", type=int, default=3000, help="processes, one by one and together")
+    parser.add_argument(
+        "--outages", type=int, default=100, help="ends of all processes, with default settings"
+    )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     options = parser.parse_args()
-    bad = 0
-    for number, begun in enumerate(range(0, options.kills, ROUND)):
-        with tempfile.TemporaryDirectory(prefix="armillary-soak-") as directory:
-            siege = Siege(Path(directory), min(ROUND, options.kills - begun), options.seed + number)
-            broken = asyncio.run(siege.run())
-        print("\n".join(broken) or "every promise kept", flush=True)
-        bad += bool(broken)
-    return min(bad, 1)
+    seeds = itertools.count(options.seed)
+    rounds = [_kills(number, next(seeds)) for number in _portions(options.kills, ROUND)]
+    rounds += [_outages(number, next(seeds)) for number in _portions(options.outages, OUTAGES)]
+    return int(any(rounds))
+
+
+def _portions(total: int, most: int) -> list[int]:
+    return [min(most, total - begun) for begun in range(0, total, most)]
+
+
+def _kills(number: int, seed: int) -> bool:
+    with tempfile.TemporaryDirectory(prefix="armillary-soak-") as directory:
+        return _told(asyncio.run(Siege(Path(directory), number, seed).run()))
+
+
+def _outages(number: int, seed: int) -> bool:
+    with tempfile.TemporaryDirectory(prefix="armillary-soak-") as directory:
+        outages = Outages(number)
+        siege = Siege(Path(directory), number, seed, settings=DEFAULTS)
+        broken = asyncio.run(siege.run_with(outages))
+    print("\n".join(outages.landings))
+    return _told(broken + outages.late)
+
+
+def _told(broken: list[str]) -> bool:
+    print("\n".join(broken) or "every promise kept", flush=True)
+    return bool(broken)
 
 
 if __name__ == "__main__":

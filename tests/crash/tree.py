@@ -7,15 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.kills import Process, family, kill, wait_gone
+from tests.support.kills import MARK, Process, family, freeze, kill, kill_at_once, thaw, wait_gone
 from tests.support.postgres import server_account
 from tests.support.running import STOP_S, UNLIMITED, ready_line
 
+DEFAULTS = {"ARMILLARY_DATABASE__ACCOUNT": server_account()}
+"""As it is installed: only the account is one that exists everywhere."""
 QUICK = {
-    "ARMILLARY_DATABASE__ACCOUNT": server_account(),
+    **DEFAULTS,
     "ARMILLARY_WORK__WORKERS": "1",
     "ARMILLARY_WORK__LEASE_S": "1.5",
     "ARMILLARY_WORK__RETRY_FIRST_S": "0.05",
@@ -24,14 +28,25 @@ QUICK = {
     **UNLIMITED,
 }
 NOWHERE = "http://127.0.0.1:1"
+POSTGRES = ("bin/postgres -D", "postgres: ")
+"""What the commands of the database's processes hold."""
 
 
 class Tree:
     """One data directory and the processes that serve it."""
 
-    def __init__(self, data: Path, *, log: Path | None = None, **environment: str) -> None:
-        self.data, self.environment = data, QUICK | environment
+    def __init__(
+        self,
+        data: Path,
+        *,
+        log: Path | None = None,
+        settings: Mapping[str, str] = QUICK,
+        **environment: str,
+    ) -> None:
+        self.data, self.environment = data, {**settings, **environment}
         self.url = NOWHERE
+        self.began = self.ready = 0.0
+        """When it was started last, and when it served, in seconds since 1970."""
         self._log = log
         self._up: subprocess.Popen[bytes] | None = None
 
@@ -39,12 +54,14 @@ class Tree:
         """Start everything and wait until it serves."""
         command = [sys.executable, "-m", "armillary", "up", "--data", str(self.data), "--port", "0"]
         sink = self._log.open("ab") if self._log else subprocess.DEVNULL
-        self._up = subprocess.Popen(
-            command, env={**os.environ, **self.environment}, stdout=subprocess.PIPE, stderr=sink, cwd="/"
-        )
+        # What has lost its parent is still known by its environment.
+        environment = {**os.environ, **self.environment, MARK: str(self.data)}
+        self.began = time.time()
+        self._up = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=sink, cwd="/")
         if self._log:
             sink.close()  # type: ignore[union-attr]
         self.url = ready_line(self._up)
+        self.ready = time.time()
 
     def stop(self) -> None:
         """Stop in good order."""
@@ -63,10 +80,22 @@ class Tree:
         self._up = None
 
     def members(self) -> list[Process]:
-        """Return all processes of the tree, the database's included."""
-        roots = {self._up.pid} if self._up else set()
-        nursery = {p.pid for p in family(set(), self.data) if "tests.support.nursery" in p.command}
-        return [p for p in family(roots, self.data) if p.pid not in nursery and p.parent not in nursery]
+        """Return all processes of the tree, the database's included, but no workers that a nursery feeds."""
+        nurseries = {p.pid for p in self._nurseries()}
+        return [p for p in self._mortals() if p.parent not in nurseries]
+
+    def _mortals(self) -> list[Process]:
+        """Return all processes that live on this directory: a nursery is a part of the test."""
+        nurseries = {p.pid for p in self._nurseries()}
+        return [p for p in self._everybody() if p.pid not in nurseries]
+
+    def _nurseries(self) -> list[Process]:
+        alike = {p.pid: p for p in self._everybody() if "tests.support.nursery" in p.command}
+        # The workers that one forks have the same command.
+        return [p for p in alike.values() if p.parent not in alike]
+
+    def _everybody(self) -> list[Process]:
+        return family({self._up.pid} if self._up else set(), self.data)
 
     def one(self, kind: str) -> Process | None:
         """Return a process: serve, worker, supervisor, postmaster, up."""
@@ -84,21 +113,31 @@ class Tree:
         victim = await asyncio.to_thread(self.one, kind)
         done = victim is not None and kill(victim.pid)
         if kind == "up" and done:
-            await self._begin_anew()
+            await self.begin_anew()
         return done
 
     async def kill_all(self) -> int:
-        """Kill every process at once, and start again; return how many."""
-        victims = await asyncio.to_thread(self.members)
-        killed = sum(kill(p.pid) for p in victims)
-        await asyncio.to_thread(wait_gone, {p.pid for p in victims} - {self._pid()})
-        await self._begin_anew()
+        """Kill every process in one instant, as a power failure does, and start again; return how many."""
+        killed = await asyncio.to_thread(self.fail)
+        await self.begin_anew()
         return killed
 
-    def _pid(self) -> int:
-        return self._up.pid if self._up else -1
+    def pause(self) -> None:
+        """Stop every process but those of the database, which still says how things stand."""
+        freeze(lambda: [p for p in self._mortals() if not any(mark in p.command for mark in POSTGRES)])
 
-    async def _begin_anew(self) -> None:
+    def fail(self) -> int:
+        """Kill every process in one instant; return how many."""
+        nurseries = freeze(self._nurseries)
+        try:
+            killed = kill_at_once(self._mortals)
+        finally:
+            thaw(nurseries)
+        wait_gone(killed)
+        return len(killed)
+
+    async def begin_anew(self) -> None:
+        """Start again what was killed."""
         assert self._up
         # Its port may be anybody's by now.
         self.url = NOWHERE
@@ -109,8 +148,7 @@ class Tree:
     def clear(self) -> None:
         """Kill whatever is left, after a test that failed."""
         with suppress(Exception):
-            for process in self.members():
-                kill(process.pid)
+            kill_at_once(self._mortals)
             if self._up:
                 self._up.wait()
         self._close()

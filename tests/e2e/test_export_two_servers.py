@@ -50,14 +50,9 @@ class Server:
         self.way.lead_to(self.tree.url)
 
     def die(self) -> None:
-        """Kill all of its processes, and start again; what they held is free."""
+        """Kill all of its processes at once, and start again."""
         asyncio.run(self.tree.kill_all())
         self.way.lead_to(self.tree.url)
-        alive = {process.pid for process in self.tree.members()}
-        for (owner,) in self.hand.sql("SELECT DISTINCT lease_owner FROM work_order WHERE state = 'Started'"):
-            if int(owner.split("-")[-2]) not in alive:
-                self.hand.sql("UPDATE work_order SET lease_until = now() WHERE lease_owner = $1", owner)
-        self.hand.sql("SELECT pg_notify('work_queued', '')")
 
     @property
     def hand(self) -> Running:

@@ -155,6 +155,6 @@ async def web_db(owner: Database, postgres: EmbeddedServer, database_name: str) 
 
 
 @pytest.fixture
-def context(worker_db: Database) -> AContext:
+def context(worker_db: Database, tmp_path: Path) -> AContext:
     """Return what a worker needs."""
-    return AContext(worker_db, work_settings())
+    return AContext(worker_db, work_settings().model_copy(update={"data": tmp_path}))

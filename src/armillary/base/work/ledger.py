@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,12 +71,17 @@ class Ledger:
         self._forget(reports, set(rows[0]["finished_ids"]))
         return self._claims([order_of(row) for row in rows if limit and row["id"] is not None])
 
-    async def sweep(self) -> int:
-        """Take orders back from workers whose lease has expired; return how many."""
-        rows = await self._fetch(statements.SWEEP, self.keep_s, self._settings.max_attempts)
-        taken = rows[0]["finished_ids"]
+    async def sweep(self, missing: Collection[str] = ()) -> int:
+        """Take orders back from workers that are ``missing``, or whose lease has expired; return how many."""
+        values = self.keep_s, self._settings.max_attempts, list(missing)
+        taken: list[int] = []
+        while (
+            len(more := (await self._fetch(statements.SWEEP, *values))[0]["finished_ids"]) == statements.SWEPT
+        ):
+            taken += more
+        taken += more
         if taken:
-            log.warning("expired leases taken back", orders=list(taken))
+            log.warning("orders taken over", orders=taken, missing=sorted(missing))
         return len(taken)
 
     async def release(self, obstacle: str, count: int) -> int:
@@ -126,6 +131,8 @@ class Ledger:
     async def _ready(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._database.dedicated(**PLANNER)
+            # Before anything is claimed: whoever sees this session end may take over what is.
+            await self._connection.fetchval(statements.ATTEND, self.owner)
         if self._doubtful:
             known = [order.id for claim in self.held.values() for order in claim.orders]
             given_back = await self._connection.fetch(statements.DISOWN, self.owner, known)

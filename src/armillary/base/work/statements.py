@@ -13,6 +13,13 @@ DONE_CHANNEL = "work_done"
 IN_DOUBT = 10
 """So many times the attempts has an order with an intent: what it meant to do may have happened already."""
 
+SUSPECT = 4
+"""So many times the attempts an order is claimed before the death of its worker counts as one."""
+SWEPT = 1000
+"""So many orders are taken over by one statement."""
+PRESENCE = 0x4152_4D4F
+"""The class of the advisory locks by which sessions that claim are told from those that have ended."""
+
 COLUMNS = (
     "id, kind, key, args, priority, attempts, max_attempts, intent, fence, leader_id, revision, unique_key,"
     " request_id, item_index, actor, batch, response_required, added, started, place, held"
@@ -121,25 +128,48 @@ WITH {_REPORTS}, {_finished("$9::float8")}
 SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {_TOLD}
 """
 
+# A worker that died takes with it whatever it held, so that says little of each order: it costs no attempt, unless
+# an order was claimed so often that it may be the reason. Of a worker that lets its leases end nothing is known.
 SWEEP = f"""
 WITH reports AS (
-    SELECT id, fence, delay_s, counted, error,
+    SELECT id, fence, 0.0::float8 AS delay_s, counted, error,
         CASE WHEN spent THEN 'Failed' ELSE 'Queued' END AS outcome,
         CASE WHEN spent
             THEN jsonb_build_object('ok', false, 'error', error, 'value', NULL)::text END AS response,
         NULL::text AS held
     FROM (
-        SELECT id, fence, 0.0::float8 AS delay_s, true AS counted,
-            attempts >= coalesce(max_attempts, $2::integer)
-                * CASE WHEN intent IS NULL THEN 1 ELSE {IN_DOUBT} END AS spent,
+        SELECT id, fence, counted,
+            counted AND attempts >= most * CASE WHEN intent IS NULL THEN 1 ELSE {IN_DOUBT} END AS spent,
             format('The worker %s stopped during attempt %s.', lease_owner, attempts) AS error
-        FROM work_order
-        WHERE state = 'Started' AND lease_until < now()
-        ORDER BY lease_until LIMIT 1000
-        FOR UPDATE SKIP LOCKED
-    ) AS expired
+        FROM (
+            SELECT *, coalesce(max_attempts, $2::integer) AS most,
+                lease_owner <> ALL ($3::text[])
+                    OR fence > coalesce(max_attempts, $2::integer) * {SUSPECT} AS counted
+            FROM work_order
+            WHERE state = 'Started' AND (lease_until < now() OR lease_owner = ANY ($3::text[]))
+            ORDER BY lease_until LIMIT {SWEPT}
+            FOR UPDATE SKIP LOCKED
+        ) AS abandoned
+    ) AS judged
 ), {_finished("$1::float8")}
 SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {_TOLD}
+"""
+
+# The sessions of one worker need no name but a number; if two workers shared one, the dead of the two would seem
+# to live for as long as the other does, and its leases would decide.
+ATTEND = f"SELECT pg_advisory_lock_shared({PRESENCE}, hashtext($1::text))"
+
+# Locks are those of the whole server; other databases of it have workers, too.
+GONE = f"""
+SELECT o.owner FROM unnest($1::text[]) AS o (owner)
+WHERE NOT EXISTS (SELECT FROM pg_locks AS l
+    WHERE l.locktype = 'advisory' AND l.classid = {PRESENCE}::oid
+        AND l.objid = (hashtext(o.owner)::bigint & 4294967295)::oid AND l.objsubid = 2 AND l.granted
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+HOLDING = """
+SELECT DISTINCT lease_owner AS owner FROM work_order WHERE state = 'Started' AND lease_owner = ANY($1::text[])
 """
 
 # Rows that this very statement finishes no longer stand in the way; reading them first also makes sure

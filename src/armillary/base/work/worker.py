@@ -23,6 +23,7 @@ from armillary.base.metrics import (
     ORDERS_FINISHED,
     ORDERS_RUNNING,
 )
+from armillary.base.work.attendance import Attendance
 from armillary.base.work.claim import Claim, report_of
 from armillary.base.work.holding import Holds
 from armillary.base.work.kinds import C, Kind
@@ -68,6 +69,7 @@ class Worker(Generic[C]):
         self._folds = {kind.name: kind.fold for kind in kinds if kind.fold > 0}
         owner = f"{name}-{os.getpid()}-{secrets.token_hex(4)}"
         self._ledger = Ledger(context.database, settings, owner)
+        self._attendance = Attendance(context.database, context.settings.data, owner)
         self._reports: list[Report] = []
         self._running: set[asyncio.Task[None]] = set()
         self._interruptible: set[asyncio.Task[None]] = set()
@@ -133,13 +135,15 @@ class Worker(Generic[C]):
         free = self._room() if claiming else 0
         if not claiming:
             self._give_back()
-        if not self._reports and not (free and self._look):
+        missing = self._attendance.missing
+        if not self._reports and not (free and self._look) and not missing:
             return False
         try:
-            if time.monotonic() >= self._sweep_at:
+            if missing or time.monotonic() >= self._sweep_at:
                 # However long the database was away, what we hold is not a dead worker's.
                 await self._ledger.renew()
-                await self._ledger.sweep()
+                await self._ledger.sweep(missing)
+                missing.clear()
                 self._sweep_at = time.monotonic() + self._settings.lease_s / 3
             for obstacle, count in self._holds.take_freed().items():
                 await self._ledger.release(obstacle, count)
@@ -356,8 +360,9 @@ class Worker(Generic[C]):
         if bus is None:
             raise AssertionError("one of the two exists")
         try:
+            await self._attendance.begin()
             async with bus.subscribe(QUEUED_CHANNEL) as queued, bus.subscribe(DONE_CHANNEL) as done:
-                chores = [self._heed(queued), self._heartbeat()]
+                chores = [self._heed(queued), self._heartbeat(), self._attendance.watch(self._wake)]
                 chores += [self._heed_stop(stop)] if stop else [self._heed(done)]
                 tasks = [asyncio.create_task(chore) for chore in chores]
                 try:
@@ -368,6 +373,7 @@ class Worker(Generic[C]):
             if own:
                 await own.close()
             await self._ledger.close()
+            self._attendance.end(holding=bool(self._ledger.held))
 
     async def _heed(self, subscription: Subscription) -> None:
         while True:
