@@ -202,7 +202,7 @@ async def test_everything_that_the_dead_hold_is_taken_over_at_once(context: ACon
 
 
 async def a_death(context: AContext, columns: str, *, known: bool = True) -> Any:
-    """Let a worker die in the last attempt of an order, known to be dead or not; return how that stands then."""
+    """Let a worker die in the last attempt of an order, known to be dead or not; return how the order stands."""
     (order,) = await queue(context.database, an_order(max_attempts=3))
     dead, heir = a_ledger(context, "dead"), a_ledger(context, "heir")
     try:
