@@ -90,6 +90,28 @@ def test_values_keep_their_type(server: Running, a_file: Maker) -> None:
     assert server.edit(name, {"generic": sent})["changed"] is False
 
 
+def test_numbers_as_text_become_numbers_on_cards_that_hold_some(server: Running, a_file: Maker) -> None:
+    """fixHead sends every value as text."""
+    name = a_file(EXPTIME=12.5, COADDS=3, SHUT=True, OBJECT="M 31", AIRMASS=1.25)
+    sent = [
+        ["EXPTIME", "33"],
+        ["COADDS", "4"],
+        ["SHUT", "F"],
+        ["OBJECT", "33"],
+        ["AIRMASS", "'33'"],
+        ["N", "5"],
+    ]
+    item = server.edit(name, {"generic": sent})
+    assert (item["state"], item["error"]) == ("completed", None)
+    wanted = {"EXPTIME": 33.0, "COADDS": 4, "SHUT": False, "OBJECT": "33", "AIRMASS": "33", "N": "5"}
+    assert {change["keyword"]: change["new"] for change in item["changes"]} == wanted
+    found = headers(server, name)[0]
+    for keyword, value in wanted.items():
+        assert (found[keyword], type(found[keyword])) == (value, type(value)), keyword
+    # AIRMASS holds a text by now, and keeps to it.
+    assert server.edit(name, {"generic": sent})["changed"] is False
+
+
 def test_generic_takes_an_object_or_pairs_and_the_last_setting_wins(server: Running, a_file: Maker) -> None:
     name = a_file()
     values = {

@@ -58,7 +58,7 @@ def edit(
 ) -> None:
     """Change header cards of a file, or of all files of a selection.
 
-    Numbers, T and F are taken as such; quote a value to keep it text.
+    Numbers, T and F are taken as such; quotes that the shell leaves keep a value text: OBJECT="'33'".
     """
     origin = Origin(user_name(), "command line", why)
     if where or keyword:

@@ -83,7 +83,8 @@ def fixhead(
 ) -> None:
     """Fix header cards as Gemini's fixHead does: files by number, settings as KEYWORD:VALUE.
 
-    What follows a colon is text; after an equals sign, numbers, T and F are taken as such.
+    A number, T or F after a colon becomes one if the card holds a number or a logical, and is text on all other
+    cards; after an equals sign it always becomes one. Quotes that the shell leaves keep it text: OBJECT:"'33'".
     """
     if north and south:
         fail("-N and -S exclude each other")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from armillary.commands.terminal import only_text
+from armillary.edits.texts import between_quotes, keep_text
 from armillary.errors import BadRequest
 
 WhyOption = Annotated[str, typer.Option(help="Reason, kept with the edit.", callback=only_text)]
@@ -21,7 +22,8 @@ _SETTING = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=(.*)", re.DOTALL)
 def parse_setting(text: str) -> tuple[str, Any]:
     """Read ``KEY=VALUE``: an integer, a float, T or F, a quoted or bare text, nothing for undefined.
 
-    What begins with needless zeros is text: a number would lose them.
+    What begins with needless zeros is text: a number would lose them. Where quotes are needed to keep a text
+    one, they stay.
     """
     found = _SETTING.fullmatch(only_text(text))
     if not found:
@@ -29,8 +31,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
     key, value = found[1], found[2].strip()
     if value in ("T", "F"):
         return key, value == "T"
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return key, value[1:-1]
+    if (inside := between_quotes(value)) is not None:
+        return key, keep_text(inside)
     for kind in (int, float) if _NUMBER.fullmatch(value) else ():
         try:
             return key, kind(value)

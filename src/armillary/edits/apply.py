@@ -8,6 +8,7 @@ from functools import partial
 
 from armillary.edits.errors import ExtensionNotFound
 from armillary.edits.models import PRIMARY, Extension, Wish
+from armillary.edits.texts import fit_cards
 from armillary.fits.edit import edit_header
 from armillary.fits.errors import KeywordsMissing
 from armillary.fits.header import Header
@@ -90,7 +91,7 @@ def apply_wish(
         after = layout.size - layout.hdus[index].data_offset
         edited = edit_header(
             layout.headers[index],
-            changes,
+            fit_cards(layout.headers[index], changes),
             bytes_after=after,
             data_sum=partial(data_sum, index) if data_sum else None,
         )

@@ -1,7 +1,8 @@
 """The grammar of Gemini's fixHead: which files, and what to change in them, in the words of observers.
 
 ``[DATE] NUMBERS``, ``obsid ID`` and ``KEYWORD:VALUE`` are those of fixHead 0.7. Besides, a file name, an id of an
-observation or a data label may stand alone, and a setting may be ``KEYWORD VALUE`` or ``KEYWORD=VALUE``.
+observation or a data label may stand alone, and a setting may be ``KEYWORD VALUE`` or ``KEYWORD=VALUE``. Single or
+double quotes around a value keep a number and a logical text.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from armillary.archive.quality import SITE_CARDS
 from armillary.archive.selection.identifiers import kind_of_id, read_name
 from armillary.archive.selection.models import Among
 from armillary.edits.errors import ItemRefused
+from armillary.edits.texts import between_quotes, keep_text
 from armillary.edits.validation import suggest
 from armillary.errors import BadRequest
 
@@ -61,7 +63,8 @@ def read_fix(words: Sequence[str], *, today: date, typed: Typed, south: bool = F
     today
         The date in UTC of numbers without one.
     typed
-        Reads ``KEYWORD=VALUE``, whose value may be a number; what follows a colon or a blank is text.
+        Reads ``KEYWORD=VALUE``, whose value may be a number. What follows a colon or a blank is sent as text,
+        which becomes a number or a logical on a card that holds one.
     south
         Whether numbers mean files of Gemini South.
 
@@ -150,7 +153,8 @@ def _setting(left: list[str], typed: Typed) -> tuple[str, Any]:
         raise BadFix(f"'{word}' is no setting: write KEYWORD:VALUE, KEYWORD VALUE or KEYWORD=VALUE.")
     if not value:
         raise BadFix(f"{keyword} has no value; write {keyword}= for an undefined one.")
-    return keyword, value
+    inside = between_quotes(value)
+    return keyword, value if inside is None else keep_text(inside)
 
 
 def _completed(keyword: str, value: Any) -> Any:

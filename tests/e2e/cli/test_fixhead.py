@@ -57,6 +57,20 @@ def test_files_are_fixed_by_number_name_observation_and_label(commands: Commands
     assert said(commands, "obsid", OBSERVATION, "OBJECT:M 33")[NAMES[1]] == {}
 
 
+def test_cards_keep_the_type_of_their_value_unless_quotes_say_otherwise(commands: Commands) -> None:
+    assert said(commands, NAMES[2], "EXPTIME=12.5") == {NAMES[2]: {"EXPTIME": 12.5}}
+    assert said(commands, NAMES[2], "EXPTIME:33") == {NAMES[2]: {"EXPTIME": 33.0}}
+    assert said(commands, NAMES[2], "EXPTIME", "34") == {NAMES[2]: {"EXPTIME": 34.0}}
+    assert said(commands, NAMES[2], 'EXPTIME:"35"') == {NAMES[2]: {"EXPTIME": "35"}}
+    assert said(commands, NAMES[2], "EXPTIME=36") == {NAMES[2]: {"EXPTIME": 36}}
+    assert said(commands, NAMES[2], "EXPTIME='37'") == {NAMES[2]: {"EXPTIME": "37"}}
+    edited = commands.run("edit", NAMES[2], "EXPTIME=38", "--json").json()
+    assert [(one["old"], one["new"]) for one in edited["changes"]] == [("37", 38)]
+    edited = commands.run("edit", NAMES[2], "EXPTIME='39'", "--json").json()
+    assert [(one["old"], one["new"]) for one in edited["changes"]] == [(38, "39")]
+    assert said(commands, NAMES[2], "EXPTIME:40") == {NAMES[2]: {"EXPTIME": "40"}}
+
+
 def test_new_keywords_need_y(commands: Commands) -> None:
     refused = said(commands, NAMES[0], "OBSERVR:me", code=1)
     assert refused == {NAMES[0]: "Some of the keywords don't exist in the file: OBSERVR"}

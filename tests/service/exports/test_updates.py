@@ -66,6 +66,15 @@ async def test_waiting_edits_merge_from_the_first_digest_to_the_last(archive: Ar
     assert await updates(archive, after) == ()
 
 
+async def test_a_text_on_the_card_of_a_number_is_sent_in_quotes(archive: Archive) -> None:
+    before = await taken_in(archive)
+    await archive.set(NAME, AIRMASS="'33'", OBSERVER="44")
+    after = await digest(archive)
+    assert await updates(archive, before) == (
+        HeaderUpdate(0, (("AIRMASS", "'33'"), ("OBSERVER", "'44'")), before, after),
+    )
+
+
 async def test_history_is_appended_as_often_as_it_was(archive: Archive) -> None:
     before = await taken_in(archive)
     await archive.set(NAME, HISTORY="first")

@@ -74,7 +74,27 @@ def test_settings_become_the_values_that_fixhead_sends() -> None:
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
+        ("EXPTIME:'33'", "'33'"),
+        ('EXPTIME:"33"', "'33'"),
+        ("EXPTIME='33'", "'33'"),
+        ("SHUT:'T'", "'T'"),
+        ("SHUT:T", "T"),
+        ("OBJECT:'NGC'", "NGC"),
+        ("OBJECT:''", ""),
+        ("OBJECT:'NGC", "'NGC"),
+    ],
+)
+def test_quotes_are_of_the_grammar_and_stay_only_around_what_would_not_be_text(
+    setting: str, value: str
+) -> None:
+    assert fix(f"1 {setting}").values["generic"][0][1] == value
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
         ("RAWIQ:70", "70-percentile"),
+        ("RAWIQ:'70'", "70-percentile"),
         ("RAWWV:80-per", "80-percentile"),
         ("rawcc:any", "Any"),
         ("RAWBG:unk", "UNKNOWN"),
