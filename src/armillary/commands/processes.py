@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Annotated, TypeVar
@@ -14,8 +13,6 @@ import typer
 from armillary.base import log, migrate
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
-from armillary.base.work import Worker
-from armillary.commands import upkeep
 from armillary.commands.supervision import run_all
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -28,10 +25,7 @@ from armillary.commands.terminal import (
     settings_for,
     up_lock,
 )
-from armillary.commands.work import KINDS
-from armillary.context import open_context
-from armillary.exports import service as exports
-from armillary.exports.tasks import run_exports, workers_of
+from armillary.commands.working import Until, work
 from armillary.settings import Settings
 
 T = TypeVar("T")
@@ -81,32 +75,8 @@ def worker(
     """Run a worker as the owner of the files: it edits, ingests, and makes products."""
     settings = settings_for(data)
     log.configure(level=os.environ.get("ARMILLARY_LOG", "WARNING"))
-    guarded(lambda: asyncio.run(_work(settings, slots, name, until_empty=until_empty)))
-
-
-async def _work(settings: Settings, slots: int, name: str, *, until_empty: bool) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_context(settings, Role.WORKER, application=f"armillary {name}") as context:
-        await upkeep.recover(context)
-        await exports.register(context, alone=True)
-        one = Worker(context, KINDS, name=name, slots=slots)
-        exporters = workers_of(context, name)
-        if until_empty:
-            await one.drain()
-            await asyncio.gather(*(exporter.drain() for exporter in exporters))
-            return
-        beside = [
-            asyncio.create_task(chore)
-            for chore in (
-                upkeep.run(context, stop),
-                upkeep.beat(context, (one, *exporters), stop, name=name),
-                upkeep.slim(stop),
-            )
-        ]
-        await asyncio.gather(one.run(stop), run_exports(exporters, stop))
-        await asyncio.gather(*beside)
+    until = Until.EMPTY if until_empty else Until.STOPPED
+    guarded(lambda: asyncio.run(work(settings, name=name, slots=slots, until=until)))
 
 
 db = typer.Typer(no_args_is_help=True, help="The database.")

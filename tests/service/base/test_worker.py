@@ -109,6 +109,22 @@ async def test_a_stop_waits_for_what_was_begun_but_not_for_what_can_be_interrupt
     assert set(await ends(context.database, ids)) == set(ids)
 
 
+async def test_draining_stops_when_told_and_finishes_what_was_begun(context: AContext) -> None:
+    stop = asyncio.Event()
+    seen: list[int] = []
+
+    async def handler(_context: AContext, claims: Sequence[Claim]) -> None:
+        stop.set()
+        await asyncio.sleep(0.01)
+        seen.extend(claim.order.id for claim in claims)
+
+    first, *others = await queue(context.database, *map(an_order, range(5)))
+    await asyncio.wait_for(a_worker(context, handler, slots=1).drain(stop), WAIT_S)
+    assert seen == [first]
+    assert set(await ends(context.database, [first, *others])) == {first}
+    assert [(await row(context.database, one)).attempts for one in others] == [0] * 4
+
+
 async def test_an_order_waiting_for_a_retry_holds_up_its_key_only(context: AContext) -> None:
     seen: list[int] = []
 

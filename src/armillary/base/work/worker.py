@@ -96,12 +96,31 @@ class Worker(Generic[C]):
                     continue
                 await self._pause(None if stop.is_set() else await self._pause_s())
 
-    async def drain(self) -> None:
-        """Work until no order is due any more, retries that wait for their time left alone."""
-        async with self._attending(None):
-            while await self._turn(claiming=True) or self._look or not self._is_idle():
+    async def drain(self, stop: asyncio.Event | None = None) -> None:
+        """Work until no order is due any more, retries that wait for their time left alone.
+
+        If ``stop`` is set before that, finish what was begun, as `run` does.
+        """
+        async with self._attending(stop):
+            while True:
+                stopping = stop is not None and stop.is_set()
+                if stopping:
+                    self._interrupt()
+                more = await self._turn(claiming=not stopping) or (self._look and not stopping)
+                if not more and self._is_idle():
+                    return
                 if self._running and not self._reports:
                     await self._pause(None)
+
+    async def run_one(self) -> bool:
+        """Run the order that is due next, once, and write how that ended; return whether there was one."""
+        async with self._attending(None):
+            await self._ledger.sweep()
+            claims = await self._ledger.exchange((), list(self.kinds), 1, {})
+            if claims:
+                await self._handle(self.kinds[claims[0].order.kind], claims)
+                await self._ledger.exchange(self._reports, (), 0, {})
+            return bool(claims)
 
     async def run_until(self, order_ids: Sequence[int]) -> None:
         """Work until all these orders have ended, whoever runs them."""

@@ -1,0 +1,79 @@
+"""The worker process: what it runs, what it does beside that, and what ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from enum import StrEnum
+
+from armillary.base.database import Role
+from armillary.base.work import Kind, Worker
+from armillary.commands import upkeep
+from armillary.commands.work import KINDS
+from armillary.context import Context, open_context
+from armillary.exports import service as exports
+from armillary.exports.tasks import run_exports, workers_of
+from armillary.settings import Settings
+
+
+class Until(StrEnum):
+    """What ends a worker, besides a signal."""
+
+    STOPPED = "stopped"
+    EMPTY = "empty"
+    ONE = "one"
+
+
+async def work(
+    settings: Settings,
+    *,
+    name: str,
+    slots: int,
+    until: Until,
+    kinds: Sequence[Kind[Context]] = KINDS,
+    exporting: bool = True,
+) -> None:
+    """Run a worker of some kinds of orders until a signal says stop, nothing is due, or one order has run."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_context(settings, Role.WORKER, application=f"armillary {name}") as context:
+        await upkeep.recover(context)
+        await exports.register(context, alone=True)
+        worker = Worker(context, kinds, name=name, slots=slots)
+        exporters = workers_of(context, name) if exporting else []
+        match until:
+            case Until.ONE:
+                await _run_one((worker, *exporters), stop)
+            case Until.EMPTY:
+                await worker.drain(stop)
+                await asyncio.gather(*(exporter.drain(stop) for exporter in exporters))
+            case Until.STOPPED:
+                await _run(context, worker, exporters, stop, name=name)
+
+
+async def _run_one(workers: Sequence[Worker[Context]], stop: asyncio.Event) -> None:
+    for worker in workers:
+        if stop.is_set() or await worker.run_one():
+            return
+
+
+async def _run(
+    context: Context,
+    worker: Worker[Context],
+    exporters: Sequence[Worker[Context]],
+    stop: asyncio.Event,
+    *,
+    name: str,
+) -> None:
+    beside = [
+        asyncio.create_task(chore)
+        for chore in (
+            upkeep.run(context, stop),
+            upkeep.beat(context, (worker, *exporters), stop, name=name),
+            upkeep.slim(stop),
+        )
+    ]
+    await asyncio.gather(worker.run(stop), run_exports(exporters, stop))
+    await asyncio.gather(*beside)
