@@ -181,7 +181,8 @@ async def ours(server: EmbeddedServer, night: Night, private: Path) -> AsyncIter
     """Open our archive on a server, with a worker for ingests alone."""
     owner = await Database.connect(server, Role.OWNER, pool_size=1)
     await migrate.upgrade(owner)
-    database = await Database.connect(server, Role.WORKER)
+    private.mkdir(exist_ok=True)
+    database = await Database.connect(server, Role.WORKER, home=private.resolve())
     bus = PostgresBus(database)
     context = Context(Settings(data=private), database, Stores(private), bus, SystemClock())
     async with database.begin() as connection:

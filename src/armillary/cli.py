@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from armillary.commands import access, archive, change_sets, edits, exports, processes, synthetic
+from armillary.commands import access, archive, change_sets, edits, exports, processes, roots, synthetic
 from armillary.commands.backup import backup, restore
 from armillary.commands.fixhead import fixhead
 from armillary.commands.status import status
@@ -31,6 +31,7 @@ app.command("fixhead")(fixhead)
 app.command("history")(edits.history)
 app.command("diff")(edits.diff_command)
 app.command("revert")(edits.revert)
+app.add_typer(roots.app, name="root")
 app.add_typer(access.app, name="token")
 app.add_typer(change_sets.app, name="changeset")
 app.add_typer(exports.app, name="export")

@@ -7,14 +7,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from armillary.base import migrate
+from armillary.base import identity, migrate
 from armillary.base.bus import PostgresBus
 from armillary.base.clock import Clock, SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.generations import notice_restore
+from armillary.base.place import POSTGRES, PRIVATE
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox import Sandbox
 from armillary.base.store import LocalStore, ObjectStore
+from armillary.base.store.readonly import ReadOnlyStore
 from armillary.errors import Unavailable
 from armillary.settings import Settings
 
@@ -32,13 +34,19 @@ class Stores:
     private: Path
     opened: dict[str, ObjectStore] = field(default_factory=dict)
 
-    def at(self, name: str, path: Path, *, in_place: bool) -> ObjectStore:
-        """Return the store of a root; ``in_place`` says whether live files may be patched where they are."""
+    def at(self, name: str, path: Path, *, in_place: bool, claimed: bool = True) -> ObjectStore:
+        """Return the store of a root.
+
+        ``in_place`` says whether live files may be patched where they are, ``claimed`` whether they may be changed
+        at all. Nothing is made but private directories, and those only in a directory that is there: it may have
+        been moved away since this process began.
+        """
         if name not in self.opened:
             private = self.private / name
-            private.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.opened[name] = LocalStore(path, private, in_place=in_place)
-        return self.opened[name]
+            for directory in (self.private, private):
+                directory.mkdir(mode=0o700, exist_ok=True)
+            self.opened[name] = LocalStore(path, private, in_place=in_place, create=False)
+        return self.opened[name] if claimed else ReadOnlyStore(self.opened[name], name)
 
     def close(self) -> None:
         """Let go of all stores; they are opened again when they are needed."""
@@ -61,22 +69,27 @@ class Context:
 
 @asynccontextmanager
 async def open_context(
-    settings: Settings, role: Role, *, application: str = "armillary"
+    settings: Settings, role: Role, *, application: str = "armillary", anywhere: bool = False
 ) -> AsyncIterator[Context]:
     """Open database and stores in a role; the embedded server is started if nobody did yet.
+
+    With ``anywhere`` it does not matter whether the database belongs to the directory: for those who say so.
 
     Raises
     ------
     SchemaOutdated, SchemaUnknown
         If an external database has not been upgraded to this version, or a database to a newer one.
+    DirectoryNotClaimed
+        If the database belongs to another directory.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         source = await _source(settings, role, stack)
-        await _check_schema(source, role)
+        await _check_database(settings, source, role, anywhere=anywhere)
         database = await Database.connect(
             source,
             role,
+            home=settings.data.resolve(),
             pool_size=settings.database.pool_size,
             application=application,
             statement_timeout_s=settings.database.web_patience_s if role is Role.WEB else 0.0,
@@ -86,7 +99,7 @@ async def open_context(
             await notice_restore(database)
         bus = PostgresBus(database)
         stack.push_async_callback(bus.close)
-        stores = Stores(settings.data / "private")
+        stores = Stores(settings.data / PRIVATE)
         stack.callback(stores.close)
         sandbox = Sandbox()
         stack.callback(sandbox.close)
@@ -97,22 +110,31 @@ async def _source(settings: Settings, role: Role, stack: AsyncExitStack) -> str 
     url = settings.database.web_url if role is Role.WEB else None
     if url := url or settings.database.url:
         return url
-    server = await EmbeddedServer.acquire(settings.data / "postgres", account=settings.database.account)
+    server = await EmbeddedServer.acquire(settings.data / POSTGRES, account=settings.database.account)
     stack.push_async_callback(server.release)
     return server
 
 
-async def _check_schema(source: str | EmbeddedServer, role: Role) -> None:
-    # An external database is looked at in the process's own role: it should have no other.
-    database = await Database.connect(
-        source, Role.OWNER if isinstance(source, EmbeddedServer) else role, pool_size=1
-    )
+async def _check_database(
+    settings: Settings, source: str | EmbeddedServer, role: Role, *, anywhere: bool
+) -> None:
+    """See that the database has our schema and belongs to our directory; of an embedded one we are the owner.
+
+    An external database is looked at in the process's own role: it should have no other.
+    """
+    embedded = isinstance(source, EmbeddedServer)
+    database = await Database.connect(source, Role.OWNER if embedded else role, pool_size=1)
     try:
-        if (revision := await migrate.current(database)) == migrate.head():
-            return
-        migrate.refuse_unknown(revision)
-        if not isinstance(source, EmbeddedServer):
-            raise SchemaOutdated
-        await migrate.upgrade(database)
+        if (revision := await migrate.current(database)) != migrate.head():
+            migrate.refuse_unknown(revision)
+            if not embedded:
+                raise SchemaOutdated
+            await migrate.upgrade(database)
+        may_write = embedded or role is not Role.WEB
+        try:
+            await identity.settle_in(database, settings.data, own_database=embedded, may_write=may_write)
+        except identity.DirectoryNotClaimed:
+            if not anywhere:
+                raise
     finally:
         await database.close()

@@ -131,7 +131,8 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
         assert (report.ingested, report.failed) == (len(FILES), [])
         await archive.drain()
         name = archive.context.database._name
-        role = await Database.connect(postgres, Role.WEB, name=name, pool_size=4)
+        home = archive.context.settings.data.resolve()
+        role = await Database.connect(postgres, Role.WEB, name=name, home=home, pool_size=4)
         app = create_app(archive.context.settings)
         app.state.context = replace(archive.context, database=role)
         transport = httpx.ASGITransport(app)

@@ -22,6 +22,7 @@ from armillary.archive.versions import Version
 from armillary.base.bus import PostgresBus
 from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
+from armillary.base.identity import settle_in
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import Outcome, Worker, outcomes
 from armillary.commands.work import KINDS
@@ -193,7 +194,10 @@ async def an_archive(
         data=directory / "data", work=work, archive=ArchiveSettings(**settings), limits=UNLIMITED
     )
     async with nullcontext(database_name) if database_name else fresh_database(server) as name:
-        database = await Database.connect(server, Role.WORKER, name=name, pool_size=6)
+        chosen.data.mkdir(parents=True, exist_ok=True)
+        home = chosen.data.resolve()
+        database = await Database.connect(server, Role.WORKER, name=name, home=home, pool_size=6)
+        await settle_in(database, home, own_database=False, may_write=True)
         bus = PostgresBus(database)
         stores = Stores(directory / "data" / "private")
         opened = Archive(Context(chosen, database, stores, bus, SystemClock()), directory)

@@ -37,7 +37,9 @@ def test_a_metric_is_counted(name: str) -> None:
     assert name in counted | families | GAUGES | {f"{family}_total" for family in families}
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"armillary (?:db )?[a-z]+(?= |`|$)", PAGE, re.M))))
+@pytest.mark.parametrize(
+    "command", sorted(set(re.findall(r"armillary (?:db |root )?[a-z]+(?= |`|$)", PAGE, re.M)))
+)
 def test_a_command_is_in_the_reference(command: str) -> None:
     assert f"| `{command}` |" in REFERENCE
 

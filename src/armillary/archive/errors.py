@@ -43,6 +43,12 @@ class OutsideRoots(BadRequest):
     code = "outside_roots"
 
 
+class UnknownRoot(NotFound):
+    """There is no such root; see armillary root list."""
+
+    code = "unknown_root"
+
+
 class NotWatchable(BadRequest):
     """Only a directory can be watched, and only as a whole."""
 

@@ -14,7 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.access.models import Principal
 from armillary.archive import embargo, store
 from armillary.archive.catalog import NewVersion, record_versions
-from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, VersionNotFound
+from armillary.archive.errors import (
+    FileAmbiguous,
+    FileEmbargoed,
+    FileNotFound,
+    UnknownRoot,
+    VersionNotFound,
+)
 from armillary.archive.names import LOWEST_INGEST, science_priority
 from armillary.archive.profiles import Profiles, load_profiles
 from armillary.archive.store import (
@@ -26,19 +32,24 @@ from armillary.archive.store import (
     present_at,
     present_by_label,
     present_by_name,
+    unclaimed_roots,
     versions_by_id,
     versions_of,
 )
 from armillary.archive.versions import Location, Root, Version
+from armillary.base.place import STORE
 from armillary.base.store import ObjectStore
 from armillary.base.store.errors import StorageFailed, explain
 from armillary.base.work import NewOrder, submit
 from armillary.context import Context
+from armillary.errors import Conflict
 from armillary.fits.containers import logical_name
 
-STORE = "store"
 INGEST, DIGEST, PREVIEW = "ingest", "digest", "preview"
 AWAITED_PRIORITY = 0
+MOST_NAMESAKES = 1000
+UNCLAIMED_S = 60.0
+"""Pause of an order that may not change its root; claiming that ends it, so it may be long."""
 DIGEST_PRIORITY, PREVIEW_PRIORITY = LOWEST_INGEST - 10, LOWEST_INGEST - 20
 REASON_TYPE = "text/plain"
 """A product of this type is no picture, but says why there is none."""
@@ -53,16 +64,32 @@ def profiles_of(directory: Path | None) -> Profiles:
 
 
 async def root_by_id(connection: AsyncConnection, root_id: int) -> Root:
-    """Return a root."""
-    return next(root for root in await list_roots(connection) if root.id == root_id)
+    """Return a root.
+
+    Raises
+    ------
+    UnknownRoot
+        If there is none of that number.
+    """
+    found = {root.id: root for root in await list_roots(connection)}.get(root_id)
+    if found is None:
+        raise UnknownRoot(f"There is no root {root_id}; armillary root list shows those that there are.")
+    return found
 
 
 async def ensure_root(
     connection: AsyncConnection, name: str, path: Path, *, in_place: bool, watched: bool = False
 ) -> Root:
-    """Return the root at a path, recording it if it is new."""
-    await store.insert_root(connection, name=name, path=path, in_place=in_place, watched=watched)
-    return next(root for root in await list_roots(connection) if root.path == path)
+    """Return the root at a path, recording it if it is new.
+
+    The name may be taken: it is made of a path, where another directory stood before this archive was moved.
+    """
+    for number in range(1, MOST_NAMESAKES):
+        free = name if number == 1 else f"{name}-{number}"
+        await store.insert_root(connection, name=free, path=path, in_place=in_place, watched=watched)
+        if found := {root.path: root for root in await list_roots(connection)}.get(path):
+            return found
+    raise Conflict(f"There are {number} roots named {name} already.")
 
 
 def store_of(context: Context, root: Root) -> ObjectStore:
@@ -74,7 +101,7 @@ def store_of(context: Context, root: Root) -> ObjectStore:
         If its directory, or the private one that belongs to it, cannot be opened.
     """
     try:
-        return context.stores.at(root.name, root.path, in_place=root.in_place)
+        return context.stores.at(root.name, root.path, in_place=root.in_place, claimed=root.claimed)
     except FileNotFoundError as error:
         # That is not said of any file, so none of them is gone.
         raise StorageFailed(f"{root.path} cannot be opened: {error.strerror}; look at the disk.") from error
@@ -84,9 +111,11 @@ def store_of(context: Context, root: Root) -> ObjectStore:
 
 async def store_root(connection: AsyncConnection, context: Context) -> Root:
     """Return the root of Armillary's own store, below the data directory."""
-    path = (context.settings.data / STORE).resolve()
-    path.mkdir(mode=0o755, parents=True, exist_ok=True)
-    return await ensure_root(connection, STORE, path, in_place=True)
+    path = context.settings.data / STORE
+    # A link may lead to a disk that is not mounted.
+    if not path.is_symlink():
+        path.mkdir(mode=0o755, exist_ok=True)
+    return await ensure_root(connection, STORE, path.resolve(), in_place=True)
 
 
 async def submit_ingests(
@@ -231,6 +260,7 @@ async def frame_of_file(connection: AsyncConnection, file_id: int) -> dict[str, 
 
 
 __all__ = [
+    "STORE",
     "NewVersion",
     "Served",
     "canonical_of",
@@ -251,6 +281,7 @@ __all__ = [
     "store_root",
     "submit_ingests",
     "submit_products",
+    "unclaimed_roots",
     "version_number",
     "version_to_serve",
     "versions_by_id",

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from armillary.archive import store
 from armillary.archive.errors import FileVanished
+from armillary.base.place import STAGING
 from armillary.base.store.errors import RootFailed, StorageDenied, StorageFailed, explain, naming
 from armillary.base.store.probing import probe_directory
 from armillary.base.store.reading import LocalSnapshot
@@ -28,7 +29,7 @@ from armillary.errors import ArmillaryError
 from armillary.fits.crc import crc64
 
 INGEST_UPLOAD = "ingest_upload"
-STAGING, PARTIAL = "staging", ".part"
+PARTIAL = ".part"
 PORTION = 1 << 20
 """Bytes gathered before a thread sums and writes them."""
 TOKEN = re.compile(r"[0-9a-f]{32}")

@@ -24,7 +24,8 @@ from armillary.archive.versions import (
     hdus_to_json,
     with_sums,
 )
-from armillary.base.database import AnyRow, driver
+from armillary.base.database import AnyRow, driver, home_of
+from armillary.base.place import STORE, address_of, path_at
 
 VERSION_COLUMNS = (*version.c, headers_of_series().label("series_headers"), file.c.name)
 _CREATE_FILES = "INSERT INTO file (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING id, name"
@@ -94,14 +95,33 @@ async def is_empty(connection: AsyncConnection) -> bool:
 async def list_roots(connection: AsyncConnection) -> list[Root]:
     """Return every root."""
     rows = (await connection.execute(sa.select(*root.c).order_by(root.c.id))).all()
-    return [Root(row.id, row.name, Path(row.path), row.in_place, row.watched) for row in rows]
+    if not rows:
+        return []
+    home = home_of(connection)
+    return [
+        Root(row.id, row.name, path_at(row.path, home), row.in_place, row.watched, row.claimed)
+        for row in rows
+    ]
+
+
+async def unclaimed_roots(connection: AsyncConnection) -> dict[int, str]:
+    """Return the names of the roots that the archive may only read, by id."""
+    rows = (await connection.execute(sa.select(root.c.id, root.c.name).where(~root.c.claimed))).all()
+    return {row.id: row.name for row in rows}
+
+
+async def claim_root(connection: AsyncConnection, root_id: int) -> None:
+    """Let the archive change the files of a root."""
+    await connection.execute(sa.update(root).where(root.c.id == root_id).values(claimed=True))
 
 
 async def insert_root(
     connection: AsyncConnection, *, name: str, path: Path, in_place: bool, watched: bool
 ) -> None:
-    """Record a root, unless its path is one already."""
-    values = {"name": name, "path": str(path), "in_place": in_place, "watched": watched}
+    """Record a root, unless there is one of its path or name already."""
+    # The store may be a link that leads elsewhere, and somewhere else later on.
+    address = STORE if name == STORE else address_of(path, home_of(connection))
+    values = {"name": name, "path": address, "in_place": in_place, "watched": watched}
     await connection.execute(insert(root).values(values).on_conflict_do_nothing())
 
 

@@ -17,6 +17,7 @@ root = sa.Table(
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("in_place", sa.Boolean, nullable=False),
     sa.Column("watched", sa.Boolean, nullable=False),
+    sa.Column("claimed", sa.Boolean, nullable=False),
 )
 
 file = sa.Table(

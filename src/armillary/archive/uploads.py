@@ -19,6 +19,7 @@ from armillary.archive.intake import Examined, examine
 from armillary.archive.reading import describer_of
 from armillary.archive.staging import INGEST_UPLOAD, Staged
 from armillary.archive.versions import Location, Root, Version
+from armillary.base.place import STAGING
 from armillary.base.store import ObjectStore, Snapshot, StoredObject, whole_or_part
 from armillary.base.work import Claim, NewOrder, Response, submit
 from armillary.context import Context
@@ -90,13 +91,18 @@ async def _target(connection: AsyncConnection, path: str, name: str) -> Location
     there = await store.present_at(connection, [(root.id, path, logical) for root in roots])
     holders = [root for root in roots if (root.id, path, logical) in there]
     if own in holders or not holders:
-        return Location(own.id, path, name)
+        holders = [own]
     if len(holders) > 1:
         raise FileAmbiguous(
             f"{path}/{name} is in several trees: {', '.join(str(root.path) for root in holders)};"
             " remove the file from all but one, then send it again."
         )
-    return Location(holders[0].id, path, name)
+    place = Location(holders[0].id, path, name)
+    # What is replaced is set aside in the store.
+    for root in (*holders, own):
+        if refusal := root.refusal(place.key):
+            raise refusal
+    return place
 
 
 @dataclass(slots=True)
@@ -129,8 +135,11 @@ async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
     args = claim.order.args
     path, name, token = str(args["path"]), str(args["filename"]), str(args["staged"])
     check_target(path, name)
-    area = context.settings.data / staging.STAGING
+    area = context.settings.data / STAGING
     arrival = await _arrival(context, claim, path, name)
+    if refusal := arrival.root.refusal(arrival.place.key):
+        claim.postpone(service.UNCLAIMED_S, refusal.message)
+        return
     try:
         candidate = await _move(context, arrival, area, token)
     except Exception as error:

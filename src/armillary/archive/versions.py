@@ -13,6 +13,7 @@ from typing import Any
 import zstandard
 
 from armillary.archive.errors import HeadersForgotten
+from armillary.base.store.errors import RootNotClaimed
 from armillary.fits.crc import crc64, crc64_fold
 from armillary.fits.models import Hdu, Layout
 
@@ -31,13 +32,21 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A directory of FITS files: the store of Armillary itself, or a tree adopted where it stands."""
+    """A directory of FITS files: the store of Armillary itself, or a tree adopted where it stands.
+
+    One that is not ``claimed`` may only be read: another archive may be changing it.
+    """
 
     id: int
     name: str
     path: Path
     in_place: bool
     watched: bool = False
+    claimed: bool = True
+
+    def refusal(self, what: str) -> RootNotClaimed | None:
+        """Return why nothing may be changed here, None if it may; ``what`` is left undone."""
+        return None if self.claimed else RootNotClaimed.of(self.name, what)
 
 
 @dataclass(frozen=True, slots=True)

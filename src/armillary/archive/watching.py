@@ -74,6 +74,7 @@ async def _watch(context: Context, root: Root, stop: asyncio.Event) -> None:
                 await _reconcile(context, root, waiting)
                 scanned = time.monotonic()
                 if heard.done():
+                    _tell_end(heard)
                     heard = asyncio.create_task(_listen(root, waiting))
             await _take_in(context, root, await asyncio.to_thread(waiting.rested))
             with contextlib.suppress(TimeoutError):

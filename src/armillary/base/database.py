@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,6 +26,8 @@ log = get_logger(__name__)
 AnyRow: TypeAlias = "sa.Row[*tuple[Any, ...]]"
 """A row of any columns."""
 
+HOME = "armillary_home"
+"""The execution option of an engine that says where relative paths in its database start from."""
 START_PATIENCE_S = 30.0
 PATIENCE_S = 10.0
 CLOSE_S = 2.0
@@ -156,6 +159,7 @@ class Database:
         role: Role,
         *,
         name: str | None,
+        home: Path | None,
         pool_size: int,
         application: str,
         statement_timeout_s: float,
@@ -175,6 +179,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             json_serializer=_dump_json,
+            execution_options={HOME: home},
         )
         sa.event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
@@ -190,6 +195,7 @@ class Database:
         role: Role,
         *,
         name: str | None = None,
+        home: Path | None = None,
         pool_size: int = 8,
         application: str = "armillary",
         statement_timeout_s: float = 0.0,
@@ -198,6 +204,7 @@ class Database:
 
         ``source`` is the DSN of an external server, or a share in the embedded one. With a DSN the role is
         assumed (SET ROLE) if the user of the DSN is a member of it, and otherwise left to the DSN.
+        ``home`` is the directory that relative paths in the database start from.
         A statement that takes longer than ``statement_timeout_s`` fails; with 0 it may take forever.
 
         Raises
@@ -211,6 +218,7 @@ class Database:
             source,
             role,
             name=name,
+            home=home,
             pool_size=pool_size,
             application=application,
             statement_timeout_s=statement_timeout_s,
@@ -356,6 +364,19 @@ def _without_password(dsn: str) -> str:
     host = dict(parse_qsl(parts.query)).get("host")
     shown = f"{parts.scheme}://{user.partition(':')[0]}{at}{place}{parts.path}"
     return f"{shown} in {host}" if host else shown
+
+
+def home_of(connection: AsyncConnection) -> Path:
+    """Return the directory that relative paths in the database start from: it travels with the connection.
+
+    The rows alone do not say where files are, and whoever reads them has a connection.
+    """
+    home = (
+        connection.sync_connection.get_execution_options().get(HOME) if connection.sync_connection else None
+    )
+    if home is None:
+        raise LookupError("the database was opened without the directory of the archive")
+    return Path(home)
 
 
 async def driver(connection: AsyncConnection) -> asyncpg.Connection:

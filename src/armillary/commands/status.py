@@ -53,6 +53,9 @@ def _screen(one: Status, *, up: bool) -> Iterator[RenderableType]:
     yield _workers(one.workers)
     yield Text()
     yield _disks(one.disks)
+    if one.unclaimed:
+        yield Text()
+        yield _unclaimed(one.unclaimed)
     if one.destinations:
         yield Text()
         yield _destinations(one)
@@ -162,6 +165,13 @@ def _disks(disks: Sequence[Disk]) -> RenderableType:
             bar,
             Text(_shown(disk.path), style="dim", overflow="ellipsis"),
         )
+    return table
+
+
+def _unclaimed(names: Sequence[str]) -> RenderableType:
+    table = _table("READ ONLY", "until")
+    for name in names:
+        table.add_row(Text(_shown(name)), Text(f"armillary root claim {_shown(name)}", style="yellow"))
     return table
 
 

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from pathlib import Path
 
 from armillary.archive import service as archive
 from armillary.base.database import Role
@@ -85,7 +86,10 @@ async def _keep_all(settings: Settings, listener: socket.socket, stop: asyncio.E
     commands = [web] + [
         ["worker", *data, "--name", f"worker-{n}"] for n in range(1, settings.work.workers + 1)
     ]
-    keepers = [asyncio.create_task(_keep(command, stop, (listener.fileno(),))) for command in commands]
+    keepers = [
+        asyncio.create_task(_keep(command, stop, (listener.fileno(),), data=settings.data))
+        for command in commands
+    ]
     await asyncio.wait(keepers, return_when=asyncio.FIRST_EXCEPTION)
     # They end by themselves only when told to; if one of them cannot go on, the others stop in good order.
     stop.set()
@@ -94,10 +98,13 @@ async def _keep_all(settings: Settings, listener: socket.socket, stop: asyncio.E
         raise Unavailable(f"The processes cannot be kept running: {failed}") from failed
 
 
-async def _keep(command: Sequence[str], stop: asyncio.Event, fds: Sequence[int]) -> None:
+async def _keep(command: Sequence[str], stop: asyncio.Event, fds: Sequence[int], *, data: Path) -> None:
     """Run a child, and again when it dies, until told to stop; then let it finish."""
     pause_s = RESTART_FIRST_S
     while not stop.is_set():
+        if not data.is_dir():
+            # A child that finds no directory would make one.
+            raise Unavailable(f"{data} is gone; start again with --data where it is now.")
         began = time.monotonic()
         child = await _spawn(command, fds)
         ended = asyncio.create_task(child.wait())

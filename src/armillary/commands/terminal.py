@@ -68,10 +68,18 @@ def settings_for(data: Path) -> Settings:
         fail(f"{error.filename}: {error.strerror}; settings are read from there")
 
 
-def run(data: Path, action: Callable[[Context], Awaitable[T]], *, new: bool = False) -> T:
+def run(
+    data: Path,
+    action: Callable[[Context], Awaitable[T]],
+    *,
+    new: bool = False,
+    anywhere: bool = False,
+    application: str = "armillary cli",
+) -> T:
     """Run an action with a context of the directory, and end the command with a clear message if it fails.
 
-    Only a command that may be the ``new`` archive's first one makes the directory.
+    Only a command that may be the ``new`` archive's first one makes the directory, and only one that tells where
+    archives are works ``anywhere``, also where the database belongs to another directory.
     """
     settings = settings_for(data)
     if not new and settings.database.url is None and not (settings.data / "postgres").is_dir():
@@ -82,7 +90,7 @@ def run(data: Path, action: Callable[[Context], Awaitable[T]], *, new: bool = Fa
     log.configure(level=os.environ.get("ARMILLARY_LOG", "ERROR"))
 
     async def body() -> T:
-        async with open_context(settings, Role.WORKER, application="armillary cli") as context:
+        async with open_context(settings, Role.WORKER, application=application, anywhere=anywhere) as context:
             return await action(context)
 
     return guarded(lambda: asyncio.run(body()))

@@ -65,12 +65,17 @@ async def submit_revert(context: Context, name: str, edit_id: int | None, origin
     ------
     NothingToRevert
         If there is no such edit that changed the file.
+    RootNotClaimed
+        If the archive may only read the file.
     """
     async with context.database.begin() as connection:
         past = await history_of(connection, name)
         edit = _choose(past, edit_id)
         # Where the edit was made: the file may lie in other directories, too.
-        version = next(one for one in past.versions if one.id == edit.version_after)
+        version = {one.id: one for one in past.versions}[edit.version_after]
+        root = await archive.root_by_id(connection, version.location.root_id)
+        if refusal := root.refusal(version.name):
+            raise refusal
         (order_id,) = await submit(connection, [order_of(edit.id, version, origin)], keyed_fifo=True)
     return order_id
 

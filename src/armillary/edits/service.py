@@ -19,6 +19,7 @@ from armillary.archive import service as archive
 from armillary.archive.names import storable
 from armillary.archive.versions import Version
 from armillary.base.database import is_undone
+from armillary.base.store.errors import RootNotClaimed
 from armillary.base.work import NewOrder, Order, submit, unfinished
 from armillary.context import Context
 from armillary.edits import store
@@ -151,6 +152,7 @@ async def decide(
 ) -> list[Decision]:
     """Look the targets of items up and judge what can be judged without their files."""
     by_name, by_label = await _find_targets(connection, items, prefer_raw=settings.prefer_raw)
+    unclaimed = await archive.unclaimed_roots(connection)
     decisions: list[Decision] = []
     for item in items:
         if item.target is None:
@@ -161,8 +163,14 @@ async def decide(
         if len(found) != 1 or found[0] is None:
             decisions.append(Decision(item, None, SEVERAL_FILES if len(found) > 1 else NO_FILE))
         else:
-            decisions.append(Decision(item, found[0], item.refusal))
+            refusal = item.refusal or _unclaimed(found[0], unclaimed)
+            decisions.append(Decision(item, found[0], refusal))
     return await _refuse_new(connection, decisions, rules_of(settings))
+
+
+def _unclaimed(version: Version, unclaimed: Mapping[int, str]) -> str | None:
+    name = unclaimed.get(version.location.root_id)
+    return RootNotClaimed.of(name, version.name).message if name else None
 
 
 def _lookup(target: Target, by_name: _Found, by_label: _Found) -> tuple[_Found, str]:
@@ -311,7 +319,8 @@ def _element(decision: Decision) -> dict[str, Any]:
 
 
 def _index_of_orders(decisions: Sequence[Decision], order_ids: Sequence[int]) -> list[dict[str, Any]]:
-    ids = iter(order_ids)
+    good = [at for at, decision in enumerate(decisions) if decision.refusal is None]
+    ids = dict(zip(good, order_ids, strict=True))
     return [
         {
             "index": d.item.index,
@@ -319,9 +328,9 @@ def _index_of_orders(decisions: Sequence[Decision], order_ids: Sequence[int]) ->
             "file": d.version.name if d.version else None,
             "path": d.version.location.path if d.version else None,
             "error": d.refusal,
-            "order": next(ids) if d.refusal is None else None,
+            "order": ids.get(at),
         }
-        for d in decisions
+        for at, d in enumerate(decisions)
     ]
 
 

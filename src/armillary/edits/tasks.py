@@ -47,12 +47,21 @@ async def revert_edit(context: Context, claims: Sequence[Claim]) -> None:
 async def _run(context: Context, claims: Sequence[Claim], prepare: Prepare) -> None:
     async with context.database.begin() as connection:
         places = await recording.places_of(connection, claims)
+    places = [place for place in places if not _waits(*place)]
     plain = [place for place in places if place[2] is None or place[2].container == Container.PLAIN]
     whole = [place for place in places if place not in plain]
     turn = asyncio.Semaphore(WHOLE_AT_ONCE)
     await asyncio.gather(
         _run_together(context, plain, prepare), *(_run_alone(context, one, prepare, turn) for one in whole)
     )
+
+
+def _waits(claim: Claim, root: Root | None, version: Version | None) -> bool:
+    """Let orders wait that were accepted before the archive was copied; tell whether they are such ones."""
+    refusal = root.refusal(version.name if version else root.name) if root else None
+    if refusal:
+        claim.postpone(archive.UNCLAIMED_S, refusal.message)
+    return refusal is not None
 
 
 async def _run_together(context: Context, places: Sequence[Place], prepare: Prepare) -> None:

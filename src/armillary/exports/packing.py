@@ -48,7 +48,8 @@ def pack(version: Version, bytes_of: ObjectStore, directory: Path, form: Contain
 
 
 def _write(filename: str, chunks: Iterable[bytes], directory: Path) -> Parcel:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (directory.parent, directory):
+        made.mkdir(mode=0o700, exist_ok=True)
     file: BinaryIO = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  # the parcel owns it
     found, size = hashlib.md5(usedforsecurity=False), 0
     try:

@@ -16,9 +16,9 @@ from typing import Any, TextIO
 
 from armillary import __version__
 from armillary.archive import service as archive
-from armillary.archive.staging import STAGING
 from armillary.archive.versions import Root
 from armillary.base import migrate
+from armillary.base.place import STAGING
 from armillary.base.postgres import dumps
 from armillary.base.store import ObjectStore
 from armillary.context import Context

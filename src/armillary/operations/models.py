@@ -113,9 +113,10 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One look at everything."""
+    """One look at everything; ``unclaimed`` are the roots that the archive may only read."""
 
     version: str
+    archive: str
     schema: str
     schema_known: str
     postgresql: str
@@ -130,3 +131,4 @@ class Status:
     failed: int
     disks: tuple[Disk, ...]
     destinations: tuple[Destination, ...]
+    unclaimed: tuple[str, ...]

@@ -9,15 +9,16 @@ import os
 import shutil
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from armillary.archive import service as archive
-from armillary.archive.staging import STAGING
 from armillary.archive.versions import Location
 from armillary.base import migrate
 from armillary.base.database import Database, Role
+from armillary.base.identity import read_identity, record_place, renew
+from armillary.base.place import PRIVATE, STAGING, place_of
 from armillary.base.postgres import dumps
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.store.blobs import Blobs
@@ -89,7 +90,7 @@ async def restore(
     directory = vault.find(stamp)
     manifest = json.loads((directory / MANIFEST).read_text())
     await asyncio.to_thread(_check, directory, manifest)
-    target = settings.data.absolute()
+    target = settings.data.resolve()
     if target.exists() and any(target.iterdir()):
         raise NotEmpty(f"{target} is not empty; restore into a directory that does not exist yet.")
     work = target.with_name(f".{target.name}.restoring")
@@ -182,7 +183,7 @@ class Run:
 
     def _blob_store(self, root: str) -> Blobs:
         if root not in self._blobs:
-            directory = self._work / "private" / root / "undo"
+            directory = self._work / PRIVATE / root / "undo"
             directory.mkdir(mode=0o700, parents=True)
             self._blobs[root] = Blobs(directory, SystemFiles())
         return self._blobs[root]
@@ -226,24 +227,30 @@ class Run:
         finally:
             await database.close()
         await dumps.load(source, self._directory / DUMP, programs=settings.backup.programs)
-        database = await Database.connect(source, Role.OWNER, pool_size=1)
+        database = await Database.connect(source, Role.OWNER, home=self._target, pool_size=1)
         try:
+            await migrate.upgrade(database)
             await self._adapt(database)
         finally:
             await database.close()
 
     async def _adapt(self, database: Database) -> None:
+        """Let the database know where its files are now, and that this is another archive than the lost one."""
+        # The directory gets its name at last, and is the same one then.
+        here = replace(place_of(self._work), path=self._target)
         async with database.begin() as connection:
-            await store.begin_generation(connection)
+            lost = (await read_identity(connection)).place
             for root in self._manifest["roots"]:
                 if root["copied"]:
-                    path = self._below(self._target, root["name"])
                     self._below(self._work, root["name"]).mkdir(mode=0o755, parents=True, exist_ok=True)
-                    await store.move_root(connection, root["name"], path)
+                    address = self._below(Path(), root["name"]).as_posix()
+                    await store.move_root(connection, root["name"], address)
                 else:
+                    await store.leave_root(connection, root["name"], root["path"])
                     self.report.left.append(root["path"])
             await store.set_identities(connection, self._identities)
-            await store.forget_workers(connection)
+            await renew(connection, copied_from=lost.path if lost else None)
+            await record_place(connection, here)
             roots = {root.name: root for root in await archive.list_roots(connection)}
             places = [Location(roots[root].id, *_split(key)) for root, key in self._again]
             await archive.submit_ingests(connection, places, actor="restore", force=True, patient=False)

@@ -66,7 +66,11 @@ async def thin_versions(context: Context, days: float) -> int:
 async def remove_superseded(context: Context, days: float) -> int:
     """Remove set-aside bytes of versions replaced so many days ago; return how many files."""
     async with context.database.begin() as connection:
-        roots = [root for root in await archive.list_roots(connection) if root.name == archive.STORE]
+        roots = [
+            root
+            for root in await archive.list_roots(connection)
+            if root.name == archive.STORE and root.claimed
+        ]
     total, portion = 0, dict[int, str]()
     for root in roots:
         async for stored in archive.store_of(context, root).list(".superseded/"):

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary import __version__
 from armillary.archive import service as archive
 from armillary.base import migrate
+from armillary.base.identity import read_identity
 from armillary.context import Context
 from armillary.operations import store
 from armillary.operations.models import (
@@ -38,14 +39,14 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
         postgresql, size = await store.about_server(connection)
         totals, exact = await store.totals(connection)
         oldest = await store.rows(connection, store.OLDEST)
-        known = await archive.list_roots(connection)
-        names = {str(root.id): root.name for root in known}
-        roots = {root.name: root.path for root in known}
-        directories = roots | {"private": context.stores.private}
+        roots = await archive.list_roots(connection)
+        names = {str(root.id): root.name for root in roots}
+        directories = {root.name: root.path for root in roots} | {"private": context.stores.private}
         if context.settings.database.url is None:
             directories["database"] = context.settings.data / "postgres"
         return Status(
             version=__version__,
+            archive=str((await read_identity(connection)).id),
             schema=schema or "",
             schema_known=migrate.head(),
             postgresql=postgresql,
@@ -65,6 +66,7 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
             failed=await store.failed(connection),
             disks=await asyncio.to_thread(disks, directories),
             destinations=tuple(Destination(**row._mapping) for row in await store.destinations(connection)),
+            unclaimed=tuple(root.name for root in roots if not root.claimed),
         )
 
 

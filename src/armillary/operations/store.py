@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -220,9 +219,16 @@ async def has_tables(connection: AsyncConnection) -> bool:
     return bool((await rows(connection, query))[0][0])
 
 
-async def move_root(connection: AsyncConnection, name: str, path: Path) -> None:
-    """Record that the files of a root are somewhere else now."""
-    await connection.exec_driver_sql("UPDATE root SET path = $2 WHERE name = $1", (name, str(path)))
+async def move_root(connection: AsyncConnection, name: str, address: str) -> None:
+    """Record that the files of a root are below the directory of the archive now, which may change them."""
+    query = "UPDATE root SET path = $2, claimed = true WHERE name = $1"
+    await connection.exec_driver_sql(query, (name, address))
+
+
+async def leave_root(connection: AsyncConnection, name: str, path: str) -> None:
+    """Record that the files of a root are where they were; those in another archive's directory are its own."""
+    query = "UPDATE root SET path = $2, claimed = claimed AND left(path, 1) = '/' WHERE name = $1"
+    await connection.exec_driver_sql(query, (name, path))
 
 
 async def set_identities(connection: AsyncConnection, identities: Sequence[tuple[int, str]]) -> None:
@@ -235,12 +241,6 @@ async def set_identities(connection: AsyncConnection, identities: Sequence[tuple
     await connection.exec_driver_sql(query, (ids, [identity for _, identity in identities]))
 
 
-async def forget_workers(connection: AsyncConnection) -> None:
-    """Empty the register, and give the orders that its workers held back to the queue."""
-    await connection.exec_driver_sql("DELETE FROM worker_process")
-    await connection.exec_driver_sql("UPDATE work_order SET lease_until = now() WHERE state = 'Started'")
-
-
 async def thin(connection: AsyncConnection, *, before: datetime, after_id: int, limit: int) -> list[int]:
     """Forget headers and recipes of versions replaced ``before``, in order of id; return which."""
     found = await connection.exec_driver_sql(THIN, (before, after_id, limit))
@@ -250,13 +250,3 @@ async def thin(connection: AsyncConnection, *, before: datetime, after_id: int, 
 async def replaced(connection: AsyncConnection, ids: Sequence[int], *, before: datetime) -> set[int]:
     """Return which of the versions were replaced before an instant."""
     return {row.id for row in await rows(connection, REPLACED, before, list(ids))}
-
-
-async def begin_generation(connection: AsyncConnection) -> None:
-    """Let the feed of changes begin a new generation: the transaction ids of this server are others.
-
-    That they are lower is noticed anyhow, but those of a small archive may happen to be higher, and clients may
-    know changes that were made after the backup.
-    """
-    query = "INSERT INTO change_generation (number) SELECT max(number) + 1 FROM change_generation"
-    await connection.exec_driver_sql(query)

@@ -134,7 +134,8 @@ async def lists(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
         report = await archive.ingest(*paths.values(), in_place=True)
         assert not report.failed, report.failed
         await archive.drain()
-        role = await Database.connect(postgres, Role.WEB, name=archive.context.database._name, pool_size=4)
+        name, home = archive.context.database.name, archive.context.settings.data.resolve()
+        role = await Database.connect(postgres, Role.WEB, name=name, home=home, pool_size=4)
         app = create_app(archive.context.settings)
         app.state.context = dataclasses.replace(archive.context, database=role)
         transport = httpx.ASGITransport(app)

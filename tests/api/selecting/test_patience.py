@@ -27,7 +27,12 @@ async def in_a_hurry(postgres: EmbeddedServer, lists: Lists) -> AsyncIterator[No
     app = lists.client._transport.app  # type: ignore[attr-defined]
     usual = app.state.context
     hurried = await Database.connect(
-        postgres, Role.WEB, name=usual.database._name, pool_size=2, statement_timeout_s=PATIENCE_S
+        postgres,
+        Role.WEB,
+        name=usual.database.name,
+        home=usual.settings.data.resolve(),
+        pool_size=2,
+        statement_timeout_s=PATIENCE_S,
     )
     app.state.context = dataclasses.replace(usual, database=hurried)
     try:

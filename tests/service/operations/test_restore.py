@@ -5,13 +5,18 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import json
 
 import pytest
 
-from armillary.base.database import Role
+from armillary.base import migrate
+from armillary.base.database import Database, Role
+from armillary.base.postgres import dumps
 from armillary.context import open_context
+from armillary.edits.errors import ItemRefused
 from armillary.operations.restore import NotEmpty, restore
-from armillary.operations.vault import BackupDamaged, NoBackup, Vault
+from armillary.operations.snapshot import viewing
+from armillary.operations.vault import DUMP, MANIFEST, BackupDamaged, NoBackup, Vault
 from tests.support.archive import Archive, put, sha256
 from tests.support.backups import (
     CONTENT,
@@ -142,9 +147,61 @@ async def test_the_feed_of_changes_begins_anew(night: Archive) -> None:
     assert await generations(night) == (1, 1)
     await make(night)
     async with restored(night) as copy:
-        assert await generations(copy) == (2, 1)
+        number, latest = await generations(copy)
+        assert (number > 1, latest) == (True, 1)
         await copy.set("plain.fits", FILTER="g")
-        assert await generations(copy) == (2, 2)
+        assert await generations(copy) == (number, number)
+
+
+async def test_adopted_trees_are_used_where_they_stand(night: Archive) -> None:
+    """Those in the directory of the lost archive are its own; it may not be lost at all."""
+    outside = put(night.directory / "outside" / "out.fits", CONTENT)
+    inside = put(night.context.settings.data / "inside" / "in.fits", CONTENT)
+    await night.ingest(outside.parent, inside.parent)
+    report = await make(night)
+    assert set(report.left) == {str(outside.parent), str(inside.parent)}
+    async with restored(night) as copy:
+        await copy.set("out.fits", OBJECT="M 33")
+        assert outside.read_bytes() != CONTENT
+        assert await copy.path("in.fits") == inside
+        with pytest.raises(ItemRefused, match="armillary root claim inside-"):
+            await copy.set("in.fits", OBJECT="M 33")
+        assert inside.read_bytes() == CONTENT
+
+
+async def test_adopted_trees_that_were_copied_are_the_restored_archive_s_own(night: Archive) -> None:
+    outside = put(night.directory / "outside" / "out.fits", CONTENT)
+    await night.ingest(outside.parent)
+    await make(night, with_adopted=True)
+    async with restored(night) as copy:
+        await copy.set("out.fits", OBJECT="M 33")
+        place = await copy.path("out.fits")
+        assert place.is_relative_to(copy.context.settings.data / "adopted")
+        assert place.read_bytes() != CONTENT
+    assert outside.read_bytes() == CONTENT
+
+
+async def test_a_backup_of_an_older_schema_is_brought_to_ours(night: Archive) -> None:
+    await make(night)
+    database = night.context.database
+    owner = await Database.connect(database.source, Role.OWNER, name=database.name, pool_size=1)
+    try:
+        await migrate.downgrade(owner, "0010")
+    finally:
+        await owner.close()
+    directory = Vault(target(night)).find(None)
+    (directory / DUMP).unlink()
+    async with viewing(night.context) as view:
+        await dumps.dump(database.source, directory / DUMP, snapshot=view.name, name=database.name)
+    manifest = json.loads((directory / MANIFEST).read_text())
+    manifest["schema"] = "0010"
+    del manifest["archive"]
+    manifest["sums"][DUMP] = hashlib.sha256((directory / DUMP).read_bytes()).hexdigest()
+    (directory / MANIFEST).write_text(json.dumps(manifest))
+    async with restored(night) as copy:
+        await copy.revert("plain.fits")
+        assert (await copy.path("plain.fits")).read_bytes() == CONTENT
+        assert set((await copy.verify()).values()) == {""}
 
 
 async def test_a_database_that_holds_tables_is_not_restored_into(night: Archive) -> None:

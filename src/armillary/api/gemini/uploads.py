@@ -16,6 +16,7 @@ from armillary.archive import staging, uploads
 from armillary.archive.names import storable
 from armillary.archive.staging import Staged
 from armillary.base.database import is_undone
+from armillary.base.place import STAGING
 from armillary.context import Context
 from armillary.errors import BadRequest
 
@@ -64,5 +65,5 @@ async def _queue(request: Request, staged: Staged, *, path: str, name: str, batc
             committing = True
     except Exception as error:
         if not committing or is_undone(error):
-            await asyncio.to_thread(staging.discard, context.settings.data / staging.STAGING, staged.token)
+            await asyncio.to_thread(staging.discard, context.settings.data / STAGING, staged.token)
         raise

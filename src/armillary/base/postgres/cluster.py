@@ -17,6 +17,7 @@ from pathlib import Path
 
 from armillary.base.postgres.account import Account
 
+CLUSTER = "cluster"
 DATABASE = "armillary"
 OWNER = "armillary_owner"
 ROLES = (OWNER, "armillary_worker", "armillary_web")
@@ -69,10 +70,10 @@ class Directories:
 
 def prepare(top: Path, home: Path, account: Account, *, lz4: bool) -> Directories:
     """Create the cluster if there is none, write its configuration, return its open directories."""
-    if not (top / "cluster").exists():
+    if not (top / CLUSTER).exists():
         _create(top, home, account)
     sockets = _own_directory(top / "run", account)
-    directories = Directories(_open(top / "cluster"), _open(sockets))
+    directories = Directories(_open(top / CLUSTER), _open(sockets))
     toast = "default_toast_compression = lz4\n" if lz4 else ""
     _write(directories.data, "postgresql.conf", CONFIGURATION.format(toast=toast), account)
     _write(directories.data, "pg_hba.conf", "local all all peer map=armillary\n", account)
@@ -122,7 +123,7 @@ def _create(top: Path, home: Path, account: Account) -> None:
         _run([home / "bin/postgres", "--single", "-D", path, "postgres"], account, data, text=BOOTSTRAP)
     finally:
         os.close(data)
-    part.rename(top / "cluster")
+    part.rename(top / CLUSTER)
 
 
 def _run(command: list[Path | str], account: Account, data: int, *, text: str = "") -> None:

@@ -11,13 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from armillary.base.postgres import locks
 from armillary.base.postgres.binaries import PACKAGE
-from armillary.base.postgres.cluster import DATABASE
+from armillary.base.postgres.cluster import CLUSTER, DATABASE
 from armillary.base.postgres.errors import ServerFailed
 
 LONGEST_SOCKET_DIRECTORY = 80
@@ -59,6 +59,7 @@ class EmbeddedServer:
         """
         directory = directory.absolute()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_hard_links(directory)
         server = cls(directory, account)
         try:
             # Waits for a server that is just stopping.
@@ -141,6 +142,9 @@ class EmbeddedServer:
         return log.read_text(errors="replace")[-2000:] if log.exists() else "no log"
 
     def _wait_if_last(self) -> None:
+        if not self.top.is_dir():
+            # It was moved away while we ran; the supervisor stops all the same when the last user is gone.
+            return
         start = locks.Lock(self.top / locks.START)
         users = locks.Lock(self.top / locks.USERS)
         try:
@@ -167,6 +171,17 @@ class EmbeddedServer:
             else:
                 return False
         return False
+
+
+def _refuse_hard_links(top: Path) -> None:
+    """Refuse a directory whose files belong to another one, too: its locks and its data would be shared."""
+    for name in (locks.USERS, f"{CLUSTER}/PG_VERSION"):
+        with suppress(FileNotFoundError, PermissionError):
+            if (top / name).stat().st_nlink > 1:
+                raise ServerFailed(
+                    f"The files of {top} are those of another directory, too, as in a copy made of hard links: a"
+                    " change of one would change both. Remove the copy, and make it by cp -a."
+                )
 
 
 def _wait_free(path: Path) -> None:

@@ -45,7 +45,7 @@ class Supervisor:
         self.alive.exclusive()
         with suppress(FileNotFoundError):
             (self.top / FAILED).unlink()
-        self.account, remark = resolve(self.account_name, self.top / "cluster")
+        self.account, remark = resolve(self.account_name, self.top / cluster.CLUSTER)
         if remark:
             self.say(remark)
         self.home = binaries.usable(self.package, self.account)

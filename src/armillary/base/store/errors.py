@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 from http import HTTPStatus
 from types import TracebackType
+from typing import Self
 
-from armillary.errors import ArmillaryError, NotFound
+from armillary.errors import ArmillaryError, NotFound, Unavailable
 
 
 class KeyRefused(ArmillaryError):
@@ -19,6 +20,27 @@ class OutsideRoot(ArmillaryError):
     """The path leads out of the storage root."""
 
     code, status = "outside_root", HTTPStatus.FORBIDDEN
+
+
+class RootAway(Unavailable):
+    """The directory of the files is not there: mount its disk, or put it back; see armillary root list."""
+
+    code = "root_away"
+
+
+class RootNotClaimed(ArmillaryError):
+    """The archive may only read that root: another one may be changing it."""
+
+    code, status, transient = "root_not_claimed", HTTPStatus.CONFLICT, True
+
+    @classmethod
+    def of(cls, name: str, what: str) -> Self:
+        """Return the error for a root; ``what`` could not be done."""
+        return cls(
+            f"{what}: this archive only reads the root {name} since its directory was copied or moved to another"
+            f" disk, and the archive that it was copied from may change it. If no other archive does,"
+            f" run: armillary root claim {name}"
+        )
 
 
 class ChangedOutside(ArmillaryError):

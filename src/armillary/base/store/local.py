@@ -62,6 +62,8 @@ class LocalStore:
         only readers that go through this class are protected from seeing a half-written header.
     threads
         For blocking calls; 0 lets them block the event loop, for programs that do one thing at a time.
+    create
+        Make the tree if it is not there; otherwise it may come later, and nothing can be done until then.
     durable
         False skips journal and syncs, and loses files in crashes: for measurements only.
     """
@@ -72,6 +74,7 @@ class LocalStore:
         private_dir: Path,
         *,
         in_place: bool,
+        create: bool = True,
         threads: int = 16,
         durable: bool = True,
         lock_wait_s: float = 10.0,
@@ -81,6 +84,7 @@ class LocalStore:
             root,
             private_dir,
             in_place=in_place,
+            create=create,
             durable=durable,
             wait_s=lock_wait_s,
             threads=threads,
@@ -108,9 +112,12 @@ class LocalStore:
             finally:
                 os.close(fd)
 
-    def open(self, key: str) -> LocalSnapshot:
-        """Open a file for reading. May wait some milliseconds for an edit: call it in a thread."""
-        return open_snapshot(self._shop, key)
+    def open(self, key: str, *, settle: bool = True) -> LocalSnapshot:
+        """Open a file for reading. May wait some milliseconds for an edit: call it in a thread.
+
+        Without ``settle`` an edit that was interrupted is left to others.
+        """
+        return open_snapshot(self._shop, key, settle=settle)
 
     async def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """Return the bytes from ``start`` up to ``stop``."""
@@ -207,10 +214,13 @@ class LocalStore:
                 if self._shop.root.holds(stored.key):
                     yield stored
 
-    async def recover(self) -> builtins.list[str]:
-        """Undo or finish what dead processes left behind; return one sentence per finding."""
+    async def recover(self, *, copied: bool = False) -> builtins.list[str]:
+        """Undo or finish what dead processes left behind; return one sentence per finding.
+
+        ``copied`` says that tree and journals are copies of those that they worked on.
+        """
         await self._run(self._blobs.remove_orphans)
-        return await self._run(recover, self._shop)
+        return await self._run(recover, self._shop, copied=copied)
 
     async def probe(self) -> None:
         """Store and remove a few bytes in the tree and in the private directory, or raise RootFailed."""

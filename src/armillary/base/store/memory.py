@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import itertools
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -61,7 +60,7 @@ class MemoryStore:
         self._objects: dict[str, Held] = {}
         self._blobs: dict[str, bytes] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._identities = itertools.count(1)
+        self._identities = 0
 
     def close(self) -> None:
         """Do nothing."""
@@ -70,7 +69,7 @@ class MemoryStore:
         """Return what is stored, or raise NotFound."""
         return self.open(key).stored
 
-    def open(self, key: str) -> Held:
+    def open(self, key: str, *, settle: bool = True) -> Held:
         """Open a file for reading."""
         held = self._objects.get(check_key(key))
         if held is None:
@@ -199,10 +198,14 @@ class MemoryStore:
     ) -> StoredObject:
         before = self._objects.get(key)
         earliest = before.stored.mtime_ns + 1 if before else 0
-        identity = like.stored.identity if like else str(next(self._identities))
+        identity = like.stored.identity if like else self._new_identity()
         stored = StoredObject(key, len(data), mtime_ns or max(time.time_ns(), earliest), identity)
         self._objects[key] = Held(stored, data)
         return stored
+
+    def _new_identity(self) -> str:
+        self._identities += 1
+        return str(self._identities)
 
     def _check_free(self, key: str, *, overwrite: bool) -> None:
         if not overwrite and key in self._objects:

@@ -79,8 +79,11 @@ class ObjectStore(Protocol):
     async def head(self, key: str) -> StoredObject:
         """Return what is stored, or raise NotFound."""
 
-    def open(self, key: str) -> Snapshot:
-        """Open a file for reading. May wait some milliseconds for an edit: call it in a thread."""
+    def open(self, key: str, *, settle: bool = True) -> Snapshot:
+        """Open a file for reading. May wait some milliseconds for an edit: call it in a thread.
+
+        Without ``settle`` an edit that was interrupted is left to others.
+        """
 
     async def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """Return the bytes from ``start`` up to ``stop``."""

@@ -6,12 +6,13 @@ import errno
 import os
 import re
 import stat
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from armillary.base.store.errors import Busy, KeyRefused, OutsideRoot, naming
+from armillary.base.store.errors import Busy, KeyRefused, OutsideRoot, RootAway, naming
 from armillary.base.store.files import Files
 
 TEMPORARY = re.compile(r"\.armillary-[0-9a-f]+\.tmp")
@@ -87,19 +88,38 @@ class Place:
 class Root:
     """A directory tree that nothing leads out of, nor into the directory ``apart`` if that lies inside."""
 
-    def __init__(self, path: Path, files: Files, *, apart: Path | None = None) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, files: Files, *, apart: Path | None = None, create: bool = True) -> None:
+        if create:
+            path.mkdir(parents=True, exist_ok=True)
         self.path = path.resolve()
         inside = apart is not None and apart.is_relative_to(self.path)
         self._apart = f"{apart.relative_to(self.path).as_posix()}/" if apart and inside else None
         self._files = files
-        self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        self._fd = -1
+        self._opening = threading.Lock()
 
     def close(self) -> None:
         """Let go of the tree."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _top(self) -> int:
+        """Return a descriptor of our own of the top directory, which is opened when it is first needed.
+
+        It may be on a disk that is not mounted yet. Whoever made it in its stead would write below the disk.
+        """
+        if self._fd < 0:
+            with self._opening:
+                if self._fd < 0:
+                    self._fd = self._open_top()
+        return os.dup(self._fd)
+
+    def _open_top(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except (FileNotFoundError, NotADirectoryError):
+            raise RootAway from None
 
     def locate(self, key: str, *, follow: bool = True, create: bool = False) -> Place:
         """Find the place that a key means; ``follow`` a link at its end, ``create`` missing directories.
@@ -111,6 +131,8 @@ class Root:
         ------
         OutsideRoot
             If links lead out of the tree.
+        RootAway
+            If the whole tree is not there.
         """
         check_key(key)
         with naming(key):
@@ -141,7 +163,13 @@ class Root:
             os.close(fd)
 
     def open_directory(self, path: str) -> int | None:
-        """Open a directory by a path free of links; None if it is no longer there."""
+        """Open a directory by a path free of links; None if it is no longer there.
+
+        Raises
+        ------
+        RootAway
+            If the whole tree is not there.
+        """
         try:
             place = self._walk(path, f"{path}/-" if path else "-", follow=False, create=False)
         except FileNotFoundError:
@@ -170,7 +198,7 @@ class Root:
                 f"{key[:200]!r} cannot name a stored file: it lies in Armillary's own directory."
             )
         *parents, name = path.split("/")
-        directory = os.dup(self._fd)
+        directory = self._top()
         try:
             for parent in parents:
                 below = self._step(directory, parent, create=create)

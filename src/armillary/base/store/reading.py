@@ -58,19 +58,22 @@ class LocalSnapshot:
         self.close()
 
 
-def open_snapshot(shop: Workshop, key: str) -> LocalSnapshot:
-    """Open a file in a complete state, restoring it first if a writer died in the middle of an edit."""
+def open_snapshot(shop: Workshop, key: str, *, settle: bool = True) -> LocalSnapshot:
+    """Open a file in a complete state, restoring it first if a writer died in the middle of an edit.
+
+    Without ``settle`` that is not our affair.
+    """
     try:
         with shop.root.locate(key, follow=False) as place:
-            return _open(shop, place)
+            return _open(shop, place, settle=settle)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise explain(error, key) from error
     with shop.root.locate(key) as place, naming(key):
-        return _open(shop, place)
+        return _open(shop, place, settle=settle)
 
 
-def _open(shop: Workshop, place: Place) -> LocalSnapshot:
+def _open(shop: Workshop, place: Place, *, settle: bool) -> LocalSnapshot:
     restorable = True
     for _ in range(ATTEMPTS):
         fd = place.open(os.O_RDONLY)
@@ -82,7 +85,7 @@ def _open(shop: Workshop, place: Place) -> LocalSnapshot:
             os.close(fd)
             raise
         snapshot = LocalSnapshot(stored_object(place.key, stat), fd)
-        if not shop.in_place:
+        if not shop.in_place or not settle:
             return snapshot
         interrupted = restorable and any(concerns(r, stat.st_ino, place.path) for r in shop.records())
         if not interrupted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import time
@@ -76,7 +77,7 @@ def concerns(record: Record, inode: int, path: str) -> bool:
     return any(e.inode == inode and e.path == path for _, e in record.pending())
 
 
-def _restore(shop: Workshop, place: Place, entry: Entry) -> Outcome:
+def _restore(shop: Workshop, place: Place, entry: Entry, *, copied: bool = False) -> Outcome:
     try:
         fd = place.open(os.O_RDWR)
     except FileNotFoundError:
@@ -86,31 +87,36 @@ def _restore(shop: Workshop, place: Place, entry: Entry) -> Outcome:
             raise Busy(
                 f"{place.key}: an interrupted edit cannot be undone while the file is read; retry shortly."
             )
-        return restore(fd, entry, shop.files)
+        # A copy is another file to the system. Its bytes tell old states from new ones, and both from others.
+        known = dataclasses.replace(entry, inode=os.fstat(fd).st_ino) if copied else entry
+        return restore(fd, known, shop.files)
     finally:
         os.close(fd)
 
 
-def recover(shop: Workshop) -> list[str]:
-    """Settle the journals of dead processes and remove their temporary files."""
+def recover(shop: Workshop, *, copied: bool = False) -> list[str]:
+    """Settle the journals of dead processes and remove their temporary files.
+
+    ``copied`` says that the files are copies of those that the journals speak of.
+    """
     found = []
     for file in sorted(shop.journals.glob(f"*{SUFFIX}")):
         lock = lock_dead(file)
         if lock is not None:
             try:
-                found += _recover_journal(shop, file)
+                found += _recover_journal(shop, file, copied=copied)
             finally:
                 os.close(lock)
     return found + remove_orphans(shop.root, shop.notes, shop.files)
 
 
-def _recover_journal(shop: Workshop, file: Path) -> list[str]:
+def _recover_journal(shop: Workshop, file: Path, *, copied: bool) -> list[str]:
     record = read_record(file)
     said: list[str] = []
     outcomes: list[Outcome | None] = []
     for index, entry in record.pending() if record else ():
         try:
-            outcome = _recover_entry(shop, file, index, entry)
+            outcome = _recover_entry(shop, file, index, entry, copied=copied)
         except ArmillaryError as error:
             said.append(f"{entry.path}: {error.message}")
             outcomes.append(None)
@@ -127,7 +133,7 @@ def _recover_journal(shop: Workshop, file: Path) -> list[str]:
     return said
 
 
-def _recover_entry(shop: Workshop, file: Path, index: int, entry: Entry) -> Outcome:
+def _recover_entry(shop: Workshop, file: Path, index: int, entry: Entry, *, copied: bool) -> Outcome:
     with shop.locked([entry.path]):
         record = read_record(file)
         if record is None or index in record.settled:  # Whoever edited the file meanwhile has settled it.
@@ -137,7 +143,7 @@ def _recover_entry(shop: Workshop, file: Path, index: int, entry: Entry) -> Outc
             shop.root.locate(entry.path, follow=False) as place,
             naming(entry.path),
         ):
-            outcome = _restore(shop, place, entry)
+            outcome = _restore(shop, place, entry, copied=copied)
             if outcome is not Outcome.FOREIGN:
                 settle_entries(record, [index], shop.files)
             return outcome

@@ -45,10 +45,11 @@ class Workshop:
         wait_s: float,
         threads: int,
         files: Files,
+        create: bool = True,
     ) -> None:
         self.files, self.in_place, self.durable, self.wait_s = files, in_place, durable, wait_s
         self.private = private.absolute()
-        self.root = Root(root, files, apart=self.private.resolve())
+        self.root = Root(root, files, apart=self.private.resolve(), create=create)
         if self.private.resolve() == self.root.path:
             raise BadRequest(f"{private} is the storage root itself: choose another private directory.")
         self.journals, self.notes = self.private / "journal", self.private / "temporary"

@@ -63,6 +63,14 @@ WITH due AS (
 SELECT id, pg_notify('{QUEUED_CHANNEL}', '') FROM due
 """
 
+_HASTEN_BELOW = f"""
+WITH due AS (
+    UPDATE work_order SET not_before = now()
+    WHERE state = 'Queued' AND not_before > now() AND starts_with(key, $1) RETURNING id
+)
+SELECT count(*), pg_notify('{QUEUED_CHANNEL}', '') FROM due
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
@@ -155,6 +163,11 @@ async def cancel(connection: AsyncConnection, order_id: int, reason: str, *, kee
 async def hasten(connection: AsyncConnection, order_id: int) -> bool:
     """Let an order that waits for its time run now; tell whether it was one."""
     return (await connection.exec_driver_sql(_HASTEN, (order_id,))).first() is not None
+
+
+async def hasten_below(connection: AsyncConnection, prefix: str) -> int:
+    """Let all orders run now that wait for their time and have a key with that prefix; return how many."""
+    return int((await connection.exec_driver_sql(_HASTEN_BELOW, (prefix,))).scalar() or 0)
 
 
 def _view_of(row: Mapping[Any, Any]) -> OrderView:

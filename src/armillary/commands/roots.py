@@ -1,0 +1,72 @@
+"""Commands on roots: where the files are, and which of them the archive may change."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from armillary.archive.roots import RootLine, Roots, RootState, roots_of
+from armillary.archive.roots import claim as claim_root
+from armillary.archive.versions import Root
+from armillary.commands.tables import print_table
+from armillary.commands.terminal import (
+    DEFAULT_DATA,
+    DataOption,
+    JsonOption,
+    err,
+    escape,
+    out,
+    print_json,
+    run,
+)
+from armillary.context import Context
+
+APPLICATION = "armillary root"
+"""The name of our sessions: a claim has to tell them from those of others."""
+app = typer.Typer(no_args_is_help=True, help="Roots: the store and adopted trees, and who may change them.")
+
+
+@app.command("list")
+def list_roots(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
+    """List the roots with their places and states: editable, read-only until claimed, or away."""
+    found = run(data, roots_of, anywhere=True, application=APPLICATION)
+    if as_json:
+        roots = [
+            {
+                "name": line.root.name,
+                "place": str(line.root.path),
+                "state": str(line.state),
+                "watched": line.root.watched,
+            }
+            for line in found.lines
+        ]
+        print_json({"archive": str(found.archive), "copied_from": found.copied_from, "roots": roots})
+        return
+    print_table(("root", "place", "state"), [_row(line) for line in found.lines])
+    if found.copied_from:
+        out.print(f"[dim]copied or moved from {escape(found.copied_from)}[/]")
+
+
+def _row(line: RootLine) -> tuple[str, str, str]:
+    todo = f"; armillary root claim {line.root.name}" if line.state is RootState.READ_ONLY else ""
+    return line.root.name, str(line.root.path), f"{line.state}{todo}"
+
+
+@app.command("claim")
+def claim(
+    name: Annotated[str, typer.Argument(help="Which root; see armillary root list.")],
+    data: DataOption = DEFAULT_DATA,
+) -> None:
+    """Let this archive change the files of a root again, after its directory was copied or moved."""
+
+    async def action(context: Context) -> tuple[Root, Roots]:
+        return await claim_root(context, name), await roots_of(context)
+
+    root, found = run(data, action, anywhere=True, application=APPLICATION)
+    out.print(f"this archive may change {escape(root.name)} in {escape(root.path)}")
+    if found.copied_from:
+        err.print(
+            f"[yellow]see to it:[/] no other archive may change these files, above all the one in"
+            f" {escape(found.copied_from)} that this was copied from"
+        )
