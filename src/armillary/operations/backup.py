@@ -18,6 +18,7 @@ from armillary import __version__
 from armillary.archive import service as archive
 from armillary.archive.versions import Root
 from armillary.base import migrate
+from armillary.base.identity import read_identity
 from armillary.base.place import STAGING
 from armillary.base.postgres import dumps
 from armillary.base.store import ObjectStore
@@ -73,10 +74,12 @@ async def back_up(
     vault = Vault(target)
     with vault.writing():
         stamp = context.clock.now().strftime("%Y%m%dT%H%M%SZ")
-        known = _known(vault)
+        async with context.database.begin() as connection:
+            await archive.store_root(connection, context)
+            own = str((await read_identity(connection)).id)
         directory = vault.begin(stamp)
         try:
-            run = Run(context, vault, directory, show or _silent, known)
+            run = Run(context, vault, directory, show or _silent, own, _known(vault, own))
             run.report.stamp = stamp
             await run.make(with_adopted=with_adopted)
         except BaseException:
@@ -91,10 +94,15 @@ def _silent(_what: str, _count: int) -> None:
     """Say nothing."""
 
 
-def _known(vault: Vault) -> dict[tuple[str, str], Kept]:
-    """Return what the last backup holds of files that never change."""
-    stamps = vault.backups()
-    if not stamps:
+def _known(vault: Vault, own: str) -> dict[tuple[str, str], Kept]:
+    """Return what the last backup holds of files that never change.
+
+    A copy of the archive, or what was restored of it, uses the names of such files anew.
+    """
+    if not vault.backups():
+        return {}
+    last = json.loads((vault.find(None) / MANIFEST).read_text())
+    if last.get("archive") != own:
         return {}
     return {
         (entry["root"], entry["key"]): Kept(int(entry["crc"], 16), entry["size"])
@@ -111,6 +119,7 @@ class Run:
     vault: Vault
     directory: Path
     show: Progress
+    own: str
     known: dict[tuple[str, str], Kept]
     report: Report = field(default_factory=Report)
     roots: dict[int, Root] = field(default_factory=dict)
@@ -201,7 +210,7 @@ class Run:
             self._note("undo", root.name, name, kept, lines)
 
     def _own_root(self) -> Root:
-        return next(root for root in self.roots.values() if root.name == archive.STORE)
+        return {root.name: root for root in self.roots.values()}[archive.STORE]
 
     def _own_store(self) -> ObjectStore:
         return archive.store_of(self.context, self._own_root())
@@ -260,6 +269,7 @@ class Run:
             "format": FORMAT,
             "program": __version__,
             "schema": schema,
+            "archive": self.own,
             "created": self.report.stamp,
             "sums": {name: _sha256(self.directory / name) for name in (DUMP, LIST)},
             "counts": dict(self.counts),

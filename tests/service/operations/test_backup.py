@@ -5,6 +5,8 @@ from __future__ import annotations
 import bz2
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +19,10 @@ from armillary.errors import BadRequest
 from armillary.operations.backup import back_up
 from armillary.operations.restore import restore
 from armillary.operations.vault import BackupBusy, NoBackup, Vault
+from armillary.settings import DatabaseSettings, Settings
 from tests.support.archive import ORIGIN, Archive, put
 from tests.support.backups import (
+    CONTENT,
     LONG,
     NAMES,
     OTHER,
@@ -32,8 +36,11 @@ from tests.support.backups import (
     target,
     upload,
 )
+from tests.support.clock import FakeClock
+from tests.support.directories import copy, opened
 from tests.support.interruptions import interrupt
 from tests.support.night import gemini_file
+from tests.support.postgres import server_account
 
 
 async def test_everything_comes_back(night: Archive) -> None:
@@ -273,3 +280,27 @@ async def test_others_cannot_look_into_a_backup(night: Archive) -> None:
     assert target(night).stat().st_mode & 0o077 == 0
     manifest = json.loads((Vault(target(night)).find(None) / "manifest.json").read_text())
     assert manifest["counts"]["file"] == len(NAMES)
+
+
+async def test_a_copy_and_its_original_may_share_a_vault(tmp_path: Path) -> None:
+    """Undo recipes are named by numbers of orders, which both count on from the same one."""
+    content = bz2.compress(CONTENT)
+    put(tmp_path / "night" / "x.fits.bz2", content)
+    async with opened(tmp_path / "original") as archive:
+        await archive.ingest(tmp_path / "night", copy=True)
+    other = copy(tmp_path / "original", tmp_path / "copy")
+    for number, data in enumerate((tmp_path / "original", other)):
+        async with opened(data) as archive:
+            await archive.set("x.fits", OBJECT=f"target {number}")
+            await archive.set("x.fits", FILTER=f"f{number}")
+            # Later than the backup of the other one, however quick that was.
+            clock = FakeClock()
+            clock.advance(number)
+            context = replace(archive.context, clock=clock)
+            await back_up(context, tmp_path / "backups")
+    settings = Settings(data=tmp_path / "restored", database=DatabaseSettings(account=server_account()))
+    await restore(tmp_path / "backups", settings)
+    async with opened(tmp_path / "restored") as archive:
+        await archive.revert("x.fits")
+        await archive.revert("x.fits")
+        assert (await archive.path("x.fits")).read_bytes() == content
