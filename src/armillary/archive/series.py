@@ -80,7 +80,10 @@ def own_keywords(values: HeaderValues, series: CatalogSeries) -> str:
 
 
 def _first_of(headers: Sequence[Mapping[str, Value]], keyword: str) -> Value:
-    return next(header[keyword] for header in headers if keyword in header)
+    for header in headers:
+        if keyword in header:
+            return header[keyword]
+    raise KeyError(keyword)
 
 
 def pack_headers(headers: Sequence[bytes], series: CatalogSeries | None) -> bytes:

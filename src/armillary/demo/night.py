@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 from armillary.demo.gmos import PLACE, Exposure, make_gmos
@@ -68,9 +67,9 @@ def _at(text: str, day: int = 1) -> datetime:
 
 
 def _gemini() -> Iterator[Maker]:
-    numbers = count(1)
-    for plan, ending in [*_gemini_bias(), *_gemini_imaging(), *_gemini_spectra()]:
-        yield f"N{NIGHT}S{next(numbers):04d}.fits{ending}", partial(_make_gmos, plan)
+    plans = [*_gemini_bias(), *_gemini_imaging(), *_gemini_spectra()]
+    for number, (plan, ending) in enumerate(plans, 1):
+        yield f"N{NIGHT}S{number:04d}.fits{ending}", partial(_make_gmos, plan)
 
 
 def _make_gmos(plan: Exposure, path: Path, *, seed: int) -> Path:

@@ -93,7 +93,8 @@ def _files(left: list[str], today: date, site: str) -> Fix:
     if _NUMBERS.fullmatch(first):
         return Fix(_numbered(site, today, first))
     if (kind := kind_of_id(first)) and kind in IDS.values():
-        return Fix((), (next(word for word, one in IDS.items() if one == kind), first))
+        words = {one: word for word, one in IDS.items()}
+        return Fix((), (words[kind], first))
     return Fix(tuple(_named(one) for one in first.split(",")))
 
 

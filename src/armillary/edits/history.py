@@ -25,7 +25,7 @@ class History:
 
     def number_of(self, version_id: int) -> int:
         """Return the number of a version; the first is 1."""
-        return next(n for n, version in enumerate(self.versions, 1) if version.id == version_id)
+        return [version.id for version in self.versions].index(version_id) + 1
 
 
 async def history_of(connection: AsyncConnection, name: str) -> History:

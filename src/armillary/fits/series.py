@@ -167,4 +167,4 @@ class SeriesReader:
         known.insert(0, series)
         del known[self._of_length :]
         if len(shelf) > self._lengths:
-            del shelf[next(iter(shelf))]
+            shelf.pop(next(iter(shelf), key))

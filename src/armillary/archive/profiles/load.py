@@ -41,8 +41,11 @@ class Profiles:
     nights: Mapping[str, NightRule]
 
     def choose(self, lookup: Lookup) -> Profile:
-        """Return the first profile whose rules match; the generic one matches everything."""
-        return next(profile for profile in self.ordered if profile.matches(lookup))
+        """Return the first profile whose rules match; the generic one, the last of all, matches everything."""
+        for profile in self.ordered:
+            if profile.matches(lookup):
+                return profile
+        raise LookupError("no profile matches everything")
 
     def night_rule(self, site: str | None, longitude_deg: float | None) -> NightRule:
         """Return how nights are named at a site, by longitude if it is unknown, noon UTC if that is too."""
@@ -51,7 +54,7 @@ class Profiles:
         return NOON_UTC if longitude_deg is None else local_noon(longitude_deg)
 
     def __getitem__(self, name: str) -> Profile:
-        return next(profile for profile in self.ordered if profile.name == name)
+        return {profile.name: profile for profile in self.ordered}[name]
 
 
 def load_profiles(directory: Path | None = None) -> Profiles:

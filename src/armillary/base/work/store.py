@@ -28,9 +28,12 @@ async def submit(connection: AsyncConnection, orders: Sequence[NewOrder], *, key
         await connection.exec_driver_sql(statements.LOCK_KEYS, (FIFO_LOCKS, buckets))
     plain = [order for order in orders if order.unique_key is None]
     unique = _merged([order for order in orders if order.unique_key is not None])
-    ids = iter(await _insert(connection, plain))
+    ids = await _insert(connection, plain)
     merged = await _merge(connection, list(unique.values()))
-    return [next(ids) if order.unique_key is None else merged[order.unique_key] for order in orders]
+    if not merged:
+        return ids
+    ids.reverse()
+    return [ids.pop() if order.unique_key is None else merged[order.unique_key] for order in orders]
 
 
 async def unfinished(connection: AsyncConnection, kind: str, keys: Sequence[str]) -> list[Order]:
