@@ -4,7 +4,7 @@
 database or the root that has no room; those who wait for the same thing are found by it.
 
 Revision ID: 0012
-Revises: 0010
+Revises: 0011
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from armillary.migrations.scripts import WEB, execute, grant
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
