@@ -197,7 +197,8 @@ async def an_archive(
         chosen.data.mkdir(parents=True, exist_ok=True)
         home = chosen.data.resolve()
         database = await Database.connect(server, Role.WORKER, name=name, home=home, pool_size=6)
-        await settle_in(database, home, own_database=False, may_write=True)
+        # Rows of a database that is there were written by an archive elsewhere, which has moved here with them.
+        await settle_in(database, home, own_database=database_name is not None, may_write=True)
         bus = PostgresBus(database)
         stores = Stores(directory / "data" / "private")
         opened = Archive(Context(chosen, database, stores, bus, SystemClock()), directory)
