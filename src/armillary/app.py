@@ -16,7 +16,9 @@ from armillary.api import gemini, native, problems
 from armillary.api.dialects import Dialects
 from armillary.api.gemini import update_headers
 from armillary.api.limits import Limited
+from armillary.api.origins import SameOrigin
 from armillary.api.policy import Policy, refuse_undeclared
+from armillary.api.privacy import Private
 from armillary.api.slashes import OneSlash
 from armillary.api.tracing import Traced
 from armillary.base.database import Role
@@ -37,8 +39,9 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application as the server calls it."""
         limits, logs = self.settings.limits, self.settings.logs
-        limited = Limited(super().build_middleware_stack(), limits, dialects=DIALECTS)
-        return OneSlash(Traced(limited, proxies=limits.proxies, write=logs.requests))
+        own = SameOrigin(super().build_middleware_stack(), trusted=limits.origins, dialects=DIALECTS)
+        limited = Limited(own, limits, dialects=DIALECTS)
+        return OneSlash(Private(Traced(limited, proxies=limits.proxies, write=logs.requests)))
 
 
 def create_app(settings: Settings | None = None, *, context: Context | None = None) -> Application:

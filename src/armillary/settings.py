@@ -191,6 +191,9 @@ class RetentionSettings(BaseModel):
     )
 
 
+Origin = Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+$")]
+
+
 class LimitSettings(BaseModel):
     """How much callers may send and hold; a rate or a number of connections of 0 sets no limit."""
 
@@ -211,6 +214,10 @@ class LimitSettings(BaseModel):
     )
     proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="Networks of reverse proxies, whose X-Forwarded-For is believed."
+    )
+    origins: tuple[Origin, ...] = Field(
+        (),
+        description="Origins of web pages elsewhere that may post with cookies: `https://tools.example`.",
     )
     max_url: int = Field(
         16_384, ge=100, description="Bytes of the URL of a request; more is refused with 414."

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from armillary.api.native import streams
-from armillary.api.native.routing import answers, anybody, failures, plain
+from armillary.api.native.routing import NEGOTIATED, answers, anybody, failures, plain
 from armillary.api.native.streams import Event, stream, wants_events
 from armillary.archive import changes as feed
 from armillary.archive.changes import BadChangeCursor, Change, ChangeCursorGone, Cursor
@@ -81,10 +81,10 @@ async def changes(
     start = last_event_id if streaming and last_event_id else after
     async with context.database.begin() as connection:
         cursor = await feed.position(connection, start)
-    truncated = {TRUNCATED: "true" if not start and cursor != feed.BEGINNING else "false"}
+    shown = {TRUNCATED: "true" if not start and cursor != feed.BEGINNING else "false", **NEGOTIATED}
     if streaming:
         followed = stream(request, _events(context, cursor), first_id=cursor.token)
-        followed.headers.update(truncated)
+        followed.headers.update(shown)
         return followed
     found = await feed.next_changes(context, cursor, limit=limit, wait_s=wait)
     body = {
@@ -92,7 +92,7 @@ async def changes(
         "cursor": found.cursor.token,
         "more": found.more,
     }
-    return JSONResponse(body, headers={"Cache-Control": "no-store", **truncated})
+    return JSONResponse(body, headers={"Cache-Control": "no-store", **shown})
 
 
 async def _events(context: Context, cursor: Cursor) -> AsyncGenerator[Iterable[Event], None]:

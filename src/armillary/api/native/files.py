@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from armillary.api.gemini.files import get_file
-from armillary.api.native.routing import Documented, answers, anybody, failures, plain
+from armillary.api.native.routing import NEGOTIATED, Documented, answers, anybody, failures, plain
 from armillary.api.policy import principal_of
 from armillary.archive import records
 from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, VersionNotFound
@@ -184,9 +184,9 @@ async def _headers(
     raw = await asyncio.to_thread(version.headers)
     if _wants_text(request, form):
         texts = [_text_of(raw[index]) for index in chosen]
-        return PlainTextResponse("\n".join(texts))
+        return PlainTextResponse("\n".join(texts), headers=NEGOTIATED)
     shown = await asyncio.to_thread(lambda: [_hdu_json(version, index, raw[index]) for index in chosen])
-    return JSONResponse({"name": version.name, "version": version.id, "hdus": shown})
+    return JSONResponse({"name": version.name, "version": version.id, "hdus": shown}, headers=NEGOTIATED)
 
 
 @router.get(
@@ -225,9 +225,11 @@ async def difference(
         old = await records.version_of(connection, record, start or before)
     found = await asyncio.to_thread(lambda: list(diff(old, new)))
     if _wants_text(request, format):
-        return PlainTextResponse("".join(f"{sign}{hdu} {_shown(card)}\n" for hdu, sign, card in found))
+        lines = (f"{sign}{hdu} {_shown(card)}\n" for hdu, sign, card in found)
+        return PlainTextResponse("".join(lines), headers=NEGOTIATED)
     cards = [{"hdu": hdu, "sign": sign, "card": _shown(card)} for hdu, sign, card in found]
-    return JSONResponse({"name": new.name, "from": old.id, "to": new.id, "cards": cards})
+    body = {"name": new.name, "from": old.id, "to": new.id, "cards": cards}
+    return JSONResponse(body, headers=NEGOTIATED)
 
 
 @router.head("/v1/files/{name}/content", dependencies=anybody, include_in_schema=False)

@@ -25,6 +25,8 @@ auditors = [Depends(Policy(Scope.READ, others=(Scope.EDIT,)))]
 """Those who may read everything, and those who may edit: they see who edited what, and why."""
 editors = [Depends(Policy(Scope.EDIT))]
 operators = [Depends(Policy(Scope.ADMIN))]
+NEGOTIATED = {"Vary": "Accept"}
+"""What an answer says whose form depends on what the client accepts."""
 Word = Annotated[str | None, Query(max_length=200)]
 Documented = dict[int | str, dict[str, Any]]
 

@@ -1,0 +1,86 @@
+"""Requests that a page of another site lets a browser send: they bear the cookies of whoever looks at that page.
+
+Scripts and other programs do not say where they come from, and are let through. A token that is shown as Bearer
+or as X-Api-Key was shown on purpose: no page can add these headers to a request to another site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from armillary.api.dialects import Dialects, refusal_of
+from armillary.errors import Forbidden
+
+READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+OURS = frozenset({b"same-origin", b"none"})
+"""Values of Sec-Fetch-Site of requests that the archive's own pages, or their reader, make."""
+PORTS = {"http": ":80", "https": ":443"}
+POLICY_VIOLATION = 1008
+
+
+class CrossSite(Forbidden):
+    """A page of another site sent this with your cookie; show the token as Bearer or X-Api-Key instead."""
+
+    code = "cross_site"
+
+
+class SameOrigin:
+    """A layer of the application that refuses changes which pages of other sites ask for.
+
+    Parameters
+    ----------
+    trusted
+        Origins whose pages may send cookies, as ``https://tools.example``.
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted: Collection[str] = (), dialects: Dialects) -> None:
+        self._app, self._dialects = app, dialects
+        self._trusted = frozenset(map(str.lower, trusted))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        changes = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in READING)
+        if not changes or not is_cross_site(scope["headers"], self._trusted):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": CrossSite.code})
+        else:
+            answer = refusal_of(self._dialects, scope["method"], scope["path"], CrossSite())
+            await answer(scope, receive, send)
+
+
+def is_cross_site(headers: Collection[tuple[bytes, bytes]], trusted: Collection[str] = ()) -> bool:
+    """Tell whether a browser sent cookies along because a page of another site wanted it.
+
+    Newer browsers say so in Sec-Fetch-Site, but not on addresses without TLS; there, and in older ones, Origin
+    is compared with Host. Other subdomains of one site count as other sites, since others may run them.
+    """
+    if not any(name == b"cookie" for name, _ in headers) or any(_is_token(*one) for one in headers):
+        return False
+    origins = [value.decode("latin-1").strip().lower() for name, value in headers if name == b"origin"]
+    if origins and all(origin in trusted for origin in origins):
+        return False
+    if sites := [value.strip().lower() for name, value in headers if name == b"sec-fetch-site"]:
+        return not OURS.issuperset(sites)
+    hosts = [value.decode("latin-1").strip().lower() for name, value in headers if name == b"host"]
+    return any(not _is_of(origin, hosts) for origin in origins)
+
+
+def _is_token(name: bytes, value: bytes) -> bool:
+    return (name == b"x-api-key" and bool(value.strip())) or (
+        name == b"authorization" and value[:7].lower() == b"bearer "
+    )
+
+
+def _is_of(origin: str, hosts: Collection[str]) -> bool:
+    """Tell whether an origin is that of the host that was asked; a usual port may be left out."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    port = PORTS.get(parts.scheme, "")
+    authority = parts.netloc.removesuffix(port)
+    return bool(authority) and len(hosts) == 1 and all(host.removesuffix(port) == authority for host in hosts)

@@ -1,0 +1,75 @@
+"""What every answer says to those who keep copies of it, and to browsers that guess what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from armillary.api.limits import SHOWN
+
+Headers = list[tuple[bytes, bytes]]
+DEPENDS_ON = ("Authorization", "Cookie", "X-Api-Key")
+"""The headers that may say who asks; an answer for one is none for another, nor for who shows nothing."""
+STRICT = frozenset({"private", "no-store", "no-cache"})
+"""Rules under which no shared cache gives an answer to anybody without asking here again."""
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+
+
+class Private:
+    """A layer of the application that keeps answers to whoever showed something out of shared caches."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        shown = any(name in SHOWN for name, _ in scope["headers"])
+
+        async def mark(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": marked(message.get("headers", ()), shown=shown)}
+            await send(message)
+
+        await self._app(scope, receive, mark)
+
+
+def marked(headers: Iterable[tuple[bytes, bytes]], *, shown: bool) -> Headers:
+    """Return the headers of an answer with what all answers have.
+
+    Parameters
+    ----------
+    headers
+        What the route says. A stricter rule stays; what it depends on itself is kept in front.
+    shown
+        Whether the request showed a cookie or a token, be it a valid one or not.
+    """
+    kept: Headers = []
+    rules: list[str] = []
+    depends: list[str] = []
+    for name, value in headers:
+        match name.lower():
+            case b"cache-control":
+                rules += _members(value)
+            case b"vary":
+                depends += _members(value)
+            case b"x-content-type-options":
+                pass
+            case _:
+                kept.append((name, value))
+    if shown and not STRICT & {rule.lower() for rule in rules}:
+        rules = [*(rule for rule in rules if rule.lower() != "public"), "private"]
+    known = {name.lower() for name in depends}
+    if "*" not in known:
+        depends += [name for name in DEPENDS_ON if name.lower() not in known]
+    if rules:
+        kept.append((b"cache-control", ", ".join(rules).encode("latin-1")))
+    kept += [(b"vary", ", ".join(depends).encode("latin-1")), NOSNIFF]
+    return kept
+
+
+def _members(value: bytes) -> list[str]:
+    return [one for one in (part.strip() for part in value.decode("latin-1").split(",")) if one]
