@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from armillary.api.discretion import said_to
 from armillary.base.database import DatabaseFull, is_full, is_transient
 from armillary.base.log import get_logger
 from armillary.errors import ArmillaryError
@@ -43,7 +44,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ArmillaryError)
     async def declared(request: Request, error: ArmillaryError) -> JSONResponse:
-        return problem(error.status, error.code, error.message)
+        return problem(error.status, error.code, said_to(request, error.message))
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from armillary.access.models import Scope
 from armillary.api.bodies import read_body
+from armillary.api.discretion import said_to, without_paths
 from armillary.api.policy import Policy, principal_of
 from armillary.base.database import DatabaseFull, is_transient, reason_of
 from armillary.base.log import get_logger
@@ -57,7 +58,7 @@ class DialectRoute(APIRoute):
                 raise
             except Exception as error:
                 code, reason = _explain(error, asked=request.method == "POST")
-                return refused(request.method, code, reason)
+                return refused(request.method, code, said_to(request, reason))
 
         return answer
 
@@ -212,7 +213,9 @@ async def update_status(
 ) -> Response:
     """Tell how the items of a request stand, after waiting for them if asked."""
     context: Context = request.app.state.context
-    return _json(await status.document(context, _uuid(request_id), wait_s=wait))
+    found = await status.document(context, _uuid(request_id), wait_s=wait)
+    await without_paths(request, found["items"], "error")
+    return _json(found)
 
 
 def _uuid(text: str) -> UUID:

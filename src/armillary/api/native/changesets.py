@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from armillary.api.bodies import documented, parsed
+from armillary.api.discretion import without_paths
 from armillary.api.native.routing import answers, editors, failures, plain, storable_words
 from armillary.api.policy import principal_of
 from armillary.archive.search import BadPredicate
@@ -119,7 +120,7 @@ async def create(
     if wait:
         await wait_for(context.database, context.bus, [change_set], wait)
     return JSONResponse(
-        plain(await _document(context, change_set)),
+        plain(await _document(request, change_set)),
         HTTPStatus.ACCEPTED,
         headers={"Location": f"{PATH}/{change_set}"},
     )
@@ -146,7 +147,7 @@ async def overview(
 @router.get(f"{PATH}/{{id}}", dependencies=editors, responses=answers(_ONE) | failures(UnknownChangeSet))
 async def one(request: Request, id: _Id) -> JSONResponse:
     """Tell how a change set stands: files by state, rate, the first errors; or what a dry run found."""
-    return JSONResponse(plain(await _document(request.app.state.context, id)))
+    return JSONResponse(plain(await _document(request, id)))
 
 
 @router.get(
@@ -171,6 +172,7 @@ async def files(
     context: Context = request.app.state.context
     async with context.database.begin() as connection:
         found, more = await service.files(connection, id, state or (), after=after, count=limit)
+    await without_paths(request, found, "error")
     return JSONResponse({"files": found, "after": more})
 
 
@@ -191,6 +193,9 @@ async def act(request: Request, id: _Id, action: Action) -> JSONResponse:
     return JSONResponse({"order": order}, HTTPStatus.ACCEPTED)
 
 
-async def _document(context: Context, change_set: int) -> dict[str, Any]:
+async def _document(request: Request, change_set: int) -> dict[str, Any]:
+    context: Context = request.app.state.context
     async with context.database.begin() as connection:
-        return await service.document(connection, change_set)
+        found = await service.document(connection, change_set)
+    await without_paths(request, [found, *found.get("errors", ())], "error")
+    return found

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from armillary.api.bodies import documented, read_body
+from armillary.api.discretion import without_paths
 from armillary.api.gemini.update_headers import checked_key
 from armillary.api.native.routing import (
     REFUSALS,
@@ -157,6 +158,7 @@ async def _audit(request: Request, query: AuditQuery) -> JSONResponse:
     context: Context = request.app.state.context
     async with context.database.begin() as connection:
         page = await record.audit(connection, query, principal_of(request), today=context.clock.now().date())
+    await without_paths(request, page.edits, "error")
     return JSONResponse({"edits": plain(page.edits), "cursor": page.before})
 
 

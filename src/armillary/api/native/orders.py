@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from armillary.access.models import Scope
+from armillary.api.discretion import without_paths
 from armillary.api.native import streams
 from armillary.api.native.routing import (
     REFUSALS,
@@ -109,7 +110,7 @@ async def events(request: Request, kind: Word = None) -> Response:
     """
     context: Context = request.app.state.context
     watched = watch_all(context.database, context.bus)
-    return stream(request, _events(watched, kind), first_id="0")
+    return stream(request, _events(request, watched, kind), first_id="0")
 
 
 @router.get(
@@ -134,6 +135,7 @@ async def order(
         await wait_for(context.database, context.bus, [order_id], wait)
         found = await _find(request, order_id)
     shown = _to_json(found)
+    await without_paths(request, [shown, shown["response"] or {}], "error")
     if not principal_of(request).may(Scope.READ):
         shown |= {"args": None, "response": None}
     return JSONResponse(shown, headers={"Cache-Control": "no-store"})
@@ -150,7 +152,7 @@ async def order_events(request: Request, order_id: Id) -> Response:
     await _find(request, order_id)
     context: Context = request.app.state.context
     watched = watch_order(context.database, context.bus, order_id)
-    return stream(request, _events(watched, None), first_id=str(order_id))
+    return stream(request, _events(request, watched, None), first_id=str(order_id))
 
 
 @router.post(
@@ -208,12 +210,13 @@ async def _find(request: Request, order_id: int) -> OrderView:
 
 
 async def _events(
-    watched: AsyncGenerator[list[Standing], None], kind: str | None
+    request: Request, watched: AsyncGenerator[list[Standing], None], kind: str | None
 ) -> AsyncGenerator[Iterable[Event], None]:
     async with aclosing(watched):
         async for changed in watched:
-            wanted = (one for one in changed if kind is None or one.kind == kind)
-            yield [(str(one.id), str(one.state), dataclasses.asdict(one)) for one in wanted]
+            wanted = [dataclasses.asdict(one) for one in changed if kind is None or one.kind == kind]
+            await without_paths(request, wanted, "error")
+            yield [(str(one["id"]), str(one["state"]), one) for one in wanted]
 
 
 def _to_json(one: OrderView) -> dict[str, Any]:

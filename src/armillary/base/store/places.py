@@ -186,7 +186,7 @@ class Root:
         relative = os.path.relpath(real if follow else os.path.join(real, name), self.path)  # noqa: PTH118
         if relative.split("/")[0] in ("..", "."):
             raise OutsideRoot(
-                f"{key}: a symbolic link leads to {real}, outside the storage root {self.path}; "
+                f"{key}: a symbolic link leads to '{real}', outside the storage root '{self.path}'; "
                 "put the file below the root or make that directory a root of its own."
             )
         return relative
