@@ -77,6 +77,41 @@ def test_names_that_lead_elsewhere_are_refused(server: Running, path: str) -> No
     assert upload(server, "x.fits?batch=%00", b"x").status_code == 400
 
 
+CONTROLS = ["%00", "%01", "%09", "%0a", "%0d%0a", "%1b%5b2J", "%7f"]
+"""C0 and DEL."""
+UNSEEN = [
+    "%c2%80", "%c2%85", "%c2%9b", "%e2%80%a8", "%e2%80%a9", "%e2%80%8e", "%e2%80%ae", "%e2%81%a6", "%d8%9c",
+    "%e2%80%8b", "%ef%bb%bf", "%c2%ad",
+]  # fmt: skip
+"""C1, separators of lines and paragraphs, marks and overrides of direction, what has no width."""
+BROKEN = ["%85", "%ff", "%ed%a0%80", "%c0%8a", "%f5%80%80%80"]
+"""No UTF-8: a single byte of C1, half a surrogate pair, an overlong line feed, too large."""
+TWICE = ["%250a", "%2500", "%250d%250a", "%257f", "%25c2%2585", "%25e2%2580%25ae"]
+"""For those who decode once more."""
+
+
+@pytest.mark.parametrize("hidden", [*CONTROLS, *UNSEEN, *BROKEN, *TWICE])
+def test_names_that_hide_control_characters_are_refused(server: Running, hidden: str) -> None:
+    for path in (f"N2026{hidden}0101.fits", f"night{hidden}/N20260101S0001.fits", f"x.fits{hidden}"):
+        reply = upload(server, path, b"x")
+        # No route has a line feed in its path.
+        refusal = (
+            (404, "not_found") if hidden.endswith("%0a") and "%25" not in hidden else (400, "bad_file_name")
+        )
+        assert (reply.status_code, reply.json()["code"]) == refusal, path
+        # The refusal shows the name so that it cannot do any harm.
+        assert all(character.isprintable() for character in reply.text), path
+    if hidden in (*CONTROLS, *UNSEEN):
+        assert upload(server, f"x.fits?batch=a{hidden}b", b"x").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "name", ["n%C3%BCnter.fits", "%E6%98%9F.fits", "a%20b.fits", "100%25.fits", "a%25zz.fits"]
+)
+def test_names_in_any_script_are_taken(server: Running, name: str) -> None:
+    assert upload(server, name, gemini_file(DATALAB=f"GN-{len(name)}")).status_code == 200
+
+
 def test_an_upload_that_breaks_off_leaves_nothing(server: Running) -> None:
     address, area = httpx.URL(server.url), server.settings.data / "staging"
     # Uploads of earlier tests that could not be taken in are kept there.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from armillary.archive.errors import BadFileName, FileUnreadable, FileVanished, OutsideRoots
+from armillary.archive.names import has_controls
 from armillary.archive.versions import Location, Root
 from armillary.errors import ArmillaryError
 
@@ -181,14 +182,14 @@ def check_name(path: Path, *, whole: Path | None = None) -> None:
     Raises
     ------
     BadFileName
-        If the path is not UTF-8, has control characters, or is longer than `LONGEST_KEY` bytes.
+        If the path is not UTF-8, has control or format characters, or is longer than `LONGEST_KEY` bytes.
     """
     shown = whole or path
     try:
         encoded = str(path).encode("utf-8")
     except UnicodeEncodeError:
         raise BadFileName(f"{os.fsencode(shown)!r}: the name is not UTF-8; rename the file.") from None
-    if any(byte < 32 or byte == 127 for byte in encoded):
+    if has_controls(str(path)):
         raise BadFileName(f"{str(shown)!r}: the name has control characters; rename the file.")
     if whole is not None and len(encoded) > LONGEST_KEY:
         raise BadFileName(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date
 
 from armillary.fits.containers import logical_name
 
+_CONTROLS = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 LOWEST_INGEST = -2_000_000_000
 _PER_CLASS, _PER_DAY = 500_000_000, 10_000
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -21,6 +23,17 @@ _CLASSES = (
 def storable(text: str) -> bool:
     """Tell whether PostgreSQL can hold a text at all: no NUL, no half of a surrogate pair."""
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def has_controls(text: str) -> bool:
+    """Tell whether a text holds characters that nobody sees and that change what is shown around them.
+
+    C0 and C1 controls, DEL, marks of direction and other format characters, separators of lines and
+    paragraphs, halves of surrogate pairs: general categories Cc, Cf, Zl, Zp and Cs of Unicode.
+    """
+    if text.isascii():
+        return not text.isprintable()
+    return any(unicodedata.category(character) in _CONTROLS for character in text)
 
 
 def science_priority(filename: str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +17,7 @@ from armillary.archive.adoption import COPY_CHUNK, check_name
 from armillary.archive.errors import BadFileName, FileAmbiguous, FileVanished, SameFileTwice, TwoContainers
 from armillary.archive.ingest import Candidate, new_version, note_moves, record_candidates
 from armillary.archive.intake import Examined, examine
+from armillary.archive.names import has_controls
 from armillary.archive.reading import describer_of
 from armillary.archive.staging import INGEST_UPLOAD, Staged
 from armillary.archive.versions import Location, Root, Version
@@ -46,6 +48,11 @@ def check_target(path: str, name: str) -> None:
         If a part is empty, hidden, ``..``, too long or holds control characters or separators.
     """
     check_name(Path(f"{path}/{name}"))
+    # Clients decode once more, or not at all, what they find in lists; and what is no UTF-8 has lost its name.
+    if "\ufffd" in path + name or has_controls(unquote(path + name)):
+        raise BadFileName(
+            f"{f'{path}/{name}'!r}: the name hides control characters, or is not UTF-8; rename it."
+        )
     parts = [*path.split("/"), name] if path else [name]
     if any(not part or part.startswith(".") or "\\" in part for part in parts):
         raise BadFileName(
@@ -94,7 +101,7 @@ async def _target(connection: AsyncConnection, path: str, name: str) -> Location
         holders = [own]
     if len(holders) > 1:
         raise FileAmbiguous(
-            f"{path}/{name} is in several trees: {', '.join(str(root.path) for root in holders)};"
+            f"{path}/{name} is in several trees: {', '.join(root.name for root in holders)};"
             " remove the file from all but one, then send it again."
         )
     place = Location(holders[0].id, path, name)
@@ -180,7 +187,9 @@ async def _arrival(context: Context, claim: Claim, path: str, name: str) -> _Arr
         known = (await store.present_at(connection, [key])).get(key)
     place, own_store = Location(root.id, path, name), service.store_of(context, own)
     if root.id != own.id and known is None:
-        raise FileVanished(f"{root.path / place.key} is no longer there to be replaced; send the file again.")
+        raise FileVanished(
+            f"{place.key} of {root.name} is no longer there to be replaced; send the file again."
+        )
     return _Arrival(claim, root, service.store_of(context, root), place, known, own_store)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.archive.names import LOWEST_INGEST, science_priority
+from armillary.archive.names import LOWEST_INGEST, has_controls, science_priority
 
 IN_ORDER = [
     "S20260102S0001.fits",
@@ -39,3 +39,18 @@ def test_a_name_with_an_impossible_date_still_counts_as_science():
 def test_lower_case_and_foreign_letters_are_no_science():
     for name in ("n20260101S0001.fits", "X20260101S0001.fits", "N2026S0001.fits", "SDCX_20260101_1.fits"):
         assert science_priority(name) == LOWEST_INGEST
+
+
+@pytest.mark.parametrize(
+    "first", [0x00, 0x1F, 0x7F, 0x80, 0x9F, 0xAD, 0x61C, 0x200B, 0x2028, 0x2029, 0x202E, 0x2066]
+)
+def test_characters_that_are_not_seen_are_controls(first):
+    assert has_controls(chr(first))
+    assert has_controls(f"N2026{chr(first)}S0001.fits")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "N20260101S0001.fits", "ünï côdé ☄.fits", "星.fits", "a b~!.fits", "\xa0"]
+)
+def test_characters_that_are_seen_are_none(name):
+    assert not has_controls(name)

@@ -13,7 +13,7 @@ from armillary.access.models import Scope
 from armillary.api.gemini.selecting import as_json
 from armillary.api.policy import Policy, principal_of
 from armillary.archive import staging, uploads
-from armillary.archive.names import storable
+from armillary.archive.names import has_controls
 from armillary.archive.staging import Staged
 from armillary.base.database import is_undone
 from armillary.base.place import STAGING
@@ -42,7 +42,7 @@ async def upload_file(
 ) -> Response:
     """Take a file in under PATH/NAME; the reply tells what was received."""
     context: Context = request.app.state.context
-    if batch is not None and not storable(batch):
+    if batch is not None and has_controls(batch):
         raise BadRequest(f"{batch!r} is no name of a batch: it holds characters that cannot be kept.")
     path, _, name = target.strip("/").rpartition("/")
     uploads.check_target(path, name)
