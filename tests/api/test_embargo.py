@@ -159,3 +159,36 @@ def test_absent_files_are_told_from_hidden_ones_for_everybody(server: Running, a
     for secret in ("", server.secret(Scope.EDIT)):
         assert fetch(server, f"/file/x{name}", secret).json()["code"] == "file_not_found"
         assert_hidden(server, name, secret)
+
+
+def test_strangers_see_of_a_hidden_file_what_the_page_for_operators_says(
+    server: Running, a_file: Maker
+) -> None:
+    """All but the pixels; with PROP_MD all but pixels and whatever tells the position."""
+    plain = a_file(**SECRET, OBJECT="Sirius", RA=101.25, DEC=-16.75)
+    closed = a_file(**SECRET, OBJECT="Sirius", RA=101.25, DEC=-16.75)
+    server.edit(closed, {"generic": {"PROP_MD": True}})
+    for name in (plain, closed):
+        assert_hidden(server, name)
+        assert fetch(server, f"/v1/files/{name}/content").status_code == 403
+        tar = fetch(server, f"/download/filename={name}").content
+        assert b"not public yet" in tar
+        assert b"SIMPLE  =" not in tar
+        (listed,) = fetch(server, f"/jsonfilelist/present/filename={name}").json()
+        assert (listed["name"], len(listed["data_md5"])) == (name, 32)
+        (summary,) = fetch(server, f"/jsonsummary/present/filename={name}").json()
+        assert summary["data_label"]
+        assert summary["release"] == SECRET["RELEASE"]
+        assert fetch(server, f"/v1/files/{name}/versions").json()["versions"][0]["file_size"] > 0
+        told = fetch(server, f"/v1/files/{name}").json()["frame"]
+        headers = (f"/fullheader/{name}", f"/v1/files/{name}/headers", f"/v1/files/{name}/diff")
+        shown = name == plain
+        assert [fetch(server, path).status_code for path in headers] == [200 if shown else 403] * 3
+        assert (summary["object"], summary["ra"]) == (("Sirius", 101.25) if shown else (None, None))
+        assert (told["object"], told["ra_deg"]) == (("Sirius", 101.25) if shown else (None, None))
+        for path in (f"/v1/files/{name}/edits", "/v1/edits", "/v1/orders", "/v1/status"):
+            assert fetch(server, path).status_code == 401
+    assert plain in fetch(server, "/jsonfilenames/present/object=Sirius").text
+    assert closed not in fetch(server, "/jsonfilenames/present/object=Sirius").text
+    changed = fetch(server, "/v1/changes?limit=1000").json()["changes"]
+    assert {plain, closed} <= {one["name"] for one in changed}
