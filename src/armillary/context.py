@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox import Sandbox
 from armillary.base.store import LocalStore, ObjectStore
 from armillary.base.store.readonly import ReadOnlyStore
+from armillary.base.store.workshop import own_directory
 from armillary.errors import Unavailable
 from armillary.settings import Settings
 
@@ -43,8 +44,10 @@ class Stores:
         """
         if name not in self.opened:
             private = self.private / name
-            for directory in (self.private, private):
-                directory.mkdir(mode=0o700, exist_ok=True)
+            # The web process may run under an account that cannot enter it.
+            with suppress(PermissionError):
+                self.private.mkdir(mode=0o700, exist_ok=True)
+                own_directory(private)
             self.opened[name] = LocalStore(path, private, in_place=in_place, create=False)
         return self.opened[name] if claimed else ReadOnlyStore(self.opened[name], name)
 
@@ -110,7 +113,11 @@ async def _source(settings: Settings, role: Role, stack: AsyncExitStack) -> str 
     url = settings.database.web_url if role is Role.WEB else None
     if url := url or settings.database.url:
         return url
-    server = await EmbeddedServer.acquire(settings.data / POSTGRES, account=settings.database.account)
+    server = await EmbeddedServer.acquire(
+        settings.data / POSTGRES,
+        account=settings.database.account,
+        web_account=settings.database.web_account,
+    )
     stack.push_async_callback(server.release)
     return server
 

@@ -26,6 +26,7 @@ class DatabaseSettings(BaseModel):
     web_url: str | None = Field(None, description="DSN of the web role there; empty: as `url`.")
     web_account: str | None = Field(
         None,
+        pattern=r"^[a-z_][a-z0-9_.-]*$",
         description="System account of web processes that reach the embedded server by `web_url`; "
         "empty: they run under that of the worker.",
     )

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from armillary.archive import store
 from armillary.archive.errors import FileVanished
+from armillary.base.log import get_logger
 from armillary.base.place import STAGING
 from armillary.base.store.errors import RootFailed, StorageDenied, StorageFailed, explain, naming
 from armillary.base.store.probing import probe_directory
@@ -28,6 +29,7 @@ from armillary.context import Context
 from armillary.errors import ArmillaryError
 from armillary.fits.crc import crc64
 
+log = get_logger(__name__)
 INGEST_UPLOAD = "ingest_upload"
 PARTIAL = ".part"
 PORTION = 1 << 20
@@ -99,6 +101,7 @@ async def stage(context: Context, chunks: AsyncIterable[bytes], *, declared: int
         with naming("the staging area"):
             area.mkdir(mode=0o700, exist_ok=True)
             with partial.open("xb") as file:
+                os.fchmod(file.fileno(), _mode_in(area))
                 sink = _Sink(file)
                 await _fill(sink, chunks, limit=limit)
                 if declared is not None and sink.size != declared:
@@ -108,6 +111,27 @@ async def stage(context: Context, chunks: AsyncIterable[bytes], *, declared: int
         # A cancelled request may find the file renamed already.
         partial.unlink(missing_ok=True)
         raise
+
+
+def _mode_in(area: Path) -> int:
+    """Return the mode of a staged file: who may use the directory may use the file, whatever the umask says.
+
+    The web process may run under another account than the worker, which has to read what it received.
+    """
+    return area.stat().st_mode & 0o666
+
+
+def check_area(area: Path) -> None:
+    """Make the staging area if it is missing, and warn of one from which this process cannot take files away."""
+    try:
+        area.mkdir(mode=0o700, exist_ok=True)
+        found = area.stat()
+    except OSError as error:
+        log.warning("staging area not usable", path=str(area), error=error.strerror)
+        return
+    ours = os.geteuid() in (0, found.st_uid)
+    if not os.access(area, os.R_OK | os.W_OK | os.X_OK) or (found.st_mode & stat.S_ISVTX and not ours):
+        log.warning("uploads cannot be taken away; the worker needs to own the staging area", path=str(area))
 
 
 async def _fill(sink: _Sink, chunks: AsyncIterable[bytes], *, limit: int) -> None:
@@ -167,10 +191,17 @@ def whole_or_part(area: Path, error: Exception) -> Exception:
     return error
 
 
-def discard(area: Path, token: str) -> None:
-    """Remove staged bytes that are in the store; what cannot be removed now is swept later."""
-    with contextlib.suppress(OSError):
+def discard(area: Path, token: str) -> bool:
+    """Remove staged bytes that nobody needs any more; tell whether they are gone.
+
+    What cannot be removed costs room and nothing else, so it is no reason to fail; it is swept later.
+    """
+    try:
         (area / token).unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("staged bytes not removed", path=str(area / token), error=error.strerror)
+        return False
+    return True
 
 
 async def sweep_staging(context: Context) -> int:
@@ -184,9 +215,7 @@ async def sweep_staging(context: Context) -> int:
     async with context.database.begin() as connection:
         states = await store.staged_orders(connection, INGEST_UPLOAD, list(idle_s))
     idle = [name for name, seconds in idle_s.items() if seconds > _patience_s(name, states.get(name))]
-    for name in idle:
-        (area / name).unlink(missing_ok=True)
-    return len(idle)
+    return sum(discard(area, name) for name in idle)
 
 
 def _patience_s(name: str, state: str | None) -> float:

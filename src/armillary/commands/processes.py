@@ -123,7 +123,9 @@ async def _as_owner(settings: Settings, act: Callable[[Database], Awaitable[T]])
         source: str | EmbeddedServer | None = settings.database.url
         if source is None:
             source = await EmbeddedServer.acquire(
-                settings.data / "postgres", account=settings.database.account
+                settings.data / "postgres",
+                account=settings.database.account,
+                web_account=settings.database.web_account,
             )
             stack.push_async_callback(source.release)
         database = await Database.connect(source, Role.OWNER, pool_size=1)

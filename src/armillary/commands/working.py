@@ -7,7 +7,10 @@ import signal
 from collections.abc import Sequence
 from enum import StrEnum
 
+from armillary.archive import service as archive
+from armillary.archive.staging import check_area
 from armillary.base.database import Role
+from armillary.base.place import STAGING
 from armillary.base.work import Kind, Worker
 from armillary.commands import upkeep
 from armillary.commands.work import KINDS
@@ -39,6 +42,10 @@ async def work(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_context(settings, Role.WORKER, application=f"armillary {name}") as context:
+        # What the web process needs and cannot make.
+        async with context.database.begin() as connection:
+            await archive.store_root(connection, context)
+        check_area(settings.data / STAGING)
         await upkeep.recover(context)
         await exports.register(context, alone=True)
         worker = Worker(context, kinds, name=name, slots=slots)

@@ -20,7 +20,8 @@ from armillary.base.postgres.account import Account
 CLUSTER = "cluster"
 DATABASE = "armillary"
 OWNER = "armillary_owner"
-ROLES = (OWNER, "armillary_worker", "armillary_web")
+WEB = "armillary_web"
+ROLES = (OWNER, "armillary_worker", WEB)
 SUPERUSER = "postgres"
 SOCKET_LOCK = ".s.PGSQL.5432.lock"
 BOOTSTRAP = f"CREATE ROLE {OWNER} LOGIN CREATEDB CREATEROLE;\nCREATE DATABASE {DATABASE} OWNER {OWNER};\n"
@@ -68,16 +69,22 @@ class Directories:
         return f"/proc/self/fd/{self.sockets}"
 
 
-def prepare(top: Path, home: Path, account: Account, *, lz4: bool) -> Directories:
+def prepare(
+    top: Path, home: Path, account: Account, *, lz4: bool, web_account: str | None = None
+) -> Directories:
     """Create the cluster if there is none, write its configuration, return its open directories."""
     if not (top / CLUSTER).exists():
         _create(top, home, account)
     sockets = _own_directory(top / "run", account)
+    if web_account:
+        # Another account has to reach the socket; whom it may be there, the table of identities says.
+        top.chmod(top.stat().st_mode | 0o011)
+    sockets.chmod(0o711 if web_account else 0o700)
     directories = Directories(_open(top / CLUSTER), _open(sockets))
     toast = "default_toast_compression = lz4\n" if lz4 else ""
     _write(directories.data, "postgresql.conf", CONFIGURATION.format(toast=toast), account)
     _write(directories.data, "pg_hba.conf", "local all all peer map=armillary\n", account)
-    _write(directories.data, "pg_ident.conf", _identities(account), account)
+    _write(directories.data, "pg_ident.conf", _identities(account, web_account), account)
     return directories
 
 
@@ -153,9 +160,12 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
 
-def _identities(account: Account) -> str:
+def _identities(account: Account, web_account: str | None) -> str:
     users = {account.name, pwd.getpwuid(0).pw_name}
-    return "".join(f'armillary "{u}" {r}\n' for u in sorted(users) for r in (*ROLES, SUPERUSER))
+    lines = [f'armillary "{u}" {r}\n' for u in sorted(users) for r in (*ROLES, SUPERUSER)]
+    if web_account and web_account not in users:
+        lines.append(f'armillary "{web_account}" {WEB}\n')
+    return "".join(lines)
 
 
 def _write(directory: int, name: str, text: str, account: Account) -> None:

@@ -42,15 +42,19 @@ class Dsn:
 class EmbeddedServer:
     """A share of the server of one directory, held by a lock that ends with this process."""
 
-    def __init__(self, top: Path, account: str) -> None:
-        self.top, self.account = top, account
+    def __init__(self, top: Path, account: str, web_account: str | None) -> None:
+        self.top, self.account, self.web_account = top, account, web_account
         self._share = locks.Lock(top / locks.USERS)
         self._sockets = -1
         self.dsn = Dsn(str(top / "run"))
 
     @classmethod
-    async def acquire(cls, directory: Path, *, account: str = "armillary") -> EmbeddedServer:
+    async def acquire(
+        cls, directory: Path, *, account: str = "armillary", web_account: str | None = None
+    ) -> EmbeddedServer:
         """Take a share in the server of ``directory``; start it, or create it, if need be.
+
+        ``account`` runs it when root starts it; ``web_account`` is let in as the web role, and as nobody else.
 
         Raises
         ------
@@ -60,7 +64,7 @@ class EmbeddedServer:
         directory = directory.absolute()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_hard_links(directory)
-        server = cls(directory, account)
+        server = cls(directory, account, web_account)
         try:
             # Waits for a server that is just stopping.
             await asyncio.to_thread(server._share.shared)
@@ -123,6 +127,7 @@ class EmbeddedServer:
         command = [sys.executable, "-m", "armillary.base.postgres.supervisor", str(self.top)]
         command += ["--package", package, "--account", self.account]
         command += ["--report", str(report), "--start-lock", str(start_lock)]
+        command += ["--web-account", self.web_account] if self.web_account else []
         log = os.open(self.top / "postgres.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             return subprocess.Popen(

@@ -33,8 +33,8 @@ READY = "ready"
 class Supervisor:
     """One directory, one server."""
 
-    def __init__(self, top: Path, package: Path, account: str) -> None:
-        self.top, self.package, self.account_name = top, package, account
+    def __init__(self, top: Path, package: Path, account: str, web_account: str | None) -> None:
+        self.top, self.package, self.account_name, self.web_account = top, package, account, web_account
         self.alive = locks.Lock(top / locks.SUPERVISOR)
         self.users = locks.Lock(top / locks.USERS)
         self.log = _open_log(top / "postgres.log")
@@ -50,7 +50,9 @@ class Supervisor:
             self.say(remark)
         self.home = binaries.usable(self.package, self.account)
         self._wait_for_old_server()
-        self.directories = cluster.prepare(self.top, self.home, self.account, lz4=binaries.has_lz4(self.home))
+        self.directories = cluster.prepare(
+            self.top, self.home, self.account, lz4=binaries.has_lz4(self.home), web_account=self.web_account
+        )
         self.postmaster = self._start()
 
     def watch(self) -> None:
@@ -148,6 +150,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("top", type=Path)
     parser.add_argument("--package", type=Path, required=True)
     parser.add_argument("--account", required=True)
+    parser.add_argument("--web-account")
     parser.add_argument("--report", type=int, required=True)
     parser.add_argument("--start-lock", type=int, required=True)
     options = parser.parse_args(arguments)
@@ -155,7 +158,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: None)
     report = Report(options.report, options.start_lock)
-    supervisor = Supervisor(options.top, options.package, options.account)
+    supervisor = Supervisor(options.top, options.package, options.account, options.web_account)
     try:
         supervisor.begin()
         report.make(READY)

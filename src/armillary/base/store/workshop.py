@@ -58,7 +58,7 @@ class Workshop:
         with contextlib.suppress(PermissionError):
             self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
             for directory in (self.journals, self.notes, self.blobs):
-                directory.mkdir(mode=0o700, exist_ok=True)
+                own_directory(directory)
         self.syncs = ThreadPoolExecutor(max(1, threads), thread_name_prefix="store-sync")
         self._records = Records(self.journals)
         self._free: list[Journal] = []
@@ -153,6 +153,15 @@ class Workshop:
     def sync_directory(self, place: Place) -> None:
         """Make the names of a place's directory durable."""
         self.files.sync(place.directory)
+
+
+def own_directory(path: Path) -> None:
+    """Make a directory of ours, for us alone, or also to be read by the group that may read its parent.
+
+    A reader under another account sees by the journals that an edit was interrupted, if it may read them.
+    """
+    if not path.is_dir():
+        path.mkdir(mode=0o700 | path.parent.stat().st_mode & 0o050, exist_ok=True)
 
 
 def busy(path: str, wait_s: float) -> Busy:
