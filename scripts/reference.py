@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-import typer
 from pydantic import BaseModel
 
 import armillary
 from armillary.api.policy import policy_of, walk
 from armillary.app import create_app
-from armillary.cli import app as commands
+from armillary.cli import ENTRIES, load
 from armillary.commands.services import SCRIPTS, parser_of
 from armillary.errors import ArmillaryError
 from armillary.settings import Settings
@@ -30,7 +29,8 @@ def first_line(text: str | None) -> str:
 
 def command_rows() -> Iterator[str]:
     """Yield one table row per command, with its options."""
-    yield from _rows_of(typer.main.get_command(commands), "armillary")
+    for name in sorted(ENTRIES):
+        yield from _rows_of(load(name), f"armillary {name}")
     for name, run in SCRIPTS.items():
         flags = re.findall(r"--[a-z]+", parser_of(name, "", "").format_usage())
         yield f"| `{name}` | {first_line(run.__doc__)} | {', '.join(f'`{flag}`' for flag in flags)} |"

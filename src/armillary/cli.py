@@ -1,41 +1,121 @@
-"""The command `armillary`: every command of every noun."""
+"""The command `armillary`: every command of every noun, each loaded when it is called.
+
+The list of commands and the completion of their names show what stands here, and load nothing more.
+"""
 
 from __future__ import annotations
 
-import typer
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
-from armillary.commands import access, archive, change_sets, edits, exports, processes, roots, synthetic
-from armillary.commands.backup import backup, restore
-from armillary.commands.fixhead import fixhead
-from armillary.commands.status import status
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command, or a group of commands, is to be found, and the first line about it."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+_PROCESSES, _ARCHIVE, _EDITS = "processes", "archive", "edits"
+ENTRIES = {
+    "up": Entry(
+        _PROCESSES, "up", "Start everything on one machine: database, web, workers; stop with Ctrl-C."
+    ),
+    "serve": Entry(_PROCESSES, "serve", "Run the web process alone."),
+    "worker": Entry(
+        _PROCESSES,
+        "worker",
+        "Run a worker as the owner of the files: it edits, ingests, and makes products.",
+    ),
+    "status": Entry(
+        "status",
+        "status",
+        "Show how the archive stands: versions, queues, workers, last failures, room on the disks.",
+    ),
+    "backup": Entry(
+        "backup",
+        "backup",
+        "Copy database, files and undo recipes into a directory, while everything runs;"
+        " exit 1 if files were gone.",
+    ),
+    "restore": Entry(
+        "backup",
+        "restore",
+        "Make an archive from a backup in a directory that does not exist yet, comparing every byte.",
+    ),
+    "ingest": Entry(
+        _ARCHIVE, "ingest", "Take FITS files into the archive and wait for the result; exit 1 if any failed."
+    ),
+    "search": Entry(_ARCHIVE, "search_command", "Find frames, newest first."),
+    "show": Entry(
+        _ARCHIVE, "show", "Show what is known of a file: where it is, its digests, its frame, its headers."
+    ),
+    "verify": Entry(
+        _ARCHIVE,
+        "verify",
+        "Read files again and check every byte against the catalog; exit 1 if any differs.",
+    ),
+    "edit": Entry(_EDITS, "edit", "Change header cards of a file, or of all files of a selection."),
+    "fixhead": Entry(
+        "fixhead",
+        "fixhead",
+        "Fix header cards as Gemini's fixHead does: files by number, settings as KEYWORD:VALUE.",
+    ),
+    "history": Entry(_EDITS, "history", "List the versions of a file and the edits between them."),
+    "diff": Entry(_EDITS, "diff_command", "Show the cards that differ between two versions of a file."),
+    "revert": Entry(_EDITS, "revert", "Take an edit back: byte for byte if it is the latest."),
+    "db": Entry(_PROCESSES, "db", "The database."),
+    "root": Entry("roots", "app", "Roots: the store and adopted trees, and who may change them."),
+    "token": Entry("access", "app", "Tokens: who may do what over HTTP."),
+    "changeset": Entry("change_sets", "app", "Edits of many files, each one change set."),
+    "export": Entry("exports", "app", "Copies of files on other servers."),
+    "demo": Entry("synthetic", "app", "Fill an archive with synthetic data."),
+}
+
+
+def load(name: str) -> Any:
+    """Return a command or group of commands as Typer has made it from its function."""
+    entry, alone = ENTRIES[name], typer.Typer()
+    found = getattr(import_module(f"armillary.commands.{entry.module}"), entry.attribute)
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name)
+    else:
+        alone.command(name)(found)
+    return get_group(alone).commands[name]
+
+
+class _Commands(TyperGroup):
+    """Commands of which only the one that is called, or whose arguments are completed, is loaded."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that the first word names, and the other words."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else command, rest
+
 
 app = typer.Typer(
     name="armillary",
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="From telescope telemetry to a living FITS archive, in one program.",
 )
-app.command("up")(processes.up)
-app.command("serve")(processes.serve)
-app.command("worker")(processes.worker)
-app.command("status")(status)
-app.command("backup")(backup)
-app.command("restore")(restore)
-app.add_typer(processes.db, name="db")
-app.command("ingest")(archive.ingest)
-app.command("search")(archive.search_command)
-app.command("show")(archive.show)
-app.command("verify")(archive.verify)
-app.command("edit")(edits.edit)
-app.command("fixhead")(fixhead)
-app.command("history")(edits.history)
-app.command("diff")(edits.diff_command)
-app.command("revert")(edits.revert)
-app.add_typer(roots.app, name="root")
-app.add_typer(access.app, name="token")
-app.add_typer(change_sets.app, name="changeset")
-app.add_typer(exports.app, name="export")
-app.add_typer(synthetic.app, name="demo")
+
+
+def _placeholder() -> None:
+    """Stand for a command until it is called."""
+    raise AssertionError("the command itself is loaded in time")
+
+
+for _name, _entry in ENTRIES.items():
+    app.command(_name, help=_entry.help)(_placeholder)
 
 
 def main() -> None:

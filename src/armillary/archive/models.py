@@ -8,6 +8,9 @@ from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any
 
+MAX_PAGE = 1000
+"""Most frames of one page."""
+
 
 class QaState(StrEnum):
     """How far a frame can be trusted, as published."""

@@ -17,7 +17,7 @@ from armillary.access.models import Principal
 from armillary.archive import embargo
 from armillary.archive.cones import Cone, in_cone
 from armillary.archive.cursors import after_row, read_cursor, write_cursor
-from armillary.archive.models import QaState
+from armillary.archive.models import MAX_PAGE, QaState
 from armillary.archive.names import storable
 from armillary.archive.selection import Selection, parse
 from armillary.archive.selection.conditions import begins_with
@@ -27,7 +27,6 @@ from armillary.base.database import AnyRow
 from armillary.errors import BadRequest
 from armillary.fits.containers import logical_name
 
-MAX_PAGE = 1000
 _PREDICATE = re.compile(
     r"\s*([A-Za-z0-9_-]{1,8}|[A-Za-z0-9_-]+(?:[ .][A-Za-z0-9_-]+)+)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL
 )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from armillary.access import service
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -19,8 +18,10 @@ from armillary.commands.terminal import (
     print_json,
     run,
 )
-from armillary.context import Context
 from armillary.errors import BadRequest
+
+if TYPE_CHECKING:
+    from armillary.context import Context
 
 app = typer.Typer(no_args_is_help=True, help="Tokens: who may do what over HTTP.")
 
@@ -35,6 +36,7 @@ def create(
     ] = None,
 ) -> None:
     """Create a token and print its secret, which is not shown again."""
+    from armillary.access import service
 
     async def action(context: Context) -> str:
         scopes = service.parse_scopes(scope)
@@ -52,6 +54,7 @@ def create(
 @app.command("list")
 def list_tokens(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """List the tokens, newest first; secrets are not kept."""
+    from armillary.access import service
 
     async def action(context: Context) -> list[dict[str, object]]:
         async with context.database.begin() as connection:
@@ -74,6 +77,7 @@ def list_tokens(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
 @app.command("revoke")
 def revoke(name: str, data: DataOption = DEFAULT_DATA) -> None:
     """Revoke the token of that name, and what it was granted; it stops working at once."""
+    from armillary.access import service
 
     async def action(context: Context) -> int:
         async with context.database.begin() as connection:
@@ -92,6 +96,7 @@ def grant(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Let the bearer of a token read something before its release."""
+    from armillary.access import service
 
     async def action(context: Context) -> None:
         async with context.database.begin() as connection:
@@ -109,6 +114,7 @@ def ungrant(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Take a grant back; exit 1 if there was none."""
+    from armillary.access import service
 
     async def action(context: Context) -> int:
         async with context.database.begin() as connection:

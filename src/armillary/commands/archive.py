@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import Progress
 
 from armillary.access.models import OPERATOR
-from armillary.archive import bulk, search
-from armillary.archive import service as archive
 from armillary.archive.errors import FileNotFound
-from armillary.archive.search import Criteria, Page, criteria_of, read_selection
-from armillary.archive.verification import Finding, verify_files
+from armillary.archive.models import MAX_PAGE
 from armillary.commands.tables import print_pairs, print_table, size
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -31,9 +27,11 @@ from armillary.commands.terminal import (
     print_json,
     run,
 )
-from armillary.commands.work import finish, finish_all
-from armillary.context import Context
-from armillary.fits.header import Header
+
+if TYPE_CHECKING:
+    from armillary.archive.search import Page
+    from armillary.archive.verification import Finding
+    from armillary.context import Context
 
 COLUMNS = {
     "name": "name",
@@ -71,6 +69,11 @@ def ingest(
     as_json: JsonOption = False,
 ) -> None:
     """Take FITS files into the archive and wait for the result; exit 1 if any failed."""
+    from rich.progress import Progress
+
+    from armillary.archive import bulk
+    from armillary.commands.work import finish, finish_all
+
     if copy and watch:
         raise typer.BadParameter("watched directories are adopted where they are: leave out --copy")
 
@@ -126,12 +129,14 @@ def search_command(
     select: Annotated[
         str | None, typer.Option(help="Selection as in the paths of lists: GMOS-N/20260101/Pass.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=search.MAX_PAGE)] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_PAGE)] = 100,
     cursor: Annotated[str | None, typer.Option(help="Where a former page ended.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find frames, newest first."""
-    given = Criteria(
+    from armillary.archive import search
+
+    given = search.Criteria(
         name=name,
         site=site,
         telescope=telescope,
@@ -151,10 +156,10 @@ def search_command(
     )
 
     async def action(context: Context) -> Page:
-        criteria = criteria_of(given, cone=cone, keywords=keywords)
+        criteria = search.criteria_of(given, cone=cone, keywords=keywords)
         today, summit = context.clock.now().date(), context.settings.archive.summit
         if select is not None:
-            chosen = read_selection(only_text(select), today=today, summit=summit)
+            chosen = search.read_selection(only_text(select), today=today, summit=summit)
             criteria = replace(criteria, selection=chosen)
         async with context.database.begin() as connection:
             return await search.search(
@@ -165,6 +170,8 @@ def search_command(
 
 
 def _print_page(page: Page, *, as_json: bool) -> None:
+    from armillary.archive import search
+
     if as_json:
         print_json({"frames": [search.to_json(one) for one in page.frames], "cursor": page.cursor})
         return
@@ -201,6 +208,9 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what is known of a file: where it is, its digests, its frame, its headers."""
+    from armillary.archive import search
+    from armillary.archive import service as archive
+    from armillary.fits.header import Header
 
     async def action(context: Context) -> tuple[dict[str, Any], tuple[bytes, ...]]:
         async with context.database.begin() as connection:
@@ -261,6 +271,9 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Read files again and check every byte against the catalog; exit 1 if any differs."""
+    from rich.progress import Progress
+
+    from armillary.archive.verification import verify_files
 
     async def action(context: Context) -> list[Finding]:
         with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:

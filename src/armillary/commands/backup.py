@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from armillary.base import log
 from armillary.commands.tables import size
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -27,9 +26,11 @@ from armillary.commands.terminal import (
     run,
     settings_for,
 )
-from armillary.context import Context
-from armillary.operations import backup as making
-from armillary.operations import restore as restoring
+
+if TYPE_CHECKING:
+    from armillary.context import Context
+    from armillary.operations import backup as making
+    from armillary.operations import restore as restoring
 
 LOOK_S = 0.1
 
@@ -46,6 +47,7 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Copy database, files and undo recipes into a directory, while everything runs; exit 1 if files were gone."""
+    from armillary.operations import backup as making
 
     async def action(context: Context) -> making.Report:
         with _progress("kept") as show:
@@ -79,6 +81,9 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Make an archive from a backup in a directory that does not exist yet, comparing every byte."""
+    from armillary.base import log
+    from armillary.operations import restore as restoring
+
     settings = settings_for(data)
     log.configure(level=os.environ.get("ARMILLARY_LOG", "ERROR"))
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
-from armillary.archive.search import to_json
 from armillary.commands.tables import print_pairs, print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -25,12 +23,11 @@ from armillary.commands.terminal import (
     run,
 )
 from armillary.commands.words import YesOption, user_name
-from armillary.commands.work import finish, finish_all
-from armillary.context import Context
-from armillary.edits.changesets import service
-from armillary.edits.changesets.models import Action, FileState, Preview, Wanted
-from armillary.edits.changesets.preview import preview
+from armillary.edits.changesets.models import MOST_LISTED, Action, FileState, Preview, Wanted
 from armillary.edits.models import Origin
+
+if TYPE_CHECKING:
+    from armillary.context import Context
 
 app = typer.Typer(no_args_is_help=True, help="Edits of many files, each one change set.")
 IdArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `armillary changeset list` shows.")]
@@ -41,6 +38,10 @@ TROUBLE = (FileState.REFUSED, FileState.FAILED, FileState.KEPT)
 
 def edit_many(data: Path, wanted: Wanted, origin: Origin, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Edit all files that are wanted as one change set, after a look at what would change."""
+    from armillary.commands.work import finish
+    from armillary.edits.changesets import service
+    from armillary.edits.changesets.preview import preview
+
     if dry_run or not yes:
         found = run(data, lambda context: preview(context, wanted, samples=SAMPLES))
         if dry_run and as_json:
@@ -76,6 +77,10 @@ def confirm(question: str, *, nothing: bool = False) -> None:
 
 async def _followed(context: Context, data: Path, change_set: int, order: int) -> dict[str, Any]:
     """Help with a change set until it rests; return what is known of it then."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+    from armillary.commands.work import finish, finish_all
+
     err.print(f"change set {change_set}; `armillary changeset stop {change_set}` stops it")
     helping = asyncio.create_task(finish(context, [order]))
     columns = (BarColumn(), MofNCompleteColumn(), TaskProgressColumn(), TimeRemainingColumn())
@@ -92,6 +97,8 @@ async def _followed(context: Context, data: Path, change_set: int, order: int) -
 
 
 async def _document(context: Context, change_set: int) -> dict[str, Any]:
+    from armillary.edits.changesets import service
+
     async with context.database.begin() as connection:
         return await service.document(connection, change_set)
 
@@ -104,6 +111,8 @@ def _end(known: dict[str, Any], *, as_json: bool) -> None:
 
 def _print_set(known: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
+        from armillary.archive.search import to_json
+
         print_json(to_json(known))
         return
     if "files" not in known:
@@ -143,11 +152,13 @@ def change_line(change: dict[str, Any]) -> str:
 
 @app.command("list")
 def list_sets(
-    limit: Annotated[int, typer.Option(min=1, max=service.MOST_LISTED, help="Most rows.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="Most rows.")] = 20,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """List change sets, newest first."""
+    from armillary.archive.search import to_json
+    from armillary.edits.changesets import service
 
     async def action(context: Context) -> list[dict[str, Any]]:
         async with context.database.begin() as connection:
@@ -192,6 +203,8 @@ def show(
 
 
 async def _files(context: Context, change_set: int, states: list[FileState]) -> list[dict[str, Any]]:
+    from armillary.edits.changesets import service
+
     found: list[dict[str, Any]] = []
     after: int | None = 0 if states else None
     while after is not None:
@@ -204,6 +217,8 @@ async def _files(context: Context, change_set: int, states: list[FileState]) -> 
 
 
 def _act(action: Action, change_set: int, data: Path, *, as_json: bool) -> None:
+    from armillary.edits.changesets import service
+
     async def act(context: Context) -> dict[str, Any]:
         async with context.database.begin() as connection:
             order = await service.act(connection, change_set, action, actor=user_name())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from armillary.archive import service as archive
-from armillary.base.work import Outcome
 from armillary.commands.change_sets import change_line, edit_many
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -25,14 +23,14 @@ from armillary.commands.terminal import (
     run,
 )
 from armillary.commands.words import WhyOption, YesOption, parse_extension, parse_setting, user_name
-from armillary.commands.work import finish, finish_all
-from armillary.context import Context
 from armillary.edits.changesets.models import Wanted
 from armillary.edits.errors import ItemRefused
-from armillary.edits.history import History, diff, history_of
 from armillary.edits.models import Origin
-from armillary.edits.revert import submit_revert
-from armillary.edits.service import accept_one
+
+if TYPE_CHECKING:
+    from armillary.base.work import Outcome
+    from armillary.context import Context
+    from armillary.edits.history import History
 
 
 def edit(
@@ -77,6 +75,8 @@ def edit(
         fail("name a file and its cards: armillary edit FILE KEY=VALUE")
     file, settings = only_text(words[0]), words[1:]
 
+    from armillary.edits.service import accept_one
+
     async def action(context: Context) -> dict[str, Any]:
         pairs = [list(parse_setting(text)) for text in settings]
         options: dict[str, Any] = {"reject_new": reject_new}
@@ -92,6 +92,8 @@ def edit(
 
 
 async def _ended(context: Context, data: Path, file: str, order: int) -> dict[str, Any]:
+    from armillary.commands.work import finish, finish_all
+
     outcome: Outcome = (await finish(context, [order]))[order]
     if not outcome.response.ok:
         raise ItemRefused(f"{file}: {outcome.response.error}")
@@ -113,6 +115,7 @@ def _print_outcome(value: dict[str, Any], *, as_json: bool) -> None:
 
 def history(file: FileArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """List the versions of a file and the edits between them."""
+    from armillary.edits.history import history_of
 
     async def action(context: Context) -> History:
         async with context.database.begin() as connection:
@@ -166,6 +169,8 @@ def diff_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show the cards that differ between two versions of a file."""
+    from armillary.archive import service as archive
+    from armillary.edits.history import diff, history_of
 
     async def action(context: Context) -> list[tuple[int, str, str]]:
         async with context.database.begin() as connection:
@@ -198,6 +203,8 @@ def revert(
     as_json: JsonOption = False,
 ) -> None:
     """Take an edit back: byte for byte if it is the latest."""
+    from armillary.edits.history import history_of
+    from armillary.edits.revert import submit_revert
 
     async def action(context: Context) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         origin = Origin(user_name(), "command line", why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,11 +21,10 @@ from armillary.commands.terminal import (
     run,
 )
 from armillary.commands.words import user_name
-from armillary.commands.work import finish_all
-from armillary.context import Context
-from armillary.exports import service
-from armillary.exports.models import Destination
-from armillary.exports.tasks import workers_of
+from armillary.exports.models import MOST_SHOWN, Destination
+
+if TYPE_CHECKING:
+    from armillary.context import Context
 
 app = typer.Typer(no_args_is_help=True, help="Copies of files on other servers.")
 ToOption = Annotated[str | None, typer.Option("--to", help="Name of one destination.")]
@@ -41,6 +40,8 @@ def send(
     as_json: JsonOption = False,
 ) -> None:
     """Queue the present files that a selection finds for a destination."""
+    from armillary.exports import service
+
     segments = [only_text(part) for word in selection for part in word.split("/")]
 
     async def action(context: Context) -> int:
@@ -62,11 +63,12 @@ def send(
 @app.command("list")
 def list_exports(
     to: ToOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=service.MOST_SHOWN, help="Most rows of each kind.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_SHOWN, help="Most rows of each kind.")] = 50,
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Show exports that wait, with the reason, and what destinations have."""
+    from armillary.exports import service
 
     async def action(context: Context) -> Any:
         async with context.database.begin() as connection:
@@ -88,6 +90,7 @@ def list_exports(
 @app.command("destinations")
 def list_destinations(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Show the destinations, how many files wait for each, and which ones do not answer."""
+    from armillary.exports import service
 
     async def action(context: Context) -> list[Destination]:
         await service.register(context)
@@ -107,6 +110,7 @@ def list_destinations(data: DataOption = DEFAULT_DATA, as_json: JsonOption = Fal
 @app.command("retry")
 def retry(to: ToOption = None, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Try waiting exports again now instead of later."""
+    from armillary.exports import service
 
     async def action(context: Context) -> int:
         async with context.database.begin() as connection:
@@ -127,6 +131,9 @@ async def _help(context: Context, data: Path) -> None:
     """Do the exports that are due, unless running workers do them."""
     if is_up(data):
         return
+    from armillary.commands.work import finish_all
+    from armillary.exports.tasks import workers_of
+
     await finish_all(context)
     await asyncio.gather(*(worker.drain() for worker in workers_of(context, "cli")))
 

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-import httpx
 import typer
 
-from armillary.archive import members
-from armillary.archive.selection import parse
 from armillary.commands.change_sets import change_line, confirm
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -32,12 +29,13 @@ from armillary.commands.terminal import (
     run,
 )
 from armillary.commands.words import WhyOption, YesOption, parse_extension, parse_setting, user_name
-from armillary.commands.work import finish, finish_all
-from armillary.context import Context
-from armillary.edits import status
-from armillary.edits.fixhead import Fix, read_fix, request_of
 from armillary.edits.models import Origin
-from armillary.edits.service import accept
+
+if TYPE_CHECKING:
+    import httpx
+
+    from armillary.context import Context
+    from armillary.edits.fixhead import Fix
 
 COOKIE = "gemini_api_authorization"
 MOST_NAMES = 10_000
@@ -86,6 +84,8 @@ def fixhead(
     A number, T or F after a colon becomes one if the card holds a number or a logical, and is text on all other
     cards; after an equals sign it always becomes one. Quotes that the shell leaves keep it text: OBJECT:"'33'".
     """
+    from armillary.edits.fixhead import read_fix, request_of
+
     if north and south:
         fail("-N and -S exclude each other")
     today = datetime.now(UTC).date()
@@ -118,6 +118,9 @@ def _names(fix: Fix, data: Path, server: str) -> list[str]:
 
 
 async def _find(context: Context, selection: Sequence[str]) -> list[str]:
+    from armillary.archive import members
+    from armillary.archive.selection import parse
+
     today = context.clock.now().date()
     wanted = members.members_of(parse(selection, today=today), (), today=today)
     async with context.database.begin() as connection:
@@ -135,6 +138,8 @@ def _look_up(server: str, selection: Sequence[str]) -> list[str]:
 
 
 def _ask(method: str, server: str, path: str, **options: Any) -> httpx.Response:
+    import httpx
+
     url = f"{server.rstrip('/')}{path}"
     try:
         reply = httpx.request(method, url, timeout=ANSWER_S, trust_env=False, **options)
@@ -170,6 +175,10 @@ def _answer(item: dict[str, Any]) -> Answer:
 
 async def _edit(context: Context, data: Path, request: Request, origin: Origin) -> list[Answer]:
     """Let the archive here carry the request out."""
+    from armillary.commands.work import finish, finish_all
+    from armillary.edits import status
+    from armillary.edits.service import accept
+
     accepted = await accept(context, json.dumps(request).encode(), origin)
     await finish(context, accepted.order_ids)
     if not is_up(data):

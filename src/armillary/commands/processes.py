@@ -6,14 +6,10 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from armillary.base import log, migrate
-from armillary.base.database import Database, Role
-from armillary.base.postgres.server import EmbeddedServer
-from armillary.commands.supervision import run_all
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,
@@ -25,8 +21,10 @@ from armillary.commands.terminal import (
     settings_for,
     up_lock,
 )
-from armillary.commands.working import Until, work
-from armillary.settings import Settings
+
+if TYPE_CHECKING:
+    from armillary.base.database import Database
+    from armillary.settings import Settings
 
 T = TypeVar("T")
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")]
@@ -42,6 +40,9 @@ def up(
     ] = False,
 ) -> None:
     """Start everything on one machine: database, web, workers; stop with Ctrl-C."""
+    from armillary.base import log
+    from armillary.commands.supervision import run_all
+
     settings = settings_for(data)
     log.configure(level=os.environ.get("ARMILLARY_LOG", "WARNING"))
     with up_lock(settings.data) as free:
@@ -58,9 +59,10 @@ def serve(
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the web process alone."""
+    from armillary.base import log
+
     settings = settings_for(data)
     log.configure(level=os.environ.get("ARMILLARY_LOG", "WARNING"))
-    # Only here: no other command needs what serves, and half a second of each would go into loading it.
     from armillary.commands import serving
 
     serving.run(settings, host=host, port=port, fd=fd)
@@ -73,6 +75,9 @@ def worker(
     name: Annotated[str, typer.Option(help="Shown as owner of its orders.")] = "worker",
 ) -> None:
     """Run a worker as the owner of the files: it edits, ingests, and makes products."""
+    from armillary.base import log
+    from armillary.commands.working import Until, work
+
     settings = settings_for(data)
     log.configure(level=os.environ.get("ARMILLARY_LOG", "WARNING"))
     until = Until.EMPTY if until_empty else Until.STOPPED
@@ -88,6 +93,8 @@ def upgrade(
     revision: Annotated[str, typer.Option(help="Which revision of the schema.")] = "head",
 ) -> None:
     """Bring the schema to the version of this program."""
+    from armillary.base import migrate
+
     settings = settings_for(data)
 
     async def act(database: Database) -> None:
@@ -100,6 +107,8 @@ def upgrade(
 @db.command("check")
 def check(data: DataOption = DEFAULT_DATA) -> None:
     """Compare the schema with the one that this version makes; exit 1 if it differs."""
+    from armillary.base import migrate
+
     settings = settings_for(data)
 
     async def act(database: Database) -> tuple[str | None, list[str]]:
@@ -119,6 +128,9 @@ def check(data: DataOption = DEFAULT_DATA) -> None:
 
 
 async def _as_owner(settings: Settings, act: Callable[[Database], Awaitable[T]]) -> T:
+    from armillary.base.database import Database, Role
+    from armillary.base.postgres.server import EmbeddedServer
+
     async with AsyncExitStack() as stack:
         source: str | EmbeddedServer | None = settings.database.url
         if source is None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from armillary.archive.roots import RootLine, Roots, RootState, roots_of
-from armillary.archive.roots import claim as claim_root
-from armillary.archive.versions import Root
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -20,7 +17,11 @@ from armillary.commands.terminal import (
     print_json,
     run,
 )
-from armillary.context import Context
+
+if TYPE_CHECKING:
+    from armillary.archive.roots import RootLine, Roots
+    from armillary.archive.versions import Root
+    from armillary.context import Context
 
 APPLICATION = "armillary root"
 """The name of our sessions: a claim has to tell them from those of others."""
@@ -30,6 +31,8 @@ app = typer.Typer(no_args_is_help=True, help="Roots: the store and adopted trees
 @app.command("list")
 def list_roots(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """List the roots with their places and states: editable, read-only until claimed, or away."""
+    from armillary.archive.roots import roots_of
+
     found = run(data, roots_of, anywhere=True, application=APPLICATION)
     if as_json:
         roots = [
@@ -49,6 +52,8 @@ def list_roots(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
 
 
 def _row(line: RootLine) -> tuple[str, str, str]:
+    from armillary.archive.roots import RootState
+
     todo = f"; armillary root claim {line.root.name}" if line.state is RootState.READ_ONLY else ""
     return line.root.name, str(line.root.path), f"{line.state}{todo}"
 
@@ -59,6 +64,8 @@ def claim(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Let this archive change the files of a root again, after its directory was copied or moved."""
+    from armillary.archive.roots import claim as claim_root
+    from armillary.archive.roots import roots_of
 
     async def action(context: Context) -> tuple[Root, Roots]:
         return await claim_root(context, name), await roots_of(context)

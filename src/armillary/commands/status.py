@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,9 +13,10 @@ from rich.text import Text
 
 from armillary.commands.tables import size
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, JsonOption, is_up, out, print_json, run
-from armillary.context import Context
 from armillary.operations.models import Disk, Failure, HeldOrders, Status, WorkerLine
-from armillary.operations.status import status_of, to_json
+
+if TYPE_CHECKING:
+    from armillary.context import Context
 
 SILENT_S = 20.0
 LITTLE, VERY_LITTLE = 0.1, 0.03
@@ -26,6 +28,7 @@ BAR = 20
 
 def status(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Show how the archive stands: versions, queues, workers, last failures, room on the disks."""
+    from armillary.operations.status import status_of, to_json
 
     async def action(context: Context) -> Status:
         return await status_of(context)

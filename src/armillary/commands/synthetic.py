@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, out, run
-from armillary.context import Context
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+    from armillary.context import Context
 
 app = typer.Typer(no_args_is_help=True, help="Fill an archive with synthetic data.")
 
@@ -32,6 +35,7 @@ def frames(
 
     Equal counts and seeds give equal frames. A million take two to four minutes and 3 GB.
     """
+    from rich.progress import Progress
 
     from armillary.demo.filling import fill
 
@@ -51,7 +55,9 @@ def frames(
     out.print(f"{count} synthetic frames are in, after {time.monotonic() - start:.0f} s.")
 
 
-def _columns() -> tuple[str | BarColumn | MofNCompleteColumn | TaskProgressColumn | TimeRemainingColumn, ...]:
+def _columns() -> tuple[str | ProgressColumn, ...]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TimeRemainingColumn
+
     return (
         "{task.description}",
         BarColumn(),

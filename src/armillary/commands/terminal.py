@@ -1,4 +1,8 @@
-"""What every command shares: the data directory, the context, results for eyes and for scripts."""
+"""What every command shares: the data directory, the context, results for eyes and for scripts.
+
+This module and those of the commands are loaded for `--help` and completion, too. What only the work of a
+command needs is therefore imported where that begins.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +16,18 @@ import time
 import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any, NoReturn, TypeVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
-import asyncpg
 import typer
-from pydantic import ValidationError
 from rich import markup
 from rich.console import Console
 
 from armillary.archive.names import storable
-from armillary.base import log
-from armillary.base.database import DatabaseFull, Role, driver_error, is_full, is_transient, reason_of
-from armillary.context import Context, open_context
 from armillary.errors import ArmillaryError
-from armillary.settings import Settings
+
+if TYPE_CHECKING:
+    from armillary.context import Context
+    from armillary.settings import Settings
 
 T = TypeVar("T")
 UP_LOCK = "up.lock"
@@ -58,6 +60,10 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def settings_for(data: Path) -> Settings:
     """Return the settings of a data directory, or end the command with what is wrong in them."""
+    from pydantic import ValidationError
+
+    from armillary.settings import Settings
+
     try:
         return Settings(data=data.resolve())
     except ValidationError as error:
@@ -87,6 +93,10 @@ def run(
             f"There is no archive in {settings.data}. Check --data (or ARMILLARY_DATA); "
             f"`armillary up --data {data}` or `armillary ingest` begins a new one."
         )
+    from armillary.base import log
+    from armillary.base.database import Role
+    from armillary.context import open_context
+
     log.configure(level=os.environ.get("ARMILLARY_LOG", "ERROR"))
 
     async def body() -> T:
@@ -107,13 +117,22 @@ def guarded(action: Callable[[], T]) -> T:
     except OSError as error:
         fail(f"{error.filename or ''} {error.strerror or error}".strip())
     except Exception as error:
-        if isinstance(lacking := driver_error(error), asyncpg.InsufficientPrivilegeError):
-            fail(
-                f"The user of the database lacks a right: {lacking}. `armillary db check` as the owner of the"
-                " schema lists missing rights of the roles; the user must be its role, or a member of it."
-            )
-        if not is_transient(error):
-            raise
+        _fail_by_database(error)
+        raise
+
+
+def _fail_by_database(error: Exception) -> None:
+    """End the command if it was the database that failed, or could not be had."""
+    import asyncpg
+
+    from armillary.base.database import DatabaseFull, driver_error, is_full, is_transient, reason_of
+
+    if isinstance(lacking := driver_error(error), asyncpg.InsufficientPrivilegeError):
+        fail(
+            f"The user of the database lacks a right: {lacking}. `armillary db check` as the owner of the"
+            " schema lists missing rights of the roles; the user must be its role, or a member of it."
+        )
+    if is_transient(error):
         fail(DatabaseFull().message if is_full(error) else f"The database is away: {reason_of(error)}")
 
 

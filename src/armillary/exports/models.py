@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from armillary.settings import DestinationSettings
+if TYPE_CHECKING:
+    from armillary.settings import DestinationSettings
 
+MOST_SHOWN = 1000
+"""Most exports of one kind in a list."""
 PREFIX = "export:"
 """Every destination has a kind of work order of its own, so that a dead one delays only itself."""
 HEADER_EXPORT = "header-export"

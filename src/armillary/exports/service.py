@@ -24,7 +24,6 @@ from armillary.exports.models import Cargo, Destination, key_of, kind_of
 PLAN, QUEUE, RETRY = "plan_exports", "queue_exports", "retry_exports"
 NEVER_GIVE_UP = 1_000_000
 PAGE = 1000
-MOST_SHOWN = 1000
 
 
 async def register(context: Context, *, alone: bool = False) -> None:

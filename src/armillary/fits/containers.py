@@ -6,12 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 
-from armillary.fits.bzip2 import expand_bzip2
 from armillary.fits.container_errors import ContainerMismatch, UnpackedTooLarge
-from armillary.fits.gzip import MAGIC as GZIP_MAGIC
-from armillary.fits.gzip import expand_gzip
 from armillary.fits.models import ReadAt
 
+GZIP_MAGIC = b"\x1f\x8b"
 _PLAIN_PIECE = 1 << 18
 
 
@@ -80,10 +78,15 @@ def expand(read: ReadAt, container: Container, *, limit: int) -> Iterator[bytes]
     UnpackedTooLarge
         If they hold more than ``limit`` bytes.
     """
+    # Only here: the names of containers are needed by every command, their decoders by few.
     match container:
         case Container.BZ2:
+            from armillary.fits.bzip2 import expand_bzip2
+
             return within(limit, expand_bzip2(read))
         case Container.GZ:
+            from armillary.fits.gzip import expand_gzip
+
             return within(limit, expand_gzip(read))
         case Container.PLAIN:
             return _as_stored(read)

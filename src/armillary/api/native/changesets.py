@@ -19,7 +19,7 @@ from armillary.base.work import wait_for
 from armillary.context import Context
 from armillary.edits.changesets import service
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
-from armillary.edits.changesets.models import Action, FileState, Wanted
+from armillary.edits.changesets.models import MOST_LISTED, Action, FileState, Wanted
 from armillary.edits.errors import ItemRefused, RequestTooLarge
 from armillary.edits.models import Origin
 
@@ -133,7 +133,7 @@ async def create(
 )
 async def overview(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=service.MOST_LISTED)] = 20,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 20,
     before: Annotated[int | None, Query(ge=1, lt=1 << 63, description="Id to go on below.")] = None,
 ) -> JSONResponse:
     """List change sets, newest first, with the number of their files in every state."""

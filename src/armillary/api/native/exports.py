@@ -19,6 +19,7 @@ from armillary.context import Context
 from armillary.edits.errors import RequestTooLarge
 from armillary.errors import BadRequest, Forbidden, NotFound
 from armillary.exports import service
+from armillary.exports.models import MOST_SHOWN
 
 router = APIRouter()
 operators = [Depends(Policy(Scope.ADMIN))]
@@ -83,7 +84,7 @@ class Again(BaseModel):
 async def exports(
     request: Request,
     destination: Annotated[str | None, Query(max_length=40)] = None,
-    limit: Annotated[int, Query(ge=1, le=service.MOST_SHOWN)] = 100,
+    limit: Annotated[int, Query(ge=1, le=MOST_SHOWN)] = 100,
 ) -> JSONResponse:
     """List exports that wait, oldest first, and what destinations have, latest first."""
     context: Context = request.app.state.context

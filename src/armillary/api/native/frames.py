@@ -13,6 +13,7 @@ from armillary.api.native.routing import Word, answers, anybody, failures, stora
 from armillary.api.policy import principal_of
 from armillary.archive import search as frames
 from armillary.archive.cursors import BadCursor
+from armillary.archive.models import MAX_PAGE
 from armillary.archive.search import BadPredicate, Criteria, criteria_of, read_selection
 from armillary.archive.selection import MalformedSelector, UnknownSelector
 from armillary.archive.totals import Asked, total_of
@@ -98,7 +99,7 @@ async def search(
     total: Annotated[
         Asked, Query(description="Whether to tell how many there are, and how surely")
     ] = Asked.NONE,
-    limit: Annotated[int, Query(ge=1, le=frames.MAX_PAGE)] = 100,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
     cursor: Word = None,
 ) -> JSONResponse:
     """Find frames, newest first; `cursor` in the answer leads to the next page.

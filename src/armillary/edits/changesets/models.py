@@ -11,6 +11,9 @@ from typing import Any
 
 from armillary.edits.changesets.errors import BadChangeSet
 
+MOST_LISTED = 100
+"""Most change sets of one list."""
+
 
 class State(StrEnum):
     """What a change set does."""

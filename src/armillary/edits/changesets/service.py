@@ -35,7 +35,7 @@ from armillary.edits.service import rules_of
 
 CREATE, PREVIEW, CONTROL, STEP = "change_set", "change_set_preview", "change_set_control", "change_set_step"
 NEVER_GIVE_UP = 1_000_000
-MOST_NAMES, MOST_SAMPLES, MOST_FILES, MOST_LISTED = 100_000, 100, 1000, 100
+MOST_NAMES, MOST_SAMPLES, MOST_FILES = 100_000, 100, 1000
 FIRST_ERRORS, RATE_S = 10, 10.0
 _TROUBLE = (FileState.REFUSED, FileState.FAILED, FileState.KEPT)
 
