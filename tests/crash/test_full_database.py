@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from armillary.access.models import Scope
 from armillary.base.database import DatabaseFull
 from armillary.base.work import NewOrder, State, submit
 from armillary.base.work.queries import find_orders
+from armillary.context import Context
+from armillary.errors import ArmillaryError
 from armillary.operations.health import Verdict, health_of
 from tests.crash.night import frame_bytes
 from tests.support.archive import Archive, an_archive, put
@@ -29,6 +32,7 @@ from tests.support.running import Running, running
 FILES, EDITS = 12, 6
 NAMES = [f"f{number}.fits" for number in range(FILES)]
 DISK = "200m"
+REFUSED = "The database cannot write, since its disk is full; nothing was queued, try again."
 
 
 @pytest.fixture
@@ -132,57 +136,83 @@ async def test_what_a_full_database_cannot_take_is_refused_by_name(cramped: tupl
     await archive.set("x.fits", SOAK0=1)
 
 
-def posted(server: Running, value: int) -> httpx.Response:
-    items = [{"filename": "x.fits", "values": {"generic": {"SOAK0": value, "OBJECT": "x" * 60}}}] * 50
-    return server.post(items)
-
-
-@pytest.mark.crash
-def test_a_server_tells_of_its_full_database_and_goes_on_afterwards() -> None:
+@contextmanager
+def cramped_server() -> Iterator[tuple[Running, Path]]:
+    """Run everything, with the database on a small disk; nothing is looked for that nobody announces."""
     with tempfile.TemporaryDirectory(prefix="armillary-full-") as folder:
         top = Path(folder)
         top.chmod(0o711)
         with mounted(top / "data" / "postgres", DISK) as disk:
             disk.chmod(0o700)
             (top / "data").chmod(0o711)
-            with running(top / "data") as server:
-                outlast(server, top, disk)
+            with running(top / "data", ARMILLARY_WORK__POLL_S="1000000") as server:
+                server.ingest(write_as(top / "x.fits", gemini_file(SOAK0=0)))
+                server.secret(Scope.EDIT)
+                server.await_health()
+                yield server, disk
 
 
-def outlast(server: Running, top: Path, disk: Path) -> None:
-    server.ingest(write_as(top / "x.fits", gemini_file(SOAK0=0)))
-    server.secret(Scope.EDIT)
-    server.await_health()
-    server.sql("SELECT 1")
-    ballast = fill(disk)
-    taken: list[tuple[int, httpx.Response]] = []
+def posted(server: Running, value: int) -> httpx.Response:
+    items = [{"filename": "x.fits", "values": {"generic": {"SOAK0": value, "OBJECT": "x" * 60}}}] * 50
+    return server.post(items)
+
+
+def post_until_refused(server: Running) -> tuple[list[httpx.Response], httpx.Response]:
+    """Ask for edits until they cannot be accepted; return what was accepted, and the refusal."""
+    taken: list[httpx.Response] = []
     end = time.monotonic() + PATIENCE_S
-    while True:
-        value = len(taken) + 1
-        reply = posted(server, value)
-        if reply.status_code != 200:
-            break
-        taken.append((value, reply))
+    while (reply := posted(server, len(taken) + 1)).status_code == 200:
+        taken.append(reply)
         assert time.monotonic() < end
-    assert reply.status_code == 503, reply.text
-    assert reply.json() == [
-        {
-            "result": False,
-            "error": "The database cannot write, since its disk is full; nothing was queued, try again.",
-        }
-    ]
+    return taken, reply
+
+
+def await_health(server: Running, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    end = time.monotonic() + PATIENCE_S
     with server.client() as client:
-        while (health := client.get("/v1/health").json())["status"] != "refusing":
+        while not wanted(health := client.get("/v1/health").json()):
             assert time.monotonic() < end, health
             time.sleep(0.1)
-    assert (health["accepts_edits"], health["accepts_uploads"]) == (False, False)
-    with server.client(scope=Scope.EDIT) as client:
-        for _, earlier in taken:
-            for item in client.get(earlier.headers["Location"]).json()["items"]:
-                assert item["state"] != "failed"
-                assert "SQL" not in (item["error"] or "")
-    ballast.unlink()
-    for _, earlier in taken:
-        assert {item["state"] for item in server.status(earlier)["items"]} == {"completed"}
-    server.await_health()
-    assert server.edit("x.fits", {"generic": {"SOAK0": -7}})["state"] == "completed"
+    return dict(health)
+
+
+@pytest.mark.crash
+def test_a_server_tells_of_its_full_database_and_goes_on_afterwards() -> None:
+    with cramped_server() as (server, disk):
+        ballast = fill(disk)
+        taken, refusal = post_until_refused(server)
+        assert refusal.status_code == 503, refusal.text
+        assert refusal.json() == [{"result": False, "error": REFUSED}]
+        health = await_health(server, lambda found: found["status"] == "refusing")
+        assert (health["accepts_edits"], health["accepts_uploads"]) == (False, False)
+        with server.client(scope=Scope.EDIT) as client:
+            for earlier in taken:
+                for item in client.get(earlier.headers["Location"]).json()["items"]:
+                    assert item["state"] != "failed"
+                    assert "SQL" not in (item["error"] or "")
+        ballast.unlink()
+        for earlier in taken:
+            assert {item["state"] for item in server.status(earlier)["items"]} == {"completed"}
+        server.await_health()
+        assert server.edit("x.fits", {"generic": {"SOAK0": -7}})["state"] == "completed"
+
+
+@pytest.mark.crash
+def test_a_server_outlasts_the_stop_of_its_database_by_a_full_disk() -> None:
+    with cramped_server() as (server, disk):
+        ballast = fill(disk)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ArmillaryError)):
+            # The next segment of the log has no room, whereupon PostgreSQL stops and does not come back.
+            server.act(write_on_and_on)
+        await_health(server, lambda found: found.get("code") == "database_full")
+        refusal = posted(server, 1)
+        assert (refusal.status_code, refusal.json()[0]["error"]) == (503, REFUSED)
+        ballast.unlink()
+        server.await_health()
+        assert server.edit("x.fits", {"generic": {"SOAK0": -7}})["state"] == "completed"
+
+
+async def write_on_and_on(context: Context) -> None:
+    while True:
+        async with context.database.raw() as connection:
+            await connection.execute("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000000))")

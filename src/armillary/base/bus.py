@@ -11,7 +11,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.base.database import Database, let_go, reason_of
+from armillary.base.database import Database, is_transient, let_go, reason_of
 from armillary.base.log import get_logger
 
 log = get_logger(__name__)
@@ -132,8 +132,9 @@ class PostgresBus:
                 await self._connect()
                 for channel in self._channels:
                     await self._listen(channel)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("bus away", error=reason_of(error))
+        except Exception as error:
+            # Whatever it is: nobody else would ever listen again.
+            log.warning("bus away", error=reason_of(error), exc_info=not is_transient(error))
             return False
         return not self._lost.is_set()
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from armillary.base.log import get_logger
+from armillary.base.postgres.errors import ServerFailed
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.errors import ArmillaryError, Unavailable
 
@@ -32,6 +33,7 @@ START_PATIENCE_S = 30.0
 PATIENCE_S = 10.0
 CLOSE_S = 2.0
 """Seconds that a server has to say goodbye; asyncpg drops the connection afterwards."""
+DOWN = "The database is down, since its disk is full. Make room there."
 TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 """SQLSTATE classes: connection, rollback, resources, operator intervention, system error."""
 TRANSIENT_STATES = frozenset({"55P03", "25P03", "25P04"})
@@ -234,6 +236,10 @@ class Database:
         database._patience_s = PATIENCE_S
         return database
 
+    def has_room(self) -> bool:
+        """Tell whether the server can start, as far as this process can know."""
+        return not isinstance(self.source, EmbeddedServer) or self.source.has_room()
+
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
@@ -307,7 +313,7 @@ class Database:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, 1.0)
             if isinstance(self.source, EmbeddedServer):
-                await self.source.ensure()
+                await _ensure(self.source)
 
     async def _attempt(self, extra: dict[str, str]) -> asyncpg.Connection:
         settings = self._settings | extra
@@ -377,6 +383,16 @@ def home_of(connection: AsyncConnection) -> Path:
     if home is None:
         raise LookupError("the database was opened without the directory of the archive")
     return Path(home)
+
+
+async def _ensure(server: EmbeddedServer) -> None:
+    try:
+        await server.ensure()
+    except ServerFailed as error:
+        if not server.has_room():
+            log.warning("database full", error=error.message)
+            raise DatabaseFull(DOWN) from error
+        raise
 
 
 async def driver(connection: AsyncConnection) -> asyncpg.Connection:

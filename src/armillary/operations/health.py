@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
-from armillary.base.database import DatabaseFull, is_transient
+from armillary.base.database import DOWN, DatabaseFull, is_transient
 from armillary.context import Context
 from armillary.errors import Unavailable
 from armillary.operations import store
@@ -60,7 +60,7 @@ async def health_of(
     DatabaseAway
         If the database does not answer within ``patience_s``.
     DatabaseFull
-        If it cannot even begin a session.
+        If it cannot even begin a session, or start.
     """
     try:
         async with asyncio.timeout(patience_s):
@@ -72,7 +72,7 @@ async def health_of(
         raise
     except Exception as error:
         if isinstance(error, TimeoutError) or is_transient(error):
-            raise DatabaseAway from error
+            raise DatabaseAway() if context.database.has_room() else DatabaseFull(DOWN) from error
         raise
     held = sum(one.held for one in found)
     reasons = [*accepts.reasons]

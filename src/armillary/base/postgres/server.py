@@ -20,6 +20,8 @@ from armillary.base.postgres.binaries import PACKAGE
 from armillary.base.postgres.cluster import CLUSTER, DATABASE
 from armillary.base.postgres.errors import ServerFailed
 
+SEGMENT = 16 << 20
+"""Bytes of a segment of the server's log, for which it needs room when it starts."""
 LONGEST_SOCKET_DIRECTORY = 80
 """A socket's path holds 107 bytes; `/.s.PGSQL.5432` and its lock file follow the directory."""
 START_LIMIT_S = 660.0
@@ -78,6 +80,11 @@ class EmbeddedServer:
     async def ensure(self) -> None:
         """Start the server again if its supervisor is gone; to be called when connections fail."""
         await asyncio.to_thread(self._ensure)
+
+    def has_room(self) -> bool:
+        """Tell whether the disk has the room that the server needs to start."""
+        found = os.statvfs(self.top)
+        return found.f_bavail * found.f_frsize >= SEGMENT
 
     async def release(self) -> None:
         """Give the share back; the last user waits until the server has stopped."""

@@ -169,8 +169,10 @@ class Worker(Generic[C]):
             self._look = self._look and not free
             claims = await self._exchange(free)
         except Exception as error:
+            # It has waited a moment. A database that is full still tells when the next order is due, and what it
+            # does not take now it may take long before.
             await self._suffer(error)
-            return False
+            return True
         self._away_s = AWAY_FIRST_S
         self._look = self._look or self._ledger.more or (bool(claims) and len(claims) >= free)
         await self._dispatch(claims)
