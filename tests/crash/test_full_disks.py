@@ -23,12 +23,13 @@ from armillary.base.store import LocalStore
 from armillary.base.work import State
 from armillary.edits.revert import submit_revert
 from armillary.edits.service import accept_one
+from armillary.operations.health import Health, Verdict, health_of
 from tests.crash.night import data_of, frame_bytes, unpacked
 from tests.crash.test_replay import GROWTH, header_of
 from tests.support.archive import ORIGIN, Archive, put
 from tests.support.disks import fill, mounted, remount, small_disk
 from tests.support.faults import FaultyFiles
-from tests.support.held import accept, look, until_ended, until_held, working
+from tests.support.held import PATIENCE_S, accept, look, until_ended, until_held, working
 from tests.support.stores import names_in
 
 __all__ = ["small_disk"]
@@ -274,7 +275,7 @@ async def orders_of_kind(archive: Archive, kind: str) -> list[int]:
 async def client(archive: Archive) -> AsyncIterator[httpx.AsyncClient]:
     """Speak to the application without a server."""
     async with archive.context.database.begin() as connection:
-        scopes = (Scope.UPLOAD, Scope.EDIT)
+        scopes = (Scope.UPLOAD, Scope.EDIT, Scope.ADMIN)
         secret = await create_token(connection, "t", scopes, now=archive.context.clock.now())
     app = create_app(archive.context.settings, context=archive.context)
     # The transport does not run the lifespan of the application.
@@ -306,3 +307,61 @@ async def test_an_upload_to_a_full_staging_area_gets_507_and_leaves_nothing(
     await archive.drain()
     assert (await archive.path("u.fits")).read_bytes() == CONTENT
     assert await archive.verify() == {"u.fits": ""}
+
+
+async def test_orders_that_wait_for_room_are_told_wherever_one_looks(
+    archive: Archive, client: httpx.AsyncClient, small_disk: Path
+) -> None:
+    put(small_disk / "night" / "x.fits.bz2", bz2.compress(CONTENT))
+    await archive.ingest(small_disk / "night", in_place=False)
+    await archive.drain()
+    ballast = fill(small_disk)
+    reply = await client.post(
+        "/update_headers", json=[{"filename": "x.fits", "values": {"generic": {"SOAK0": 8}}}]
+    )
+    (order,) = await orders_of_kind(archive, "update_headers")
+    async with working(archive):
+        await until_held(archive, order)
+        (item,) = (await client.get(reply.headers["Location"])).json()["items"]
+        (listed,) = (await client.get("/v1/orders", params={"kind": "update_headers"})).json()["orders"]
+        status = (await client.get("/v1/status")).json()
+        health = (await client.get("/v1/health")).json()
+        metrics = (await client.get("/v1/metrics")).text
+        assert item["state"] in ("queued", "started")
+        assert listed["held"] is True
+        (held,) = status["held"]
+        for reason in (item["error"], listed["error"], held["reason"]):
+            assert "free space on its file system" in reason
+            assert "is tried again" in reason
+        assert (held["orders"], held["first"]) == (1, order)
+        assert held["place"].startswith("night")
+        assert [queue["held"] for queue in status["queues"]] == [1]
+        assert (health["status"], health["held"], health["accepts_edits"]) == ("degraded", 1, True)
+        assert 'armillary_queue_held{kind="update_headers"} 1.0' in metrics
+        ballast.unlink()
+        await until_ended(archive, [order])
+    assert (await client.get("/v1/status")).json()["held"] == []
+    assert (await look(archive, order)).held is None
+
+
+async def test_health_tells_when_nothing_can_be_staged(archive: Archive) -> None:
+    async def found() -> Health:
+        return await health_of(archive.context, patience_s=PATIENCE_S)
+
+    archive.context.settings.data.mkdir(exist_ok=True)
+    assert (await found()).accepts_uploads
+    with mounted(archive.context.settings.data / STAGING, "4m") as disk:
+        ballast = fill(disk)
+        full = await found()
+        assert (full.status, full.accepts_edits, full.accepts_uploads) == (Verdict.REFUSING, True, False)
+        assert full.reasons[0].startswith("The staging area of uploads: No space left on device")
+        ballast.unlink()
+        assert (await found()).accepts_uploads
+        remount(disk, "ro")
+        closed = await found()
+        assert (closed.status, closed.accepts_uploads) == (Verdict.REFUSING, False)
+        assert "read-only" in closed.reasons[0]
+        remount(disk, "rw")
+        assert (await found()).accepts_uploads
+        # It was tried by writing, and nothing of that is left.
+        assert names_in(disk) == []

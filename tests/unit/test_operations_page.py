@@ -17,6 +17,7 @@ SECTIONS = "|".join(Settings.model_fields)
 GAUGES = {
     "armillary_queue_orders",
     "armillary_queue_oldest_seconds",
+    "armillary_queue_held",
     "armillary_workers",
     "armillary_failed_orders",
     "armillary_root_free_bytes",

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
+from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 
 from armillary.api.gemini.update_headers import NO_COOKIE
 from armillary.app import create_app
+from armillary.base.database import DatabaseFull
 from armillary.base.postgres.errors import ServerFailed
 from armillary.edits.errors import OutcomeUnknown
 
@@ -54,6 +57,42 @@ async def test_a_commit_without_an_answer_is_not_called_undone() -> None:
     (element,) = reply.json()
     assert "same Idempotency-Key" in element["error"]
     assert "nothing was queued" not in element["error"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DatabaseFull(),
+        asyncpg.DiskFullError("INSERT INTO"),
+        ZeroDivisionError(),
+        asyncpg.UniqueViolationError(),
+    ],
+)
+async def test_a_refusal_says_that_nothing_was_queued(error: Exception) -> None:
+    (element,) = (await ask(error, "POST", "/update_headers")).json()
+    assert "nothing was queued" in element["error"]
+    assert "INSERT" not in element["error"]
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), DatabaseFull(), ZeroDivisionError()])
+async def test_a_question_that_fails_says_nothing_of_what_was_queued_but_that_it_stays(
+    error: Exception,
+) -> None:
+    reply = await ask(error, "GET", f"/update_headers/{uuid4()}")
+    assert "nothing was queued" not in reply.text
+    assert "what was queued stays queued" in reply.json()["error"]
+
+
+async def test_a_full_database_is_not_called_away() -> None:
+    for method, path in (
+        ("POST", "/update_headers"),
+        ("GET", f"/update_headers/{uuid4()}"),
+        ("GET", "/v1/edits"),
+    ):
+        reply = await ask(DatabaseFull(), method, path)
+        assert reply.status_code == 503
+        assert "disk is full" in reply.text
+        assert "away" not in reply.text
 
 
 async def test_the_status_tells_a_fault_as_an_object() -> None:
