@@ -73,7 +73,7 @@ async def ours(server: EmbeddedServer, counter: Counter) -> AsyncIterator[Varian
             orders = [NewOrder(kind="count", args={"n": n}) for n in range(jobs)]
             await submit(connection, orders, keyed_fifo=False)
 
-    context = Surroundings(database, Settings())
+    context = Surroundings(database, Settings(data=server.top.parent))
     kinds = [Kind("count", count)]
     yield Variant(fill, lambda: Worker(context, kinds, slots=CONSUMERS).drain())
     await database.close()

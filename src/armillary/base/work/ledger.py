@@ -73,13 +73,13 @@ class Ledger:
 
     async def sweep(self, missing: Collection[str] = ()) -> int:
         """Take orders back from workers that are ``missing``, or whose lease has expired; return how many."""
-        values = self.keep_s, self._settings.max_attempts, list(missing)
-        taken: list[int] = []
-        while (
-            len(more := (await self._fetch(statements.SWEEP, *values))[0]["finished_ids"]) == statements.SWEPT
-        ):
-            taken += more
-        taken += more
+        taken, full = list[int](), True
+        while full:
+            rows = await self._fetch(
+                statements.SWEEP, self.keep_s, self._settings.max_attempts, list(missing)
+            )
+            taken += rows[0]["finished_ids"]
+            full = len(rows[0]["finished_ids"]) == statements.SWEPT
         if taken:
             log.warning("orders taken over", orders=taken, missing=sorted(missing))
         return len(taken)
