@@ -145,8 +145,8 @@ async def test_a_living_worker_without_sessions_keeps_what_it_writes(tmp_path: P
             await rows(context, END_SESSIONS, CUT)
             await until_gone(context, writer.owner)
             await a_death(context, nursery, locks)
-            # The others look for the dead, then, and have not found one in the writer.
-            assert await rows(context, statements.GONE, [writer.owner])
+            # The others look for the dead, then, and have not found one in the writer. That one looks, too, and
+            # may have a session again by now.
             found = await order_of(context, order)
             assert (found["state"], found["lease_owner"]) == ("Started", writer.owner)
             assert found["fence"] == held["fence"]
