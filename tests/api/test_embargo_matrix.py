@@ -19,12 +19,13 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
+from armillary.access.models import Scope
 from armillary.access.service import create_token, grant
 from armillary.api.policy import policy_of, walk
 from armillary.app import create_app
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
-from tests.support.archive import an_archive, put
+from tests.support.archive import Archive, an_archive, put
 from tests.support.embargo import FILES, NOBODY, PEOPLE, Person, Sealed, sealed
 from tests.support.postgres import postgres
 from tests.support.statements import asked_of
@@ -77,6 +78,23 @@ SURFACES = {
 """What each route tells that lets people in who show nothing; a new one has to say it here."""
 
 
+EDITORIAL = {
+    "/update_headers": "whether an item was accepted",
+    "/update_headers/": "the same",
+    "/update_headers/{request_id}": "what the viewer sent, and whether it worked",
+    "/v1/files/{name}/edits": "who edited what, without cards and reasons; whether an edit was accepted",
+    "/v1/edits": "the same",
+    "/v1/edits/{edit_id}/revert": "whether it was accepted",
+    "/v1/orders/{order_id}": "how it stands, without arguments, response and reason",
+    "/v1/orders/{order_id}/events": "the same",
+    "/v1/changesets": "what the viewer sent, and how many files stand how",
+    "/v1/changesets/{id}": "the same, or how many files of a dry run are withheld",
+    "/v1/changesets/{id}/files": "how each file stands",
+    "/v1/changesets/{id}/{action}": "whether it was accepted",
+}
+"""What each route tells of a hidden file that lets editors in: tests of edits under embargo ask them all."""
+
+
 @dataclass
 class Asked:
     """The application, its client, and the secrets of people."""
@@ -84,6 +102,7 @@ class Asked:
     app: FastAPI
     client: httpx.AsyncClient
     database: Database
+    archive: Archive
     secrets: dict[str, str] = field(default_factory=dict)
 
     def headers(self, person: Person) -> dict[str, str]:
@@ -137,7 +156,7 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
         app.state.context = replace(archive.context, database=role)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://archive") as client:
-            one = Asked(app, client, role)
+            one = Asked(app, client, role, archive)
             async with archive.context.database.begin() as connection:
                 now = archive.context.clock.now()
                 for person in PEOPLE[1:]:
@@ -183,6 +202,15 @@ async def test_every_open_route_says_what_it_tells(asked: Asked) -> None:
     }
     assert open_to_all - set(SURFACES) == set(), "say in SURFACES what these routes tell of files"
     assert set(SURFACES) - open_to_all == set(), "these routes are gone"
+
+
+async def test_every_route_of_editors_says_what_it_tells(asked: Asked) -> None:
+    of_editors = {
+        str(getattr(route, "path", ""))
+        for route in walk(asked.app.routes)
+        if (policy := policy_of(route)) is not None and Scope.EDIT in (policy.scope, *policy.others)
+    }
+    assert of_editors == set(EDITORIAL), "say in EDITORIAL what these routes tell of files"
 
 
 async def test_the_other_routes_let_nobody_in_who_only_reads(asked: Asked) -> None:

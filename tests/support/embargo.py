@@ -174,4 +174,6 @@ PEOPLE = (
     Person("observer", (Scope.PIPE,), {"observation": sealed("proprietary", ".bz2").observation}),
     Person("team", (Scope.PIPE,), {"instrument": "GMOS-S"}),
     Person("guest", (Scope.PIPE,), {"file": sealed("proprietary without a release", ".bz2").name}),
+    Person("editor of a program", (Scope.EDIT,), {"program": PROGRAMS[""]}),
 )
+EDITORS = tuple(person for person in PEOPLE if {Scope.EDIT, Scope.ADMIN} & set(person.scopes))

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal, Scope
 from armillary.archive.tables import file, frame
@@ -99,3 +100,29 @@ def _files_named(names: Iterable[str]) -> sa.Select[tuple[int]]:
 def coordinates_visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
     """Return the condition under which positions of a frame may be shown and searched."""
     return sa.or_(sa.not_(sa.func.coalesce(frame.c.proprietary_coordinates, False)), visible(viewer, today))
+
+
+async def hidden_among(
+    connection: AsyncConnection, file_ids: Iterable[int], viewer: Principal, today: date
+) -> frozenset[int]:
+    """Return those of the files whose headers the viewer may not read, for they tell a position."""
+    wanted = frozenset(file_ids)
+    if sees_everything(viewer) or not wanted:
+        return frozenset()
+    ids = sa.cast(sorted(wanted), sa.ARRAY(sa.BigInteger))
+    query = _hidden(viewer, today).where(frame.c.file_id == sa.any_(ids))
+    return frozenset((await connection.scalars(query)).all())
+
+
+async def any_hidden(
+    connection: AsyncConnection, file_ids: sa.Select[Any], viewer: Principal, today: date
+) -> bool:
+    """Tell whether there is such a file among those that a statement chooses."""
+    if sees_everything(viewer):
+        return False
+    query = _hidden(viewer, today).where(frame.c.file_id.in_(file_ids))
+    return bool(await connection.scalar(sa.select(query.exists())))
+
+
+def _hidden(viewer: Principal, today: date) -> sa.Select[Any]:
+    return sa.select(frame.c.file_id).where(sa.not_(coordinates_visible(viewer, today)))

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import OPERATOR
+from armillary.access.models import OPERATOR, Principal
+from armillary.archive import embargo
 from armillary.archive.search import KeywordPredicate, keyword_condition
 from armillary.archive.selection import Selection
 from armillary.archive.selection.conditions import conditions, listed
@@ -19,9 +20,17 @@ from armillary.base.database import AnyRow
 Members = sa.Select[tuple[Any, ...]]
 
 
-def members_of(selection: Selection, keywords: Sequence[KeywordPredicate], *, today: date) -> Members:
-    """Return the query of (file id, name) of the present files that fit, as an operator sees them."""
-    wanted = [*conditions(selection, OPERATOR, today), *(keyword_condition(one) for one in keywords)]
+def members_of(
+    selection: Selection,
+    keywords: Sequence[KeywordPredicate],
+    *,
+    today: date,
+    viewer: Principal = OPERATOR,
+) -> Members:
+    """Return the query of (file id, name) of the present files that fit, as far as the viewer may know."""
+    wanted = [*conditions(selection, viewer, today), *(keyword_condition(one) for one in keywords)]
+    if keywords:
+        wanted.append(embargo.coordinates_visible(viewer, today))
     query = sa.select(file.c.id.label("file_id"), file.c.name).select_from(listed)
     return query.where(version.c.present, version.c.canonical, *wanted)
 

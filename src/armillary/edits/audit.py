@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
-from armillary.archive import embargo
 from armillary.archive import service as archive
 from armillary.archive.errors import FileNotFound
 from armillary.archive.names import storable
 from armillary.base.database import AnyRow
 from armillary.edits import audit_store as store
 from armillary.edits.audit_store import AuditQuery
+from armillary.edits.disclosure import Discretion
 from armillary.errors import NotFound
 
 MAX_PAGE = 1000
@@ -41,11 +41,13 @@ async def audit(
 ) -> AuditPage:
     """Return the record of edits that fit, failed and unchanged ones included.
 
-    The cards of files whose positions the viewer may not know are left out: a card may tell one.
+    The cards of files whose positions the viewer may not know are left out, and reasons that may quote one.
     """
     limit = max(1, min(query.limit, MAX_PAGE))
     rows: Sequence[AnyRow] = await store.find(connection, replace(query, limit=limit + 1))
-    shown = [_edit_of(row, viewer, today) for row in rows[:limit]]
+    known = Discretion(viewer, today)
+    await known.look_at(connection, {row.file_id for row in rows})
+    shown = [_edit_of(row, known) for row in rows[:limit]]
     return AuditPage(shown, shown[-1]["id"] if len(rows) > limit else None)
 
 
@@ -77,9 +79,7 @@ async def id_of_file(connection: AsyncConnection, name: str) -> int:
     return found.file_id
 
 
-def _edit_of(row: AnyRow, viewer: Principal, today: date) -> dict[str, Any]:
-    known = dict(row._mapping)
-    may_know = embargo.sees_everything(viewer) or embargo.shows_coordinates(known, viewer, today)
+def _edit_of(row: AnyRow, known: Discretion) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
@@ -90,8 +90,8 @@ def _edit_of(row: AnyRow, viewer: Principal, today: date) -> dict[str, Any]:
         "address": row.address,
         "why": row.why,
         "outcome": row.outcome,
-        "error": row.error,
-        "cards": row.cards if may_know else None,
+        "error": known.error(row.error, row.file_id),
+        "cards": None if known.hides(row.file_id) else row.cards,
         "reverts": row.reverts,
         "reverted_by": row.reverted_by,
         "night": row.night,

@@ -16,22 +16,7 @@ from armillary.edits.tables import edit
 
 # What the record needs of other nouns' tables.
 _file = sa.table("file", sa.column("id"), sa.column("name"))
-_frame = sa.table(
-    "frame",
-    *map(
-        sa.column,
-        (
-            "file_id",
-            "night",
-            "release",
-            "engineering",
-            "program",
-            "observation_id",
-            "instrument",
-            "proprietary_coordinates",
-        ),
-    ),
-)
+_frame = sa.table("frame", sa.column("file_id"), sa.column("night"))
 _DIGESTS = ("data_md5", "file_md5")
 
 
@@ -59,7 +44,7 @@ class AuditQuery:
 
 
 async def find(connection: AsyncConnection, query: AuditQuery) -> Sequence[AnyRow]:
-    """Return edits with the names of their files, their digests, and what embargo is decided by; newest first."""
+    """Return edits with names, nights and digests of their files, newest first."""
     before, after = _version("before"), _version("after")
     undo = edit.alias("undo")
     reverted_by = (
@@ -71,7 +56,7 @@ async def find(connection: AsyncConnection, query: AuditQuery) -> Sequence[AnyRo
     columns: list[sa.ColumnElement[Any]] = [*edit.c, _file.c.name, reverted_by.label("reverted_by")]
     around = (("before", before), ("after", after))
     columns += [one.c[name].label(f"{name}_{when}") for name in _DIGESTS for when, one in around]
-    columns += [column for column in _frame.c if column.name != "file_id"]
+    columns.append(_frame.c.night)
     source = (
         edit.join(_file, _file.c.id == edit.c.file_id)
         .outerjoin(_frame, _frame.c.file_id == edit.c.file_id)

@@ -5,25 +5,33 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.access.models import OPERATOR, Principal
 from armillary.archive import service as archive
 from armillary.archive.versions import Version
 from armillary.base.work import wait_for
 from armillary.context import Context
 from armillary.edits import store
-from armillary.edits.errors import UnknownRequest
+from armillary.edits.disclosure import Discretion, sent_by
+from armillary.edits.errors import ItemRefused, UnknownRequest
+from armillary.edits.service import rules_of, wish_of_order
 
 DIGESTS = ("data_md5", "file_md5")
 SHOWN = ("extension", "keyword", "old", "new", "created")
 
 
-async def document(context: Context, request_id: UUID, *, wait_s: float = 0) -> dict[str, Any]:
+async def document(
+    context: Context, request_id: UUID, *, wait_s: float = 0, viewer: Principal = OPERATOR
+) -> dict[str, Any]:
     """Return the status document, after waiting up to ``wait_s`` seconds for the end of all items.
+
+    Of files whose headers the viewer may not read it holds what the viewer sent, and whether that worked.
 
     Raises
     ------
@@ -33,7 +41,7 @@ async def document(context: Context, request_id: UUID, *, wait_s: float = 0) -> 
     deadline = time.monotonic() + min(wait_s, context.settings.edits.max_wait_s)
     while True:
         async with context.database.begin() as connection:
-            found, awaited = await _document(connection, request_id)
+            found, awaited = await _document(connection, context, request_id, viewer)
         left = deadline - time.monotonic()
         if found["done"] or left <= 0:
             return found
@@ -55,7 +63,9 @@ async def orders_of_request(context: Context, request_id: UUID) -> list[int]:
     return [item["order"] for item in json.loads(request.items) if item["order"]]
 
 
-async def _document(connection: AsyncConnection, request_id: UUID) -> tuple[dict[str, Any], list[int]]:
+async def _document(
+    connection: AsyncConnection, context: Context, request_id: UUID, viewer: Principal
+) -> tuple[dict[str, Any], list[int]]:
     """Return the document and the orders whose end changes it: of the edits, then of their digests."""
     request = await store.find_request(connection, request_id)
     if request is None:
@@ -67,10 +77,22 @@ async def _document(connection: AsyncConnection, request_id: UUID) -> tuple[dict
     ids = {one for row in edits.values() for one in (row.version_before, row.version_after) if one}
     versions = await archive.versions_by_id(connection, ids)
     pending = await store.digests_pending(connection, ids)
+    known = Discretion(viewer, context.clock.now().date())
+    # The orders of a request, and what they ask for, are kept as long as the request.
+    asked = {} if known.needless else await store.order_args(connection, order_ids)
+    files = {number: args["file_id"] for number, args in asked.items()}
+    files |= {number: row.file_id for number, row in edits.items()}
+    await known.look_at(connection, files.values())
     shown = [
         _item(item, request.accepted, states.get(item["order"]), edits.get(item["order"]), versions, pending)
         for item in items
     ]
+    for one, item in zip(shown, items, strict=True):
+        file_id = files.get(item["order"])
+        if known.hides(file_id):
+            one["error"] = known.error(one["error"], file_id)
+            mine = request.actor == viewer.name and one["changed"] is not None
+            one["changes"] = _sent(context, asked.get(item["order"])) if mine else []
     unfinished = [number for number, row in states.items() if row.state in ("Queued", "Started")]
     found = {
         "request_id": str(request.id),
@@ -79,6 +101,13 @@ async def _document(connection: AsyncConnection, request_id: UUID) -> tuple[dict
         "items": shown,
     }
     return found, unfinished or sorted(pending.values())
+
+
+def _sent(context: Context, args: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the cards that an order asks for; none if it is forgotten, or was accepted under other rules."""
+    with suppress(ItemRefused):
+        return sent_by(wish_of_order(args, rules_of(context.settings.edits))) if args else []
+    return []
 
 
 def _item(

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.database import AnyRow
@@ -19,6 +20,7 @@ work_order = sa.table(
         sa.column(name)
         for name in ("id", "key", "state", "attempts", "error", "added", "started", "finished")
     ),
+    sa.column("args", JSONB),
 )
 
 
@@ -141,8 +143,16 @@ async def forget_expired_requests(connection: AsyncConnection, *, limit: int = 1
 async def order_states(connection: AsyncConnection, order_ids: Iterable[int]) -> dict[int, AnyRow]:
     """Return where orders stand, by id; those past retention are missing."""
     ids = sa.cast(list(order_ids), sa.ARRAY(sa.BigInteger))
-    query = sa.select(*work_order.c).where(work_order.c.id == sa.any_(ids))
+    columns = [column for column in work_order.c if column.name != "args"]
+    query = sa.select(*columns).where(work_order.c.id == sa.any_(ids))
     return {row.id: row for row in (await connection.execute(query)).all()}
+
+
+async def order_args(connection: AsyncConnection, order_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Return what orders were asked to do, by id; those past retention are missing."""
+    ids = sa.cast(list(order_ids), sa.ARRAY(sa.BigInteger))
+    query = sa.select(work_order.c.id, work_order.c.args).where(work_order.c.id == sa.any_(ids))
+    return {row.id: row.args for row in (await connection.execute(query)).all()}
 
 
 async def digests_pending(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[str, int]:

@@ -213,7 +213,8 @@ async def update_status(
 ) -> Response:
     """Tell how the items of a request stand, after waiting for them if asked."""
     context: Context = request.app.state.context
-    found = await status.document(context, _uuid(request_id), wait_s=wait)
+    viewer = principal_of(request)
+    found = await status.document(context, _uuid(request_id), wait_s=wait, viewer=viewer)
     await without_paths(request, found["items"], "error")
     return _json(found)
 

@@ -20,6 +20,7 @@ from armillary.context import Context
 from armillary.edits.changesets import service
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
 from armillary.edits.changesets.models import MOST_LISTED, Action, FileState, Wanted
+from armillary.edits.disclosure import Discretion
 from armillary.edits.errors import ItemRefused, RequestTooLarge
 from armillary.edits.models import Origin
 
@@ -108,15 +109,19 @@ async def create(
 ) -> JSONResponse:
     """Edit many files as one change set, or tell with ``dry_run`` what that would do.
 
-    The files are those that fit when the change set is created; the answer says where it can be followed.
+    The files are those that fit when the change set is created; the answer says where it can be followed. Of files
+    whose headers a token may not read, a dry run tells only how many there are (``withheld``), and conditions on
+    positions and keywords mean none of them.
     """
     context: Context = request.app.state.context
     storable_words(body.why, body.batch)
     address = request.client.host if request.client else ""
     origin = Origin(principal_of(request).name, address, body.why, body.batch)
     async with context.database.begin() as connection:
-        samples = body.samples if body.dry_run else None
-        change_set = await service.ask(connection, context, body.wanted(), origin, samples=samples)
+        samples, viewer = body.samples if body.dry_run else None, principal_of(request)
+        change_set = await service.ask(
+            connection, context, body.wanted(), origin, samples=samples, viewer=viewer
+        )
     if wait:
         await wait_for(context.database, context.bus, [change_set], wait)
     return JSONResponse(
@@ -139,7 +144,7 @@ async def overview(
     """List change sets, newest first, with the number of their files in every state."""
     context: Context = request.app.state.context
     async with context.database.begin() as connection:
-        found = await service.overview(connection, before=before, count=limit + 1)
+        found = await service.overview(connection, before=before, count=limit + 1, known=_known(request))
     after = found[limit - 1]["id"] if len(found) > limit else None
     return JSONResponse({"changesets": plain(found[:limit]), "before": after})
 
@@ -171,7 +176,9 @@ async def files(
     """List the files of a change set, each with its state, its edit, and why it was not changed."""
     context: Context = request.app.state.context
     async with context.database.begin() as connection:
-        found, more = await service.files(connection, id, state or (), after=after, count=limit)
+        found, more = await service.files(
+            connection, id, state or (), after=after, count=limit, known=_known(request)
+        )
     await without_paths(request, found, "error")
     return JSONResponse({"files": found, "after": more})
 
@@ -196,6 +203,11 @@ async def act(request: Request, id: _Id, action: Action) -> JSONResponse:
 async def _document(request: Request, change_set: int) -> dict[str, Any]:
     context: Context = request.app.state.context
     async with context.database.begin() as connection:
-        found = await service.document(connection, change_set)
+        found = await service.document(connection, change_set, _known(request))
     await without_paths(request, [found, *found.get("errors", ())], "error")
     return found
+
+
+def _known(request: Request) -> Discretion:
+    context: Context = request.app.state.context
+    return Discretion(principal_of(request), context.clock.now().date())

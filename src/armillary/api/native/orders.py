@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -32,6 +32,7 @@ from armillary.base.work import State, wait_for
 from armillary.base.work.queries import OrderView, Standing, list_orders
 from armillary.base.work.watching import watch_all, watch_order
 from armillary.context import Context
+from armillary.edits.disclosure import Discretion
 from armillary.operations import orders as service
 from armillary.operations.orders import NotCancellable, NotRetryable, OrderNotFound
 
@@ -127,7 +128,7 @@ async def order(
 ) -> JSONResponse:
     """Tell how a work order stands, after waiting for its end if asked.
 
-    Arguments and response are for tokens that may read everything: they may tell a position.
+    Arguments and response are for tokens that may read everything: they may tell a position, and so may errors.
     """
     found = await _find(request, order_id)
     context: Context = request.app.state.context
@@ -137,7 +138,8 @@ async def order(
     shown = _to_json(found)
     await without_paths(request, [shown, shown["response"] or {}], "error")
     if not principal_of(request).may(Scope.READ):
-        shown |= {"args": None, "response": None}
+        known, file_id = await _discretion(request, found)
+        shown |= {"args": None, "response": None, "error": known.error(shown["error"], file_id)}
     return JSONResponse(shown, headers={"Cache-Control": "no-store"})
 
 
@@ -149,10 +151,14 @@ async def order(
 )
 async def order_events(request: Request, order_id: Id) -> Response:
     """Watch one work order as server-sent events until it has ended; then the stream ends, too."""
-    await _find(request, order_id)
+    known, file_id = await _discretion(request, await _find(request, order_id))
     context: Context = request.app.state.context
     watched = watch_order(context.database, context.bus, order_id)
-    return stream(request, _events(request, watched, None), first_id=str(order_id))
+
+    def told(one: Standing) -> Standing:
+        return dataclasses.replace(one, error=known.error(one.error, file_id))
+
+    return stream(request, _events(request, watched, None, told), first_id=str(order_id))
 
 
 @router.post(
@@ -209,12 +215,31 @@ async def _find(request: Request, order_id: int) -> OrderView:
         return await service.find(connection, order_id)
 
 
+async def _discretion(request: Request, found: OrderView) -> tuple[Discretion, int | None]:
+    """Return what may be told of an order, and the file that it edits."""
+    context: Context = request.app.state.context
+    known = Discretion(principal_of(request), context.clock.now().date())
+    file_id = found.args.get("file_id")
+    if not isinstance(file_id, int):
+        return known, None
+    async with context.database.begin() as connection:
+        await known.look_at(connection, [file_id])
+    return known, file_id
+
+
+def _whole(one: Standing) -> Standing:
+    return one
+
+
 async def _events(
-    request: Request, watched: AsyncGenerator[list[Standing], None], kind: str | None
+    request: Request,
+    watched: AsyncGenerator[list[Standing], None],
+    kind: str | None,
+    told: Callable[[Standing], Standing] = _whole,
 ) -> AsyncGenerator[Iterable[Event], None]:
     async with aclosing(watched):
         async for changed in watched:
-            wanted = [dataclasses.asdict(one) for one in changed if kind is None or one.kind == kind]
+            wanted = [dataclasses.asdict(told(one)) for one in changed if kind is None or one.kind == kind]
             await without_paths(request, wanted, "error")
             yield [(str(one["id"]), str(one["state"]), one) for one in wanted]
 

@@ -124,11 +124,15 @@ class ChangeSet:
 
 @dataclass(slots=True)
 class Preview:
-    """What a change set would do; ``reasons`` counts the refusals, ``samples`` shows the first changed files."""
+    """What a change set would do; ``reasons`` counts the refusals, ``samples`` shows the first changed files.
+
+    Of files that are ``withheld`` nothing is told: who asked may not read their headers.
+    """
 
     matched: int = 0
     would_change: int = 0
     unchanged: int = 0
     refused: int = 0
+    withheld: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     samples: list[dict[str, Any]] = field(default_factory=list)

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from armillary.access.models import OPERATOR, Principal
 from armillary.archive import members as archive
 from armillary.context import Context
 from armillary.edits.apply import HduEffect, apply_wish
 from armillary.edits.changesets.errors import BadChangeSet
 from armillary.edits.changesets.models import Preview, Wanted
 from armillary.edits.changesets.service import check, refuse_absent
+from armillary.edits.disclosure import Discretion
 from armillary.edits.execution import change_to_json
 from armillary.edits.models import Item, Target
 from armillary.edits.service import Decision, decide
@@ -21,27 +23,34 @@ from armillary.errors import ArmillaryError
 PAGE, MOST_REASONS = 500, 20
 
 
-async def preview(context: Context, wanted: Wanted, *, samples: int) -> Preview:
+async def preview(context: Context, wanted: Wanted, *, samples: int, viewer: Principal = OPERATOR) -> Preview:
     """Return what would happen to the files as the catalog knows them; show the first ones that would change.
+
+    Files whose headers the viewer may not read are counted, and nothing else is told of them.
 
     Raises
     ------
     BadSelection, BadPredicate, BadChangeSet, ItemRefused
         If the change set would be refused as a whole.
     """
-    checked = check(context, wanted)
+    checked = check(context, wanted, viewer)
     async with context.database.begin() as connection:
         await refuse_absent(connection, wanted)
     found, reasons, after = Preview(), Counter[str](), 0
+    known = Discretion(viewer, context.clock.now().date())
     while True:
         # A transaction per page: the walk may take long, and old rows could not be cleaned up meanwhile.
         async with context.database.begin() as connection:
             rows = await archive.page_of(connection, checked.members, after=after, count=PAGE)
+            await known.look_at(connection, [row.file_id for row in rows])
+            told = [row for row in rows if not known.hides(row.file_id)]
             items = [
                 Item(at, Target(row.name, None), wanted.item(row.name), checked.wish)
-                for at, row in enumerate(rows)
+                for at, row in enumerate(told)
             ]
             decisions = await decide(connection, items, context.settings.edits)
+        found.matched += len(rows)
+        found.withheld += len(rows) - len(told)
         await asyncio.to_thread(_judge, decisions, found, reasons, samples)
         if len(rows) < PAGE:
             break
@@ -52,7 +61,6 @@ async def preview(context: Context, wanted: Wanted, *, samples: int) -> Preview:
 
 def _judge(decisions: Sequence[Decision], found: Preview, reasons: Counter[str], samples: int) -> None:
     for decision in decisions:
-        found.matched += 1
         wish, version = decision.item.wish, decision.version
         try:
             if decision.refusal is not None or version is None or wish is None:

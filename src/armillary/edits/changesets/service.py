@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.access.models import OPERATOR, Principal
 from armillary.archive import members as archive
 from armillary.archive.names import storable
 from armillary.archive.search import KeywordPredicate, parse_predicate
@@ -28,6 +29,7 @@ from armillary.edits.changesets.models import (
     State,
     Wanted,
 )
+from armillary.edits.disclosure import Discretion, viewer_of_json, viewer_to_json
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import Origin, Wish
 from armillary.edits.requests import read_items
@@ -48,8 +50,10 @@ class Checked:
     wish: Wish
 
 
-def check(context: Context, wanted: Wanted) -> Checked:
+def check(context: Context, wanted: Wanted, viewer: Principal = OPERATOR) -> Checked:
     """Judge a change set as far as that is possible without its files.
+
+    What it says of positions means only files whose headers the viewer may read, as in a search.
 
     Raises
     ------
@@ -63,10 +67,10 @@ def check(context: Context, wanted: Wanted) -> Checked:
         raise ItemRefused(item.refusal)
     if not any(item.wish.by_extension()):
         raise BadChangeSet("The change set changes nothing; say which cards to set.")
-    return Checked(_members(context, wanted), item.wish)
+    return Checked(_members(context, wanted, viewer), item.wish)
 
 
-def _members(context: Context, wanted: Wanted) -> archive.Members:
+def _members(context: Context, wanted: Wanted, viewer: Principal) -> archive.Members:
     segments = [part for one in wanted.selection for part in one.split("/") if part]
     if wanted.names:
         return archive.members_named(_names(wanted, also=bool(segments or wanted.keywords)))
@@ -74,7 +78,7 @@ def _members(context: Context, wanted: Wanted) -> archive.Members:
         raise BadChangeSet("The change set means no files: give a selection (`present` for all) or names.")
     today, archived = context.clock.now().date(), context.settings.archive
     selection = parse(segments, today=today, summit=archived.summit)
-    return archive.members_of(selection, _predicates(wanted), today=today)
+    return archive.members_of(selection, _predicates(wanted), today=today, viewer=viewer)
 
 
 def _names(wanted: Wanted, *, also: bool) -> list[str]:
@@ -98,17 +102,19 @@ async def ask(
     origin: Origin,
     *,
     samples: int | None = None,
+    viewer: Principal = OPERATOR,
 ) -> int:
     """Queue the creation of a change set, or the preview of one with ``samples``; return the order's id.
 
     That is the id of the change set, too. Raises what `check` does.
     """
-    check(context, wanted)
+    check(context, wanted, viewer)
     args: JsonObject = {
         "wanted": wanted.to_text(),
         "address": origin.address,
         "why": origin.why,
         "samples": samples,
+        "viewer": viewer_to_json(viewer),
     }
     order = NewOrder(
         kind=CREATE if samples is None else PREVIEW,
@@ -122,10 +128,16 @@ async def ask(
 
 
 async def create(
-    connection: AsyncConnection, context: Context, change_set: int, wanted: Wanted, origin: Origin
+    connection: AsyncConnection,
+    context: Context,
+    change_set: int,
+    wanted: Wanted,
+    origin: Origin,
+    *,
+    viewer: Principal = OPERATOR,
 ) -> int:
     """Fix the files of a change set and let the work begin; return how many files there are."""
-    checked = check(context, wanted)
+    checked = check(context, wanted, viewer)
     await refuse_absent(connection, wanted)
     now = context.clock.now()
     values = (
@@ -226,7 +238,9 @@ async def act(connection: AsyncConnection, change_set: int, action: Action, *, a
     return await begin_step(connection, change_set)
 
 
-async def document(connection: AsyncConnection, change_set: int) -> dict[str, Any]:
+async def document(
+    connection: AsyncConnection, change_set: int, known: Discretion | None = None
+) -> dict[str, Any]:
     """Return all that is known of a change set, of one that is still to be created, or of a preview.
 
     Raises
@@ -237,30 +251,60 @@ async def document(connection: AsyncConnection, change_set: int) -> dict[str, An
     if not 0 < change_set < 1 << 63:
         raise UnknownChangeSet(f"There is no change set {change_set}.")
     if found := await store.find(connection, change_set):
-        return await _described(connection, found)
+        return await _described(connection, found, known)
     order = await store.creation(connection, change_set, (CREATE, PREVIEW))
     if order is None:
         raise UnknownChangeSet(f"There is no change set {change_set}.")
     state = {"Completed": "previewed", "Failed": "failed"}.get(order.state, "requested")
-    known = _shown(Wanted.of_text(order.args["wanted"]))
-    shown = {"id": order.id, "state": state, "actor": order.actor, "created": order.added, **known}
+    told = known is None or known.needless or order.actor == known.viewer.name
+    wanted = _shown(Wanted.of_text(order.args["wanted"]), told=told)
+    shown = {"id": order.id, "state": state, "actor": order.actor, "created": order.added, **wanted}
     if order.state == "Completed" and order.kind == PREVIEW:
-        shown["preview"] = order.response["value"]
-    return shown | {"error": order.error, "dry_run": order.kind == PREVIEW}
+        shown["preview"] = order.response["value"] if _is_for(known, order) else None
+    return shown | {"error": order.error if told else None, "dry_run": order.kind == PREVIEW}
 
 
-async def _described(connection: AsyncConnection, found: ChangeSet) -> dict[str, Any]:
+def _is_for(known: Discretion | None, order: Any) -> bool:
+    """Tell whether a preview shows no more than this viewer may see."""
+    if known is None or known.needless:
+        return True
+    made_for = viewer_of_json(order.args.get("viewer"), order.actor)
+    return made_for == known.viewer
+
+
+async def _described(
+    connection: AsyncConnection, found: ChangeSet, known: Discretion | None
+) -> dict[str, Any]:
     counted = await store.counts(connection, found.id)
     trouble = await store.files(connection, found.id, _TROUBLE, after=0, count=FIRST_ERRORS)
     running = found.state not in RESTING
     return {
-        **summary(found, counted),
+        **summary(found, counted, told=await _may_be_told(connection, found, known)),
         "files_per_s": round(await store.rate(connection, found.id, RATE_S), 1) if running else 0.0,
-        "errors": [{"file": one.name, "state": one.state, "error": one.error} for one in trouble],
+        "errors": [
+            {"file": one.name, "state": one.state, "error": error}
+            for one, error in zip(trouble, await _errors(connection, trouble, known), strict=True)
+        ],
     }
 
 
-def summary(found: ChangeSet, counted: dict[str, int]) -> dict[str, Any]:
+async def _may_be_told(connection: AsyncConnection, found: ChangeSet, known: Discretion | None) -> bool:
+    """Tell whether a viewer may see what a change set writes: its own, and such of files that are open."""
+    if known is None or known.needless or found.actor == known.viewer.name:
+        return True
+    return not await known.hides_any(connection, store.file_ids(found.id))
+
+
+async def _errors(
+    connection: AsyncConnection, rows: Sequence[Any], known: Discretion | None
+) -> list[str | None]:
+    if known is None:
+        return [row.error for row in rows]
+    await known.look_at(connection, [row.file_id for row in rows])
+    return [known.error(row.error, row.file_id) for row in rows]
+
+
+def summary(found: ChangeSet, counted: dict[str, int], *, told: bool = True) -> dict[str, Any]:
     """Return a change set with the number of its files in every state."""
     return {
         "id": found.id,
@@ -271,26 +315,37 @@ def summary(found: ChangeSet, counted: dict[str, int]) -> dict[str, Any]:
         "created": found.created,
         "finished": found.finished,
         "reverter": found.reverter,
-        **_shown(found.wanted),
+        **_shown(found.wanted, told=told),
         "matched": sum(counted.values()),
         "files": {str(state): counted.get(state, 0) for state in FileState},
         "dry_run": False,
     }
 
 
-def _shown(wanted: Wanted) -> dict[str, Any]:
-    known = asdict(wanted)
-    return known | {"names": list(wanted.names[:MOST_SAMPLES])}
+def _shown(wanted: Wanted, *, told: bool) -> dict[str, Any]:
+    shown = asdict(wanted) | {"names": list(wanted.names[:MOST_SAMPLES])}
+    return shown if told else shown | {"values": None, "selection": None, "keywords": None}
 
 
-async def overview(connection: AsyncConnection, *, before: int | None, count: int) -> list[dict[str, Any]]:
+async def overview(
+    connection: AsyncConnection, *, before: int | None, count: int, known: Discretion | None = None
+) -> list[dict[str, Any]]:
     """Return change sets, newest first, beginning below an id."""
-    found = await store.latest(connection, before=before, count=count)
-    return [summary(one, await store.counts(connection, one.id)) for one in found]
+    shown = []
+    for one in await store.latest(connection, before=before, count=count):
+        told = await _may_be_told(connection, one, known)
+        shown.append(summary(one, await store.counts(connection, one.id), told=told))
+    return shown
 
 
 async def files(
-    connection: AsyncConnection, change_set: int, states: Sequence[FileState], *, after: int, count: int
+    connection: AsyncConnection,
+    change_set: int,
+    states: Sequence[FileState],
+    *,
+    after: int,
+    count: int,
+    known: Discretion | None = None,
 ) -> tuple[list[dict[str, Any]], int | None]:
     """Return some files of a change set, and where the next ones begin if there are any.
 
@@ -302,9 +357,10 @@ async def files(
     await get(connection, change_set)
     wanted = [str(one) for one in states or FileState]
     rows = await store.files(connection, change_set, wanted, after=after, count=count + 1)
+    errors = await _errors(connection, rows[:count], known)
     shown = [
-        {"file": one.name, "state": one.state, "edit": one.edit_id, "error": one.error}
-        for one in rows[:count]
+        {"file": one.name, "state": one.state, "edit": one.edit_id, "error": error}
+        for one, error in zip(rows[:count], errors, strict=True)
     ]
     return shown, rows[count - 1].file_id if len(rows) > count else None
 

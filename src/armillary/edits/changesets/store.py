@@ -268,6 +268,11 @@ async def files(
     return list((await connection.exec_driver_sql(FILES, values)).all())
 
 
+def file_ids(change_set: int) -> sa.Select[Any]:
+    """Return the statement that chooses the files of a change set."""
+    return sa.select(_members.c.file_id).where(_members.c.change_set == change_set)
+
+
 async def creation(connection: AsyncConnection, order_id: int, kinds: Sequence[str]) -> Any:
     """Return how the order stands that is to create a change set, or to preview one."""
     query = """

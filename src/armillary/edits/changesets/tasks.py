@@ -12,6 +12,7 @@ from armillary.edits.changesets import service
 from armillary.edits.changesets.models import Action, Wanted
 from armillary.edits.changesets.preview import preview
 from armillary.edits.changesets.stepping import step
+from armillary.edits.disclosure import viewer_of_json
 from armillary.edits.models import Origin
 
 log = get_logger(__name__)
@@ -25,7 +26,8 @@ async def create_set(context: Context, claims: Sequence[Claim]) -> None:
     responses: dict[int, Response] = {}
     async with claim.completing(responses) as connection:
         wanted = Wanted.of_text(args["wanted"])
-        matched = await service.create(connection, context, claim.order.id, wanted, origin)
+        viewer = viewer_of_json(args.get("viewer"), claim.order.actor)
+        matched = await service.create(connection, context, claim.order.id, wanted, origin, viewer=viewer)
         responses[claim.order.id] = Response(value={"matched": matched})
     log.info("change set created", change_set=claim.order.id, files=matched)
 
@@ -34,7 +36,9 @@ async def preview_set(context: Context, claims: Sequence[Claim]) -> None:
     """Find out what a change set would do."""
     (claim,) = claims
     args: Any = claim.order.args
-    found = await preview(context, Wanted.of_text(args["wanted"]), samples=int(args["samples"]))
+    viewer = viewer_of_json(args.get("viewer"), claim.order.actor)
+    wanted = Wanted.of_text(args["wanted"])
+    found = await preview(context, wanted, samples=int(args["samples"]), viewer=viewer)
     claim.complete(Response(value=service.preview_to_json(found)))
 
 
