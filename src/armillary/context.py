@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from armillary.base import identity, migrate
+from armillary.base import identity, revisions
 from armillary.base.bus import PostgresBus
 from armillary.base.clock import Clock, SystemClock
 from armillary.base.database import Database, Role
@@ -132,10 +132,13 @@ async def _check_database(
     embedded = isinstance(source, EmbeddedServer)
     database = await Database.connect(source, Role.OWNER if embedded else role, pool_size=1)
     try:
-        if (revision := await migrate.current(database)) != migrate.head():
-            migrate.refuse_unknown(revision)
+        if (revision := await revisions.current(database)) != revisions.head():
+            revisions.refuse_unknown(revision)
             if not embedded:
                 raise SchemaOutdated
+            # Only here: it takes longer to load than all that a command needs of the database otherwise.
+            from armillary.base import migrate
+
             await migrate.upgrade(database)
         may_write = embedded or role is not Role.WEB
         try:

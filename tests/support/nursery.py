@@ -16,7 +16,7 @@ from pathlib import Path
 
 import typer
 
-from armillary.commands import processes
+from armillary.commands import processes, working
 from armillary.sky.healpix import healpix_index
 
 PR_SET_PDEATHSIG = 1
@@ -38,6 +38,8 @@ def main(data: Path) -> None:
     """Fork until the input ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     parent = os.getpid()
+    # What a worker would load first, all of its siblings have.
+    _ = working
     healpix_index(0.0, 0.0)
     for line in sys.stdin:
         pid = os.fork()

@@ -10,7 +10,6 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import store
@@ -21,7 +20,6 @@ from armillary.archive.tables import FRAME_COLUMNS, frame, version
 from armillary.archive.versions import HduRecord, Location, hdus_to_json, to_signed
 from armillary.fits.header import read_values
 from armillary.fits.series import HeaderValues
-from armillary.sky.healpix import healpix_indices
 
 _HOT = tuple(name for name, _ in FRAME_COLUMNS)
 _DETAILS = tuple(name for name in UNTOLD if name not in (*_HOT, "warnings"))
@@ -162,6 +160,11 @@ def _keywords(one: NewVersion, series: CatalogSeries | None) -> str:
 
 def _positions(frames: Sequence[Fields]) -> list[int | None]:
     """Return the HEALPix index of every frame that has coordinates, by one call of the library."""
+    # Only here: who only reads the catalog needs neither.
+    import numpy as np
+
+    from armillary.sky.healpix import healpix_indices
+
     known = [(at, one.get("ra_deg"), one.get("dec_deg")) for at, one in enumerate(frames)]
     placed = [(at, ra, dec) for at, ra, dec in known if ra is not None and dec is not None]
     indices = healpix_indices(np.array([ra for _, ra, _ in placed]), np.array([dec for *_, dec in placed]))

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from armillary.archive.tables import frame
 from armillary.errors import BadRequest
-from armillary.sky.healpix import cone_ranges
 
 WIDE_DEG = 15.0
 """Radius of circles so wide, a sixtieth of the sky, that a walk through the newest frames fills a page sooner."""
@@ -64,6 +63,9 @@ def in_cone(cone: Cone) -> sa.ColumnElement[bool]:
 
 def _cells(cone: Cone) -> sa.TableValuedAlias:
     """Return the ranges of the index that cover the circle, as a table."""
+    # Only here: most searches have no cone, and need none of the libraries.
+    from armillary.sky.healpix import cone_ranges
+
     ranges = cone_ranges(cone.ra_deg, cone.dec_deg, cone.radius_deg)
     # As subqueries, so that the planner expects as many ranges for these as for any to come: prepared once, the
     # statement is then not planned again for each cone.

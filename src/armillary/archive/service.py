@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +22,6 @@ from armillary.archive.errors import (
     VersionNotFound,
 )
 from armillary.archive.names import LOWEST_INGEST, science_priority
-from armillary.archive.profiles import Profiles, load_profiles
 from armillary.archive.store import (
     canonical_of,
     get_product,
@@ -45,6 +44,9 @@ from armillary.context import Context
 from armillary.errors import Conflict
 from armillary.fits.containers import logical_name
 
+if TYPE_CHECKING:
+    from armillary.archive.profiles import Profiles
+
 INGEST, DIGEST, PREVIEW = "ingest", "digest", "preview"
 AWAITED_PRIORITY = 0
 MOST_NAMESAKES = 1000
@@ -60,6 +62,9 @@ PRODUCT_ATTEMPTS = 3
 @lru_cache(maxsize=4)
 def profiles_of(directory: Path | None) -> Profiles:
     """Return the instrument profiles, read once per process."""
+    # Only here: who only reads the catalog needs none.
+    from armillary.archive.profiles import load_profiles
+
     return load_profiles(directory)
 
 

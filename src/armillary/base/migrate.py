@@ -9,12 +9,32 @@ import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from armillary.base import schema
 from armillary.base.database import Database, driver_error, is_transient
+from armillary.base.revisions import (
+    SchemaUnknown,
+    current,
+    current_of,
+    head,
+    knows,
+    refuse_unknown,
+    revisions,
+)
 from armillary.errors import ArmillaryError, BadRequest
+
+__all__ = [
+    "NotOwner",
+    "SchemaUnfit",
+    "SchemaUnknown",
+    "current",
+    "differences",
+    "downgrade",
+    "head",
+    "knows",
+    "revisions",
+    "upgrade",
+]
 
 LOCK = 0x41524D494C4C
 HEAD, BASE = "head", "base"
@@ -31,12 +51,6 @@ class SchemaUnfit(ArmillaryError):
     """The database does not have the schema that the migrations of this version make."""
 
     code, status = "schema_unfit", HTTPStatus.CONFLICT
-
-
-class SchemaUnknown(ArmillaryError):
-    """The schema of the database is newer than this version of the program; install the newer version."""
-
-    code, status = "schema_unknown", HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class NotOwner(ArmillaryError):
@@ -66,7 +80,7 @@ async def upgrade(database: Database, revision: str = HEAD, *, check: bool = Tru
         )
 
     def act(connection: sa.Connection, config: Config) -> None:
-        refuse_unknown(_current(connection))
+        refuse_unknown(current_of(connection))
         _apply(config, revision)
         if check and revision in (HEAD, head()) and (found := _differences(connection)):
             raise SchemaUnfit(_unfit(found))
@@ -88,49 +102,12 @@ async def differences(database: Database) -> schema.Differences:
         If the database has a revision that this version does not know.
     """
     async with database.begin() as connection:
-        refuse_unknown(await connection.run_sync(_current))
+        refuse_unknown(await connection.run_sync(current_of))
         return await connection.run_sync(_differences)
-
-
-async def current(database: Database) -> str | None:
-    """Return the revision of the schema; none for an empty database."""
-    async with database.begin() as connection:
-        return await connection.run_sync(_current)
-
-
-def head() -> str:
-    """Return the newest revision that this version of the program knows."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    if newest is None:
-        raise LookupError("the package has no migrations")
-    return newest
-
-
-def revisions() -> list[str]:
-    """Return all revisions that this version of the program knows, oldest first."""
-    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
-
-
-def knows(revision: str) -> bool:
-    """Tell whether this version of the program knows a revision."""
-    return revision in revisions()
-
-
-def _current(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _differences(connection: sa.Connection) -> schema.Differences:
     return schema.compare(schema.expected(), schema.found(connection))
-
-
-def refuse_unknown(revision: str | None) -> None:
-    """Raise SchemaUnknown for a revision that only a newer version of the program knows."""
-    if revision is not None and not knows(revision):
-        raise SchemaUnknown(
-            f"The schema of the database is at revision {revision}, which this version of the program does not"
-            f" know: its own is {head()}. Install the version that made it, or a newer one."
-        )
 
 
 def _apply(config: Config, revision: str) -> None:

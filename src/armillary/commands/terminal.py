@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import json
 import os
 import sys
@@ -108,6 +109,8 @@ def run(
 
 def guarded(action: Callable[[], T]) -> T:
     """Return what an action returns; end the command with a clear message if it fails."""
+    gc.freeze()
+    gc.enable()
     try:
         return action()
     except ArmillaryError as error:

@@ -8,15 +8,23 @@ differ by the unmasked CRC of ``d``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from awscrt import checksums
+from functools import cache
+from typing import Any
 
 from armillary.fits.models import EditPlan
 
 
+@cache
+def _native() -> Any:
+    # Only when it is needed: it takes longer to load than all else that a command needs of the archive.
+    from awscrt import checksums
+
+    return checksums
+
+
 def crc64(data: bytes | bytearray | memoryview, previous: int = 0) -> int:
     """Return the CRC of ``data``, going on from the CRC of the bytes before it."""
-    return int(checksums.crc64nvme(data, previous))
+    return int(_native().crc64nvme(data, previous))
 
 
 def crc64_shift(crc_raw: int, nbytes: int) -> int:
@@ -26,7 +34,7 @@ def crc64_shift(crc_raw: int, nbytes: int) -> int:
 
 def crc64_combine(crc_a: int, crc_b: int, len_b: int) -> int:
     """Return the CRC of two runs of bytes from their CRCs and the length of the second."""
-    return int(checksums.combine_crc64nvme(crc_a, crc_b, len_b))
+    return int(_native().combine_crc64nvme(crc_a, crc_b, len_b))
 
 
 def crc64_fold(parts: Sequence[tuple[int, int]]) -> int:

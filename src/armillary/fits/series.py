@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from armillary.fits.cards import COMMENTARY, keyword_of
 from armillary.fits.header import read_values
 from armillary.fits.models import CARD, Layout, ReadAt, Value
@@ -25,8 +22,8 @@ Values = dict[str, Value]
 MOST_DIFFERENT = 0.25
 """Fraction of cards in which a header of a series may differ from the first one."""
 _PLACING = STRUCTURAL | {"SIMPLE"}
-_WORD = np.dtype(np.uint64)
-_WORDS = CARD // _WORD.itemsize
+_WORD, _WORDS = "u8", CARD // 8
+"""Headers are compared word by word, so many of which are a card."""
 _NOTHING = ("", None)
 
 
@@ -34,9 +31,12 @@ class _Reference:
     """The header of one HDU of the first file of a series."""
 
     def __init__(self, header: bytes, values: Values) -> None:
+        # Only here: who only looks something up in the catalog compares no headers.
+        import numpy as np
+
         self.values = values
         self._header = header
-        self._words: NDArray[np.uint64] = np.frombuffer(header, _WORD)
+        self._words = np.frombuffer(header, _WORD)
         self._most = int(len(header) // CARD * MOST_DIFFERENT)
 
     @cached_property
@@ -60,6 +60,8 @@ class _Reference:
 
         None if it differs in more than the comments and values of plain cards.
         """
+        import numpy as np
+
         words = np.flatnonzero(np.frombuffer(header, _WORD) != self._words).tolist()
         starts = dict.fromkeys([word // _WORDS * CARD for word in words])
         if len(starts) > self._most:

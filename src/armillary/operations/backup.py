@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from armillary import __version__
 from armillary.archive import service as archive
 from armillary.archive.versions import Root
-from armillary.base import migrate
+from armillary.base import revisions
 from armillary.base.identity import read_identity
 from armillary.base.place import STAGING
 from armillary.base.postgres import dumps
@@ -127,7 +127,7 @@ class Run:
 
     async def make(self, *, with_adopted: bool) -> None:
         """Take the instant, dump the database, keep the files, and say at last that all is there."""
-        schema = await migrate.current(self.context.database)
+        schema = await revisions.current(self.context.database)
         async with self.context.database.begin() as connection:
             self.roots = {root.id: root for root in await archive.list_roots(connection)}
         owned = [root.id for root in self.roots.values() if with_adopted or root.name == archive.STORE]

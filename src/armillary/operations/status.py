@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary import __version__
 from armillary.archive import service as archive
-from armillary.base import migrate
+from armillary.base import revisions
 from armillary.base.identity import read_identity
 from armillary.context import Context
 from armillary.operations import store
@@ -34,7 +34,7 @@ LAST_FAILURES = 5
 
 async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Status:
     """Return how the archive stands now, with its last ``failures`` failed orders."""
-    schema = await migrate.current(context.database)
+    schema = await revisions.current(context.database)
     async with context.database.begin() as connection:
         postgresql, size = await store.about_server(connection)
         totals, exact = await store.totals(connection)
@@ -48,7 +48,7 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
             version=__version__,
             archive=str((await read_identity(connection)).id),
             schema=schema or "",
-            schema_known=migrate.head(),
+            schema_known=revisions.head(),
             postgresql=postgresql,
             database_bytes=size,
             at=context.clock.now(),

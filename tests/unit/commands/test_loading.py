@@ -1,0 +1,116 @@
+"""Help and completion load next to nothing, and every command only what it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from armillary.cli import ENTRIES, load
+
+HEAVY = {
+    "alembic",
+    "armillary.api",
+    "armillary.app",
+    "armillary.archive.service",
+    "armillary.base.database",
+    "armillary.context",
+    "armillary.settings",
+    "astropy",
+    "asyncpg",
+    "awscrt",
+    "cdshealpix",
+    "fastapi",
+    "httpx",
+    "msgspec",
+    "numpy",
+    "PIL",
+    "prometheus_client",
+    "pydantic_settings",
+    "sqlalchemy",
+    "structlog",
+    "uvicorn",
+    "watchfiles",
+    "zstandard",
+}
+"""What `--help` and completion may not load: each takes longer than all that they need."""
+LISTED = """
+import json, sys
+sys.argv = ["armillary", *sys.argv[1:]]
+from armillary.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+def loaded(*words: str, **environment: str) -> tuple[set[str], str]:
+    """Run the command line in a process of its own; return the modules that it loaded, and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", LISTED, *words],
+        env=os.environ | {"COLUMNS": "80"} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(json.loads(done.stderr)), done.stdout
+
+
+def completed(line: str) -> tuple[set[str], str]:
+    """Complete a line as bash asks for it."""
+    words = len(line.split(" ")) - 1
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(words), "_ARMILLARY_COMPLETE": "complete_bash"}
+    return loaded(**asked)
+
+
+def test_help_loads_no_command_and_nothing_heavy() -> None:
+    modules, text = loaded("--help")
+    for name in ENTRIES:
+        assert f" {name} " in text
+    assert {name for name in modules if name.startswith("armillary.")} <= {"armillary.cli"}
+    assert modules & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("armillary se", {"serve", "search"}),
+        ("armillary search --ex", {"--exposure-min", "--exposure-max"}),
+        ("armillary token ", {"create", "grant", "list", "revoke", "ungrant"}),
+        ("armillary changeset show 1 --state re", {"refused", "reverted", "reverting"}),
+    ],
+)
+def test_completion_loads_nothing_heavy(line: str, words: set[str]) -> None:
+    modules, text = completed(line)
+    assert set(text.split()) == words
+    assert modules & HEAVY == set()
+
+
+def test_no_command_loads_anything_heavy_before_it_works() -> None:
+    found = "import sys, armillary.cli as cli; [cli.load(name) for name in cli.ENTRIES]; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", found], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) & HEAVY == set()
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_list_of_commands_says_what_the_command_itself_says(name: str) -> None:
+    command: Any = load(name)
+    assert (command.name, command.help.split("\n")[0]) == (name, ENTRIES[name].help)
+
+
+def test_reading_the_catalog_loads_no_libraries_of_arrays_pictures_and_migrations() -> None:
+    needed = "armillary.context, armillary.archive.search, armillary.archive.service, armillary.edits.history"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {needed}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    unneeded = {"alembic", "astropy", "awscrt", "cdshealpix", "fastapi", "httpx", "numpy", "PIL", "uvicorn"}
+    assert set(done.stdout.split()) & unneeded == set()
