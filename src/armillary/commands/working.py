@@ -13,6 +13,7 @@ from armillary.base.database import Role
 from armillary.base.place import STAGING
 from armillary.base.work import Kind, Worker
 from armillary.commands import upkeep
+from armillary.commands.readiness import tell_ready
 from armillary.commands.work import KINDS
 from armillary.context import Context, open_context
 from armillary.exports import service as exports
@@ -46,6 +47,7 @@ async def work(
         async with context.database.begin() as connection:
             await archive.store_root(connection, context)
         check_area(settings.data / STAGING)
+        tell_ready()
         await upkeep.recover(context)
         await exports.register(context, alone=True)
         worker = Worker(context, kinds, name=name, slots=slots)

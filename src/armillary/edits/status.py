@@ -40,7 +40,8 @@ async def document(
     """
     deadline = time.monotonic() + min(wait_s, context.settings.edits.max_wait_s)
     while True:
-        async with context.database.begin() as connection:
+        # In one snapshot: digests that are not awaited any more have to be among what is read.
+        async with context.database.begin(snapshot=True) as connection:
             found, awaited = await _document(connection, context, request_id, viewer)
         left = deadline - time.monotonic()
         if found["done"] or left <= 0:
