@@ -41,7 +41,8 @@ lint: .venv/ready-test
 test: .venv/ready-test
 	@scripts/system-packages fitsverify=fitsverify bzip2=bzip2
 	@# Whoever may not install them has the tests skipped that need them.
-	@test "$$(id -u)" != 0 || scripts/system-packages /usr/lib/postgresql/15/bin/postgres=postgresql-15
+	@test "$$(id -u)" != 0 || scripts/system-packages \
+		/usr/lib/postgresql/15/bin/postgres=postgresql-15 systemd-analyze=systemd
 	@$(MAKE) --no-print-directory lint
 	@# Where Python may not write bytecode, each of the many processes that tests start would compile everything.
 	@$(BIN)/python -m compileall -q src
