@@ -27,7 +27,7 @@ async def database(postgres: EmbeddedServer) -> AsyncIterator[Database]:
 
 
 def test_each_migration_has_rows_of_its_own_or_says_that_it_needs_none() -> None:
-    assert sorted(path.stem for path in filled.DATA.glob("*.sql")) == REVISIONS
+    assert sorted(path.stem for path in filled.DATA.glob("*.sql")) == list(REVISIONS)
 
 
 async def test_every_table_has_rows_at_the_head(database: Database) -> None:
