@@ -55,8 +55,6 @@ UNCLAIMED_S = 60.0
 DIGEST_PRIORITY, PREVIEW_PRIORITY = LOWEST_INGEST - 10, LOWEST_INGEST - 20
 REASON_TYPE = "text/plain"
 """A product of this type is no picture, but says why there is none."""
-PRODUCT_ATTEMPTS = 3
-"""A file that brings its reader down three times will do it a fourth time."""
 
 
 @lru_cache(maxsize=4)
@@ -178,7 +176,6 @@ async def submit_products(
                 key=f"{DIGEST}:{version_id}",
                 unique_key=f"{DIGEST}:{version_id}",
                 priority=DIGEST_PRIORITY if previews else AWAITED_PRIORITY,
-                max_attempts=PRODUCT_ATTEMPTS,
                 actor=actor,
             )
         )
@@ -190,7 +187,6 @@ async def submit_products(
                     key=f"{PREVIEW}:{version_id}",
                     unique_key=f"{PREVIEW}:{version_id}",
                     priority=PREVIEW_PRIORITY,
-                    max_attempts=PRODUCT_ATTEMPTS,
                     actor=actor,
                 )
             )
