@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -75,12 +74,12 @@ async def test_what_takes_too_long_is_answered_with_503_and_advice(
 
 @pytest.mark.parametrize(("role", "shown"), [(Role.WEB, "7s"), (Role.WORKER, "0")])
 async def test_only_the_web_process_is_in_a_hurry(
-    postgres: EmbeddedServer, lists: Lists, tmp_path: Path, role: Role, shown: str
+    postgres: EmbeddedServer, lists: Lists, role: Role, shown: str
 ) -> None:
     dsn = dataclasses.replace(postgres.dsn, database=lists.archive.context.database._name or "")
     there = DatabaseSettings(url=dsn.url(Role.WORKER), web_url=dsn.url(Role.WEB), web_patience_s=7)
     async with (
-        open_context(Settings(data=tmp_path, database=there), role) as context,
+        open_context(Settings(data=lists.archive.context.settings.data, database=there), role) as context,
         context.database.begin() as connection,
     ):
         assert (await connection.exec_driver_sql("SHOW statement_timeout")).scalar() == shown
