@@ -131,7 +131,7 @@ class Ledger:
     async def _ready(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._database.dedicated(**PLANNER)
-            # Before anything is claimed: whoever sees this session end may take over what is.
+            # Before anything is claimed: whoever sees the connection end may take over what is.
             await self._connection.fetchval(statements.ATTEND, self.owner)
         if self._doubtful:
             known = [order.id for claim in self.held.values() for order in claim.orders]
