@@ -131,14 +131,15 @@ async def test_digests_that_a_client_waits_for_go_before_those_of_a_bulk_intake(
     assert of_intake < of_edit == 0
 
 
-async def test_a_preview_that_takes_too_long_is_tried_three_times_and_says_why_it_is_missing(
+async def test_a_preview_that_takes_too_long_ends_failed_and_says_why_it_is_missing(
     postgres: EmbeddedServer, tmp_path: Path
 ) -> None:
     async with an_archive(postgres, tmp_path, preview_s=1e-6) as archive:
         await archive.ingest(put(tmp_path / "night" / "a.fits"))
         await archive.drain()
+        attempts = archive.context.settings.work.max_attempts
         reason = "A preview takes more than 1e-06 s; raise archive.preview_s to allow that."
-        assert await product_orders(archive, "preview") == [("Failed", 3, reason)]
+        assert await product_orders(archive, "preview") == [("Failed", attempts, reason)]
         assert await picture_of(archive, "a.fits") == ("text/plain", reason.encode())
         assert await picture_of(archive, "a.fits", "thumbnail") == ("text/plain", reason.encode())
         await archive.set("a.fits", OBSERVER="somebody")
