@@ -5,6 +5,7 @@ A sum written anew would bless data that rotted unseen, so the catalog only keep
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 from armillary.fits.checksum import ones_add, ones_sum, stored_datasum
@@ -22,6 +23,7 @@ class DataSums:
         )
         self._stated = {hdu.index: (hdu, value) for hdu, value in stated if value is not None}
         self._sums = dict.fromkeys(self._stated, 0)
+        self._ahead = deque(hdu for hdu, _ in self._stated.values())
         self._position = 0
 
     def passing(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -32,13 +34,17 @@ class DataSums:
 
     def _add(self, chunk: bytes) -> None:
         start, stop = self._position, self._position + len(chunk)
-        for index, (hdu, _) in self._stated.items():
+        while self._ahead and self._ahead[0].data_offset < stop:
+            hdu = self._ahead[0]
             low, high = max(start, hdu.data_offset), min(stop, hdu.end)
             if low < high:
                 piece = chunk[low - start : high - start]
                 # Words begin at multiples of four from the start of the data.
                 lead = b"\0" * ((low - hdu.data_offset) % WORD)
-                self._sums[index] = ones_add(self._sums[index], ones_sum(lead + piece))
+                self._sums[hdu.index] = ones_add(self._sums[hdu.index], ones_sum(lead + piece))
+            if hdu.end > stop:
+                break
+            self._ahead.popleft()
         self._position = stop
 
     @property

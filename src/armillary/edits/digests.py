@@ -1,10 +1,10 @@
-"""Digests of small files, computed while an edit has them open: orders of their own would cost more than it."""
+"""Digests computed while an edit has the file open anyway: of small files, and of those that it had to check."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from armillary.archive.content import content_of
 from armillary.archive.soundness import DataSums
@@ -12,22 +12,33 @@ from armillary.fits.crc import crc64
 from armillary.fits.models import Layout, ReadAt
 
 SMALL = 256 << 10
-"""Bytes of files whose digests are computed at once."""
+"""Bytes of files whose digests are computed at once: orders of their own would cost more than the edit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Digested:
-    """Digests of a plain file, the sums of its data by HDU, and what is to be said of its DATASUMs."""
+    """Digests of a file, the sums of its data by HDU, and what is to be said of its DATASUMs.
+
+    ``crc`` is the CRC-64/NVME of the uncompressed bytes that they are of.
+    """
 
     digests: dict[str, str | None]
     sums: dict[int, int]
     warnings: tuple[str, ...]
+    crc: int
+
+    def stored_as(self, data: bytes | memoryview | None) -> Digested:
+        """Return the same with the digests of the stored bytes; None means that nothing is compressed."""
+        if data is None:
+            md5, sha256 = self.digests["data_md5"], self.digests["data_sha256"]
+        else:
+            md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            sha256 = hashlib.sha256(data).hexdigest()
+        return replace(self, digests={**self.digests, "file_md5": md5, "file_sha256": sha256})
 
 
-def digests_at_once(
-    disk: Layout, target: Layout, headers: Sequence[bytes], read: ReadAt, crc: int
-) -> Digested | None:
-    """Return the digests of a plain file once it has these headers, None if it is large or not sound.
+def digested(disk: Layout, target: Layout, read: ReadAt) -> Digested:
+    """Return the digests of the uncompressed bytes of a file once it has the headers of the target.
 
     Parameters
     ----------
@@ -35,22 +46,13 @@ def digests_at_once(
         Where headers and data lie now, as ``read`` returns them.
     target
         Where they will lie.
-    crc
-        What the whole outcome has to sum to: digests of other bytes would bless them.
     """
-    if target.size > SMALL:
-        return None
-    data = b"".join(content_of(disk, headers, read).chunks())
-    if len(data) != target.size or crc64(data) != crc:
-        return None
-    md5, sha256 = hashlib.md5(data, usedforsecurity=False).hexdigest(), hashlib.sha256(data).hexdigest()
+    md5, sha256, crc = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     sums = DataSums(target)
-    for _ in sums.passing([data]):
-        pass
-    digests: dict[str, str | None] = {
-        "file_md5": md5,
-        "data_md5": md5,
-        "file_sha256": sha256,
-        "data_sha256": sha256,
-    }
-    return Digested(digests, sums.sums, tuple(sums.warnings()))
+    chunks: Iterable[bytes] = content_of(disk, target.headers, read).chunks()
+    for chunk in sums.passing(chunks):
+        md5.update(chunk)
+        sha256.update(chunk)
+        crc = crc64(chunk, crc)
+    digests: dict[str, str | None] = {"data_md5": md5.hexdigest(), "data_sha256": sha256.hexdigest()}
+    return Digested(digests, sums.sums, tuple(sums.warnings()), crc)

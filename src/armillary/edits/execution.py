@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from armillary.archive.content import CHUNK, content_of
+from armillary.archive.content import CHUNK
 from armillary.archive.download import check_unpacked
 from armillary.archive.intake import examine
 from armillary.archive.versions import Version, crc_of
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
 from armillary.base.work import JsonObject, Order
 from armillary.edits.apply import HduEffect, apply_wish
-from armillary.edits.digests import Digested, digests_at_once
+from armillary.edits.digests import SMALL, Digested, digested
 from armillary.edits.errors import ChangedMeanwhile, DigestMismatch
 from armillary.edits.service import wish_of_order
 from armillary.edits.validation import Rules
@@ -59,7 +59,7 @@ class Execution:
 
     ``resumed`` says that an interrupted run has changed the file already; ``undo`` names the recipes that
     lead from the compressed bytes on disk back to those on record, newest step first. ``sums`` are those of
-    the data that had to be read.
+    the data that had to be read; ``checked`` is an outcome whose digests an order had asked to compare.
     """
 
     version: Version
@@ -72,6 +72,7 @@ class Execution:
     resumed: bool = False
     undo: str | None = None
     digested: Digested | None = None
+    checked: tuple[Layout, Digested] | None = None
     sums: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -98,6 +99,10 @@ class Execution:
         landed = self.resumed and self.target.headers == self.disk.headers
         start = self.version.layout() if landed else self.disk
         return plan_headers(start, dict(enumerate(self.target.headers)))
+
+    def checked_digests(self) -> Digested | None:
+        """Return the digests of the outcome if an order had them compared, and no later one changed it."""
+        return self.checked[1] if self.checked and self.checked[0] is self.target else None
 
     def target_crc(self) -> int:
         """Return the checksum of the uncompressed outcome, without reading data."""
@@ -131,15 +136,18 @@ def execute(
 
 
 def complete(execution: Execution, snapshot: Snapshot) -> None:
-    """Prepare what the outcome needs besides its headers: stored bytes, or digests of a small file."""
-    if execution.container is Container.PLAIN:
-        if execution.changed:
-            target, crc = execution.target, execution.target_crc()
-            execution.digested = digests_at_once(
-                execution.disk, target, target.headers, snapshot.read_at, crc
-            )
-    elif execution.must_write and execution.rewrite is None:
+    """Prepare what the outcome needs besides its headers: stored bytes, and digests where they cost little."""
+    plain = execution.container is Container.PLAIN
+    if not plain and execution.must_write and execution.rewrite is None:
         execution.rewrite = rewrite_of(snapshot, execution)
+    if not execution.changed:
+        return
+    found = execution.checked_digests()
+    if found is None and plain and execution.target.size <= SMALL:
+        found = digested(execution.disk, execution.target, snapshot.read_at)
+    # Digests of other bytes than those on record would bless them.
+    if found is not None and found.crc == execution.target_crc():
+        execution.digested = found.stored_as(execution.rewrite.data if execution.rewrite else None)
 
 
 def begin(version: Version, snapshot: Snapshot, orders: Sequence[Order], *, max_unpacked: int) -> Execution:
@@ -230,9 +238,14 @@ def _judge(execution: Execution, order: Order, rules: Rules, snapshot: Snapshot)
     before = execution.target
     try:
         wish = wish_of_order(order.args, rules)
-        _check_digest(execution, wish.if_data_md5, snapshot, "if_data_md5")
+        if wish.if_data_md5 is not None:
+            _check_digest(execution, wish.if_data_md5, snapshot, "if_data_md5")
         execution.target, effects = apply_wish(before, wish, partial(_data_sum, execution, snapshot))
-        _check_digest(execution, wish.expect_data_md5, snapshot, "expect_data_md5")
+        if wish.expect_data_md5 is not None:
+            execution.checked = (
+                execution.target,
+                _check_digest(execution, wish.expect_data_md5, snapshot, "expect_data_md5"),
+            )
     except ArmillaryError as error:
         execution.target = before
         if error.transient:
@@ -255,15 +268,19 @@ def _data_sum(execution: Execution, snapshot: Snapshot, index: int) -> int:
     return execution.sums[index]
 
 
-def _check_digest(execution: Execution, wanted: str | None, snapshot: Snapshot, name: str) -> None:
-    if wanted is None:
-        return
+def _check_digest(execution: Execution, wanted: str, snapshot: Snapshot, name: str) -> Digested:
+    """Read the content as it stands after the orders so far, and return its digests if they are as wanted.
+
+    Raises
+    ------
+    DigestMismatch
+        If the content has another md5.
+    """
     read = open_logical(snapshot.read_at, execution.container, limit=execution.max_unpacked)
-    found = hashlib.md5(usedforsecurity=False)
-    for chunk in content_of(execution.disk, execution.target.headers, read).chunks():
-        found.update(chunk)
-    if found.hexdigest() != wanted:
-        raise DigestMismatch(f"{name} is {wanted}, but the content has {found.hexdigest()}")
+    found = digested(execution.disk, execution.target, read)
+    if found.digests["data_md5"] != wanted:
+        raise DigestMismatch(f"{name} is {wanted}, but the content has {found.digests['data_md5']}")
+    return found
 
 
 def rewrite_of(snapshot: Snapshot, execution: Execution) -> Rewrite:
