@@ -26,6 +26,7 @@ from tests.support.archive import Archive, an_archive, put
 from tests.support.disks import fill, mounted
 from tests.support.held import PATIENCE_S, accept, until, until_ended, working
 from tests.support.night import gemini_file, write_as
+from tests.support.patience import in_time
 from tests.support.postgres import start_server
 from tests.support.running import Running, running
 
@@ -163,7 +164,7 @@ def post_until_refused(server: Running) -> tuple[list[httpx.Response], httpx.Res
     end = time.monotonic() + PATIENCE_S
     while (reply := posted(server, len(taken) + 1)).status_code == 200:
         taken.append(reply)
-        assert time.monotonic() < end
+        in_time(end)
     return taken, reply
 
 
@@ -171,7 +172,7 @@ def await_health(server: Running, wanted: Callable[[dict[str, Any]], bool]) -> d
     end = time.monotonic() + PATIENCE_S
     with server.client() as client:
         while not wanted(health := client.get("/v1/health").json()):
-            assert time.monotonic() < end, health
+            in_time(end, health)
             time.sleep(0.1)
     return dict(health)
 

@@ -30,6 +30,7 @@ from tests.crash.tree import DEFAULTS
 from tests.support.archive import ORIGIN
 from tests.support.kills import kill
 from tests.support.nursery import Nursery
+from tests.support.patience import in_time
 
 PATIENCE_S = 300.0
 CUT = "armillary cut off"
@@ -70,7 +71,7 @@ async def order_of(context: Context, number: int) -> Any:
 async def until_started(context: Context, number: int) -> Any:
     end = time.monotonic() + PATIENCE_S
     while (found := await order_of(context, number))["state"] != "Started":
-        assert time.monotonic() < end, found
+        in_time(end, found)
         await asyncio.sleep(0.02)
     return found
 
@@ -78,7 +79,7 @@ async def until_started(context: Context, number: int) -> Any:
 async def until_gone(context: Context, owner: str) -> None:
     end = time.monotonic() + PATIENCE_S
     while not await rows(context, statements.GONE, [owner]):
-        assert time.monotonic() < end, f"{owner} has a session"
+        in_time(end, f"{owner} has a session")
         await asyncio.sleep(0.02)
 
 

@@ -13,6 +13,7 @@ from armillary.base.work import State
 from armillary.base.work.queries import OrderView, find_orders
 from armillary.edits.service import accept_one
 from tests.support.archive import ORIGIN, Archive
+from tests.support.patience import in_time
 
 PATIENCE_S = 300.0
 """Longer than anything takes that ends at all, on a slow and busy machine too."""
@@ -36,7 +37,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something is so."""
     end = time.monotonic() + PATIENCE_S
     while not await condition():
-        assert time.monotonic() < end, "it never became so"
+        in_time(end, "it never became so")
         await asyncio.sleep(0.02)
 
 

@@ -20,6 +20,7 @@ from armillary.api.dialects import Dialects
 from armillary.api.doors import Doors
 from armillary.commands.serving import Server
 from armillary.settings import LimitSettings
+from tests.support.patience import in_time
 from tests.support.running import PATIENCE_S
 
 GET = b"GET /%s HTTP/1.1\r\nHost: archive\r\n\r\n"
@@ -45,7 +46,7 @@ class Served:
         """Wait for something that has to come."""
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
-            assert time.monotonic() < deadline, "it never came"
+            in_time(deadline, "it never came")
             time.sleep(0.005)
 
 

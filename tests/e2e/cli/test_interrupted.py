@@ -14,6 +14,7 @@ from armillary.base.store.locks import PathLocks
 from armillary.settings import DatabaseSettings, Settings
 from tests.support.archive import put
 from tests.support.command import PATIENCE_S, Commands, finish
+from tests.support.patience import in_time
 from tests.support.postgres import server_account
 from tests.support.running import Running
 
@@ -28,7 +29,7 @@ def until_started(hand: Running) -> tuple[Any, ...]:
     """Return how the one edit stands, once somebody has begun it."""
     deadline = time.monotonic() + PATIENCE_S
     while not (found := hand.sql(ORDER)) or found[0][0] != "Started":
-        assert time.monotonic() < deadline, found
+        in_time(deadline, found)
         time.sleep(0.02)
     (order,) = found
     return tuple(order)

@@ -20,6 +20,7 @@ from armillary.context import Context, open_context
 from armillary.settings import DatabaseSettings, Settings
 from tests.support.archive import put
 from tests.support.command import ENVIRONMENT, PATIENCE_S, Said, finish
+from tests.support.patience import in_time
 from tests.support.postgres import server_account
 
 T = TypeVar("T")
@@ -133,7 +134,7 @@ def held(path: Path, pid: int) -> None:
     """Wait until a process has written its id into a lock file."""
     end = time.monotonic() + PATIENCE_S
     while not path.exists() or path.read_text() != f"{pid}\n":
-        assert time.monotonic() < end
+        in_time(end)
         time.sleep(0.02)
 
 
@@ -141,7 +142,7 @@ def at_work(scripts: Scripts) -> None:
     """Wait until somebody has done all that was queued: before that a signal may come too early to be heeded."""
     end = time.monotonic() + PATIENCE_S
     while {state for _, state, _ in scripts.orders()} != {"Completed"}:
-        assert time.monotonic() < end
+        in_time(end)
         time.sleep(0.02)
 
 

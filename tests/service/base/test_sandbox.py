@@ -17,6 +17,7 @@ from armillary.base.sandbox import Ask, ChildDied, OutOfMemory, OutOfTime, Sandb
 from armillary.errors import BadRequest
 from tests.support import strange_work
 from tests.support.kills import wait_gone
+from tests.support.patience import in_time
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MEMORY, PATIENCE_S = 256 << 20, 300.0
@@ -56,7 +57,7 @@ async def noted(path: Path) -> int:
     """Return the process that a piece of work wrote down."""
     end = time.monotonic() + PATIENCE_S
     while not path.exists():
-        assert time.monotonic() < end
+        in_time(end)
         await asyncio.sleep(0.01)
     return int(path.read_text())
 
