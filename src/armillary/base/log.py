@@ -88,4 +88,22 @@ def configure(*, json: bool | None = None, level: str = "INFO") -> None:
 def _renderer(as_json: bool) -> list[Processor]:
     if as_json:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [_for_eyes(colors=sys.stderr.isatty())]
+
+
+def _for_eyes(*, colors: bool) -> Processor:
+    # The usual tracebacks show the local variables of every frame: one of a request took half a minute.
+    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+
+
+if not structlog.is_configured():  # as in a process that imports the application without our commands
+    structlog.configure(
+        processors=[
+            merge_bound,
+            structlog.processors.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            structlog.dev.set_exc_info,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _for_eyes(colors=False),
+        ]
+    )
