@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_group
+
+from armillary.commands.helping import PlainGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ ENTRIES = {
 
 def load(name: str) -> Any:
     """Return a command or group of commands as Typer has made it from its function."""
-    entry, alone = ENTRIES[name], typer.Typer()
+    entry, alone = ENTRIES[name], typer.Typer(rich_markup_mode=None)
     found = getattr(import_module(f"armillary.commands.{entry.module}"), entry.attribute)
     if isinstance(found, typer.Typer):
         alone.add_typer(found, name=name)
@@ -92,7 +93,7 @@ def load(name: str) -> Any:
     return get_group(alone).commands[name]
 
 
-class _Commands(TyperGroup):
+class _Commands(PlainGroup):
     """Commands of which only the one that is called, or whose arguments are completed, is loaded."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -104,6 +105,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="armillary",
     cls=_Commands,
+    rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="From telescope telemetry to a living FITS archive, in one program.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from armillary.commands.helping import PlainGroup
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -23,7 +24,7 @@ from armillary.errors import BadRequest
 if TYPE_CHECKING:
     from armillary.context import Context
 
-app = typer.Typer(no_args_is_help=True, help="Tokens: who may do what over HTTP.")
+app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Tokens: who may do what over HTTP.")
 
 
 @app.command("create")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from armillary.commands.helping import PlainGroup
 from armillary.commands.tables import print_pairs, print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -29,7 +30,7 @@ from armillary.edits.models import Origin
 if TYPE_CHECKING:
     from armillary.context import Context
 
-app = typer.Typer(no_args_is_help=True, help="Edits of many files, each one change set.")
+app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Edits of many files, each one change set.")
 IdArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `armillary changeset list` shows.")]
 SAMPLES, LOOK_S = 5, 0.5
 UNFINISHED = (FileState.WAITING, FileState.QUEUED, FileState.REVERTING)

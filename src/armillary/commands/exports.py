@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from armillary.commands.helping import PlainGroup
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,
@@ -26,7 +27,7 @@ from armillary.exports.models import MOST_SHOWN, Destination
 if TYPE_CHECKING:
     from armillary.context import Context
 
-app = typer.Typer(no_args_is_help=True, help="Copies of files on other servers.")
+app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Copies of files on other servers.")
 ToOption = Annotated[str | None, typer.Option("--to", help="Name of one destination.")]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from armillary.commands.helping import PlainGroup
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,
@@ -84,7 +85,7 @@ def worker(
     guarded(lambda: asyncio.run(work(settings, name=name, slots=slots, until=until)))
 
 
-db = typer.Typer(no_args_is_help=True, help="The database.")
+db = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="The database.")
 
 
 @db.command("upgrade")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from armillary.commands.helping import PlainGroup
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 APPLICATION = "armillary root"
 """The name of our sessions: a claim has to tell them from those of others."""
-app = typer.Typer(no_args_is_help=True, help="Roots: the store and adopted trees, and who may change them.")
+app = typer.Typer(
+    cls=PlainGroup, no_args_is_help=True, help="Roots: the store and adopted trees, and who may change them."
+)
 
 
 @app.command("list")

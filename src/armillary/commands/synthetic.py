@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from armillary.commands.helping import PlainGroup
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, out, run
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from armillary.context import Context
 
-app = typer.Typer(no_args_is_help=True, help="Fill an archive with synthetic data.")
+app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Fill an archive with synthetic data.")
 
 
 @app.callback()
