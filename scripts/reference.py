@@ -12,7 +12,7 @@ from typing import get_args
 from pydantic import BaseModel
 
 import armillary
-from armillary.api.policy import policy_of, walk
+from armillary.api.http.policy import policy_of, walk
 from armillary.app import create_app
 from armillary.cli import ENTRIES, load
 from armillary.commands.services import SCRIPTS, parser_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -12,39 +12,51 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from armillary import __version__
-from armillary.api import gemini, native, problems
-from armillary.api.dialects import Dialects
-from armillary.api.gemini import update_headers
-from armillary.api.limits import Limited
-from armillary.api.origins import SameOrigin
-from armillary.api.policy import Policy, refuse_undeclared
-from armillary.api.privacy import Private
-from armillary.api.slashes import OneSlash
-from armillary.api.tracing import Traced
+from armillary.api import gemini, native
+from armillary.api.http.dialect import (
+    Addressed,
+    CrossOrigin,
+    Dialect,
+    Dialects,
+    Guarded,
+    pass_on_failures,
+)
+from armillary.api.http.limits import Limited
+from armillary.api.http.log import Traced
+from armillary.api.http.origins import SameOrigin
+from armillary.api.http.policy import Policy, refuse_undeclared
+from armillary.api.http.privacy import Private
 from armillary.base.database import Role
 from armillary.context import Context, open_context
 from armillary.settings import Settings
 
-DIALECTS: Dialects = {update_headers.PATH: update_headers.refused}
-"""How whole requests are refused where that is not by a problem document."""
+DIALECTS = (gemini.DIALECT, native.DIALECT)
+"""The interfaces of the program; another one is one more entry."""
 
 
 class Application(FastAPI):
     """The application inside the layers that every request passes, failed ones too."""
 
     settings: Settings
+    dialects: Dialects
     context: Context | None = None
     """What it works with, if somebody else opens and closes that."""
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application as the server calls it."""
         limits, logs = self.settings.limits, self.settings.logs
-        own = SameOrigin(super().build_middleware_stack(), trusted=limits.origins, dialects=DIALECTS)
-        limited = Limited(own, limits, dialects=DIALECTS)
-        return OneSlash(Private(Traced(limited, proxies=limits.proxies, write=logs.requests)))
+        own = SameOrigin(Guarded(super().build_middleware_stack()), trusted=limits.origins)
+        opened = CrossOrigin(Limited(own, limits), self.dialects)
+        traced = Traced(opened, proxies=limits.proxies, write=logs.requests)
+        return Addressed(Private(traced), self.dialects)
 
 
-def create_app(settings: Settings | None = None, *, context: Context | None = None) -> Application:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    context: Context | None = None,
+    dialects: Sequence[Dialect] = DIALECTS,
+) -> Application:
     """Return the application; it opens its own context unless one is given.
 
     Raises
@@ -76,10 +88,10 @@ def create_app(settings: Settings | None = None, *, context: Context | None = No
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.settings, app.context = chosen, context
-    problems.install(app)
-    app.include_router(gemini.router)
-    app.include_router(native.router)
+    app.settings, app.dialects, app.context = chosen, Dialects(dialects), context
+    pass_on_failures(app)
+    for dialect in dialects:
+        app.include_router(dialect.router)
     app.router.routes.append(_openapi_route(app))
     refuse_undeclared(app)
     return app

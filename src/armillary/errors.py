@@ -37,6 +37,12 @@ class BadRequest(ArmillaryError):
     code, status = "bad_request", HTTPStatus.BAD_REQUEST
 
 
+class RequestTooLarge(ArmillaryError):
+    """The request is larger than this server takes; split it."""
+
+    code, status = "request_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
 class Conflict(ArmillaryError):
     """The request contradicts what is already here."""
 

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from armillary.access.models import Scope
 from armillary.access.service import create_token
-from armillary.api.policy import walk
+from armillary.api.http.policy import walk
 from armillary.app import Application, create_app
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer

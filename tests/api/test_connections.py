@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from armillary.api.connection import PIPELINED
-from armillary.app import DIALECTS
+from armillary.api.http.connection import PIPELINED
 from tests.support.sockets import GET, Served, all_of, answer_of, served
 
 HEAD = b"GET %s HTTP/1.1\r\nHost: archive\r\n"
@@ -23,14 +22,14 @@ POST = b"POST /%s HTTP/1.1\r\nHost: archive\r\n"
 @pytest.fixture(scope="module")
 def usual() -> Iterator[Served]:
     """Serve with the limits that an archive has by default."""
-    with served(dialects=DIALECTS) as one:
+    with served() as one:
         yield one
 
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Served]:
     """Serve with little patience."""
-    with served(dialects=DIALECTS, header_s=0.5, body_s=0.5, idle_s=4.0) as one:
+    with served(header_s=0.5, body_s=0.5, idle_s=4.0) as one:
         yield one
 
 
@@ -292,7 +291,7 @@ def test_a_server_that_is_full_makes_room_or_says_so() -> None:
 def test_of_a_proxy_requests_are_counted_for_those_who_sent_them() -> None:
     ask = HEAD % b"/hold" + b"X-Forwarded-For: %s\r\n\r\n"
     with (
-        served(connections_per_address=2, proxies=["127.0.0.0/8"], dialects=DIALECTS) as server,
+        served(connections_per_address=2, proxies=["127.0.0.0/8"]) as server,
         ExitStack() as stack,
     ):
         idle = [stack.enter_context(server.connect()) for _ in range(20)]

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 
 from armillary.access.models import Scope
 from armillary.access.service import create_token, grant
-from armillary.api.policy import policy_of, walk
+from armillary.api.http.policy import policy_of, walk
 from armillary.app import create_app
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer

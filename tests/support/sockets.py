@@ -15,9 +15,10 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from armillary.api.connection import Connection
-from armillary.api.dialects import Dialects
-from armillary.api.doors import Doors
+from armillary.api.http.connection import Connection
+from armillary.api.http.dialect import Dialects
+from armillary.api.http.doors import Doors
+from armillary.app import DIALECTS
 from armillary.commands.serving import Server
 from armillary.settings import LimitSettings
 from tests.support.patience import in_time
@@ -82,9 +83,9 @@ def application(served: Served) -> ASGIApp:
 
 
 @contextlib.contextmanager
-def served(*, dialects: Dialects | None = None, ws: Any = "auto", **limits: Any) -> Iterator[Served]:
+def served(*, ws: Any = "auto", **limits: Any) -> Iterator[Served]:
     """Serve until the end of the block."""
-    doors = Doors(LimitSettings(**limits), dialects or {})
+    doors = Doors(LimitSettings(**limits), Dialects(DIALECTS))
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         one = Served(listener.getsockname()[1], doors, [], [], threading.Event())
         protocol: Any = partial(Connection, doors)

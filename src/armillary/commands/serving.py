@@ -12,9 +12,9 @@ from typing import Any
 
 import uvicorn
 
-from armillary.api.connection import Connection
-from armillary.api.doors import Doors
-from armillary.app import DIALECTS, Application, create_app
+from armillary.api.http.connection import Connection
+from armillary.api.http.doors import Doors
+from armillary.app import Application, create_app
 from armillary.base.database import Role
 from armillary.base.log import get_logger
 from armillary.commands.supervision import listen
@@ -30,7 +30,7 @@ DESCRIPTORS = 256
 def run(settings: Settings, *, host: str, port: int, fd: int | None) -> None:
     """Serve on an address, or on a socket that somebody else has opened, until told to stop."""
     application = guarded(lambda: create_app(settings))
-    doors = Doors(settings.limits, DIALECTS)
+    doors = Doors(settings.limits, application.dialects)
     protocol: Any = partial(Connection, doors)
     config = uvicorn.Config(
         application,

@@ -13,12 +13,6 @@ class MalformedRequest(BadRequest):
     code = "malformed_request"
 
 
-class RequestTooLarge(ArmillaryError):
-    """The request is larger than this server takes; split it."""
-
-    code, status = "request_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-
-
 class ItemRefused(ArmillaryError):
     """The item cannot be carried out; the message is the reason that its reply gives."""
 

@@ -7,9 +7,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from armillary.edits.errors import ItemRefused, MalformedRequest, RequestTooLarge
+from armillary.edits.errors import ItemRefused, MalformedRequest
 from armillary.edits.models import Item, Target
 from armillary.edits.validation import ITEM_KEYS, Rules, read_wish, suggest
+from armillary.errors import RequestTooLarge
 
 VALUES_MALFORMED = "This looks like a malformed request. values should be a dictionary"
 NO_IDENTIFIER = "No filename or data_label given"

@@ -9,7 +9,7 @@ import pytest
 
 from armillary.access.models import Scope
 from armillary.access.service import create_token
-from armillary.api.gemini import files
+from armillary.api.http import bytes as serving
 from armillary.app import create_app
 from tests.support.archive import Archive, put
 from tests.support.headers import a_file
@@ -35,7 +35,7 @@ async def test_each_file_is_logged_with_the_reason(archive: Archive, monkeypatch
     async with archive.context.database.begin() as connection:
         secret = await create_token(connection, "ann", {Scope.ADMIN}, now=now)
     log = Recorder()
-    monkeypatch.setattr(files, "log", log)
+    monkeypatch.setattr(serving, "log", log)
     app = create_app()
     app.state.context = archive.context
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
-from armillary.api.gemini.update_headers import NO_COOKIE
+from armillary.api.gemini.errors import NO_COOKIE
 from armillary.app import create_app
 from armillary.base.database import DatabaseFull
 from armillary.base.postgres.errors import ServerFailed

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
 
-from armillary.access.models import Principal
-from armillary.api.conditional import Unsatisfiable, byte_range, digest_header, http_date, not_modified
-from armillary.api.policy import Policy, principal_of
-from armillary.archive import service as archive
-from armillary.archive.download import Download, open_download, stream
-from armillary.archive.errors import FileNotFound
-from armillary.archive.names import storable
-from armillary.archive.service import Served
-from armillary.archive.standing import BeingChanged
-from armillary.base.log import get_record
-from armillary.context import Context
+from armillary.api.gemini.selecting import DOWNLOADERS
+from armillary.api.http.bytes import serve_bytes
+from armillary.api.http.calls import Ctx
+from armillary.api.http.policy import Policy
 
 router = APIRouter()
-log = get_record(__name__)
-COOKIE = "gemini_fits_authorization"
-TRIES, PAUSE_S = 40, 0.05
-reader = Policy(None, cookies=(COOKIE,))
+reader = Policy(None, DOWNLOADERS)
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     code: {"description": HTTPStatus(code).phrase} for code in (200, 206, 304, 400, 403, 404, 416, 503)
 }
@@ -35,100 +23,6 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/file/{name:path}", dependencies=[Depends(reader)], response_class=Response, responses=_RESPONSES
 )
-async def get_file(request: Request, name: str) -> Response:
+async def get_file(request: Request, ctx: Ctx, name: str) -> Response:
     """Send one file: bzip2 if the name ends so, else uncompressed; Range, ETag and digests included."""
-    context: Context = request.app.state.context
-    viewer = principal_of(request)
-    download, served = await _open(context, name.strip("/"), viewer)
-    try:
-        return _respond(request, download, served, viewer)
-    except BaseException:
-        download.snapshot.close()
-        raise
-
-
-async def _open(context: Context, name: str, viewer: Principal) -> tuple[Download, Served]:
-    path, _, filename = name.rpartition("/")
-    if not storable(name):
-        raise FileNotFound(f"No file named {name!r} is in the archive.")
-    for attempt in range(TRIES):
-        async with context.database.begin() as connection:
-            served = await archive.version_to_serve(
-                connection,
-                archive.logical_name(filename),
-                viewer,
-                now=context.clock.now(),
-                path=path if path else None,
-            )
-        try:
-            store = archive.store_of(context, served.root)
-            most = context.settings.archive.max_unpacked
-            return await open_download(store, served, filename, max_unpacked=most), served
-        except BeingChanged:
-            # An edit puts the bytes first and the record a moment later.
-            if attempt == TRIES - 1:
-                raise
-            await asyncio.sleep(PAUSE_S)
-    raise AssertionError("unreachable")
-
-
-def _respond(request: Request, download: Download, served: Served, viewer: Principal) -> Response:
-    headers = _headers(download, served)
-    modified = download.version.lastmod
-    if not_modified(
-        download.etag,
-        modified,
-        if_none_match=request.headers.get("if-none-match"),
-        if_modified_since=request.headers.get("if-modified-since"),
-    ):
-        download.snapshot.close()
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    start, stop, code = 0, download.size, HTTPStatus.OK
-    if download.size is not None:
-        headers["Accept-Ranges"] = "bytes"
-        try:
-            wanted = byte_range(
-                request.headers.get("range"),
-                download.size,
-                etag=download.etag,
-                modified=modified,
-                if_range=request.headers.get("if-range"),
-            )
-        except Unsatisfiable:
-            download.snapshot.close()
-            unsatisfied = {**headers, "Content-Range": f"bytes */{download.size}"}
-            return Response(status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=unsatisfied)
-        if wanted is not None:
-            (start, stop), code = wanted, HTTPStatus.PARTIAL_CONTENT
-            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{download.size}"
-        headers["Content-Length"] = str((stop or 0) - start)
-    if request.method == "HEAD":
-        download.snapshot.close()
-        # A plain response would claim no bytes where their number is not known in advance.
-        return StreamingResponse(iter(()), code, headers, download.media_type)
-    log.info(
-        "file handed out",
-        file=download.version.name,
-        reason=str(served.reason),
-        version=download.version.id,
-        viewer=viewer.name,
-    )
-    return StreamingResponse(stream(download, start, stop), code, headers, download.media_type)
-
-
-def _headers(download: Download, served: Served) -> dict[str, str]:
-    headers = {
-        "ETag": download.etag,
-        "Last-Modified": http_date(download.version.lastmod),
-        "Content-Disposition": _disposition(download.filename),
-        "Armillary-Version": str(download.version.id),
-        "Armillary-Reason": served.reason,
-    }
-    if digest := digest_header(download.md5, download.sha256):
-        headers["Repr-Digest"] = digest
-    return headers
-
-
-def _disposition(filename: str) -> str:
-    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in filename)
-    return f'attachment; filename="{plain}"'
+    return await serve_bytes(request, ctx, name)

@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
-from armillary.access.models import Principal
 from armillary.api.gemini.selecting import anybody
-from armillary.api.policy import principal_of
+from armillary.api.http.calls import Call, Ctx
 from armillary.archive import embargo
 from armillary.archive import service as archive
 from armillary.archive.names import storable
 from armillary.archive.tags import tags_of
 from armillary.archive.versions import Version
-from armillary.context import Context
 from armillary.fits.models import CARD
 
 router = APIRouter()
@@ -31,15 +29,14 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/fullheader/{name:path}", dependencies=anybody, response_class=PlainTextResponse, responses=_RESPONSES
 )
-async def full_header(request: Request, name: str) -> Response:
+async def full_header(ctx: Ctx, name: str) -> Response:
     """Show name, tags and all cards of a file, given by name, or by the number of one of its versions."""
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         version = await _find(connection, name.strip("/"))
         frame = await archive.frame_of_file(connection, version.file_id) if version else None
     if version is None:
         return PlainTextResponse(f"No file or version '{name}' is in the archive.\n", HTTPStatus.NOT_FOUND)
-    if not _may_read(version, frame, principal_of(request), context):
+    if not _may_read(version, frame, ctx):
         return PlainTextResponse(
             f"The header of '{version.name}' tells a position that is not public yet; "
             "show a token that may read it.\n",
@@ -57,11 +54,11 @@ async def _find(connection: Any, name: str) -> Version | None:
     return await archive.canonical_of(connection, archive.logical_name(name.rpartition("/")[2]))
 
 
-def _may_read(version: Version, frame: dict[str, Any] | None, viewer: Principal, context: Context) -> bool:
+def _may_read(version: Version, frame: dict[str, Any] | None, call: Call) -> bool:
     if frame is None:
-        return embargo.sees_everything(viewer)
+        return embargo.sees_everything(call.principal)
     row = {**frame, "name": version.name}
-    return embargo.shows_coordinates(row, viewer, context.clock.now().date())
+    return embargo.shows_coordinates(row, call.principal, call.today)
 
 
 def _lines(version: Version, frame: dict[str, Any]) -> Iterator[str]:

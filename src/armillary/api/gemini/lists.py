@@ -10,9 +10,10 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.api.gemini.elements import FILES, NAMES, STATES, SUMMARIES, Keys, elements
-from armillary.api.gemini.selecting import FAILURES, anybody, lister_of, refusal, reports, selection_of
+from armillary.api.gemini.selecting import FAILURES, anybody, lister_of, reports, selection_of
+from armillary.api.http.calls import Call, Ctx
 from armillary.archive.listing import Lister, Listing
-from armillary.archive.selection import BadSelection, Selection
+from armillary.archive.selection import Selection
 from armillary.context import Context
 
 router = APIRouter()
@@ -25,31 +26,32 @@ Find = Callable[[Lister, AsyncConnection, Selection], Awaitable[Listing]]
 @router.get(
     "/jsonfilelist/{selection:path}", dependencies=anybody, response_class=Response, responses=FAILURES
 )
-async def file_list(request: Request) -> Response:
+async def file_list(request: Request, ctx: Ctx) -> Response:
     """List the versions of files that a selection finds, and whether work on them is unfinished."""
-    return await _list(request, "jsonfilelist", Lister.files, FILES, headers=FEATURES)
+    return await _list(request, ctx, "jsonfilelist", Lister.files, FILES, headers=FEATURES)
 
 
 @router.get("/jsonfilenames", dependencies=anybody, include_in_schema=False)
 @router.get(
     "/jsonfilenames/{selection:path}", dependencies=anybody, response_class=Response, responses=FAILURES
 )
-async def file_names(request: Request) -> Response:
+async def file_names(request: Request, ctx: Ctx) -> Response:
     """List the logical names of the files that a selection finds, each once."""
-    return await _list(request, "jsonfilenames", Lister.names, NAMES)
+    return await _list(request, ctx, "jsonfilenames", Lister.names, NAMES)
 
 
 @router.get("/jsonsummary", dependencies=anybody, include_in_schema=False)
 @router.get(
     "/jsonsummary/{selection:path}", dependencies=anybody, response_class=Response, responses=FAILURES
 )
-async def summary(request: Request) -> Response:
+async def summary(request: Request, ctx: Ctx) -> Response:
     """List files with what is known of their frames; canonical ones unless the selection says otherwise."""
-    return await _list(request, "jsonsummary", Lister.frames, SUMMARIES, canonical=True)
+    return await _list(request, ctx, "jsonsummary", Lister.frames, SUMMARIES, canonical=True)
 
 
 async def _list(
     request: Request,
+    call: Call,
     surface: str,
     find: Find,
     keys: Keys,
@@ -57,16 +59,12 @@ async def _list(
     canonical: bool = False,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    try:
-        selection = selection_of(request, surface)
-    except BadSelection as error:
-        return refusal(error)
+    selection = selection_of(request, call, surface)
     if canonical:
         selection = selection.implying("canonical")
-    context: Context = request.app.state.context
     # A digest that is not there yet, read together with work that is no longer there, would look final.
-    async with context.database.begin(snapshot=True) as connection:
-        found = await find(lister_of(request), connection, selection)
+    async with call.context.database.begin(snapshot=True) as connection:
+        found = await find(lister_of(call), connection, selection)
     mark = canonical and found.truncated
     body = await asyncio.to_thread(_written, found, keys, mark=mark)
     sent = {**reports(selection, truncated=found.truncated), **(headers or {})}
@@ -84,13 +82,10 @@ def _written(found: Listing, keys: Keys, *, mark: bool) -> bytes:
 @router.get(
     "/jsonqastate/{selection:path}", dependencies=anybody, response_class=Response, responses=FAILURES
 )
-async def quality_states(request: Request) -> Response:
+async def quality_states(request: Request, ctx: Ctx) -> Response:
     """List label, digest and quality of all files that a selection finds, however many they are."""
-    try:
-        selection = selection_of(request, "jsonqastate").implying("canonical")
-    except BadSelection as error:
-        return refusal(error)
-    pages = _pages(request.app.state.context, lister_of(request), selection)
+    selection = selection_of(request, ctx, "jsonqastate").implying("canonical")
+    pages = _pages(ctx.context, lister_of(ctx), selection)
     first = await anext(pages)
     return StreamingResponse(
         _joined(first, pages), headers=reports(selection, truncated=False), media_type="application/json"

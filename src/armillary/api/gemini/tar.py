@@ -11,14 +11,13 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
-from armillary.api.bodies import read_body
-from armillary.api.gemini.selecting import FAILURES, anybody, lister_of, refusal, reports, selection_of
-from armillary.api.policy import principal_of
+from armillary.api.gemini.selecting import FAILURES, anybody, lister_of, reports, selection_of
+from armillary.api.http.body import read_body
+from armillary.api.http.calls import Call, Ctx
 from armillary.archive.bundle import bundle, choose
 from armillary.archive.names import storable
-from armillary.archive.selection import BadSelection, Selection
+from armillary.archive.selection import Selection
 from armillary.archive.selection.models import Among
-from armillary.context import Context
 from armillary.errors import BadRequest
 from armillary.fits.containers import logical_name
 
@@ -42,13 +41,9 @@ _FORM: dict[str, Any] = {
 
 @router.get("/download", dependencies=anybody, include_in_schema=False)
 @router.get("/download/{selection:path}", dependencies=anybody, response_class=Response, responses=FAILURES)
-async def download(request: Request) -> Response:
+async def download(request: Request, ctx: Ctx) -> Response:
     """Send the present files that a selection finds as a tar file; what is withheld is listed in it."""
-    try:
-        selection = selection_of(request, "download")
-    except BadSelection as error:
-        return refusal(error)
-    return await _send(request, selection, asked=request.url.path)
+    return await _send(ctx, selection_of(request, ctx, "download"), asked=request.url.path)
 
 
 @router.post("/download/", dependencies=anybody, include_in_schema=False)
@@ -59,7 +54,7 @@ async def download(request: Request) -> Response:
     response_class=Response,
     responses={**FAILURES, 413: {"description": HTTPStatus(413).phrase}},
 )
-async def download_named(request: Request) -> Response:
+async def download_named(request: Request, ctx: Ctx) -> Response:
     """Send the files that a form names in its fields ``files`` as a tar file."""
     names = _named(await read_body(request, MAX_FORM), request.headers.get("content-type", ""))
     if not all(map(storable, names)):
@@ -67,7 +62,7 @@ async def download_named(request: Request) -> Response:
     wanted = tuple(dict.fromkeys(logical_name(name.rpartition("/")[2]) for name in names))
     if not wanted:
         return _nothing()
-    return await _send(request, Selection(terms=(Among("name", wanted),)), asked="marked files")
+    return await _send(ctx, Selection(terms=(Among("name", wanted),)), asked="marked files")
 
 
 def _named(body: bytes, content_type: str) -> list[str]:
@@ -87,11 +82,11 @@ def _named(body: bytes, content_type: str) -> list[str]:
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
-async def _send(request: Request, selection: Selection, *, asked: str) -> Response:
-    context: Context = request.app.state.context
+async def _send(call: Call, selection: Selection, *, asked: str) -> Response:
+    context = call.context
     limit = context.settings.archive.max_bundle
     async with context.database.begin() as connection:
-        members = await choose(connection, selection, lister_of(request))
+        members = await choose(connection, selection, lister_of(call))
     if not members:
         return _nothing(reports(selection))
     if len(members) > limit:
@@ -102,7 +97,7 @@ async def _send(request: Request, selection: Selection, *, asked: str) -> Respon
         )
     name = f"armillary-{context.clock.now():%Y%m%d-%H%M%S}.tar"
     headers = {**reports(selection), "Content-Disposition": f'attachment; filename="{name}"'}
-    chunks = bundle(context, members, principal_of(request), asked=asked)
+    chunks = bundle(context, members, call.principal, asked=asked)
     return StreamingResponse(chunks, headers=headers, media_type=MEDIA_TYPE)
 
 

@@ -10,18 +10,19 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from armillary.access.models import Scope
-from armillary.api.gemini.selecting import as_json
-from armillary.api.policy import Policy, principal_of
+from armillary.api.gemini.errors import as_json
+from armillary.api.http.calls import Call, Ctx
+from armillary.api.http.carriers import Carriers
+from armillary.api.http.policy import Policy
 from armillary.archive import staging, uploads
 from armillary.archive.names import has_controls
 from armillary.archive.staging import Staged
 from armillary.base.database import is_undone
 from armillary.base.place import STAGING
-from armillary.context import Context
 from armillary.errors import BadRequest
 
 router = APIRouter()
-may_upload = Policy(Scope.UPLOAD, cookies=("gemini_fits_upload_auth",))
+may_upload = Policy(Scope.UPLOAD, Carriers(("gemini_fits_upload_auth",)))
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -38,27 +39,25 @@ _BODY: dict[str, Any] = {
     responses={code: {"description": HTTPStatus(code).phrase} for code in (200, 400, 401, 403, 413, 507)},
 )
 async def upload_file(
-    request: Request, target: str, batch: Annotated[str | None, Query(max_length=200)] = None
+    request: Request, ctx: Ctx, target: str, batch: Annotated[str | None, Query(max_length=200)] = None
 ) -> Response:
     """Take a file in under PATH/NAME; the reply tells what was received."""
-    context: Context = request.app.state.context
     if batch is not None and has_controls(batch):
         raise BadRequest(f"{batch!r} is no name of a batch: it holds characters that cannot be kept.")
     path, _, name = target.strip("/").rpartition("/")
     uploads.check_target(path, name)
     declared = request.headers.get("content-length", "")
     staged = await staging.stage(
-        context, request.stream(), declared=int(declared) if declared.isdigit() else None
+        ctx.context, request.stream(), declared=int(declared) if declared.isdigit() else None
     )
-    await _queue(request, staged, path=path, name=name, batch=batch)
+    await _queue(ctx, staged, path=path, name=name, batch=batch)
     stored_path = "" if path == uploads.PROCESSED_CALIBRATION else path
     return as_json([{"filename": name, "path": stored_path, "size": staged.size, "md5": staged.md5}])
 
 
-async def _queue(request: Request, staged: Staged, *, path: str, name: str, batch: str | None) -> None:
+async def _queue(call: Call, staged: Staged, *, path: str, name: str, batch: str | None) -> None:
     """Queue the intake of staged bytes; those that nothing will ever ask for are removed."""
-    context: Context = request.app.state.context
-    actor, committing = principal_of(request).name, False
+    context, actor, committing = call.context, call.principal.name, False
     try:
         async with context.database.begin() as connection:
             await uploads.accept_upload(connection, staged, path=path, name=name, actor=actor, batch=batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
+from armillary.api.http.dialect import Dialect
 from armillary.api.native import (
     about,
     changes,
@@ -18,9 +19,11 @@ from armillary.api.native import (
 )
 from armillary.api.native.routing import refuse_unknown_parameters
 
-router = APIRouter()
+_router = APIRouter()
 for _part in (changes, changesets, edits, exports, files, frames, orders, pictures):
-    router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])
+    _router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])
 # What monitors and balancers ask may bear any ornament.
 for _part in (about, status):
-    router.include_router(_part.router)
+    _router.include_router(_part.router)
+
+DIALECT = Dialect(name="native", router=_router, prefixes=("",))

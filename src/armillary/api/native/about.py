@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from armillary import __version__
+from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import answers, anybody, failures
 from armillary.base.database import DatabaseFull
-from armillary.context import Context
 from armillary.operations.acceptance import Doors
 from armillary.operations.exposition import MEDIA_TYPE, exposition
 from armillary.operations.health import DatabaseAway, health_of
@@ -79,12 +79,11 @@ async def health(request: Request) -> JSONResponse:
     response_class=PlainTextResponse,
     responses=failures(),
 )
-async def metrics(request: Request) -> Response:
+async def metrics(request: Request, ctx: Ctx) -> Response:
     """Return the metrics of the web process, the workers and the archive in the form of Prometheus."""
-    context: Context = request.app.state.context
     state = request.app.state
     then, text = getattr(state, "exposition", (0.0, b""))
     if not text or time.monotonic() - then > FRESH_S:
-        text = await exposition(context)
+        text = await exposition(ctx.context)
         state.exposition = time.monotonic(), text
     return Response(text, media_type=MEDIA_TYPE)

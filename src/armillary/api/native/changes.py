@@ -9,9 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from armillary.api.native import streams
-from armillary.api.native.routing import NEGOTIATED, answers, anybody, failures, plain
-from armillary.api.native.streams import Event, stream, wants_events
+from armillary.api.http import events as streams
+from armillary.api.http.calls import Ctx
+from armillary.api.http.events import Event, stream, wants_events
+from armillary.api.http.values import plain
+from armillary.api.native.routing import NEGOTIATED, answers, anybody, failures
 from armillary.archive import changes as feed
 from armillary.archive.changes import BadChangeCursor, Change, ChangeCursorGone, Cursor
 from armillary.context import Context
@@ -57,6 +59,7 @@ _EXAMPLE = {
 )
 async def changes(
     request: Request,
+    ctx: Ctx,
     after: Annotated[
         str | None,
         Query(max_length=200, description="A cursor, or `now`; without it, from the oldest that is kept."),
@@ -75,18 +78,17 @@ async def changes(
     `Armillary-Truncated: true`, and a cursor before them is refused (410): then ask `after=now`, list the files,
     and go on from that cursor.
     """
-    context: Context = request.app.state.context
     streaming = wants_events(request)
     # A client that comes again says where it was; its address still holds where it began.
     start = last_event_id if streaming and last_event_id else after
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         cursor = await feed.position(connection, start)
     shown = {TRUNCATED: "true" if not start and cursor != feed.BEGINNING else "false", **NEGOTIATED}
     if streaming:
-        followed = stream(request, _events(context, cursor), first_id=cursor.token)
+        followed = stream(request, _events(ctx.context, cursor), first_id=cursor.token)
         followed.headers.update(shown)
         return followed
-    found = await feed.next_changes(context, cursor, limit=limit, wait_s=wait)
+    found = await feed.next_changes(ctx.context, cursor, limit=limit, wait_s=wait)
     body = {
         "changes": [_to_json(one) for one in found.changes],
         "cursor": found.cursor.token,

@@ -5,24 +5,25 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from armillary.api.bodies import documented, parsed
-from armillary.api.discretion import without_paths
-from armillary.api.native.routing import answers, editors, failures, plain, storable_words
-from armillary.api.policy import principal_of
+from armillary.api.http.body import documented, parsed
+from armillary.api.http.calls import Call, Ctx
+from armillary.api.http.discretion import without_paths
+from armillary.api.http.values import plain
+from armillary.api.native.routing import answers, editors, failures, storable_words
 from armillary.archive.search import BadPredicate
 from armillary.archive.selection import MalformedSelector, UnknownSelector
 from armillary.base.work import wait_for
-from armillary.context import Context
 from armillary.edits.changesets import service
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
 from armillary.edits.changesets.models import MOST_LISTED, Action, FileState, Wanted
 from armillary.edits.disclosure import Discretion
-from armillary.edits.errors import ItemRefused, RequestTooLarge
+from armillary.edits.errors import ItemRefused
 from armillary.edits.models import Origin
+from armillary.errors import RequestTooLarge
 
 router = APIRouter()
 PATH = "/v1/changesets"
@@ -103,7 +104,7 @@ class NewChangeSet(BaseModel):
     | failures(BadChangeSet, UnknownSelector, MalformedSelector, BadPredicate, ItemRefused, RequestTooLarge),
 )
 async def create(
-    request: Request,
+    ctx: Ctx,
     body: Annotated[NewChangeSet, Depends(parsed(NewChangeSet))],
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for it.")] = 0,
 ) -> JSONResponse:
@@ -113,19 +114,17 @@ async def create(
     whose headers a token may not read, a dry run tells only how many there are (``withheld``), and conditions on
     positions and keywords mean none of them.
     """
-    context: Context = request.app.state.context
     storable_words(body.why, body.batch)
-    address = request.client.host if request.client else ""
-    origin = Origin(principal_of(request).name, address, body.why, body.batch)
-    async with context.database.begin() as connection:
-        samples, viewer = body.samples if body.dry_run else None, principal_of(request)
+    origin = Origin(ctx.principal.name, ctx.address, body.why, body.batch)
+    async with ctx.context.database.begin() as connection:
+        samples = body.samples if body.dry_run else None
         change_set = await service.ask(
-            connection, context, body.wanted(), origin, samples=samples, viewer=viewer
+            connection, ctx.context, body.wanted(), origin, samples=samples, viewer=ctx.principal
         )
     if wait:
-        await wait_for(context.database, context.bus, [change_set], wait)
+        await wait_for(ctx.context.database, ctx.context.bus, [change_set], wait)
     return JSONResponse(
-        plain(await _document(request, change_set)),
+        plain(await _document(ctx, change_set)),
         HTTPStatus.ACCEPTED,
         headers={"Location": f"{PATH}/{change_set}"},
     )
@@ -137,22 +136,21 @@ async def create(
     responses=answers({"changesets": [_SET], "before": None}) | failures(),
 )
 async def overview(
-    request: Request,
+    ctx: Ctx,
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 20,
     before: Annotated[int | None, Query(ge=1, lt=1 << 63, description="Id to go on below.")] = None,
 ) -> JSONResponse:
     """List change sets, newest first, with the number of their files in every state."""
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
-        found = await service.overview(connection, before=before, count=limit + 1, known=_known(request))
+    async with ctx.context.database.begin() as connection:
+        found = await service.overview(connection, before=before, count=limit + 1, known=_known(ctx))
     after = found[limit - 1]["id"] if len(found) > limit else None
     return JSONResponse({"changesets": plain(found[:limit]), "before": after})
 
 
 @router.get(f"{PATH}/{{id}}", dependencies=editors, responses=answers(_ONE) | failures(UnknownChangeSet))
-async def one(request: Request, id: _Id) -> JSONResponse:
+async def one(ctx: Ctx, id: _Id) -> JSONResponse:
     """Tell how a change set stands: files by state, rate, the first errors; or what a dry run found."""
-    return JSONResponse(plain(await _document(request, id)))
+    return JSONResponse(plain(await _document(ctx, id)))
 
 
 @router.get(
@@ -167,19 +165,18 @@ async def one(request: Request, id: _Id) -> JSONResponse:
     | failures(UnknownChangeSet),
 )
 async def files(
-    request: Request,
+    ctx: Ctx,
     id: _Id,
     state: Annotated[list[FileState] | None, Query(description="Only files in these states.")] = None,
     after: Annotated[int, Query(ge=0, lt=1 << 63, description="From the answer before.")] = 0,
     limit: Annotated[int, Query(ge=1, le=service.MOST_FILES)] = 100,
 ) -> JSONResponse:
     """List the files of a change set, each with its state, its edit, and why it was not changed."""
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         found, more = await service.files(
-            connection, id, state or (), after=after, count=limit, known=_known(request)
+            connection, id, state or (), after=after, count=limit, known=_known(ctx)
         )
-    await without_paths(request, found, "error")
+    await without_paths(ctx, found, "error")
     return JSONResponse({"files": found, "after": more})
 
 
@@ -189,25 +186,22 @@ async def files(
     status_code=HTTPStatus.ACCEPTED,
     responses=answers({"order": 4712}, status=202) | failures(UnknownChangeSet, ChangeSetBusy),
 )
-async def act(request: Request, id: _Id, action: Action) -> JSONResponse:
+async def act(ctx: Ctx, id: _Id, action: Action) -> JSONResponse:
     """Stop a change set, resume it, retry its refused and failed files, or take back what it changed.
 
     The answer names the work order that does it.
     """
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
-        order = await service.ask_to(connection, id, action, actor=principal_of(request).name)
+    async with ctx.context.database.begin() as connection:
+        order = await service.ask_to(connection, id, action, actor=ctx.principal.name)
     return JSONResponse({"order": order}, HTTPStatus.ACCEPTED)
 
 
-async def _document(request: Request, change_set: int) -> dict[str, Any]:
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
-        found = await service.document(connection, change_set, _known(request))
-    await without_paths(request, [found, *found.get("errors", ())], "error")
+async def _document(call: Call, change_set: int) -> dict[str, Any]:
+    async with call.context.database.begin() as connection:
+        found = await service.document(connection, change_set, _known(call))
+    await without_paths(call, [found, *found.get("errors", ())], "error")
     return found
 
 
-def _known(request: Request) -> Discretion:
-    context: Context = request.app.state.context
-    return Discretion(principal_of(request), context.clock.now().date())
+def _known(call: Call) -> Discretion:
+    return Discretion(call.principal, call.today)

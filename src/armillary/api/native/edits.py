@@ -12,23 +12,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from armillary.api.bodies import documented, read_body
-from armillary.api.discretion import without_paths
-from armillary.api.gemini.update_headers import checked_key
-from armillary.api.native.routing import (
-    REFUSALS,
-    Word,
-    answers,
-    auditors,
-    editors,
-    failures,
-    plain,
-    storable_words,
-)
-from armillary.api.policy import principal_of
+from armillary.api.http.body import documented, idempotency_key, read_body
+from armillary.api.http.calls import Call, Ctx
+from armillary.api.http.discretion import without_paths
+from armillary.api.http.values import plain
+from armillary.api.native.routing import REFUSALS, Word, answers, auditors, editors, failures, storable_words
 from armillary.archive.errors import FileAmbiguous, FileNotFound
 from armillary.archive.search import as_utc
-from armillary.context import Context
 from armillary.edits import audit as record
 from armillary.edits.audit import EditNotFound
 from armillary.edits.audit_store import AuditQuery
@@ -38,12 +28,12 @@ from armillary.edits.errors import (
     MalformedRequest,
     NothingToRevert,
     OutcomeUnknown,
-    RequestTooLarge,
 )
 from armillary.edits.models import Origin, Outcome
 from armillary.edits.revert import submit_revert
 from armillary.edits.service import NO_FILE, SEVERAL_FILES, accept
 from armillary.edits.status import orders_of_request
+from armillary.errors import RequestTooLarge
 
 router = APIRouter()
 M = TypeVar("M", bound=BaseModel)
@@ -116,13 +106,12 @@ class NewRevert(BaseModel):
     responses=answers({"edits": [_EDIT], "cursor": None}) | failures(FileNotFound, *REFUSALS),
 )
 async def edits_of_file(
-    request: Request, name: str, outcome: Outcome | None = None, limit: Limit = 100, cursor: Before = None
+    ctx: Ctx, name: str, outcome: Outcome | None = None, limit: Limit = 100, cursor: Before = None
 ) -> JSONResponse:
     """List what was asked of a file, newest first: edits that changed it, that changed nothing, that failed."""
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         file_id = await record.id_of_file(connection, name)
-    return await _audit(request, AuditQuery(file_id=file_id, outcome=outcome, before=cursor, limit=limit))
+    return await _audit(ctx, AuditQuery(file_id=file_id, outcome=outcome, before=cursor, limit=limit))
 
 
 @router.get(
@@ -131,7 +120,7 @@ async def edits_of_file(
     responses=answers({"edits": [_EDIT], "cursor": 7}) | failures(*REFUSALS),
 )
 async def edits(
-    request: Request,
+    ctx: Ctx,
     night: date | None = None,
     actor: Word = None,
     since: datetime | None = None,
@@ -151,14 +140,13 @@ async def edits(
         before=cursor,
         limit=limit,
     )
-    return await _audit(request, query)
+    return await _audit(ctx, query)
 
 
-async def _audit(request: Request, query: AuditQuery) -> JSONResponse:
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
-        page = await record.audit(connection, query, principal_of(request), today=context.clock.now().date())
-    await without_paths(request, page.edits, "error")
+async def _audit(call: Call, query: AuditQuery) -> JSONResponse:
+    async with call.context.database.begin() as connection:
+        page = await record.audit(connection, query, call.principal, today=call.today)
+    await without_paths(call, page.edits, "error")
     return JSONResponse({"edits": plain(page.edits), "cursor": page.before})
 
 
@@ -179,25 +167,24 @@ async def _audit(request: Request, query: AuditQuery) -> JSONResponse:
         *REFUSALS,
     ),
 )
-async def edit_file(request: Request, name: str) -> JSONResponse:
+async def edit_file(request: Request, ctx: Ctx, name: str) -> JSONResponse:
     """Ask for an edit; it is judged at once, accepted for good, and carried out by a worker.
 
     `Location` leads to the work order; `Idempotency-Key` makes a repetition harmless.
     """
-    context: Context = request.app.state.context
-    settings = context.settings.edits
+    settings = ctx.context.settings.edits
     asked = _parsed(NewEdit, await read_body(request, settings.max_body))
     storable_words(asked.why)
     options = asked.model_dump(exclude={"values", "why"}, exclude_none=True)
     body = json.dumps([{"filename": name, "values": asked.values, **options}]).encode()
-    key = checked_key(request.headers.get("idempotency-key"))
-    accepted = await accept(context, body, _origin(request, asked.why), idempotency_key=key)
+    key = idempotency_key(request)
+    accepted = await accept(ctx.context, body, _origin(ctx, asked.why), idempotency_key=key)
     element = accepted.reply[0]
     if not element["result"]:
         raise _refusal(name, element["error"])
     if accepted.request_id is None:
         raise AssertionError("a request with an item has an id")
-    order = (accepted.order_ids or await orders_of_request(context, accepted.request_id))[0]
+    order = (accepted.order_ids or await orders_of_request(ctx.context, accepted.request_id))[0]
     return _accepted({"name": name, "order": order, "request": str(accepted.request_id)}, accepted.request_id)
 
 
@@ -209,17 +196,16 @@ async def edit_file(request: Request, name: str) -> JSONResponse:
     responses=answers({**_ACCEPTED, "request": None}, status=202)
     | failures(MalformedRequest, EditNotFound, NothingToRevert, RequestTooLarge, *REFUSALS),
 )
-async def revert_edit(request: Request, edit_id: int) -> JSONResponse:
+async def revert_edit(request: Request, ctx: Ctx, edit_id: int) -> JSONResponse:
     """Ask for an edit to be taken back: byte for byte if it is the latest, else card by card."""
-    context: Context = request.app.state.context
     if not 0 < edit_id < 1 << 63:
         raise EditNotFound(f"There is no edit {edit_id}; the list of edits tells their ids.")
-    body = await read_body(request, context.settings.edits.max_body)
+    body = await read_body(request, ctx.context.settings.edits.max_body)
     asked = _parsed(NewRevert, body or b"{}")
     storable_words(asked.why)
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         name = await record.name_of_edited(connection, edit_id)
-    order = await submit_revert(context, name, edit_id, _origin(request, asked.why))
+    order = await submit_revert(ctx.context, name, edit_id, _origin(ctx, asked.why))
     return _accepted({"name": name, "order": order, "request": None}, None)
 
 
@@ -239,8 +225,8 @@ def _refusal(name: str, reason: str) -> Exception:
     return ItemRefused(reason)
 
 
-def _origin(request: Request, why: str) -> Origin:
-    return Origin(principal_of(request).name, request.client.host if request.client else "", why)
+def _origin(call: Call, why: str) -> Origin:
+    return Origin(call.principal.name, call.address, why)
 
 
 def _accepted(body: dict[str, Any], request_id: UUID | None) -> JSONResponse:

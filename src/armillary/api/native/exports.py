@@ -6,18 +6,17 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from armillary.access.models import Scope
-from armillary.api.bodies import documented, parsed
+from armillary.api.http.body import documented, parsed
+from armillary.api.http.calls import Ctx
+from armillary.api.http.policy import Policy
 from armillary.api.native.routing import REFUSALS, answers, failures
-from armillary.api.policy import Policy, principal_of
 from armillary.archive.names import storable
-from armillary.context import Context
-from armillary.edits.errors import RequestTooLarge
-from armillary.errors import BadRequest, Forbidden, NotFound
+from armillary.errors import BadRequest, Forbidden, NotFound, RequestTooLarge
 from armillary.exports import service
 from armillary.exports.models import MOST_SHOWN
 
@@ -82,14 +81,13 @@ class Again(BaseModel):
     responses=answers({"waiting": [_WAITING], "ended": [_ENDED]}) | _RESPONSES,
 )
 async def exports(
-    request: Request,
+    ctx: Ctx,
     destination: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_SHOWN)] = 100,
 ) -> JSONResponse:
     """List exports that wait, oldest first, and what destinations have, latest first."""
-    context: Context = request.app.state.context
     _check(destination)
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         found = await service.overview(connection, destination, limit)
     return JSONResponse({kind: [_plain(row) for row in rows] for kind, rows in found.items()})
 
@@ -99,10 +97,9 @@ async def exports(
     dependencies=operators,
     responses=answers({"destinations": [_DESTINATION]}) | _RESPONSES,
 )
-async def destinations(request: Request) -> JSONResponse:
+async def destinations(ctx: Ctx) -> JSONResponse:
     """List the destinations, how many exports wait for each, and which ones do not answer."""
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         found = await service.destinations(connection)
     return JSONResponse({"destinations": [_plain(service.destination_json(one)) for one in found]})
 
@@ -114,13 +111,12 @@ async def destinations(request: Request) -> JSONResponse:
     responses=answers({"order": 41}, status=202) | _RESPONSES,
     status_code=HTTPStatus.ACCEPTED,
 )
-async def send(request: Request, body: Annotated[Send, Depends(parsed(Send))]) -> JSONResponse:
+async def send(ctx: Ctx, body: Annotated[Send, Depends(parsed(Send))]) -> JSONResponse:
     """Send the present files that a selection finds to a destination; answer with the work order."""
-    context: Context = request.app.state.context
     _check(body.destination, *body.selection)
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         order = await service.ask_for_selection(
-            connection, context, body.destination, body.selection, actor=principal_of(request).name
+            connection, ctx.context, body.destination, body.selection, actor=ctx.principal.name
         )
     return JSONResponse({"order": order}, HTTPStatus.ACCEPTED)
 
@@ -132,12 +128,11 @@ async def send(request: Request, body: Annotated[Send, Depends(parsed(Send))]) -
     responses=answers({"order": 42}, status=202) | _RESPONSES,
     status_code=HTTPStatus.ACCEPTED,
 )
-async def retry(request: Request, body: Annotated[Again, Depends(parsed(Again))]) -> JSONResponse:
+async def retry(ctx: Ctx, body: Annotated[Again, Depends(parsed(Again))]) -> JSONResponse:
     """Try waiting exports again now; answer with the work order."""
-    context: Context = request.app.state.context
     _check(body.destination)
-    async with context.database.begin() as connection:
-        order = await service.ask_for_retry(connection, body.destination, actor=principal_of(request).name)
+    async with ctx.context.database.begin() as connection:
+        order = await service.ask_for_retry(connection, body.destination, actor=ctx.principal.name)
     return JSONResponse({"order": order}, HTTPStatus.ACCEPTED)
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from armillary.api.gemini.files import get_file
-from armillary.api.native.routing import NEGOTIATED, Documented, answers, anybody, failures, plain
-from armillary.api.policy import principal_of
+from armillary.api.http.bytes import serve_bytes
+from armillary.api.http.calls import Call, Ctx
+from armillary.api.http.values import plain
+from armillary.api.native.routing import NEGOTIATED, Documented, answers, anybody, failures
 from armillary.archive import records
 from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, VersionNotFound
 from armillary.archive.records import HduNotFound, Record
 from armillary.archive.standing import BeingChanged
 from armillary.archive.versions import Version
-from armillary.context import Context
 from armillary.edits.history import diff
 from armillary.errors import BadRequest
 from armillary.fits.cards import body_of, printable, split_cards
@@ -89,12 +88,12 @@ _BYTES: Documented = {
     )
     | failures(FileNotFound),
 )
-async def file(request: Request, name: str) -> JSONResponse:
+async def file(ctx: Ctx, name: str) -> JSONResponse:
     """Tell what is known of a file: its canonical version with digests, where it is present, its frame.
 
     Of a frame whose coordinates are proprietary, what tells the position is null for others.
     """
-    record = await _record(request, name)
+    record = await _record(ctx, name)
     version = record.version
     hdus = [
         {
@@ -137,15 +136,14 @@ async def file(request: Request, name: str) -> JSONResponse:
     | failures(FileNotFound),
 )
 async def versions(
-    request: Request,
+    ctx: Ctx,
     name: str,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[int | None, Query(ge=1, lt=1 << 63)] = None,
 ) -> JSONResponse:
     """List the versions of a file, newest first; `cursor` in the answer leads to the older ones."""
-    record = await _record(request, name)
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
+    record = await _record(ctx, name)
+    async with ctx.context.database.begin() as connection:
         found = await records.versions_before(connection, record, cursor, limit)
     more = found[-1].id if found and found[-1].id != record.ids[0] else None
     shown = [_version_json(record, one) for one in found]
@@ -159,9 +157,9 @@ async def versions(
     responses=answers(_HEADERS, {"text/plain": "SIMPLE  =                    T\n"})
     | failures(FileNotFound, FileEmbargoed, VersionNotFound),
 )
-async def headers(request: Request, name: str, version: Id = None, format: Form = None) -> Response:
+async def headers(request: Request, ctx: Ctx, name: str, version: Id = None, format: Form = None) -> Response:
     """Show the cards of every HDU of a version: keyword, value, comment and the raw card; or FITS text."""
-    return await _headers(request, name, None, version, format)
+    return await _headers(request, ctx, name, None, version, format)
 
 
 @router.get(
@@ -171,15 +169,17 @@ async def headers(request: Request, name: str, version: Id = None, format: Form 
     responses=answers(_HEADERS, {"text/plain": "SIMPLE  =                    T\n"})
     | failures(FileNotFound, FileEmbargoed, VersionNotFound, HduNotFound),
 )
-async def header(request: Request, name: str, hdu: str, version: Id = None, format: Form = None) -> Response:
+async def header(
+    request: Request, ctx: Ctx, name: str, hdu: str, version: Id = None, format: Form = None
+) -> Response:
     """Show the cards of one HDU, given by its index, by EXTNAME, or by EXTNAME,EXTVER."""
-    return await _headers(request, name, hdu, version, format)
+    return await _headers(request, ctx, name, hdu, version, format)
 
 
 async def _headers(
-    request: Request, name: str, hdu: str | None, version_id: int | None, form: str | None
+    request: Request, call: Call, name: str, hdu: str | None, version_id: int | None, form: str | None
 ) -> Response:
-    _, version = await _open_version(request, name, version_id)
+    _, version = await _open_version(call, name, version_id)
     chosen = range(len(version.hdus)) if hdu is None else [records.hdu_index(version, hdu)]
     raw = await asyncio.to_thread(version.headers)
     if _wants_text(request, form):
@@ -209,6 +209,7 @@ async def _headers(
 )
 async def difference(
     request: Request,
+    ctx: Ctx,
     name: str,
     to: Id = None,
     start: Annotated[
@@ -218,10 +219,9 @@ async def difference(
     format: Form = None,
 ) -> Response:
     """Show the cards that only one of two versions has: `-` those of `from`, `+` those of `to`."""
-    record, new = await _open_version(request, name, to)
+    record, new = await _open_version(ctx, name, to)
     before = record.ids[max(0, record.ids.index(new.id) - 1)]
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         old = await records.version_of(connection, record, start or before)
     found = await asyncio.to_thread(lambda: list(diff(old, new)))
     if _wants_text(request, format):
@@ -239,28 +239,22 @@ async def difference(
     response_class=Response,
     responses=_BYTES | failures(FileNotFound, FileAmbiguous, FileEmbargoed, BeingChanged, BadRequest),
 )
-async def content(request: Request, name: str) -> Response:
+async def content(request: Request, ctx: Ctx, name: str) -> Response:
     """Send the bytes of a file, as `/file` does: bzip2 if the name ends so, else uncompressed FITS."""
-    return await get_file(request, name)
+    return await serve_bytes(request, ctx, name)
 
 
-async def _record(request: Request, name: str) -> Record:
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
-        return await records.record_of(connection, name, principal_of(request), _today(context))
+async def _record(call: Call, name: str) -> Record:
+    async with call.context.database.begin() as connection:
+        return await records.record_of(connection, name, call.principal, call.today)
 
 
-async def _open_version(request: Request, name: str, version_id: int | None) -> tuple[Record, Version]:
+async def _open_version(call: Call, name: str, version_id: int | None) -> tuple[Record, Version]:
     """Return a version whose headers the caller may read."""
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
-        record = await records.record_of(connection, name, principal_of(request), _today(context))
+    async with call.context.database.begin() as connection:
+        record = await records.record_of(connection, name, call.principal, call.today)
         records.check_headers(record)
         return record, await records.version_of(connection, record, version_id)
-
-
-def _today(context: Context) -> date:
-    return context.clock.now().date()
 
 
 def _wants_text(request: Request, form: str | None) -> bool:

@@ -6,18 +6,17 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
+from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import Word, answers, anybody, failures, storable_words
-from armillary.api.policy import principal_of
 from armillary.archive import search as frames
 from armillary.archive.cursors import BadCursor
 from armillary.archive.models import MAX_PAGE
 from armillary.archive.search import BadPredicate, Criteria, criteria_of, read_selection
 from armillary.archive.selection import MalformedSelector, UnknownSelector
 from armillary.archive.totals import Asked, total_of
-from armillary.context import Context
 from armillary.errors import BadRequest
 
 router = APIRouter()
@@ -35,7 +34,7 @@ _FRAME = {
 
 
 async def _asked(
-    request: Request,
+    ctx: Ctx,
     name: Word = None,
     site: Word = None,
     telescope: Word = None,
@@ -82,8 +81,7 @@ async def _asked(
     if selection is None:
         return criteria
     storable_words(selection)
-    context: Context = request.app.state.context
-    today, summit = context.clock.now().date(), context.settings.archive.summit
+    today, summit = ctx.today, ctx.context.settings.archive.summit
     return replace(criteria, selection=read_selection(selection, today=today, summit=summit))
 
 
@@ -94,7 +92,7 @@ async def _asked(
     | failures(BadRequest, BadCursor, BadPredicate, UnknownSelector, MalformedSelector),
 )
 async def search(
-    request: Request,
+    ctx: Ctx,
     criteria: Annotated[Criteria, Depends(_asked)],
     total: Annotated[
         Asked, Query(description="Whether to tell how many there are, and how surely")
@@ -107,9 +105,8 @@ async def search(
     All criteria have to hold. `total_is` says whether `total` was counted or estimated: a count that takes too
     long becomes an estimate.
     """
-    context: Context = request.app.state.context
-    today, viewer = context.clock.now().date(), principal_of(request)
-    async with context.database.begin() as connection:
+    today, viewer = ctx.today, ctx.principal
+    async with ctx.context.database.begin() as connection:
         page = await frames.search(connection, criteria, viewer, today=today, limit=limit, cursor=cursor)
         body: dict[str, Any] = {"frames": [frames.to_json(one) for one in page.frames], "cursor": page.cursor}
         if total is not Asked.NONE:

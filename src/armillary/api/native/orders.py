@@ -12,8 +12,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from armillary.access.models import Scope
-from armillary.api.discretion import without_paths
-from armillary.api.native import streams
+from armillary.api.http import events as streams
+from armillary.api.http.calls import Call, Ctx
+from armillary.api.http.discretion import without_paths
+from armillary.api.http.events import Event, stream
+from armillary.api.http.values import plain
 from armillary.api.native.routing import (
     REFUSALS,
     Documented,
@@ -22,16 +25,12 @@ from armillary.api.native.routing import (
     auditors,
     failures,
     operators,
-    plain,
     storable_words,
 )
-from armillary.api.native.streams import Event, stream
-from armillary.api.policy import principal_of
 from armillary.archive.service import logical_name
 from armillary.base.work import State, wait_for
 from armillary.base.work.queries import OrderView, Standing, list_orders
 from armillary.base.work.watching import watch_all, watch_order
-from armillary.context import Context
 from armillary.edits.disclosure import Discretion
 from armillary.operations import orders as service
 from armillary.operations.orders import NotCancellable, NotRetryable, OrderNotFound
@@ -77,7 +76,7 @@ _EVENTS: Documented = {
     responses=answers({"orders": [_ORDER], "cursor": None}) | failures(*REFUSALS),
 )
 async def orders(
-    request: Request,
+    ctx: Ctx,
     state: State | None = None,
     kind: Word = None,
     file: Word = None,
@@ -85,10 +84,9 @@ async def orders(
     cursor: Annotated[int | None, Query(ge=1, lt=1 << 63)] = None,
 ) -> JSONResponse:
     """List work orders, newest first, those that ended as long as they are kept; `file` is a logical name."""
-    context: Context = request.app.state.context
     storable_words(kind, file)
     names = None if file is None else [logical_name(file) + suffix for suffix in CONTAINERS]
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         found = await list_orders(
             connection, state=state, kind=kind, names=names, before=cursor, limit=limit + 1
         )
@@ -103,15 +101,14 @@ async def orders(
     response_class=Response,
     responses=_EVENTS | failures(*REFUSALS),
 )
-async def events(request: Request, kind: Word = None) -> Response:
+async def events(request: Request, ctx: Ctx, kind: Word = None) -> Response:
     """Watch all work as server-sent events: what is unfinished now, then every change that is seen.
 
     A client that comes again is told anew what is unfinished. States that last less than half a second may be
     skipped, ends are not.
     """
-    context: Context = request.app.state.context
-    watched = watch_all(context.database, context.bus)
-    return stream(request, _events(request, watched, kind), first_id="0")
+    watched = watch_all(ctx.context.database, ctx.context.bus)
+    return stream(request, _events(ctx, watched, kind), first_id="0")
 
 
 @router.get(
@@ -120,7 +117,7 @@ async def events(request: Request, kind: Word = None) -> Response:
     responses=answers(_ORDER) | failures(OrderNotFound, *REFUSALS),
 )
 async def order(
-    request: Request,
+    ctx: Ctx,
     order_id: Id,
     wait: Annotated[
         float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Seconds to wait for the end.")
@@ -130,15 +127,14 @@ async def order(
 
     Arguments and response are for tokens that may read everything: they may tell a position, and so may errors.
     """
-    found = await _find(request, order_id)
-    context: Context = request.app.state.context
+    found = await _find(ctx, order_id)
     if wait and found.finished is None:
-        await wait_for(context.database, context.bus, [order_id], wait)
-        found = await _find(request, order_id)
+        await wait_for(ctx.context.database, ctx.context.bus, [order_id], wait)
+        found = await _find(ctx, order_id)
     shown = _to_json(found)
-    await without_paths(request, [shown, shown["response"] or {}], "error")
-    if not principal_of(request).may(Scope.READ):
-        known, file_id = await _discretion(request, found)
+    await without_paths(ctx, [shown, shown["response"] or {}], "error")
+    if not ctx.principal.may(Scope.READ):
+        known, file_id = await _discretion(ctx, found)
         shown |= {"args": None, "response": None, "error": known.error(shown["error"], file_id)}
     return JSONResponse(shown, headers={"Cache-Control": "no-store"})
 
@@ -149,16 +145,15 @@ async def order(
     response_class=Response,
     responses=_EVENTS | failures(OrderNotFound, *REFUSALS),
 )
-async def order_events(request: Request, order_id: Id) -> Response:
+async def order_events(request: Request, ctx: Ctx, order_id: Id) -> Response:
     """Watch one work order as server-sent events until it has ended; then the stream ends, too."""
-    known, file_id = await _discretion(request, await _find(request, order_id))
-    context: Context = request.app.state.context
-    watched = watch_order(context.database, context.bus, order_id)
+    known, file_id = await _discretion(ctx, await _find(ctx, order_id))
+    watched = watch_order(ctx.context.database, ctx.context.bus, order_id)
 
     def told(one: Standing) -> Standing:
         return dataclasses.replace(one, error=known.error(one.error, file_id))
 
-    return stream(request, _events(request, watched, None, told), first_id=str(order_id))
+    return stream(request, _events(ctx, watched, None, told), first_id=str(order_id))
 
 
 @router.post(
@@ -168,12 +163,12 @@ async def order_events(request: Request, order_id: Id) -> Response:
     | answers({"order": 32}, status=202)
     | failures(OrderNotFound, NotCancellable, *REFUSALS),
 )
-async def cancel(request: Request, order_id: Id) -> JSONResponse:
+async def cancel(ctx: Ctx, order_id: Id) -> JSONResponse:
     """Take an order out of the queue before it begins; one that has begun is refused.
 
     A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
     """
-    return await _asked(request, service.CANCEL, order_id)
+    return await _asked(ctx, service.CANCEL, order_id)
 
 
 @router.post(
@@ -183,7 +178,7 @@ async def cancel(request: Request, order_id: Id) -> JSONResponse:
     | answers({"order": 32}, status=202)
     | failures(OrderNotFound, NotRetryable, *REFUSALS),
 )
-async def retry(request: Request, order_id: Id) -> JSONResponse:
+async def retry(ctx: Ctx, order_id: Id) -> JSONResponse:
     """Queue a failed order once more, under a new number; let one that waits for its time run now.
 
     It goes before the orders of its file that were accepted later; once one of these has been carried out, a
@@ -191,16 +186,14 @@ async def retry(request: Request, order_id: Id) -> JSONResponse:
 
     A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
     """
-    return await _asked(request, service.RETRY, order_id)
+    return await _asked(ctx, service.RETRY, order_id)
 
 
-async def _asked(request: Request, kind: str, order_id: int) -> JSONResponse:
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
-        address = request.client.host if request.client else ""
-        actor = principal_of(request).name
+async def _asked(call: Call, kind: str, order_id: int) -> JSONResponse:
+    async with call.context.database.begin() as connection:
+        actor, address = call.principal.name, call.address
         asking = await service.ask(connection, kind, order_id, actor=actor, address=address)
-    ended = (await wait_for(context.database, context.bus, [asking], PATIENCE_S)).get(asking)
+    ended = (await wait_for(call.context.database, call.context.bus, [asking], PATIENCE_S)).get(asking)
     if ended is None:
         headers = {"Location": f"/v1/orders/{asking}"}
         return JSONResponse({"order": asking}, HTTPStatus.ACCEPTED, headers)
@@ -209,20 +202,18 @@ async def _asked(request: Request, kind: str, order_id: int) -> JSONResponse:
     return JSONResponse(ended.response.value)
 
 
-async def _find(request: Request, order_id: int) -> OrderView:
-    context: Context = request.app.state.context
-    async with context.database.begin() as connection:
+async def _find(call: Call, order_id: int) -> OrderView:
+    async with call.context.database.begin() as connection:
         return await service.find(connection, order_id)
 
 
-async def _discretion(request: Request, found: OrderView) -> tuple[Discretion, int | None]:
+async def _discretion(call: Call, found: OrderView) -> tuple[Discretion, int | None]:
     """Return what may be told of an order, and the file that it edits."""
-    context: Context = request.app.state.context
-    known = Discretion(principal_of(request), context.clock.now().date())
+    known = Discretion(call.principal, call.today)
     file_id = found.args.get("file_id")
     if not isinstance(file_id, int):
         return known, None
-    async with context.database.begin() as connection:
+    async with call.context.database.begin() as connection:
         await known.look_at(connection, [file_id])
     return known, file_id
 
@@ -232,7 +223,7 @@ def _whole(one: Standing) -> Standing:
 
 
 async def _events(
-    request: Request,
+    call: Call,
     watched: AsyncGenerator[list[Standing], None],
     kind: str | None,
     told: Callable[[Standing], Standing] = _whole,
@@ -240,7 +231,7 @@ async def _events(
     async with aclosing(watched):
         async for changed in watched:
             wanted = [dataclasses.asdict(told(one)) for one in changed if kind is None or one.kind == kind]
-            await without_paths(request, wanted, "error")
+            await without_paths(call, wanted, "error")
             yield [(str(one["id"]), str(one["state"]), one) for one in wanted]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
+from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import Documented, anybody, failures
-from armillary.api.policy import principal_of
 from armillary.archive import service as archive
 from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, NoPreview
 from armillary.archive.names import storable
-from armillary.context import Context
 
 router = APIRouter()
 
@@ -25,16 +24,15 @@ _PICTURE: Documented = {
     responses=_PICTURE | failures(FileNotFound, FileAmbiguous, FileEmbargoed, NoPreview),
     response_class=Response,
 )
-async def picture(request: Request, name: str, kind: str) -> Response:
+async def picture(ctx: Ctx, name: str, kind: str) -> Response:
     """Return preview or thumbnail of a file that the caller may see."""
-    context: Context = request.app.state.context
     if kind not in ("preview", "thumbnail"):
         raise NoPreview(f"There is no '{kind}'; ask for preview or thumbnail.")
     if not storable(name):
         raise FileNotFound(f"No file named {name!r} is in the archive.")
-    async with context.database.begin() as connection:
+    async with ctx.context.database.begin() as connection:
         served = await archive.version_to_serve(
-            connection, archive.logical_name(name), principal_of(request), now=context.clock.now()
+            connection, archive.logical_name(name), ctx.principal, now=ctx.context.clock.now()
         )
         made = await archive.get_product(connection, served.version.id, kind)
     if made is None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -14,13 +13,14 @@ from fastapi.routing import APIRoute
 
 from armillary.access.errors import ScopeMissing, Unauthorized
 from armillary.access.models import Scope
-from armillary.api.limits import TooManyRequests
-from armillary.api.policy import Policy
-from armillary.api.problems import MEDIA_TYPE
+from armillary.api.http.carriers import Carriers
+from armillary.api.http.limits import TooManyRequests
+from armillary.api.http.policy import Policy
+from armillary.api.http.problems import MEDIA_TYPE
 from armillary.archive.names import storable
 from armillary.errors import ArmillaryError, BadRequest, Forbidden, NotFound, Unavailable
 
-anybody = [Depends(Policy(None, cookies=("gemini_fits_authorization",)))]
+anybody = [Depends(Policy(None, Carriers(("gemini_fits_authorization",))))]
 auditors = [Depends(Policy(Scope.READ, others=(Scope.EDIT,)))]
 """Those who may read everything, and those who may edit: they see who edited what, and why."""
 editors = [Depends(Policy(Scope.EDIT))]
@@ -134,19 +134,3 @@ def storable_words(*texts: str | None) -> None:
     """
     if bad := next((text for text in texts if text is not None and not storable(text)), None):
         raise BadRequest(f"{bad!r} holds characters that no name or header can have.")
-
-
-def plain(value: Any) -> Any:
-    """Return values as JSON has them: instants in UTC with a Z, dates as text."""
-    match value:
-        case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case date():
-            return value.isoformat()
-        case Mapping():
-            return {key: plain(one) for key, one in value.items()}
-        case str() | bytes():
-            return value
-        case Iterable():
-            return [plain(one) for one in value]
-    return value

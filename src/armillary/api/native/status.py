@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import REFUSALS, answers, failures, operators
-from armillary.context import Context
 from armillary.operations.status import status_of, to_json
 
 router = APIRouter()
@@ -30,7 +30,6 @@ _EXAMPLE = {
     dependencies=operators,
     responses=answers(_EXAMPLE) | failures(*REFUSALS),
 )
-async def status(request: Request) -> JSONResponse:
+async def status(ctx: Ctx) -> JSONResponse:
     """Tell versions, queues, workers, last failures and room on the disks, as `armillary status` does."""
-    context: Context = request.app.state.context
-    return JSONResponse(to_json(await status_of(context)), headers={"Cache-Control": "no-store"})
+    return JSONResponse(to_json(await status_of(ctx.context)), headers={"Cache-Control": "no-store"})

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from armillary.access.models import ANYBODY, Principal, Scope
+from armillary.api.http.calls import Call
 from armillary.archive import service as archive
 from armillary.context import Context
 
@@ -43,22 +44,23 @@ def is_telling(value: Any) -> bool:
     return isinstance(value, str) and "/" in value
 
 
-def said_to(request: Request, text: str) -> str:
+def said_to(connection: HTTPConnection, text: str) -> str:
     """Return the text of a failure as whoever sent the request may read it; the database is not asked."""
-    if not is_telling(text) or _runs_it(_principal_of(request)):
+    if not is_telling(text) or _runs_it(_principal_of(connection)):
         return text
-    context: Context | None = getattr(request.app.state, "context", None)
+    app = connection.scope.get("app")
+    context: Context | None = app and getattr(app.state, "context", None)
     return discreet(text, _directories(context, {}) if context else {})
 
 
-async def without_paths(request: Request, rows: Iterable[dict[str, Any]], *keys: str) -> None:
+async def without_paths(call: Call, rows: Iterable[dict[str, Any]], *keys: str) -> None:
     """Replace the directories of the server in values of rows, unless an administrator asks."""
-    if _runs_it(_principal_of(request)):
+    if _runs_it(call.principal):
         return
     told = [(row, key) for row in rows for key in keys if _any_telling(row.get(key))]
     if not told:
         return
-    known = await directories_of(request.app.state.context)
+    known = await directories_of(call.context)
     for row, key in told:
         row[key] = _hidden_in(row[key], known)
 
@@ -96,8 +98,8 @@ def _hidden_in(value: Any, known: Directories) -> Any:
     return value
 
 
-def _principal_of(request: Request) -> Principal:
-    principal: Principal = getattr(request.state, "principal", ANYBODY)
+def _principal_of(connection: HTTPConnection) -> Principal:
+    principal: Principal = getattr(connection.state, "principal", ANYBODY)
     return principal
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Protocol
 
-from armillary.api.dialects import Dialects
-from armillary.api.limits import network_of
-from armillary.api.tracing import Proxies
+from armillary.api.http.dialect import Dialects
+from armillary.api.http.limits import network_of
+from armillary.api.http.log import Proxies
 from armillary.base.log import get_logger
 from armillary.base.metrics import CONNECTIONS, CONNECTIONS_DROPPED
 from armillary.errors import ArmillaryError, Unavailable

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from armillary.api.limits import SHOWN
+from armillary.api.http.carriers import Carriers
+from armillary.api.http.dialect import dialect_of
 
 Headers = list[tuple[bytes, bytes]]
-DEPENDS_ON = ("Authorization", "Cookie", "X-Api-Key")
-"""The headers that may say who asks; an answer for one is none for another, nor for who shows nothing."""
 STRICT = frozenset({"private", "no-store", "no-cache"})
 """Rules under which no shared cache gives an answer to anybody without asking here again."""
 NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -27,23 +26,26 @@ class Private:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        shown = any(name in SHOWN for name, _ in scope["headers"])
+        carriers = dialect_of(scope).carriers
+        shown = bool(carriers.shown(scope["headers"]))
 
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": marked(message.get("headers", ()), shown=shown)}
+                message = {**message, "headers": marked(message.get("headers", ()), carriers, shown=shown)}
             await send(message)
 
         await self._app(scope, receive, mark)
 
 
-def marked(headers: Iterable[tuple[bytes, bytes]], *, shown: bool) -> Headers:
+def marked(headers: Iterable[tuple[bytes, bytes]], carriers: Carriers, *, shown: bool) -> Headers:
     """Return the headers of an answer with what all answers have.
 
     Parameters
     ----------
     headers
         What the route says. A stricter rule stays; what it depends on itself is kept in front.
+    carriers
+        What may say who asks.
     shown
         Whether the request showed a cookie or a token, be it a valid one or not.
     """
@@ -64,7 +66,7 @@ def marked(headers: Iterable[tuple[bytes, bytes]], *, shown: bool) -> Headers:
         rules = [*(rule for rule in rules if rule.lower() != "public"), "private"]
     known = {name.lower() for name in depends}
     if "*" not in known:
-        depends += [name for name in DEPENDS_ON if name.lower() not in known]
+        depends += [name for name in carriers.names if name.lower() not in known]
     if rules:
         kept.append((b"cache-control", ", ".join(rules).encode("latin-1")))
     kept += [(b"vary", ", ".join(depends).encode("latin-1")), NOSNIFF]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.api.discretion import discreet
+from armillary.api.http.discretion import discreet
 
 KNOWN = {"/srv/arm": "DIR", "/srv/arm/store": "store", "/raid/my nights": "my_nights-1a2b"}
 

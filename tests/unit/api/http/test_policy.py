@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from starlette.routing import Mount, Route
 
 from armillary.access.models import ANYBODY, Grants, Principal, Scope
-from armillary.api.policy import Policy, UndeclaredRoute, policy_of, refuse_undeclared, walk
+from armillary.api.http.policy import Policy, UndeclaredRoute, policy_of, refuse_undeclared, walk
 from armillary.app import create_app
 
 

@@ -14,13 +14,11 @@ from ipaddress import IPv6Address, ip_address
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from armillary.api.dialects import Dialects, refusal_of
+from armillary.api.http.dialect import CONNECTIONS, dialect_of, refusal
 from armillary.base.metrics import REQUESTS_REFUSED
 from armillary.errors import ArmillaryError
 from armillary.settings import LimitSettings
 
-SHOWN = frozenset({b"authorization", b"x-api-key", b"cookie"})
-"""Headers that may carry a token."""
 IPV6_BITS = 64
 """What one customer of a network provider has at least: addresses inside are one caller."""
 
@@ -72,11 +70,9 @@ class Limited:
         app: ASGIApp,
         settings: LimitSettings,
         *,
-        dialects: Dialects | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app, self._settings = app, settings
-        self._dialects = dict(dialects or {})
         most = settings.callers
         self._addresses = Buckets(settings.anonymous_per_s, settings.anonymous_burst, most, clock)
         self._tokens = Buckets(settings.token_per_s, settings.token_burst, most, clock)
@@ -84,7 +80,7 @@ class Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http":
+        if scope["type"] not in CONNECTIONS:
             await self._app(scope, receive, send)
             return
         shown = _shown(scope)
@@ -125,14 +121,14 @@ class Limited:
         error = TooManyRequests(
             f"More than {most:g} requests per second came from {who}; wait {seconds} s{hint}."
         )
-        answer = refusal_of(self._dialects, scope["method"], scope["path"], error)
+        answer = refusal(scope, error)
         answer.headers["Retry-After"] = str(seconds)
         return answer
 
 
 def _shown(scope: Scope) -> bytes:
     """Return a digest of the headers that may carry a token; nothing if there are none."""
-    parts = [name + value for name, value in scope["headers"] if name in SHOWN]
+    parts = [name + value for name, value in dialect_of(scope).carriers.shown(scope["headers"])]
     return hashlib.sha256(b"\n".join(parts)).digest() if parts else b""
 
 

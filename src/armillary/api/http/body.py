@@ -14,13 +14,20 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from armillary.context import Context
-from armillary.edits.errors import RequestTooLarge
+from armillary.errors import BadRequest, RequestTooLarge
 
 M = TypeVar("M", bound=BaseModel)
+MAX_KEY = 200
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """Return the body of a request, or refuse it as soon as it is known to be too large."""
+    """Return the body of a request, or refuse it as soon as it is known to be too large.
+
+    Raises
+    ------
+    RequestTooLarge
+        If it has more than ``limit`` bytes, declared or not.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise RequestTooLarge(f"the body of {declared} bytes is over the limit of {limit}; split the request")
@@ -30,6 +37,20 @@ async def read_body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise RequestTooLarge(f"the body is over the limit of {limit} bytes; split the request")
     return bytes(body)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the Idempotency-Key of a request, or refuse one that no client should send.
+
+    Raises
+    ------
+    BadRequest
+        If it is no printable ASCII text of 1 to 200 characters.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise BadRequest("Idempotency-Key should be 1 to 200 printable ASCII characters")
+    return key
 
 
 def parsed(model: type[M]) -> Callable[[Request], Awaitable[M]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi.routing import APIRoute
 
-from armillary.api.policy import walk
+from armillary.api.http.policy import walk
 from armillary.app import create_app
 
 

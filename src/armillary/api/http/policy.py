@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fastapi import FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
 from armillary.access.errors import ScopeMissing, Unauthorized
 from armillary.access.models import ANYBODY, Principal, Scope
 from armillary.access.service import authenticate
+from armillary.api.http.carriers import Carriers
+from armillary.api.http.dialect import dialect_of
 from armillary.context import Context
 from armillary.errors import ArmillaryError
-
-MAX_SECRET = 512
 
 
 class UndeclaredRoute(ArmillaryError):
@@ -26,15 +27,14 @@ class UndeclaredRoute(ArmillaryError):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A dependency of a route: it learns who asks and lets nobody in who may not.
+    """A dependency of a route, HTTP or WebSocket: it learns who asks and lets nobody in who may not.
 
     Parameters
     ----------
     scope
         What a token must be for; None lets anybody in, and says who it is if a token is shown.
-    cookies
-        Names of the cookies that may carry the token for clients of the systems that this replaces; the token
-        is also taken as Bearer and as X-Api-Key.
+    carriers
+        What may carry the token; by default what the dialect says.
     others
         Further scopes that will do.
     refusal
@@ -42,14 +42,14 @@ class Policy:
     """
 
     scope: Scope | None
-    cookies: tuple[str, ...] = ()
+    carriers: Carriers | None = None
     refusal: type[ArmillaryError] | None = None
     others: tuple[Scope, ...] = ()
 
-    async def __call__(self, request: Request) -> Principal:
+    async def __call__(self, connection: HTTPConnection) -> Principal:
         """Return who asks, or refuse."""
-        principal = await self._principal(request)
-        request.state.principal = principal
+        principal = await self._principal(connection)
+        connection.state.principal = principal
         if self.scope is None or any(map(principal.may, (self.scope, *self.others))):
             return principal
         if self.refusal is not None:
@@ -58,33 +58,18 @@ class Policy:
             raise Unauthorized
         raise ScopeMissing(f"The token '{principal.name}' has no scope '{self.scope}'; create one that has.")
 
-    async def _principal(self, request: Request) -> Principal:
+    async def _principal(self, connection: HTTPConnection) -> Principal:
+        carriers = self.carriers or dialect_of(connection.scope).carriers
         best = ANYBODY
-        for secret in _secrets(request, self.cookies):
-            context: Context = request.app.state.context
-            async with context.database.begin() as connection:
-                found = await authenticate(connection, secret)
+        for secret in carriers.secrets(connection):
+            context: Context = connection.app.state.context
+            async with context.database.begin() as transaction:
+                found = await authenticate(transaction, secret)
             # Where anybody may enter, a token that reads everything tells the most.
             if any(map(found.may, (self.scope or Scope.READ, *self.others))):
                 return found
             best = found if best is ANYBODY else best
         return best
-
-
-def _secrets(request: Request, cookies: Iterable[str]) -> list[str]:
-    kind, _, bearer = request.headers.get("authorization", "").partition(" ")
-    shown = [
-        bearer.strip() if kind.lower() == "bearer" else "",
-        request.headers.get("x-api-key", ""),
-        *(request.cookies.get(name, "") for name in cookies),
-    ]
-    return [secret for secret in shown if 0 < len(secret) <= MAX_SECRET]
-
-
-def principal_of(request: Request) -> Principal:
-    """Return who asks, as the policy of the route found out."""
-    principal: Principal = request.state.principal
-    return principal
 
 
 def refuse_undeclared(app: FastAPI) -> None:
@@ -102,7 +87,7 @@ def refuse_undeclared(app: FastAPI) -> None:
 
 def policy_of(route: BaseRoute) -> Policy | None:
     """Return what a route says of who may use it, if it does."""
-    if isinstance(route, APIRoute):
+    if isinstance(route, APIRoute | APIWebSocketRoute):
         found = (one.dependency for one in route.dependencies if isinstance(one.dependency, Policy))
         return next(found, None)
     policy = getattr(getattr(route, "endpoint", None), "policy", None)

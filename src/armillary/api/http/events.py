@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from armillary.api.native.routing import plain
+from armillary.api.http.values import plain
 from armillary.base.database import is_transient
 from armillary.base.log import get_logger
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 from structlog.testing import capture_logs
 
-from armillary.api.tracing import Traced
+from armillary.api.http.log import Traced
 from armillary.app import create_app
 
 

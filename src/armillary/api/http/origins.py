@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from armillary.api.dialects import Dialects, refusal_of
+from armillary.api.http.carriers import NO_COOKIES, Carriers
+from armillary.api.http.dialect import dialect_of, refusal
 from armillary.errors import Forbidden
 
 READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -36,29 +37,36 @@ class SameOrigin:
         Origins whose pages may send cookies, as ``https://tools.example``.
     """
 
-    def __init__(self, app: ASGIApp, *, trusted: Collection[str] = (), dialects: Dialects) -> None:
-        self._app, self._dialects = app, dialects
+    def __init__(self, app: ASGIApp, *, trusted: Collection[str] = ()) -> None:
+        self._app = app
         self._trusted = frozenset(map(str.lower, trusted))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         changes = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in READING)
-        if not changes or not is_cross_site(scope["headers"], self._trusted):
+        if not changes or not self._is_cross_site(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": CrossSite.code})
         else:
-            answer = refusal_of(self._dialects, scope["method"], scope["path"], CrossSite())
-            await answer(scope, receive, send)
+            await refusal(scope, CrossSite())(scope, receive, send)
+
+    def _is_cross_site(self, scope: Scope) -> bool:
+        return is_cross_site(scope["headers"], self._trusted, carriers=dialect_of(scope).carriers)
 
 
-def is_cross_site(headers: Collection[tuple[bytes, bytes]], trusted: Collection[str] = ()) -> bool:
+def is_cross_site(
+    headers: Collection[tuple[bytes, bytes]],
+    trusted: Collection[str] = (),
+    *,
+    carriers: Carriers = NO_COOKIES,
+) -> bool:
     """Tell whether a browser sent cookies along because a page of another site wanted it.
 
     Newer browsers say so in Sec-Fetch-Site, but not on addresses without TLS; there, and in older ones, Origin
     is compared with Host. Other subdomains of one site count as other sites, since others may run them.
     """
-    if not any(name == b"cookie" for name, _ in headers) or any(_is_token(*one) for one in headers):
+    if not any(name == b"cookie" for name, _ in headers) or carriers.shown_on_purpose(headers):
         return False
     origins = [value.decode("latin-1").strip().lower() for name, value in headers if name == b"origin"]
     if origins and all(origin in trusted for origin in origins):
@@ -67,12 +75,6 @@ def is_cross_site(headers: Collection[tuple[bytes, bytes]], trusted: Collection[
         return not OURS.issuperset(sites)
     hosts = [value.decode("latin-1").strip().lower() for name, value in headers if name == b"host"]
     return any(not _is_of(origin, hosts) for origin in origins)
-
-
-def _is_token(name: bytes, value: bytes) -> bool:
-    return (name == b"x-api-key" and bool(value.strip())) or (
-        name == b"authorization" and value[:7].lower() == b"bearer "
-    )
 
 
 def _is_of(origin: str, hosts: Collection[str]) -> bool:

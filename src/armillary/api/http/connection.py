@@ -17,12 +17,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from armillary.api.dialects import refusal_of
-from armillary.api.doors import NOBODY, Doors
-from armillary.api.tracing import METHODS
+from armillary.api.http.doors import NOBODY, Doors
+from armillary.api.http.failures import AGAIN
+from armillary.api.http.log import METHODS
 from armillary.base.metrics import REQUESTS
 from armillary.errors import ArmillaryError, BadRequest
 
@@ -30,6 +30,7 @@ PIECE = 1 << 14
 """Bytes that the parser gets at once."""
 PIPELINED = 8
 """Requests of one connection that may wait for their turn."""
+UNREAD = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 LINGER_S = 2.0
 """How long a client that was refused may go on sending; at once ended, it would not read why."""
 
@@ -336,7 +337,7 @@ class Connection(HttpToolsProtocol):
 
     def _say(self, error: ArmillaryError, receiving: Phase) -> None:
         known = receiving is not Phase.IDLE and bool(self.url)
-        answer = self._answer_of(error) if known else refusal_of({}, "", None, error)
+        answer = self._answer_of(error) if known else _plain(error)
         method = self._method() if known else ""
         REQUESTS.labels(method if method in METHODS else "other", str(int(error.status))).inc()
         self.transport.write(self._written(answer, with_body=method != "HEAD"))
@@ -348,13 +349,13 @@ class Connection(HttpToolsProtocol):
         """Say why a connection is not served, and end it at once: it must not hold anything."""
         self._deaf = True
         self._doors.drop(error.code, self.address)
-        self.transport.write(self._written(refusal_of({}, "", None, error)))
+        self.transport.write(self._written(_plain(error)))
         self.transport.close()
 
     def _answer_of(self, error: ArmillaryError) -> Response:
         """Return a refusal in the dialect of the path that is asked for."""
         path = unquote(self.url.partition(b"?")[0].decode("latin-1"))
-        return refusal_of(self._doors.dialects, self._method(), f"/{path.lstrip('/')}", error)
+        return self._doors.dialects.refusal(self._method(), f"/{path.lstrip('/')}", error)
 
     def _method(self) -> str:
         return str(self.parser.get_method().decode("latin-1"))
@@ -365,6 +366,13 @@ class Connection(HttpToolsProtocol):
         lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
         lines += [b"%s: %s" % pair for pair in (*self.server_state.default_headers, *answer.raw_headers)]
         return b"\r\n".join([*lines, b"", bytes(answer.body) if with_body else b""])
+
+
+def _plain(error: ArmillaryError) -> Response:
+    """Return the refusal of whoever has not said yet what it wants."""
+    return PlainTextResponse(
+        f"{error.message}\n", error.status, {**UNREAD, **(AGAIN if error.transient else {})}
+    )
 
 
 def _has_body(headers: list[tuple[bytes, bytes]]) -> bool:

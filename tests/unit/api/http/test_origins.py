@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse
 
-from armillary.api.gemini import update_headers
-from armillary.api.origins import SameOrigin, is_cross_site
+from armillary.api.http.dialect import Addressed, Dialects
+from armillary.api.http.origins import SameOrigin, is_cross_site
+from armillary.app import DIALECTS
 
 HERE = "archive.example"
 COOKIE = {"Cookie": "gemini_api_authorization=arm_x"}
@@ -115,7 +116,7 @@ async def answered(scope: dict[str, Any], **headers: str) -> list[dict[str, Any]
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
     raw = [(name.encode(), value.encode()) for name, value in given.items()]
-    layer = SameOrigin(application, dialects={update_headers.PATH: update_headers.refused})
+    layer = Addressed(SameOrigin(application), Dialects(DIALECTS))
     await layer({"path": "/v1/edits/1/revert", "method": "POST", "headers": raw, **scope}, receive, send)
     return sent
 

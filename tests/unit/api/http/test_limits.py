@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from armillary.api.gemini import update_headers
-from armillary.api.limits import Buckets, Limited, network_of
-from armillary.api.tracing import Proxies, Traced
+from armillary.api.http.dialect import Addressed, Dialects
+from armillary.api.http.limits import Buckets, Limited, network_of
+from armillary.api.http.log import Proxies, Traced
+from armillary.app import DIALECTS
 from armillary.settings import LimitSettings
 from tests.support.clock import FakeClock
 
@@ -34,9 +35,9 @@ class Caller:
 
     def __init__(self, clock: FakeClock, **settings: Any) -> None:
         chosen = LimitSettings(**settings)
-        dialects = {update_headers.PATH: update_headers.refused}
-        self.limited = Limited(application, chosen, dialects=dialects, clock=clock.monotonic)
-        self.app = Traced(self.limited, proxies=chosen.proxies, write=False)
+        self.limited = Limited(application, chosen, clock=clock.monotonic)
+        traced = Traced(self.limited, proxies=chosen.proxies, write=False)
+        self.app = Addressed(traced, Dialects(DIALECTS))
         self.headers: dict[str, str] = {}
         self.body = b""
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from armillary.api.slashes import OneSlash
+from armillary.api.http.dialect import Addressed, Dialects
+from armillary.app import DIALECTS
 
 
 async def passed_on(scope: dict[str, Any]) -> Scope:
@@ -20,7 +21,7 @@ async def passed_on(scope: dict[str, Any]) -> Scope:
     async def unused(*_args: Any) -> Any:
         raise AssertionError("nothing is received or sent")
 
-    await OneSlash(application)(scope, unused, unused)
+    await Addressed(application, Dialects(DIALECTS))(scope, unused, unused)
     return seen[0]
 
 

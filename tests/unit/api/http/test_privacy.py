@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.api.privacy import marked
+from armillary.api.http.carriers import NO_COOKIES
+from armillary.api.http.privacy import marked
 
 
 def said(*headers: tuple[str, str], shown: bool = True) -> dict[str, str]:
     """Return what an answer says in the end; each name once."""
-    found = marked([(name.encode(), value.encode()) for name, value in headers], shown=shown)
+    found = marked([(name.encode(), value.encode()) for name, value in headers], NO_COOKIES, shown=shown)
     names = [name.decode() for name, _ in found]
     assert len(names) == len(set(names))
     return {name.decode(): value.decode() for name, value in found}

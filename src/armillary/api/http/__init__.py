@@ -1,0 +1,1 @@
+"""The floor under all dialects: what every interface of the program needs of HTTP."""

@@ -1,0 +1,58 @@
+"""What may carry a token: a bearer, a header, and the cookies of the systems that this program replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from starlette.requests import HTTPConnection
+
+MAX_SECRET = 512
+
+
+@dataclass(frozen=True)
+class Carriers:
+    """Names of the cookies and headers that are looked at beside ``Authorization: Bearer``."""
+
+    cookies: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ("X-Api-Key",)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The headers that may say who asks; an answer for one is none for another, nor for who shows nothing."""
+        return ("Authorization", "Cookie", *self.headers)
+
+    @cached_property
+    def _raw(self) -> frozenset[bytes]:
+        return frozenset(name.lower().encode() for name in self.names)
+
+    @cached_property
+    def _own(self) -> frozenset[bytes]:
+        return frozenset(name.lower().encode() for name in self.headers)
+
+    def shown(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the headers of a request that may carry a token, be it a valid one or not."""
+        return [one for one in headers if one[0] in self._raw]
+
+    def shown_on_purpose(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Tell whether a request shows a token where no browser puts one unasked."""
+        return any(
+            (name in self._own and bool(value.strip()))
+            or (name == b"authorization" and value[:7].lower() == b"bearer ")
+            for name, value in headers
+        )
+
+    def secrets(self, connection: HTTPConnection) -> list[str]:
+        """Return what was shown, the bearer first, then headers, then cookies; nothing longer than any token."""
+        kind, _, bearer = connection.headers.get("authorization", "").partition(" ")
+        shown = [
+            bearer.strip() if kind.lower() == "bearer" else "",
+            *(connection.headers.get(name, "") for name in self.headers),
+            *(connection.cookies.get(name, "") for name in self.cookies),
+        ]
+        return [secret for secret in shown if 0 < len(secret) <= MAX_SECRET]
+
+
+NO_COOKIES = Carriers()
+"""What carries a token everywhere; a cookie is sent by browsers unasked, so a dialect must name its own."""

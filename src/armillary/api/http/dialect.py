@@ -1,0 +1,201 @@
+"""A dialect is a value: the paths it owns, how it reads them, who may call it, how it tells failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from armillary.api.http.carriers import NO_COOKIES, Carriers
+from armillary.api.http.discretion import said_to
+from armillary.api.http.failures import Failure, failure_of
+from armillary.api.http.paths import one_slash
+from armillary.api.http.problems import problem
+from armillary.base.database import reason_of
+from armillary.base.log import get_logger
+from armillary.errors import ArmillaryError, Unavailable
+
+log = get_logger(__name__)
+CONNECTIONS = ("http", "websocket")
+_STATE = "dialect"
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Which pages of other sites may call a dialect from a browser (the Fetch standard, section 3.2)."""
+
+    origins: tuple[str, ...] = ("*",)
+    methods: tuple[str, ...] = ("GET", "POST", "PUT", "DELETE")
+    headers: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One interface of the program, mounted by an entry in the list of dialects.
+
+    Parameters
+    ----------
+    name
+        What logs and documentation call it.
+    router
+        Its routes, each with a Policy.
+    prefixes
+        The paths it owns, with all below them; the empty one stands for whatever nobody else owns.
+    render_error
+        The answer to a failure of any kind: of a route, of a path or method that there is not, of a limit.
+    normalise
+        What a path means, encoded or not, before a route is looked for.
+    carriers
+        What may carry a token, where a route says nothing else.
+    cors
+        Which pages of other sites may call it; None: no page may.
+    """
+
+    name: str
+    router: APIRouter
+    prefixes: tuple[str, ...]
+    render_error: Callable[[HTTPConnection, Failure], Response] = problem
+    normalise: Callable[[str], str] = one_slash
+    carriers: Carriers = NO_COOKIES
+    cors: Cors | None = None
+
+
+class Dialects:
+    """All dialects of an application; the longest prefix decides."""
+
+    def __init__(self, dialects: Sequence[Dialect]) -> None:
+        self.all = tuple(dialects)
+        self._owners = {prefix: one for one in self.all for prefix in one.prefixes}
+
+    def of(self, path: str) -> Dialect:
+        """Return the dialect that owns a path."""
+        for prefix in _prefixes(path):
+            if (owner := self._owners.get(prefix)) is not None:
+                return owner
+        raise LookupError(f"no dialect owns {path!r}: one has to have the empty prefix")
+
+    def refusal(self, method: str, path: str, error: ArmillaryError) -> Response:
+        """Return the refusal of a request of which nothing but method and path is known."""
+        state = {_STATE: self.of(path)}
+        scope = {"type": "http", "method": method, "path": path, "headers": [], "state": state}
+        return refusal(scope, error)
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    """Yield a path and what it lies below, the longest first and the empty one last."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+    yield ""
+
+
+def dialect_of(scope: Scope) -> Dialect:
+    """Return the dialect that a connection speaks."""
+    found: Dialect = scope["state"][_STATE]
+    return found
+
+
+def render(scope: Scope, error: BaseException) -> Response:
+    """Return the answer to a failure, as the dialect of the path says it."""
+    failure, connection = failure_of(error), HTTPConnection(scope)
+    if failure.is_ours:
+        log.error("request failed", path=scope["path"], exc_info=error)
+    elif not failure.is_declared and failure.code == Unavailable.code:
+        log.warning("database away", error=reason_of(error))
+    told = replace(failure, message=said_to(connection, failure.message))
+    return dialect_of(scope).render_error(connection, told)
+
+
+def refusal(scope: Scope, error: ArmillaryError) -> Response:
+    """Return the answer to a request that no route will see, which nobody may keep."""
+    answer = render(scope, error)
+    answer.headers.setdefault("Cache-Control", "no-store")
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
+class Addressed:
+    """The outermost layer: it finds the dialect of a path and lets that say what the path means.
+
+    A path that ends with a line feed is not found.
+    """
+
+    def __init__(self, app: ASGIApp, dialects: Dialects) -> None:
+        self._app, self._dialects = app, dialects
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a connection on with its path as the routes know it."""
+        if scope["type"] in CONNECTIONS:
+            scope = self._addressed(scope)
+        await self._app(scope, receive, send)
+
+    def _addressed(self, scope: Scope) -> Scope:
+        path: str = scope["path"]
+        dialect = self._dialects.of(one_slash(path))
+        scope = {**scope, "state": {**scope.get("state", {}), _STATE: dialect}}
+        if path.endswith("\n"):
+            # The pattern of a route would match without that line feed, and the name be another one; no pattern
+            # begins with one.
+            return {**scope, "path": f"\n{path}"}
+        scope["path"] = dialect.normalise(path)
+        if raw := scope.get("raw_path"):
+            scope["raw_path"] = dialect.normalise(raw.decode("latin-1")).encode("latin-1")
+        return scope
+
+
+class CrossOrigin:
+    """A layer that tells browsers which pages may call the dialect of a path."""
+
+    def __init__(self, app: ASGIApp, dialects: Dialects) -> None:
+        self._app = app
+        self._open = {one.name: _cors(app, one.cors) for one in dialects.all if one.cors}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        known = scope["type"] == "http" and self._open.get(dialect_of(scope).name)
+        await (known or self._app)(scope, receive, send)
+
+
+def _cors(app: ASGIApp, cors: Cors) -> CORSMiddleware:
+    return CORSMiddleware(
+        app, allow_origins=cors.origins, allow_methods=cors.methods, allow_headers=cors.headers
+    )
+
+
+class Guarded:
+    """The innermost layer: every failure ends here as an answer of the dialect, what is our fault in the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection; an exception after the answer began is passed on, for the server to cut it."""
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if begun or scope["type"] not in CONNECTIONS:
+                raise
+            await render(scope, error)(scope, receive, send)
+
+
+def pass_on_failures(app: FastAPI) -> None:
+    """Let no layer of the framework answer a failure: Guarded does, for HTTP and WebSocket alike."""
+
+    async def pass_on(connection: HTTPConnection, error: Exception) -> Response:
+        raise error
+
+    for kind in (HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, pass_on)
