@@ -6,6 +6,7 @@ its docstring is the message when none is given.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -23,6 +24,21 @@ class ArmillaryError(Exception):
     def __init__(self, message: str | None = None) -> None:
         self.message = message or (type(self).__doc__ or "").strip()
         super().__init__(self.message)
+
+
+def error_of(code: str | None, message: str | None) -> ArmillaryError:
+    """Return the error that was written down by its code and message; a plain one if there is no such code."""
+    kind = next((one for one in _kinds(ArmillaryError) if one.code == code), ArmillaryError)
+    error = kind.__new__(kind)
+    # Some kinds take other arguments, of which they make the message.
+    ArmillaryError.__init__(error, message)
+    return error
+
+
+def _kinds(kind: type[ArmillaryError]) -> Iterator[type[ArmillaryError]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from _kinds(below)
 
 
 class NotFound(ArmillaryError):

@@ -22,13 +22,14 @@ from fastapi import FastAPI
 from armillary.access.models import Scope
 from armillary.access.service import create_token, grant
 from armillary.api.http.policy import policy_of, walk
-from armillary.app import create_app
+from armillary.app import DIALECTS, create_app
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.archive import Archive, an_archive, put
 from tests.support.embargo import FILES, NOBODY, PEOPLE, Person, Sealed, sealed
 from tests.support.postgres import postgres
 from tests.support.statements import asked_of
+from tests.support.toy import TOY
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -51,8 +52,8 @@ SURFACES = {
     "/v1/health": Tells.NOTHING,
     "/v1/metrics": Tells.NOTHING,
     "/v1/changes": Tells.METADATA,
-    "/update_headers": Tells.NOTHING,
-    "/update_headers/": Tells.NOTHING,
+    "/toy/frames": Tells.METADATA,
+    "/toy/frames/{name}": Tells.PIXELS,
     "/file/{name:path}": Tells.PIXELS,
     "/v1/files/{name}/{kind}": Tells.PIXELS,
     "/v1/files/{name}/content": Tells.PIXELS,
@@ -91,6 +92,7 @@ EDITORIAL = {
     "/v1/changesets/{id}": "the same, or how many files of a dry run are withheld",
     "/v1/changesets/{id}/files": "how each file stands",
     "/v1/changesets/{id}/{action}": "whether it was accepted",
+    "/toy/frames/{name}/cards": "whether it was accepted",
 }
 """What each route tells of a hidden file that lets editors in: tests of edits under embargo ask them all."""
 
@@ -152,7 +154,7 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
         name = archive.context.database._name
         home = archive.context.settings.data.resolve()
         role = await Database.connect(postgres, Role.WEB, name=name, home=home, pool_size=4)
-        app = create_app(archive.context.settings)
+        app = create_app(archive.context.settings, dialects=(*DIALECTS, TOY))
         app.state.context = replace(archive.context, database=role)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://archive") as client:

@@ -22,7 +22,7 @@ from armillary.archive.versions import Version
 from armillary.commands import upkeep
 from armillary.context import Context
 from armillary.edits.leftovers import RECIPE, sweep_recipes
-from armillary.edits.service import UPDATE_HEADERS
+from armillary.edits.orders import UPDATE_HEADERS
 from tests.crash.clients import Promises
 from tests.crash.night import Night, data_of, unpacked
 

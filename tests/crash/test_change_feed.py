@@ -19,12 +19,12 @@ from armillary.archive.changes import Cursor
 from armillary.base.database import Role, is_transient
 from armillary.base.work import wait_for
 from armillary.context import Context, open_context
-from armillary.edits.service import accept
 from armillary.settings import Settings
 from tests.crash.judgement import rows
 from tests.crash.night import frame_bytes
 from tests.crash.tree import QUICK, Tree
 from tests.support.archive import ORIGIN
+from tests.support.edits import accept
 from tests.support.events import Event, Reader
 from tests.support.kills import kill
 from tests.support.nursery import Nursery

@@ -22,12 +22,12 @@ from armillary.archive.staging import STAGING
 from armillary.base.store import LocalStore
 from armillary.base.work import State
 from armillary.edits.revert import submit_revert
-from armillary.edits.service import accept_one
 from armillary.operations.health import Health, Verdict, health_of
 from tests.crash.night import data_of, frame_bytes, unpacked
 from tests.crash.test_replay import GROWTH, header_of
 from tests.support.archive import ORIGIN, Archive, put
 from tests.support.disks import fill, mounted, remount, small_disk
+from tests.support.edits import accept_one
 from tests.support.faults import FaultyFiles
 from tests.support.held import PATIENCE_S, accept, look, until_ended, until_held, working
 from tests.support.stores import names_in

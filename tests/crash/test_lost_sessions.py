@@ -20,7 +20,6 @@ from armillary.base.store.files import SystemFiles
 from armillary.base.store.locks import PathLocks
 from armillary.base.work import Worker, statements, wait_for
 from armillary.context import Context, open_context
-from armillary.edits.service import accept_one
 from armillary.edits.tasks import KINDS
 from armillary.settings import Settings
 from tests.crash.clients import Promises
@@ -28,6 +27,7 @@ from tests.crash.judgement import judge, rows
 from tests.crash.night import Night, frame_bytes
 from tests.crash.tree import DEFAULTS
 from tests.support.archive import ORIGIN
+from tests.support.edits import accept_one
 from tests.support.kills import kill
 from tests.support.nursery import Nursery
 from tests.support.patience import in_time

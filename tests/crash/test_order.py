@@ -16,13 +16,13 @@ from armillary.archive import bulk
 from armillary.base.database import Database, Role
 from armillary.base.work import wait_for
 from armillary.context import Context, open_context
-from armillary.edits.service import accept_one
 from armillary.settings import Settings
 from tests.crash.clients import Promises
 from tests.crash.judgement import judge, rows
 from tests.crash.night import Night, frame_bytes
 from tests.crash.tree import QUICK
 from tests.support.archive import ORIGIN
+from tests.support.edits import accept_one
 from tests.support.kills import wait_gone
 from tests.support.nursery import Nursery
 

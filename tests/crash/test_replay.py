@@ -14,11 +14,12 @@ from astropy.io import fits
 
 from armillary.edits import golive
 from armillary.edits.leftovers import sweep_recipes
+from armillary.edits.orders import UPDATE_HEADERS
 from armillary.edits.revert import REVERT_EDIT, submit_revert
-from armillary.edits.service import UPDATE_HEADERS, accept_one
 from armillary.edits.tasks import update_headers
 from tests.crash.night import data_of, frame_bytes, unpacked
 from tests.support.archive import ORIGIN, Archive, put, sha256
+from tests.support.edits import accept_one
 from tests.support.interruptions import claim_all, expire, interrupt
 
 CONTENT = frame_bytes(5, kilobytes=60)

@@ -30,9 +30,9 @@ from armillary.context import Context, Stores
 from armillary.edits.history import History, history_of
 from armillary.edits.models import Origin
 from armillary.edits.revert import submit_revert
-from armillary.edits.service import accept_one
 from armillary.errors import ArmillaryError
 from armillary.settings import ArchiveSettings, LimitSettings, Settings, WorkSettings
+from tests.support.edits import accept_one
 from tests.support.headers import a_file
 from tests.support.postgres import fresh_database
 

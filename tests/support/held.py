@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from armillary.base.work import State
 from armillary.base.work.queries import OrderView, find_orders
-from armillary.edits.service import accept_one
 from tests.support.archive import ORIGIN, Archive
+from tests.support.edits import accept_one
 from tests.support.patience import in_time
 
 PATIENCE_S = 300.0

@@ -12,7 +12,7 @@ from armillary.base.work import Claim
 from armillary.base.work.intents import record_intents
 from armillary.base.work.ledger import Ledger
 from armillary.edits import golive, tasks
-from armillary.edits.service import UPDATE_HEADERS
+from armillary.edits.orders import UPDATE_HEADERS
 from tests.support.archive import Archive
 
 

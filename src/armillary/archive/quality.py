@@ -33,6 +33,9 @@ SITE_CARDS: dict[str, tuple[str, str]] = {
 }
 """Word of ``raw_site`` to the one card that it sets."""
 
+KEYWORDS = frozenset(["RAWGEMQA", "RAWPIREQ", *(keyword for keyword, _ in _CONDITIONS.values())])
+"""What the words of both kinds set."""
+
 _PERCENTILE = re.compile(r"(\d{1,3})(?:-percentile)?")
 _RELEASE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 

@@ -21,6 +21,7 @@ from armillary.archive.names import has_controls
 from armillary.archive.reading import describer_of
 from armillary.archive.staging import INGEST_UPLOAD, Staged
 from armillary.archive.versions import Location, Root, Version
+from armillary.base.database import is_undone
 from armillary.base.place import STAGING
 from armillary.base.store import ObjectStore, Snapshot, StoredObject, whole_or_part
 from armillary.base.work import Claim, NewOrder, Response, submit
@@ -60,6 +61,46 @@ def check_target(path: str, name: str) -> None:
         )
     if len(name.encode()) > MAX_NAME or len(path.encode()) > MAX_PATH:
         raise BadFileName(f"'{name[:40]}...': the name is too long; {MAX_NAME} bytes are the most.")
+
+
+async def receive(
+    context: Context,
+    stream: AsyncIterator[bytes],
+    *,
+    path: str,
+    name: str,
+    declared: int | None,
+    actor: str,
+    batch: str | None = None,
+) -> tuple[Staged, int]:
+    """Stage the bytes of a file and queue their intake; return what was staged, and the order.
+
+    Bytes that nothing will ever ask for are removed.
+
+    Parameters
+    ----------
+    path, name
+        Where the file belongs below the store.
+    declared
+        The number of bytes to come, if that is known.
+
+    Raises
+    ------
+    BadFileName
+        If the name could lead anywhere else.
+    """
+    check_target(path, name)
+    staged = await staging.stage(context, stream, declared=declared)
+    committing = False
+    try:
+        async with context.database.begin() as connection:
+            order = await accept_upload(connection, staged, path=path, name=name, actor=actor, batch=batch)
+            committing = True
+    except Exception as error:
+        if not committing or is_undone(error):
+            await asyncio.to_thread(staging.discard, context.settings.data / STAGING, staged.token)
+        raise
+    return staged, order
 
 
 async def accept_upload(

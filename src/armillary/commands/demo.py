@@ -15,9 +15,10 @@ from armillary.commands.terminal import err
 from armillary.context import Context
 from armillary.demo import make_night, night_names
 from armillary.edits.history import history_of
-from armillary.edits.models import Origin
+from armillary.edits.models import Origin, Target
 from armillary.edits.revert import submit_revert
-from armillary.edits.service import accept_one
+from armillary.edits.service import rules_of, submit_edits
+from armillary.edits.validation import edit_request
 from armillary.errors import ArmillaryError
 
 log = get_logger(__name__)
@@ -75,12 +76,14 @@ async def _is_edited(context: Context, names: Sequence[str]) -> bool:
 
 async def _edit(context: Context, names: Sequence[str]) -> None:
     science = [name for name in names if name.startswith("N")] or names
-    wishes: list[tuple[dict[str, Any], str]] = [
-        ({"qa_state": "Usable", "raw_site": ["iq85", "cc80"]}, science[0]),
-        ({"qa_state": "Usable"}, science[1]),
-        ({"generic": [["OBSERVER", "A. Newcomer"]]}, names[-1]),
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        (science[0], {"qa_state": "Usable", "raw_site": ["iq85", "cc80"]}),
+        (science[1], {"qa_state": "Usable"}),
+        (names[-1], {"generic": [["OBSERVER", "A. Newcomer"]]}),
     ]
-    orders = [(await accept_one(context, values, name, ORIGIN)).order_ids[0] for values, name in wishes]
-    await wait_for(context.database, context.bus, orders, PATIENCE_S)
+    rules = rules_of(context.settings.edits)
+    requests = [edit_request(Target(name), values, rules) for name, values in wanted]
+    submission = await submit_edits(context, requests, ORIGIN)
+    await wait_for(context.database, context.bus, submission.order_ids, PATIENCE_S)
     revert = await submit_revert(context, science[1], None, ORIGIN)
     await wait_for(context.database, context.bus, [revert], PATIENCE_S)

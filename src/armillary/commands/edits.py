@@ -26,6 +26,7 @@ from armillary.commands.words import WhyOption, YesOption, parse_extension, pars
 from armillary.edits.changesets.models import Wanted
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import Origin
+from armillary.errors import ArmillaryError, error_of
 
 if TYPE_CHECKING:
     from armillary.base.work import Outcome
@@ -75,18 +76,24 @@ def edit(
         fail("name a file and its cards: armillary edit FILE KEY=VALUE")
     file, settings = only_text(words[0]), words[1:]
 
-    from armillary.edits.service import accept_one
+    from armillary.edits.models import Target
+    from armillary.edits.service import rules_of, submit_edit
+    from armillary.edits.validation import edit_request
 
     async def action(context: Context) -> dict[str, Any]:
         pairs = [list(parse_setting(text)) for text in settings]
-        options: dict[str, Any] = {"reject_new": reject_new}
-        if extension is not None:
-            options["extension"] = parse_extension(extension)
         try:
-            accepted = await accept_one(context, {"generic": pairs}, file, origin, **options)
-        except ItemRefused as error:
-            raise ItemRefused(f"{file}: {error.message}") from None
-        return await _ended(context, data, file, accepted.order_ids[0])
+            request = edit_request(
+                Target(file),
+                {"generic": pairs},
+                rules_of(context.settings.edits),
+                reject_new=reject_new,
+                extension=parse_extension(extension),
+            )
+            accepted, _ = await submit_edit(context, request, origin)
+        except ArmillaryError as error:
+            raise error_of(error.code, f"{file}: {error.message}") from None
+        return await _ended(context, data, file, accepted.order_id)
 
     _print_outcome(run(data, action), as_json=as_json)
 

@@ -29,13 +29,15 @@ from armillary.commands.terminal import (
     run,
 )
 from armillary.commands.words import WhyOption, YesOption, parse_extension, parse_setting, user_name
-from armillary.edits.models import Origin
+from armillary.edits.errors import ItemRefused
+from armillary.edits.models import EditRequest, Origin, Refused, Target
 
 if TYPE_CHECKING:
     import httpx
 
     from armillary.context import Context
     from armillary.edits.fixhead import Fix
+    from armillary.edits.validation import Rules
 
 COOKIE = "gemini_api_authorization"
 MOST_NAMES = 10_000
@@ -177,16 +179,30 @@ async def _edit(context: Context, data: Path, request: Request, origin: Origin) 
     """Let the archive here carry the request out."""
     from armillary.commands.work import finish, finish_all
     from armillary.edits import status
-    from armillary.edits.service import accept
+    from armillary.edits.service import rules_of, submit_edits
 
-    accepted = await accept(context, json.dumps(request).encode(), origin)
-    await finish(context, accepted.order_ids)
+    rules = rules_of(context.settings.edits)
+    submission = await submit_edits(context, [_read(item, rules) for item in request["request"]], origin)
+    await finish(context, submission.order_ids)
     if not is_up(data):
         await finish_all(context)
-    if accepted.request_id is None:
+    if submission.id is None:
         return []
-    known = await status.document(context, accepted.request_id)
+    known = await status.document(context, submission.id)
     return [_answer(item) for item in known["items"]]
+
+
+def _read(item: dict[str, Any], rules: Rules) -> EditRequest | Refused:
+    """Return what an item asks of the archive here; one that is wrong is answered like the others."""
+    from armillary.edits.validation import edit_request
+
+    target, values = Target(item["filename"]), item["values"]
+    try:
+        return edit_request(
+            target, values, rules, reject_new=item["reject_new"], extension=item.get("extension")
+        )
+    except ItemRefused as error:
+        return Refused(target, error)
 
 
 def _show(names: Sequence[str], request: Request, *, listing: bool, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Apply wishes to the headers of a file in memory: the pure middle of an edit."""
+"""Apply edit requests to the headers of a file in memory: the pure middle of an edit."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from armillary.edits.errors import ExtensionNotFound
-from armillary.edits.models import PRIMARY, Extension, Wish
+from armillary.edits.errors import ExtensionNotFound, ItemRefused
+from armillary.edits.models import PRIMARY, EditRequest, Extension
 from armillary.edits.texts import fit_cards
 from armillary.fits.edit import edit_header
-from armillary.fits.errors import KeywordsMissing
 from armillary.fits.header import Header
 from armillary.fits.models import CardEffect, Layout
 from armillary.fits.plan import relayout
@@ -66,8 +65,8 @@ def _logical_primary(layout: Layout) -> int:
     return 0
 
 
-def apply_wish(
-    layout: Layout, wish: Wish, data_sum: Callable[[int], int] | None = None
+def apply_request(
+    layout: Layout, request: EditRequest, data_sum: Callable[[int], int] | None = None
 ) -> tuple[Layout, list[HduEffect]]:
     """Return the layout with new headers and what changed; all cards land or none.
 
@@ -84,9 +83,9 @@ def apply_wish(
         If a card cannot be written, or would be new where new ones are refused.
     """
     effects: list[HduEffect] = []
-    targets = [(find_extension(layout, extension), changes) for extension, changes in wish.by_extension()]
-    if wish.reject_new:
-        refuse_new_keywords(layout, wish)
+    targets = [(find_extension(layout, extension), changes) for extension, changes in request.by_extension()]
+    if request.reject_new:
+        refuse_new_keywords(layout, request)
     for index, changes in targets:
         after = layout.size - layout.hdus[index].data_offset
         edited = edit_header(
@@ -101,23 +100,23 @@ def apply_wish(
     return layout, effects
 
 
-def missing_keywords(layout: Layout, wish: Wish, created: Created = _NOTHING) -> list[str]:
-    """Return the keywords of a wish that its HDUs lack; ``created`` names some that are on their way."""
+def missing_keywords(layout: Layout, request: EditRequest, created: Created = _NOTHING) -> list[str]:
+    """Return the keywords of a request that its HDUs lack; ``created`` names some that are on their way."""
     missing: list[str] = []
-    for extension, changes in wish.by_extension():
+    for extension, changes in request.by_extension():
         index = find_extension(layout, extension)
         there, coming = Header(layout.headers[index]).keywords(), created.get(index, ())
         missing += [c.keyword for c in changes if c.keyword not in there and c.keyword not in coming]
     return missing
 
 
-def refuse_new_keywords(layout: Layout, wish: Wish, created: Created = _NOTHING) -> None:
-    """Refuse a wish that would bring keywords into existence, in any of its HDUs.
+def refuse_new_keywords(layout: Layout, request: EditRequest, created: Created = _NOTHING) -> None:
+    """Refuse a request that would bring keywords into existence, in any of its HDUs.
 
     Raises
     ------
-    KeywordsMissing
+    ItemRefused
         Naming all of them.
     """
-    if missing := missing_keywords(layout, wish, created):
-        raise KeywordsMissing(f"Some of the keywords don't exist in the file: {', '.join(missing)}")
+    if missing := missing_keywords(layout, request, created):
+        raise ItemRefused(f"Some of the keywords don't exist in the file: {', '.join(missing)}")

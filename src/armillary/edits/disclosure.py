@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Grants, Principal, Scope
 from armillary.archive import embargo
-from armillary.edits.models import Wish
+from armillary.edits.models import EditRequest
 
 WITHHELD = "It was not applied; a token that may read the file is told why."
 REPEATING = ("Some of the keywords don't exist in the file: ", "Cancelled by ")
@@ -55,8 +55,8 @@ class Discretion:
         return WITHHELD
 
 
-def sent_by(wish: Wish) -> list[dict[str, Any]]:
-    """Return the cards of a wish as changes of which nothing is known but what was sent."""
+def sent_by(request: EditRequest) -> list[dict[str, Any]]:
+    """Return the cards of a request as changes of which nothing is known but what was sent."""
     return [
         {
             "extension": list(extension) if isinstance(extension, tuple) else extension,
@@ -65,7 +65,7 @@ def sent_by(wish: Wish) -> list[dict[str, Any]]:
             "new": change.value,
             "created": None,
         }
-        for extension, changes in wish.by_extension()
+        for extension, changes in request.by_extension()
         for change in changes
     ]
 

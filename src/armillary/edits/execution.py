@@ -16,10 +16,10 @@ from armillary.archive.intake import examine
 from armillary.archive.versions import Version, crc_of
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
 from armillary.base.work import JsonObject, Order
-from armillary.edits.apply import HduEffect, apply_wish
+from armillary.edits.apply import HduEffect, apply_request
 from armillary.edits.digests import SMALL, Digested, digested
 from armillary.edits.errors import ChangedMeanwhile, DigestMismatch
-from armillary.edits.service import wish_of_order
+from armillary.edits.orders import request_of
 from armillary.edits.validation import Rules
 from armillary.errors import ArmillaryError
 from armillary.fits.bzip2 import splice
@@ -237,14 +237,14 @@ def _scan(version: Version, snapshot: Snapshot, max_unpacked: int) -> Layout:
 def _judge(execution: Execution, order: Order, rules: Rules, snapshot: Snapshot) -> Judged:
     before = execution.target
     try:
-        wish = wish_of_order(order.args, rules)
-        if wish.if_data_md5 is not None:
-            _check_digest(execution, wish.if_data_md5, snapshot, "if_data_md5")
-        execution.target, effects = apply_wish(before, wish, partial(_data_sum, execution, snapshot))
-        if wish.expect_data_md5 is not None:
+        request = request_of(order.args, rules)
+        if request.if_data_md5 is not None:
+            _check_digest(execution, request.if_data_md5, snapshot, "if_data_md5")
+        execution.target, effects = apply_request(before, request, partial(_data_sum, execution, snapshot))
+        if request.expect_data_md5 is not None:
             execution.checked = (
                 execution.target,
-                _check_digest(execution, wish.expect_data_md5, snapshot, "expect_data_md5"),
+                _check_digest(execution, request.expect_data_md5, snapshot, "expect_data_md5"),
             )
     except ArmillaryError as error:
         execution.target = before

@@ -1,12 +1,12 @@
-"""The values of a header update, from the wire to the file."""
+"""The values of an edit, from whoever asks to the file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
+from armillary.errors import ArmillaryError
 from armillary.fits.models import CardChange
 
 Extension = int | str | tuple[str, int]
@@ -26,10 +26,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an item addresses: a logical file name or a data label."""
+    """What a request is about: a logical file name or a data label."""
 
     filename: str | None
-    data_label: str | None
+    data_label: str | None = None
 
     @property
     def id(self) -> str:
@@ -37,23 +37,40 @@ class Target:
         return self.filename if self.filename is not None else self.data_label or ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """The validated content of an item: card changes by HDU, and the conditions it came with."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditRequest:
+    """What is asked of one file: which cards to set, in which HDUs, and under what conditions.
 
-    primary: tuple[CardChange, ...]
-    extension: Extension
-    generic: tuple[CardChange, ...]
-    reject_new: bool
+    Parameters
+    ----------
+    target
+        The file.
+    primary
+        Settings of cards of the primary header.
+    extension
+        The HDU that ``cards`` belong to.
+    cards
+        Settings of cards of that HDU.
+    reject_new
+        Whether the request is refused where a card is not there yet.
+    if_data_md5, expect_data_md5
+        What the uncompressed content has to be before, and what it has to become.
+    """
+
+    target: Target
+    primary: tuple[CardChange, ...] = ()
+    extension: Extension = PRIMARY
+    cards: tuple[CardChange, ...] = ()
+    reject_new: bool = False
     if_data_md5: str | None = None
     expect_data_md5: str | None = None
 
     def by_extension(self) -> list[tuple[Extension, tuple[CardChange, ...]]]:
-        """Return the changes of each HDU that the item touches; the last setting of a keyword wins."""
+        """Return the changes of each HDU that are asked for; the last setting of a keyword wins."""
         if self.extension == PRIMARY:
-            pairs = [(PRIMARY, (*self.primary, *self.generic))]
+            pairs = [(PRIMARY, (*self.primary, *self.cards))]
         else:
-            pairs = [(PRIMARY, self.primary), (self.extension, self.generic)]
+            pairs = [(PRIMARY, self.primary), (self.extension, self.cards)]
         return [(extension, last_settings(changes)) for extension, changes in pairs if changes]
 
 
@@ -66,14 +83,21 @@ def last_settings(changes: Iterable[CardChange]) -> tuple[CardChange, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One element of a request: a refused one carries its reason, an accepted one its wish."""
+class Refused:
+    """A request that is not carried out, and why. ``file`` is the one that it means, if that is known."""
 
-    index: int
     target: Target | None
-    args: dict[str, Any]
-    wish: Wish | None = None
-    refusal: str | None = None
+    error: ArmillaryError
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A request that is carried out, whatever happens, by a work order."""
+
+    target: Target
+    file: str
+    order_id: int
 
 
 @dataclass(frozen=True, slots=True)

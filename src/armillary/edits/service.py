@@ -1,12 +1,11 @@
-"""Accept header updates: look up the targets, judge every item, queue what is right, answer at once."""
+"""Accept edits: look up their targets, judge every request, queue what is right, answer at once."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,44 +15,57 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import service as archive
+from armillary.archive.errors import FileAmbiguous, FileNotFound
 from armillary.archive.names import storable
 from armillary.archive.versions import Version
 from armillary.base.database import is_undone
 from armillary.base.store.errors import RootNotClaimed
-from armillary.base.work import NewOrder, Order, submit, unfinished
+from armillary.base.work import Order, submit, unfinished
 from armillary.context import Context
 from armillary.edits import store
 from armillary.edits.apply import find_extension, refuse_new_keywords
 from armillary.edits.errors import ExtensionNotFound, ItemRefused, KeyReused, OutcomeUnknown
-from armillary.edits.models import Item, Origin, Target, Wish
-from armillary.edits.requests import parse_request, read_items
-from armillary.edits.validation import Rules, read_wish
-from armillary.fits.errors import KeywordsMissing
+from armillary.edits.models import Accepted, EditRequest, Origin, Refused, Target
+from armillary.edits.orders import UPDATE_HEADERS, order_of, request_of
+from armillary.edits.validation import Rules
+from armillary.errors import ArmillaryError, error_of
 from armillary.fits.models import Layout
 from armillary.settings import EditSettings
 
 _Found = Mapping[str, Sequence[Version | None]]
-UPDATE_HEADERS = "update_headers"
 NO_FILE = "No present file found for filename or datalabel"
 SEVERAL_FILES = "Multiple files found for filename or datalabel - request is ambiguous"
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """The answer to a request: its id unless it was empty, and one element per item."""
+class Key:
+    """What a client repeats a request under, and a digest of the request: another one needs another key."""
 
-    request_id: UUID | None
-    reply: list[dict[str, Any]]
-    order_ids: tuple[int, ...] = ()
+    text: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The answers to requests that came together, each in its place; ``id`` is None if there were none."""
+
+    id: UUID | None
+    answers: tuple[Accepted | Refused, ...]
+
+    @property
+    def order_ids(self) -> tuple[int, ...]:
+        """The orders of the accepted requests."""
+        return tuple(answer.order_id for answer in self.answers if isinstance(answer, Accepted))
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of an item: an order about a version, or a refusal."""
+    """What becomes of a request: an order about a version, or a refusal."""
 
-    item: Item
+    target: Target | None
+    request: EditRequest | None = None
     version: Version | None = None
-    refusal: str | None = None
+    error: ArmillaryError | None = None
 
 
 def rules_of(settings: EditSettings) -> Rules:
@@ -61,116 +73,162 @@ def rules_of(settings: EditSettings) -> Rules:
     return Rules(frozenset(settings.protected), settings.max_cards, settings.max_string)
 
 
-async def accept(
-    context: Context, body: bytes, origin: Origin, *, idempotency_key: str | None = None
-) -> Accepted:
-    """Judge a request and queue its good items in one transaction; what is accepted survives a crash.
+async def submit_edits(
+    context: Context, requests: Sequence[EditRequest | Refused], origin: Origin, *, key: Key | None = None
+) -> Submission:
+    """Judge requests and queue the good ones in one transaction; what is accepted survives a crash.
+
+    A dialect hands on what it had to refuse itself, so that every request is answered in its place.
 
     Raises
     ------
-    MalformedRequest, RequestTooLarge
-        If the request as a whole is refused; then nothing of it is queued.
     KeyReused
-        If the key came with another body before.
+        If the key came with other requests before.
     OutcomeUnknown
         If the connection was lost while the work was committed.
     """
-    settings = context.settings.edits
-    # A large body takes long to read: other requests go on meanwhile.
-    items = await asyncio.to_thread(_items_of, body, settings)
-    return await _accept(context, items, origin, hashlib.sha256(body).digest(), idempotency_key)
-
-
-def _items_of(body: bytes, settings: EditSettings) -> list[Item]:
-    raw = parse_request(body, max_items=settings.max_items, max_cards=settings.max_cards)
-    return read_items(raw, rules_of(settings))
-
-
-async def _accept(
-    context: Context, items: Sequence[Item], origin: Origin, digest: bytes, key: str | None
-) -> Accepted:
     committing = False
     try:
         async with context.database.begin() as connection:
-            if key and (known := await _replied(connection, context, origin.actor, key)):
-                if known.body_sha256 != digest:
-                    raise KeyReused
-                return Accepted(known.id, json.loads(known.reply))
-            accepted = await _queue(connection, context, items, origin, digest, key)
-            committing = bool(accepted.order_ids)
+            if key and (known := await _answered(connection, context, origin.actor, key)):
+                return known
+            submission = await _queue(connection, context, requests, origin, key)
+            committing = bool(submission.order_ids)
     except Exception as error:
         # A commit whose answer got lost may have been carried out, unless the database says that it was not.
         if committing and not is_undone(error):
             raise OutcomeUnknown from error
         raise
-    return accepted
+    return submission
 
 
-async def _replied(connection: AsyncConnection, context: Context, actor: str, key: str) -> Any:
-    """Return the request that came with a key, while the key lives; the status of a request lives longer.
+async def submit_edit(
+    context: Context, request: EditRequest, origin: Origin, *, key: Key | None = None
+) -> tuple[Accepted, UUID]:
+    """Accept a single request and return the id under which its status is kept, or raise why not.
+
+    Raises
+    ------
+    ArmillaryError
+        Why it is refused, beside what `submit_edits` raises.
+    """
+    submission = await submit_edits(context, [request], origin, key=key)
+    (answer,) = submission.answers
+    if isinstance(answer, Refused):
+        raise answer.error
+    if submission.id is None:
+        raise AssertionError("what was submitted has an id")
+    return answer, submission.id
+
+
+async def _answered(connection: AsyncConnection, context: Context, actor: str, key: Key) -> Submission | None:
+    """Return the answers that a key got, while it lives; the status of a request lives longer.
 
     Of requests that come with one key at once, all but one wait here for that one.
     """
     lifetime = timedelta(hours=context.settings.edits.idempotency_h)
-    await store.lock_key(connection, actor, key)
-    return await store.find_by_key(connection, actor, key, since=context.clock.now() - lifetime)
+    await store.lock_key(connection, actor, key.text)
+    known = await store.find_by_key(connection, actor, key.text, since=context.clock.now() - lifetime)
+    if known is None:
+        return None
+    if known.body_sha256 != key.digest:
+        raise KeyReused
+    return Submission(known.id, tuple(map(_answer_of_row, json.loads(known.items))))
 
 
 async def _queue(
     connection: AsyncConnection,
     context: Context,
-    items: Sequence[Item],
+    requests: Sequence[EditRequest | Refused],
     origin: Origin,
-    digest: bytes,
-    key: str | None,
-) -> Accepted:
-    request_id = uuid4() if items else None
-    decisions = await decide(connection, items, context.settings.edits)
-    orders = [order_of(decision, origin, request_id) for decision in decisions if decision.refusal is None]
-    order_ids = await submit(connection, orders, keyed_fifo=True) if orders else []
-    reply = [_element(decision) for decision in decisions]
+    key: Key | None,
+) -> Submission:
+    request_id = uuid4() if requests else None
+    decisions = await decide(connection, requests, context.settings.edits)
+    orders = [
+        order_of(one.request, one.version, origin, request_id, index)
+        for index, one in enumerate(decisions)
+        if one.request and one.version and one.error is None
+    ]
+    order_ids = iter(await submit(connection, orders, keyed_fifo=True) if orders else ())
+    answers = [_answer(decision, order_ids) for decision in decisions]
     if request_id is not None:
         now, settings = context.clock.now(), context.settings
         lifetime = timedelta(hours=settings.edits.idempotency_h)
+        rows = [_row(*each) for each in enumerate(zip(decisions, answers, strict=True))]
         values = {
             "id": request_id,
             "actor": origin.actor,
             "address": origin.address,
-            "idempotency_key": key,
-            "body_sha256": digest,
-            "reply": json.dumps(reply),
-            "items": json.dumps(_index_of_orders(decisions, order_ids)),
+            "idempotency_key": key.text if key else None,
+            "body_sha256": key.digest if key else b"",
+            "reply": "",
+            "items": json.dumps(rows),
             "accepted": now,
             "expires": now + max(lifetime, timedelta(days=settings.work.keep_days)),
         }
         await store.insert_request(connection, values)
-    return Accepted(request_id, reply, tuple(order_ids))
+    return Submission(request_id, tuple(answers))
+
+
+def _answer(decision: Decision, order_ids: Iterator[int]) -> Accepted | Refused:
+    file = decision.version.name if decision.version else None
+    if decision.error is not None:
+        return Refused(decision.target, decision.error, file)
+    if decision.target is None or file is None:
+        raise AssertionError("an accepted request has a target")
+    return Accepted(decision.target, file, next(order_ids))
+
+
+def _row(index: int, decided: tuple[Decision, Accepted | Refused]) -> dict[str, Any]:
+    """Return what is kept of a request and its answer."""
+    decision, answer = decided
+    refused = answer.error if isinstance(answer, Refused) else None
+    return {
+        "index": index,
+        "id": answer.target.id if answer.target else None,
+        "file": answer.file,
+        "path": decision.version.location.path if decision.version else None,
+        "error": refused.message if refused else None,
+        "code": refused.code if refused else None,
+        "order": answer.order_id if isinstance(answer, Accepted) else None,
+    }
+
+
+def _answer_of_row(row: Mapping[str, Any]) -> Accepted | Refused:
+    target = None if row["id"] is None else Target(row["id"])
+    if row["order"] is None or target is None:
+        return Refused(target, error_of(row.get("code") or ItemRefused.code, row["error"]), row["file"])
+    return Accepted(target, row["file"], row["order"])
 
 
 async def decide(
-    connection: AsyncConnection, items: Sequence[Item], settings: EditSettings
+    connection: AsyncConnection, requests: Sequence[EditRequest | Refused], settings: EditSettings
 ) -> list[Decision]:
-    """Look the targets of items up and judge what can be judged without their files."""
-    by_name, by_label = await _find_targets(connection, items, prefer_raw=settings.prefer_raw)
+    """Look the targets of requests up and judge what can be judged without their files."""
+    by_name, by_label = await _find_targets(connection, requests, prefer_raw=settings.prefer_raw)
     unclaimed = await archive.unclaimed_roots(connection)
     decisions: list[Decision] = []
-    for item in items:
-        if item.target is None:
-            decisions.append(Decision(item, None, item.refusal))
+    for one in requests:
+        request, error = (None, one.error) if isinstance(one, Refused) else (one, None)
+        if one.target is None:
+            decisions.append(Decision(None, error=error))
             continue
-        table, key = _lookup(item.target, by_name, by_label)
+        table, key = _lookup(one.target, by_name, by_label)
         found = table.get(key, [])
-        if len(found) != 1 or found[0] is None:
-            decisions.append(Decision(item, None, SEVERAL_FILES if len(found) > 1 else NO_FILE))
+        # That there is no such file is said before what else is wrong.
+        if len(found) != 1 or (version := found[0]) is None:
+            missing = FileAmbiguous(SEVERAL_FILES) if len(found) > 1 else FileNotFound(NO_FILE)
+            decisions.append(Decision(one.target, error=missing))
         else:
-            refusal = item.refusal or _unclaimed(found[0], unclaimed)
-            decisions.append(Decision(item, found[0], refusal))
+            error = error or _unclaimed(version, unclaimed)
+            decisions.append(Decision(one.target, request, version, error))
     return await _refuse_new(connection, decisions, rules_of(settings))
 
 
-def _unclaimed(version: Version, unclaimed: Mapping[int, str]) -> str | None:
+def _unclaimed(version: Version, unclaimed: Mapping[int, str]) -> ArmillaryError | None:
     name = unclaimed.get(version.location.root_id)
-    return RootNotClaimed.of(name, version.name).message if name else None
+    return RootNotClaimed.of(name, version.name) if name else None
 
 
 def _lookup(target: Target, by_name: _Found, by_label: _Found) -> tuple[_Found, str]:
@@ -180,9 +238,9 @@ def _lookup(target: Target, by_name: _Found, by_label: _Found) -> tuple[_Found, 
 
 
 async def _find_targets(
-    connection: AsyncConnection, items: Sequence[Item], *, prefer_raw: bool
+    connection: AsyncConnection, requests: Sequence[EditRequest | Refused], *, prefer_raw: bool
 ) -> tuple[_Found, _Found]:
-    targets = [item.target for item in items if item.target]
+    targets = [one.target for one in requests if one.target]
     names = {
         archive.logical_name(t.filename) for t in targets if t.filename is not None and storable(t.filename)
     }
@@ -211,8 +269,7 @@ async def _refuse_new(connection: AsyncConnection, decisions: list[Decision], ru
 
 
 def _is_strict(decision: Decision) -> bool:
-    wish = decision.item.wish
-    return decision.refusal is None and wish is not None and wish.reject_new
+    return decision.error is None and decision.request is not None and decision.request.reject_new
 
 
 def _refuse_creations(
@@ -223,13 +280,13 @@ def _refuse_creations(
         files[order.key or ""].expect_order(order.args, rules)
     judged: list[Decision] = []
     for decision in decisions:
-        wish, version, refusal = decision.item.wish, decision.version, decision.refusal
-        if wish and version and not refusal and version.location.file_key in files:
+        request, version, error = decision.request, decision.version, decision.error
+        if request and version and not error and version.location.file_key in files:
             expected = files[version.location.file_key]
-            refusal = expected.objection(wish) if wish.reject_new else None
-            if refusal is None:
-                expected.expect(wish)
-        judged.append(replace(decision, refusal=refusal))
+            error = expected.objection(request) if request.reject_new else None
+            if error is None:
+                expected.expect(request)
+        judged.append(replace(decision, error=error))
     return judged
 
 
@@ -240,107 +297,22 @@ class _Expected:
     layout: Layout
     created: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def expect(self, wish: Wish) -> None:
+    def expect(self, request: EditRequest) -> None:
         with suppress(ExtensionNotFound):
-            pairs = [(find_extension(self.layout, one), changes) for one, changes in wish.by_extension()]
+            pairs = [(find_extension(self.layout, one), changes) for one, changes in request.by_extension()]
             for index, changes in pairs:
                 self.created[index].update(change.keyword for change in changes)
 
     def expect_order(self, args: Mapping[str, Any], rules: Rules) -> None:
         # One that was accepted under other rules will be refused by the worker.
         with suppress(ItemRefused):
-            self.expect(wish_of_order(args, rules))
+            self.expect(request_of(args, rules))
 
-    def objection(self, wish: Wish) -> str | None:
+    def objection(self, request: EditRequest) -> ArmillaryError | None:
         # Whether an extension is there is for the worker to say, who reads the file.
         with suppress(ExtensionNotFound):
             try:
-                refuse_new_keywords(self.layout, wish, self.created)
-            except KeywordsMissing as refused:
-                return refused.message
+                refuse_new_keywords(self.layout, request, self.created)
+            except ItemRefused as refused:
+                return refused
         return None
-
-
-def order_of(decision: Decision, origin: Origin, request_id: UUID | None) -> NewOrder:
-    """Return the order of an item that was not refused."""
-    version, item = decision.version, decision.item
-    if version is None:
-        raise AssertionError("an accepted item has a target")
-    values = item.args["values"]
-    args = {
-        "file_key": version.location.file_key,
-        "file_id": version.file_id,
-        "name": version.name,
-        **{key: value for key, value in item.args.items() if key != "values"},
-        **values,
-        # As text: jsonb would turn the float 1e5 into an integer.
-        "generic": json.dumps(values["generic"]) if "generic" in values else None,
-        "address": origin.address,
-        "why": origin.why,
-        "batch": origin.batch,
-    }
-    return NewOrder(
-        kind=UPDATE_HEADERS,
-        args=args,
-        key=version.location.file_key,
-        request_id=request_id,
-        item_index=item.index,
-        actor=origin.actor,
-        batch=origin.batch,
-        response_required=True,
-    )
-
-
-def wish_of_order(args: Mapping[str, Any], rules: Rules) -> Wish:
-    """Return what an order asks for, judged anew: the worker does not trust the web side.
-
-    Raises
-    ------
-    ItemRefused
-        With the reason.
-    """
-    values = {key: args[key] for key in ("qa_state", "raw_site", "release") if key in args}
-    if args.get("generic") is not None:
-        try:
-            values["generic"] = json.loads(args["generic"])
-        except (TypeError, ValueError) as error:
-            raise ItemRefused(f"The order cannot be read: {error}") from None
-    item = {key: args.get(key) for key in ("reject_new", "extension", "if_data_md5", "expect_data_md5")}
-    return read_wish({**item, "values": values}, rules)
-
-
-def _element(decision: Decision) -> dict[str, Any]:
-    element: dict[str, Any] = {"result": decision.refusal is None}
-    if decision.refusal is not None:
-        element["error"] = decision.refusal
-    if decision.item.target is not None:
-        element["id"] = decision.item.target.id
-    return element
-
-
-def _index_of_orders(decisions: Sequence[Decision], order_ids: Sequence[int]) -> list[dict[str, Any]]:
-    good = [at for at, decision in enumerate(decisions) if decision.refusal is None]
-    ids = dict(zip(good, order_ids, strict=True))
-    return [
-        {
-            "index": d.item.index,
-            "id": d.item.target.id if d.item.target else None,
-            "file": d.version.name if d.version else None,
-            "path": d.version.location.path if d.version else None,
-            "error": d.refusal,
-            "order": ids.get(at),
-        }
-        for at, d in enumerate(decisions)
-    ]
-
-
-async def accept_one(
-    context: Context, values: Mapping[str, Any], filename: str, origin: Origin, **options: Any
-) -> Accepted:
-    """Accept a single item for a file, or raise why not."""
-    body = json.dumps([{"filename": filename, "values": values, **options}]).encode()
-    accepted = await accept(context, body, origin)
-    element = accepted.reply[0]
-    if not element["result"]:
-        raise ItemRefused(element["error"])
-    return accepted

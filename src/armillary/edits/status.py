@@ -20,7 +20,8 @@ from armillary.context import Context
 from armillary.edits import store
 from armillary.edits.disclosure import Discretion, sent_by
 from armillary.edits.errors import ItemRefused, UnknownRequest
-from armillary.edits.service import rules_of, wish_of_order
+from armillary.edits.orders import request_of
+from armillary.edits.service import rules_of
 
 DIGESTS = ("data_md5", "file_md5")
 SHOWN = ("extension", "keyword", "old", "new", "created")
@@ -107,7 +108,7 @@ async def _document(
 def _sent(context: Context, args: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Return the cards that an order asks for; none if it is forgotten, or was accepted under other rules."""
     with suppress(ItemRefused):
-        return sent_by(wish_of_order(args, rules_of(context.settings.edits))) if args else []
+        return sent_by(request_of(args, rules_of(context.settings.edits))) if args else []
     return []
 
 

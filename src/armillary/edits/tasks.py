@@ -20,8 +20,8 @@ from armillary.context import Context
 from armillary.edits import recording, revert
 from armillary.edits.errors import FileGone
 from armillary.edits.golive import Job, look_again, patch_together, replace_whole
+from armillary.edits.orders import UPDATE_HEADERS
 from armillary.edits.preparing import Prepare, prepare_reverts, prepare_updates
-from armillary.edits.service import UPDATE_HEADERS
 from armillary.edits.store import record_failures as record_failed_orders
 from armillary.errors import ArmillaryError
 from armillary.fits.containers import Container

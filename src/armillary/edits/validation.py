@@ -1,4 +1,4 @@
-"""What a header update may ask for: everything that can be judged without the file.
+"""What an edit may ask for: everything that can be judged without the file.
 
 The web side runs these rules when a request arrives, the worker runs them again before it edits
 (header-updates specification, sections 3.2 to 3.4).
@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from armillary.archive import quality
 from armillary.edits.errors import ItemRefused
-from armillary.edits.models import APPENDED, PRIMARY, Extension, Wish
+from armillary.edits.models import APPENDED, PRIMARY, EditRequest, Extension, Target
 from armillary.errors import ArmillaryError
 from armillary.fits.keywords import check_value, is_protected, normalise_keyword
 from armillary.fits.models import CardChange, Value
 
 ACTIONS = ("qa_state", "raw_site", "release", "generic")
-ITEM_KEYS = (
-    "filename",
-    "data_label",
-    "values",
-    "reject_new",
-    "extension",
-    "if_data_md5",
-    "expect_data_md5",
-)
 MAX_SHOWN = 200
+_OF_WORDS = quality.KEYWORDS | {"RELEASE"}
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
@@ -48,34 +40,73 @@ def suggest(word: str, valid: Collection[str]) -> str:
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
-def read_wish(item: dict[str, Any], rules: Rules) -> Wish:
-    """Return what an item asks for.
+def edit_request(
+    target: Target,
+    values: Mapping[str, Any],
+    rules: Rules,
+    *,
+    reject_new: object = None,
+    extension: object = None,
+    if_data_md5: object = None,
+    expect_data_md5: object = None,
+) -> EditRequest:
+    """Return what is asked of a file in the words ``qa_state``, ``raw_site``, ``release`` and ``generic``.
+
+    Nothing is assumed of the values and options; all may come from a stranger.
 
     Raises
     ------
     ItemRefused
         With the reason that the client reads.
     """
-    values = item["values"]
     for action in values:
         if action not in ACTIONS:
             raise ItemRefused(f"Unknown action: {action}{suggest(action, ACTIONS)}")
-    reject_new = item.get("reject_new")
-    if reject_new is not None and not isinstance(reject_new, bool):
-        raise ItemRefused("Illegal value for reject_new: it should be true or false")
-    extension = _extension(item.get("extension"))
+    strict, hdu = _flag(reject_new), _extension(extension)
     primary = [*_qa_state(values), *_raw_site(values), *_release(values)]
-    generic = list(_generic(values, rules, reject_new=bool(reject_new)))
-    if len(primary) + len(generic) > rules.max_cards:
-        raise ItemRefused(f"More than {rules.max_cards} cards in one item; split it")
-    return Wish(
+    request = EditRequest(
+        target=target,
         primary=tuple(primary),
-        extension=extension,
-        generic=tuple(generic),
-        reject_new=bool(reject_new),
-        if_data_md5=_digest(item, "if_data_md5"),
-        expect_data_md5=_digest(item, "expect_data_md5"),
+        extension=hdu,
+        cards=tuple(CardChange(key, value) for key, value in _pairs(values.get("generic", {}))),
+        reject_new=strict,
+        if_data_md5=_digest(if_data_md5, "if_data_md5"),
+        expect_data_md5=_digest(expect_data_md5, "expect_data_md5"),
     )
+    return checked(request, rules)
+
+
+def checked(request: EditRequest, rules: Rules) -> EditRequest:
+    """Return a request with keywords and values in their normal form, if this site allows them.
+
+    Raises
+    ------
+    ItemRefused
+        With the reason.
+    """
+    strict = _flag(request.reject_new)
+    # What a word sets a site may protect from being set otherwise.
+    by_words = replace(rules, protected=rules.protected - _OF_WORDS)
+    primary, cards = (
+        tuple(_card(one.keyword, one.value, limits, reject_new=strict) for one in some)
+        for some, limits in ((request.primary, by_words), (request.cards, rules))
+    )
+    if len(primary) + len(cards) > rules.max_cards:
+        raise ItemRefused(f"More than {rules.max_cards} cards in one item; split it")
+    return replace(
+        request,
+        primary=primary,
+        extension=_extension(request.extension),
+        cards=cards,
+        if_data_md5=_digest(request.if_data_md5, "if_data_md5"),
+        expect_data_md5=_digest(request.expect_data_md5, "expect_data_md5"),
+    )
+
+
+def _flag(value: object) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise ItemRefused("Illegal value for reject_new: it should be true or false")
+    return bool(value)
 
 
 def _illegal(value: object, action: str, valid: Collection[str]) -> ItemRefused:
@@ -88,7 +119,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-def _qa_state(values: dict[str, Any]) -> Iterator[CardChange]:
+def _qa_state(values: Mapping[str, Any]) -> Iterator[CardChange]:
     if "qa_state" not in values:
         return
     word = values["qa_state"]
@@ -99,7 +130,7 @@ def _qa_state(values: dict[str, Any]) -> Iterator[CardChange]:
         yield CardChange(keyword, value)
 
 
-def _raw_site(values: dict[str, Any]) -> Iterator[CardChange]:
+def _raw_site(values: Mapping[str, Any]) -> Iterator[CardChange]:
     if "raw_site" not in values:
         return
     words = values["raw_site"]
@@ -110,7 +141,7 @@ def _raw_site(values: dict[str, Any]) -> Iterator[CardChange]:
         yield CardChange(*card)
 
 
-def _release(values: dict[str, Any]) -> Iterator[CardChange]:
+def _release(values: Mapping[str, Any]) -> Iterator[CardChange]:
     if "release" in values:
         yield CardChange("RELEASE", _release_date(values["release"]))
 
@@ -122,11 +153,6 @@ def _release_date(text: object) -> str:
     except ValueError:
         pass
     raise ItemRefused(f"Invalid Release date: {text}")
-
-
-def _generic(values: dict[str, Any], rules: Rules, *, reject_new: bool) -> Iterator[CardChange]:
-    for key, value in _pairs(values.get("generic", {})):
-        yield _generic_change(key, value, rules, reject_new=reject_new)
 
 
 def _pairs(generic: object) -> list[tuple[Any, Any]]:
@@ -141,7 +167,7 @@ def _pairs(generic: object) -> list[tuple[Any, Any]]:
     )
 
 
-def _generic_change(key: object, value: Any, rules: Rules, *, reject_new: bool) -> CardChange:
+def _card(key: object, value: Any, rules: Rules, *, reject_new: bool) -> CardChange:
     if not isinstance(key, str):
         raise ItemRefused(f"Invalid keyword: {key}")
     try:
@@ -191,8 +217,7 @@ def _is_name(text: str) -> bool:
     return bool(text.strip()) and text.isascii() and text.isprintable()
 
 
-def _digest(item: dict[str, Any], key: str) -> str | None:
-    value = item.get(key)
-    if value is not None and not (isinstance(value, str) and _MD5.fullmatch(value)):
-        raise ItemRefused(f"Illegal value for {key}: it should be an md5 in lower-case hexadecimal digits")
-    return value
+def _digest(value: object, name: str) -> str | None:
+    if value is None or (isinstance(value, str) and _MD5.fullmatch(value)):
+        return value
+    raise ItemRefused(f"Illegal value for {name}: it should be an md5 in lower-case hexadecimal digits")

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from armillary.archive.versions import Version
-from armillary.edits.apply import apply_wish
+from armillary.edits.apply import apply_request
 from armillary.edits.history import History
-from armillary.edits.models import Outcome, Wish, last_settings
+from armillary.edits.models import EditRequest, Outcome, Target, last_settings
 from armillary.edits.texts import keep_text
-from armillary.edits.validation import Rules, read_wish
+from armillary.edits.validation import Rules, edit_request
 from armillary.errors import ArmillaryError
 from armillary.exports.models import HeaderUpdate
 
@@ -74,20 +74,20 @@ def _update(before: Version, after: Version, cards: Sequence[Mapping[str, Any]])
     # Quotes keep a text that says a number; servers of before would take them as part of it.
     as_text = [[key, keep_text(new) if isinstance(new, str) else new] for key, new in as_it_is]
     for pairs in (as_it_is, as_text) if as_text != as_it_is else (as_it_is,):
-        if wish := _tried(before, after, extension, pairs):
-            final = tuple((change.keyword, change.value) for change in last_settings(wish.generic))
+        if request := _tried(before, after, extension, pairs):
+            final = tuple((change.keyword, change.value) for change in last_settings(request.cards))
             return HeaderUpdate(extension, final, before.data_md5, after.data_md5)
     return None
 
 
-def _tried(before: Version, after: Version, extension: int, pairs: Sequence[Any]) -> Wish | None:
-    """Return the wish for these cards if it leads from one version to the other."""
+def _tried(before: Version, after: Version, extension: int, pairs: Sequence[Any]) -> EditRequest | None:
+    """Return the request for these cards if it leads from one version to the other."""
     try:
-        wish = read_wish({"values": {"generic": pairs}, "extension": extension}, Rules())
-        layout, _ = apply_wish(before.layout(), wish, partial(_data_sum, before))
+        request = edit_request(Target(before.name), {"generic": pairs}, Rules(), extension=extension)
+        layout, _ = apply_request(before.layout(), request, partial(_data_sum, before))
     except (ArmillaryError, LookupError):
         return None
-    return wish if layout.headers == after.headers() else None
+    return request if layout.headers == after.headers() else None
 
 
 def _data_sum(version: Version, index: int) -> int:

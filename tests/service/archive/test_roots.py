@@ -17,9 +17,9 @@ from armillary.base.work import outcomes
 from armillary.base.work.queries import find_orders
 from armillary.edits.errors import ItemRefused
 from armillary.edits.revert import submit_revert
-from armillary.edits.service import accept_one
 from tests.support.archive import ORIGIN, Archive, put
 from tests.support.directories import copy, opened
+from tests.support.edits import accept_one
 from tests.support.headers import a_file
 
 CONTENT = a_file(cards=[("OBJECT", "M 1", "target")])

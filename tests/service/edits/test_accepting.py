@@ -18,8 +18,8 @@ from armillary.base.database import Database
 from armillary.context import Context
 from armillary.edits import status
 from armillary.edits.errors import KeyReused, OutcomeUnknown
-from armillary.edits.service import Accepted, accept
 from tests.support.archive import ORIGIN, Archive, put
+from tests.support.edits import Asked, accept
 from tests.support.statements import asked_of
 
 
@@ -55,7 +55,7 @@ def a_body(*names: str, value: int = 1) -> bytes:
     return json.dumps([{"filename": name, "values": {"generic": {"A": value}}} for name in names]).encode()
 
 
-async def send(archive: Archive, body: bytes, *, hours: float = 0, key: str | None = "k") -> Accepted:
+async def send(archive: Archive, body: bytes, *, hours: float = 0, key: str | None = "k") -> Asked:
     context = archive.context
     clock = LateClock(timedelta(hours=hours), context.clock)
     return await accept(dataclasses.replace(context, clock=clock), body, ORIGIN, idempotency_key=key)

@@ -15,8 +15,8 @@ import pytest
 from astropy.io import fits
 
 from armillary.edits.digests import SMALL
-from armillary.edits.service import accept_one
 from tests.support.archive import ORIGIN, Archive, OrderFailed, put
+from tests.support.edits import accept_one
 
 PACK: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".bz2": bz2.compress, ".gz": gzip.compress}
 UNPACK: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".bz2": bz2.decompress, ".gz": gzip.decompress}

@@ -18,9 +18,9 @@ from armillary.edits.changesets import service
 from armillary.edits.changesets.models import Action, State, Wanted
 from armillary.edits.changesets.stepping import step
 from armillary.edits.revert import submit_revert
-from armillary.edits.service import accept_one
 from armillary.fits.models import BLOCK
 from tests.support.archive import ORIGIN, Archive, OrderFailed, put
+from tests.support.edits import accept_one
 
 CONTAINERS = ("plain.fits", "tiled.fits.fz", "spliced.fits.bz2", "zipped.fits.gz")
 NAMES = {one: one.removesuffix(".bz2").removesuffix(".gz") for one in CONTAINERS}

@@ -15,9 +15,9 @@ import pytest
 from astropy.io import fits
 
 from armillary.edits.revert import submit_revert
-from armillary.edits.service import accept_one
 from armillary.fits.containers import logical_name
 from tests.support.archive import ORIGIN, Archive, put, sha256
+from tests.support.edits import accept_one
 from tests.support.headers import a_file
 from tests.support.realdata import fits_bytes, needs_realdata, real_fits
 

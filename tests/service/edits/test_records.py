@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from armillary.edits import revert, status
 from armillary.edits.errors import NothingToRevert
-from armillary.edits.service import accept_one
 from armillary.edits.tasks import record_failures
 from tests.support.archive import ORIGIN, Archive, OrderFailed, put
+from tests.support.edits import accept_one
 from tests.support.headers import a_file
 
 

@@ -10,8 +10,8 @@ import pytest
 from astropy.io import fits
 
 from armillary.edits.revert import submit_revert
-from armillary.edits.service import accept_one
 from tests.support.archive import ORIGIN, Archive, OrderFailed, put, sha256
+from tests.support.edits import accept_one
 from tests.support.headers import a_file
 
 CARDS = (("OBSERVER", "nobody", "who"), ("AIRMASS", 1.25, "up"), ("FILTER", "r", "colour"))

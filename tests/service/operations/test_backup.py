@@ -14,7 +14,6 @@ import pytest
 from armillary.access.models import Scope
 from armillary.access.service import authenticate, create_token
 from armillary.archive import service
-from armillary.edits.service import accept_one
 from armillary.errors import BadRequest
 from armillary.operations.backup import back_up
 from armillary.operations.restore import restore
@@ -38,6 +37,7 @@ from tests.support.backups import (
 )
 from tests.support.clock import FakeClock
 from tests.support.directories import copy, opened
+from tests.support.edits import accept_one
 from tests.support.interruptions import interrupt
 from tests.support.night import gemini_file
 from tests.support.postgres import server_account

@@ -19,11 +19,11 @@ from armillary.archive.versions import Version
 from armillary.commands import upkeep
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
-from armillary.edits.service import accept_one
 from armillary.operations import retention
 from armillary.settings import RetentionSettings
 from tests.support.archive import ORIGIN, Archive, put, sha256
 from tests.support.clock import FakeClock
+from tests.support.edits import accept_one
 from tests.support.headers import a_file
 
 CONTENT = a_file(cards=[("OBJECT", "M 1", "target"), ("FILTER", "r", "colour"), ("AIRMASS", 1.5, "")])

@@ -6,11 +6,11 @@ import pytest
 
 from armillary.base.work import Worker, outcomes
 from armillary.context import Context
-from armillary.edits.service import accept_one
 from armillary.operations import orders
 from armillary.operations.orders import NotRetryable
 from tests.crash.night import frame_bytes
 from tests.support.archive import ORIGIN, Archive, put
+from tests.support.edits import accept_one
 from tests.support.headers import a_file
 
 NAME = "x.fits"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from armillary.access.models import Scope
 from armillary.api.gemini.errors import UPDATES, MagicCookieMissing, update_reply
+from armillary.api.gemini.requests import element_of, parse_request, read_items
 from armillary.api.http.body import idempotency_key, read_body
 from armillary.api.http.calls import Ctx
 from armillary.api.http.carriers import Carriers
@@ -17,8 +20,9 @@ from armillary.api.http.discretion import without_paths
 from armillary.api.http.policy import Policy
 from armillary.edits import status
 from armillary.edits.errors import UnknownRequest
-from armillary.edits.models import Origin
-from armillary.edits.service import accept
+from armillary.edits.models import EditRequest, Origin, Refused
+from armillary.edits.service import Key, rules_of, submit_edits
+from armillary.settings import EditSettings
 
 router = APIRouter()
 may_edit = Policy(Scope.EDIT, Carriers(("gemini_api_authorization",)), refusal=MagicCookieMissing)
@@ -83,16 +87,21 @@ _DOCUMENTED: dict[str, Any] = {
 )
 async def update_headers(request: Request, ctx: Ctx) -> Response:
     """Change header cards of files: judge every item, queue the good ones, answer for each."""
-    key = idempotency_key(request)
-    body = await read_body(request, ctx.context.settings.edits.max_body)
-    accepted = await accept(ctx.context, body, Origin(ctx.principal.name, ctx.address), idempotency_key=key)
-    headers = {}
-    if accepted.request_id is not None:
-        headers = {
-            "Armillary-Request": str(accepted.request_id),
-            "Location": f"{UPDATES}/{accepted.request_id}",
-        }
-    return update_reply(accepted.reply, headers=headers)
+    settings, key = ctx.context.settings.edits, idempotency_key(request)
+    body = await read_body(request, settings.max_body)
+    # A large body takes long to read: other requests go on meanwhile.
+    requests = await asyncio.to_thread(_requests_of, body, settings)
+    origin = Origin(ctx.principal.name, ctx.address)
+    repeatable = Key(key, hashlib.sha256(body).digest()) if key else None
+    submission = await submit_edits(ctx.context, requests, origin, key=repeatable)
+    place = {"Armillary-Request": f"{submission.id}", "Location": f"{UPDATES}/{submission.id}"}
+    reply = [element_of(answer) for answer in submission.answers]
+    return update_reply(reply, headers=place if submission.id else {})
+
+
+def _requests_of(body: bytes, settings: EditSettings) -> list[EditRequest | Refused]:
+    raw = parse_request(body, max_items=settings.max_items, max_cards=settings.max_cards)
+    return read_items(raw, rules_of(settings))
 
 
 @router.get(

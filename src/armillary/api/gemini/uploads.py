@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -11,14 +10,11 @@ from fastapi.responses import JSONResponse
 
 from armillary.access.models import Scope
 from armillary.api.gemini.errors import as_json
-from armillary.api.http.calls import Call, Ctx
+from armillary.api.http.calls import Ctx
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.policy import Policy
-from armillary.archive import staging, uploads
+from armillary.archive import uploads
 from armillary.archive.names import has_controls
-from armillary.archive.staging import Staged
-from armillary.base.database import is_undone
-from armillary.base.place import STAGING
 from armillary.errors import BadRequest
 
 router = APIRouter()
@@ -45,24 +41,15 @@ async def upload_file(
     if batch is not None and has_controls(batch):
         raise BadRequest(f"{batch!r} is no name of a batch: it holds characters that cannot be kept.")
     path, _, name = target.strip("/").rpartition("/")
-    uploads.check_target(path, name)
     declared = request.headers.get("content-length", "")
-    staged = await staging.stage(
-        ctx.context, request.stream(), declared=int(declared) if declared.isdigit() else None
+    staged, _ = await uploads.receive(
+        ctx.context,
+        request.stream(),
+        path=path,
+        name=name,
+        declared=int(declared) if declared.isdigit() else None,
+        actor=ctx.principal.name,
+        batch=batch,
     )
-    await _queue(ctx, staged, path=path, name=name, batch=batch)
     stored_path = "" if path == uploads.PROCESSED_CALIBRATION else path
     return as_json([{"filename": name, "path": stored_path, "size": staged.size, "md5": staged.md5}])
-
-
-async def _queue(call: Call, staged: Staged, *, path: str, name: str, batch: str | None) -> None:
-    """Queue the intake of staged bytes; those that nothing will ever ask for are removed."""
-    context, actor, committing = call.context, call.principal.name, False
-    try:
-        async with context.database.begin() as connection:
-            await uploads.accept_upload(connection, staged, path=path, name=name, actor=actor, batch=batch)
-            committing = True
-    except Exception as error:
-        if not committing or is_undone(error):
-            await asyncio.to_thread(staging.discard, context.settings.data / STAGING, staged.token)
-        raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
@@ -29,10 +29,10 @@ from armillary.edits.errors import (
     NothingToRevert,
     OutcomeUnknown,
 )
-from armillary.edits.models import Origin, Outcome
+from armillary.edits.models import Origin, Outcome, Target
 from armillary.edits.revert import submit_revert
-from armillary.edits.service import NO_FILE, SEVERAL_FILES, accept
-from armillary.edits.status import orders_of_request
+from armillary.edits.service import Key, rules_of, submit_edit
+from armillary.edits.validation import edit_request
 from armillary.errors import RequestTooLarge
 
 router = APIRouter()
@@ -173,19 +173,21 @@ async def edit_file(request: Request, ctx: Ctx, name: str) -> JSONResponse:
     `Location` leads to the work order; `Idempotency-Key` makes a repetition harmless.
     """
     settings = ctx.context.settings.edits
-    asked = _parsed(NewEdit, await read_body(request, settings.max_body))
+    body = await read_body(request, settings.max_body)
+    asked = _parsed(NewEdit, body)
     storable_words(asked.why)
-    options = asked.model_dump(exclude={"values", "why"}, exclude_none=True)
-    body = json.dumps([{"filename": name, "values": asked.values, **options}]).encode()
-    key = idempotency_key(request)
-    accepted = await accept(ctx.context, body, _origin(ctx, asked.why), idempotency_key=key)
-    element = accepted.reply[0]
-    if not element["result"]:
-        raise _refusal(name, element["error"])
-    if accepted.request_id is None:
-        raise AssertionError("a request with an item has an id")
-    order = (accepted.order_ids or await orders_of_request(ctx.context, accepted.request_id))[0]
-    return _accepted({"name": name, "order": order, "request": str(accepted.request_id)}, accepted.request_id)
+    options = asked.model_dump(exclude={"values", "why"})
+    wanted = edit_request(Target(name), asked.values, rules_of(settings), **options)
+    repeated = idempotency_key(request)
+    key = Key(repeated, hashlib.sha256(f"{name}\n".encode() + body).digest()) if repeated else None
+    try:
+        accepted, request_id = await submit_edit(ctx.context, wanted, _origin(ctx, asked.why), key=key)
+    except FileNotFound:
+        raise FileNotFound(f"No present file named {name!r} is in the archive.") from None
+    except FileAmbiguous:
+        several = f"'{name}' is present in several places; remove all but one of them."
+        raise FileAmbiguous(several) from None
+    return _accepted({"name": name, "order": accepted.order_id, "request": str(request_id)}, request_id)
 
 
 @router.post(
@@ -215,14 +217,6 @@ def _parsed(model: type[M], body: bytes) -> M:
     except ValidationError as error:
         places = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()]
         raise MalformedRequest("; ".join(places)) from None
-
-
-def _refusal(name: str, reason: str) -> Exception:
-    if reason == NO_FILE:
-        return FileNotFound(f"No present file named {name!r} is in the archive.")
-    if reason == SEVERAL_FILES:
-        return FileAmbiguous(f"'{name}' is present in several places; remove all but one of them.")
-    return ItemRefused(reason)
 
 
 def _origin(call: Call, why: str) -> Origin:

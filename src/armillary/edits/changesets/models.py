@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from armillary.edits.changesets.errors import BadChangeSet
+from armillary.edits.models import EditRequest, Target
+from armillary.edits.validation import Rules, edit_request
 
 MOST_LISTED = 100
 """Most change sets of one list."""
@@ -80,10 +82,16 @@ class Wanted:
     reject_new: bool = False
     extension: int | str | list[str | int] | None = None
 
-    def item(self, name: str) -> dict[str, Any]:
-        """Return the item of a header update for one file."""
-        extension = {} if self.extension is None else {"extension": self.extension}
-        return {"filename": name, "values": self.values, "reject_new": self.reject_new, **extension}
+    def request(self, rules: Rules) -> EditRequest:
+        """Return what is asked of every file; the target is for the caller to name.
+
+        Raises
+        ------
+        ItemRefused
+            If it would be refused of any file.
+        """
+        nobody = Target("")
+        return edit_request(nobody, self.values, rules, reject_new=self.reject_new, extension=self.extension)
 
     def to_text(self) -> str:
         """Return JSON text; jsonb would turn the float 1e5 into an integer."""

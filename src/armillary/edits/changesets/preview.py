@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from armillary.access.models import OPERATOR, Principal
 from armillary.archive import members as archive
 from armillary.context import Context
-from armillary.edits.apply import HduEffect, apply_wish
-from armillary.edits.changesets.errors import BadChangeSet
+from armillary.edits.apply import HduEffect, apply_request
 from armillary.edits.changesets.models import Preview, Wanted
 from armillary.edits.changesets.service import check, refuse_absent
 from armillary.edits.disclosure import Discretion
 from armillary.edits.execution import change_to_json
-from armillary.edits.models import Item, Target
+from armillary.edits.models import Target
 from armillary.edits.service import Decision, decide
 from armillary.errors import ArmillaryError
 
@@ -44,11 +44,8 @@ async def preview(context: Context, wanted: Wanted, *, samples: int, viewer: Pri
             rows = await archive.page_of(connection, checked.members, after=after, count=PAGE)
             await known.look_at(connection, [row.file_id for row in rows])
             told = [row for row in rows if not known.hides(row.file_id)]
-            items = [
-                Item(at, Target(row.name, None), wanted.item(row.name), checked.wish)
-                for at, row in enumerate(told)
-            ]
-            decisions = await decide(connection, items, context.settings.edits)
+            requests = [replace(checked.request, target=Target(row.name)) for row in told]
+            decisions = await decide(connection, requests, context.settings.edits)
         found.matched += len(rows)
         found.withheld += len(rows) - len(told)
         await asyncio.to_thread(_judge, decisions, found, reasons, samples)
@@ -61,11 +58,13 @@ async def preview(context: Context, wanted: Wanted, *, samples: int, viewer: Pri
 
 def _judge(decisions: Sequence[Decision], found: Preview, reasons: Counter[str], samples: int) -> None:
     for decision in decisions:
-        wish, version = decision.item.wish, decision.version
+        request, version = decision.request, decision.version
         try:
-            if decision.refusal is not None or version is None or wish is None:
-                raise BadChangeSet(decision.refusal)
-            _, effects = apply_wish(version.layout(), wish)
+            if decision.error is not None:
+                raise decision.error
+            if request is None or version is None:
+                raise AssertionError("what is not refused has a file")
+            _, effects = apply_request(version.layout(), request)
         except ArmillaryError as error:
             found.refused += 1
             reasons[error.message] += 1

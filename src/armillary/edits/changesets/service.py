@@ -30,9 +30,7 @@ from armillary.edits.changesets.models import (
     Wanted,
 )
 from armillary.edits.disclosure import Discretion, viewer_of_json, viewer_to_json
-from armillary.edits.errors import ItemRefused
-from armillary.edits.models import Origin, Wish
-from armillary.edits.requests import read_items
+from armillary.edits.models import EditRequest, Origin
 from armillary.edits.service import rules_of
 
 CREATE, PREVIEW, CONTROL, STEP = "change_set", "change_set_preview", "change_set_control", "change_set_step"
@@ -47,7 +45,7 @@ class Checked:
     """A change set that can be carried out: its files as a query, and what to do to each."""
 
     members: archive.Members
-    wish: Wish
+    request: EditRequest
 
 
 def check(context: Context, wanted: Wanted, viewer: Principal = OPERATOR) -> Checked:
@@ -62,12 +60,10 @@ def check(context: Context, wanted: Wanted, viewer: Principal = OPERATOR) -> Che
     ItemRefused
         If what it asks for would be refused of any file.
     """
-    (item,) = read_items([wanted.item("")], rules_of(context.settings.edits))
-    if item.wish is None:
-        raise ItemRefused(item.refusal)
-    if not any(item.wish.by_extension()):
+    request = wanted.request(rules_of(context.settings.edits))
+    if not any(request.by_extension()):
         raise BadChangeSet("The change set changes nothing; say which cards to set.")
-    return Checked(_members(context, wanted, viewer), item.wish)
+    return Checked(_members(context, wanted, viewer), request)
 
 
 def _members(context: Context, wanted: Wanted, viewer: Principal) -> archive.Members:

@@ -6,19 +6,22 @@ when, the tables say which files have an order; a step may be repeated at any ti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import service as archive
+from armillary.base.database import AnyRow
 from armillary.base.work import NewOrder, submit
 from armillary.context import Context
 from armillary.edits import revert
 from armillary.edits.changesets import store
 from armillary.edits.changesets.models import RESTING, ChangeSet, FileState, State
-from armillary.edits.models import Item, Origin, Target
-from armillary.edits.requests import read_items
-from armillary.edits.service import UPDATE_HEADERS, decide, order_of, rules_of
+from armillary.edits.errors import ItemRefused
+from armillary.edits.models import EditRequest, Origin, Refused, Target
+from armillary.edits.orders import UPDATE_HEADERS, order_of
+from armillary.edits.service import decide, rules_of
 from armillary.edits.store import record_failures
 
 CHUNK, WINDOW = 1024, 4096
@@ -76,30 +79,35 @@ async def _queue_edits(connection: AsyncConnection, context: Context, found: Cha
     waiting = await store.next_waiting(connection, found.id, CHUNK)
     if not waiting:
         return 0
-    (judged,) = read_items([found.wanted.item("")], rules_of(context.settings.edits))
-    items = [
-        Item(at, Target(row.name, None), found.wanted.item(row.name), judged.wish, judged.refusal)
-        for at, row in enumerate(waiting)
-    ]
-    decisions = await decide(connection, items, context.settings.edits)
-    good = [at for at, decision in enumerate(decisions) if decision.refusal is None]
+    decisions = await decide(connection, _requests(context, found, waiting), context.settings.edits)
     origin = Origin(found.actor, found.address, found.why, found.batch)
-    orders = [
-        _of_set(replace(order_of(decisions[at], origin, None), place=waiting[at].place), found.id)
-        for at in good
-    ]
+    good = {
+        at: order_of(one.request, one.version, origin, None, at)
+        for at, one in enumerate(decisions)
+        if one.request and one.version and one.error is None
+    }
+    orders = [_of_set(replace(order, place=waiting[at].place), found.id) for at, order in good.items()]
     ids = dict(zip(good, await submit(connection, orders, keyed_fifo=True), strict=True))
     rows = [
         (
             row.file_id,
             str(FileState.QUEUED if at in ids else FileState.REFUSED),
             ids.get(at),
-            decisions[at].refusal,
+            error.message if (error := decisions[at].error) else None,
         )
         for at, row in enumerate(waiting)
     ]
     await store.mark(connection, found.id, rows)
     return len(rows)
+
+
+def _requests(context: Context, found: ChangeSet, waiting: Sequence[AnyRow]) -> list[EditRequest | Refused]:
+    """Return what is asked of each file; the rules of the site may have changed since it was accepted."""
+    try:
+        request = found.wanted.request(rules_of(context.settings.edits))
+    except ItemRefused as error:
+        return [Refused(Target(row.name), error) for row in waiting]
+    return [replace(request, target=Target(row.name)) for row in waiting]
 
 
 async def _queue_reverts(connection: AsyncConnection, found: ChangeSet) -> int:

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from armillary.edits.errors import ItemRefused, MalformedRequest
-from armillary.edits.models import Item, Target
-from armillary.edits.validation import ITEM_KEYS, Rules, read_wish, suggest
+from armillary.edits.models import Accepted, EditRequest, Refused, Target
+from armillary.edits.validation import Rules, edit_request, suggest
 from armillary.errors import RequestTooLarge
 
+OPTIONS = ("reject_new", "extension", "if_data_md5", "expect_data_md5")
+ITEM_KEYS = ("filename", "data_label", "values", *OPTIONS)
 VALUES_MALFORMED = "This looks like a malformed request. values should be a dictionary"
 NO_IDENTIFIER = "No filename or data_label given"
 NESTED_TOO_DEEPLY = "Illegal value: it is nested too deeply"
@@ -87,28 +89,38 @@ def _items_of(content: Any) -> list[Any]:
             )
 
 
-def read_items(raw: Sequence[dict[str, Any]], rules: Rules) -> list[Item]:
-    """Validate every item on its own, as far as that is possible without the file."""
-    return [_read_item(index, item, rules) for index, item in enumerate(raw)]
+def read_items(raw: Sequence[dict[str, Any]], rules: Rules) -> list[EditRequest | Refused]:
+    """Read every item on its own; one that is wrong does not concern its neighbours."""
+    return [_read_item(item, rules) for item in raw]
 
 
-def _read_item(index: int, raw: dict[str, Any], rules: Rules) -> Item:
+def _read_item(raw: dict[str, Any], rules: Rules) -> EditRequest | Refused:
     target = None
     if "filename" in raw or "data_label" in raw:
         target = Target(raw.get("filename"), raw.get("data_label"))
     if not isinstance(raw.get("values"), dict):
-        return Item(index, None, raw, refusal=VALUES_MALFORMED)
+        return Refused(None, ItemRefused(VALUES_MALFORMED))
     if target is None:
-        return Item(index, None, raw, refusal=NO_IDENTIFIER)
+        return Refused(None, ItemRefused(NO_IDENTIFIER))
     if target.filename is not None and target.data_label is not None:
-        return Item(index, None, raw, refusal=BOTH_IDENTIFIERS)
-    unknown = [key for key in raw if key not in ITEM_KEYS]
+        return Refused(None, ItemRefused(BOTH_IDENTIFIERS))
     try:
-        if unknown:
-            raise ItemRefused(f"Unknown item key: {unknown[0]}{suggest(unknown[0], ITEM_KEYS)}")
-        return Item(index, target, raw, wish=read_wish(raw, rules))
+        for key in raw:
+            if key not in ITEM_KEYS:
+                raise ItemRefused(f"Unknown item key: {key}{suggest(key, ITEM_KEYS)}")
+        options = {key: raw.get(key) for key in OPTIONS}
+        return edit_request(target, raw["values"], rules, **options)
     except RecursionError:
-        return Item(index, target, raw, refusal=NESTED_TOO_DEEPLY)
+        return Refused(target, ItemRefused(NESTED_TOO_DEEPLY))
     except ItemRefused as refused:
-        # An unknown target answers before an invalid item; the service looks it up first.
-        return Item(index, target, raw, refusal=refused.message)
+        return Refused(target, refused)
+
+
+def element_of(answer: Accepted | Refused) -> dict[str, Any]:
+    """Return the element of a reply."""
+    element: dict[str, Any] = {"result": isinstance(answer, Accepted)}
+    if isinstance(answer, Refused):
+        element["error"] = answer.error.message
+    if answer.target is not None:
+        element["id"] = answer.target.id
+    return element

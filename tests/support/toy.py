@@ -1,0 +1,78 @@
+"""A small dialect: what a new interface needs, and no more. It mounts by one entry in the list of dialects."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.requests import HTTPConnection
+
+from armillary.access.models import Scope
+from armillary.api.http.body import read_body
+from armillary.api.http.bytes import serve_bytes
+from armillary.api.http.calls import Ctx
+from armillary.api.http.carriers import Carriers
+from armillary.api.http.dialect import Cors, Dialect
+from armillary.api.http.failures import Failure
+from armillary.api.http.policy import Policy
+from armillary.archive import search, uploads
+from armillary.archive.search import Criteria
+from armillary.edits.models import Origin, Target
+from armillary.edits.service import rules_of, submit_edit
+from armillary.edits.validation import edit_request
+from armillary.errors import BadRequest
+
+MAX_BODY = 10_000
+router = APIRouter(prefix="/toy")
+anybody = [Depends(Policy(None))]
+
+
+@router.get("/frames", dependencies=anybody)
+async def find(ctx: Ctx, telescope: str | None = None) -> Response:
+    """List frames of a telescope."""
+    async with ctx.context.database.begin() as connection:
+        page = await search.search(
+            connection, Criteria(telescope=telescope), ctx.principal, today=ctx.today, limit=100
+        )
+    return JSONResponse([search.to_json(one) for one in page.frames])
+
+
+@router.get("/frames/{name}", dependencies=anybody)
+async def fetch(request: Request, ctx: Ctx, name: str) -> Response:
+    """Send a frame."""
+    return await serve_bytes(request, ctx, name)
+
+
+@router.put("/frames/{name}", dependencies=[Depends(Policy(Scope.UPLOAD))])
+async def put(request: Request, ctx: Ctx, name: str) -> Response:
+    """Take a frame in."""
+    staged, order = await uploads.receive(
+        ctx.context, request.stream(), path="toys", name=name, declared=None, actor=ctx.principal.name
+    )
+    return JSONResponse({"order": order, "md5": staged.md5}, 202)
+
+
+@router.post("/frames/{name}/cards", dependencies=[Depends(Policy(Scope.EDIT))])
+async def edit(request: Request, ctx: Ctx, name: str) -> Response:
+    """Set one card: the body is ``KEYWORD=text``."""
+    keyword, separator, value = (await read_body(request, MAX_BODY)).decode("ascii", "replace").partition("=")
+    if not separator:
+        raise BadRequest("say KEYWORD=text")
+    asked = edit_request(Target(name), {"generic": [[keyword, value]]}, rules_of(ctx.context.settings.edits))
+    accepted, _ = await submit_edit(ctx.context, asked, Origin(ctx.principal.name, ctx.address, "a toy"))
+    return JSONResponse({"order": accepted.order_id}, 202)
+
+
+def render(connection: HTTPConnection, failure: Failure) -> Response:
+    """Return a failure as this dialect has them: it knows no 422."""
+    body = {"oops": failure.code, "because": failure.message}
+    return JSONResponse(body, 400 if failure.status == 422 else failure.status, failure.headers)
+
+
+TOY = Dialect(
+    name="toy",
+    router=router,
+    prefixes=("/toy",),
+    render_error=render,
+    carriers=Carriers(headers=("X-Toy",)),
+    cors=Cors(origins=("https://toys.example",)),
+)
