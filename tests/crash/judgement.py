@@ -19,10 +19,10 @@ from armillary.archive import service as archive
 from armillary.archive.staging import INGEST_UPLOAD, STAGING, sweep_staging
 from armillary.archive.verification import verify_files
 from armillary.archive.versions import Version
-from armillary.commands import upkeep
 from armillary.context import Context
 from armillary.edits.leftovers import RECIPE, sweep_recipes
 from armillary.edits.orders import UPDATE_HEADERS
+from armillary.operations.cleaning import recover
 from tests.crash.clients import Promises
 from tests.crash.night import Night, data_of, unpacked
 
@@ -63,7 +63,7 @@ async def rows(context: Context, query: str, *values: object) -> list[Any]:
 
 async def judge(context: Context, night: Night, promises: Promises) -> list[str]:
     """Return every broken promise."""
-    await upkeep.recover(context)
+    await recover(context)
     await sweep_recipes(context)
     await sweep_staging(context)
     orders = await rows(context, "SELECT * FROM work_order ORDER BY id")

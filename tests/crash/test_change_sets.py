@@ -20,7 +20,7 @@ from armillary.archive import service as archive
 from armillary.archive.verification import verify_files
 from armillary.base.database import Role
 from armillary.base.work import NewOrder, Worker, submit
-from armillary.base.work.queries import cancel
+from armillary.base.work.admin import cancel
 from armillary.commands.work import KINDS
 from armillary.context import Context, open_context
 from armillary.edits.changesets import service

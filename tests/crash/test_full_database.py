@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from armillary.access.models import Scope
 from armillary.base.database import DatabaseFull
 from armillary.base.work import NewOrder, State, submit
-from armillary.base.work.queries import find_orders
+from armillary.base.work.admin import find_orders
 from armillary.context import Context
 from armillary.errors import ArmillaryError
 from armillary.operations.health import Verdict, health_of

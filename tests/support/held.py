@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 
 from armillary.base.work import State
-from armillary.base.work.queries import OrderView, find_orders
+from armillary.base.work.admin import OrderView, find_orders
 from tests.support.archive import ORIGIN, Archive
 from tests.support.edits import accept_one
 from tests.support.patience import in_time

@@ -19,7 +19,7 @@ from armillary.archive.errors import UnknownRoot
 from armillary.archive.versions import Root
 from armillary.base.identity import check_place, read_identity, take_over
 from armillary.base.log import get_logger
-from armillary.base.work.queries import hasten_below
+from armillary.base.work import admin
 from armillary.context import Context
 
 log = get_logger(__name__)
@@ -96,7 +96,7 @@ async def claim(context: Context, name: str) -> Root:
         for finding in await service.store_of(context, root).recover():
             log.warning("recovered", root=root.name, finding=finding)
     async with context.database.begin() as connection:
-        await hasten_below(connection, f"{root.id}:")
+        await admin.run_keys_now(connection, f"{root.id}:")
     return root
 
 

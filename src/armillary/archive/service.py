@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -39,7 +39,7 @@ from armillary.archive.versions import Location, Root, Version
 from armillary.base.place import STORE
 from armillary.base.store import ObjectStore
 from armillary.base.store.errors import StorageFailed, explain
-from armillary.base.work import NewOrder, submit
+from armillary.base.work import NewOrder, admin, submit
 from armillary.context import Context
 from armillary.errors import Conflict
 from armillary.fits.containers import logical_name
@@ -191,6 +191,11 @@ async def submit_products(
                 )
             )
     await submit(connection, orders, keyed_fifo=False)
+
+
+async def digests_pending(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[str, int]:
+    """Return the unfinished digest orders of these versions, id by key."""
+    return await admin.unfinished_by_key(connection, [f"{DIGEST}:{one}" for one in version_ids])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from armillary.archive import store
 from armillary.archive.errors import FileVanished
 from armillary.base.log import get_logger
 from armillary.base.place import STAGING
@@ -25,6 +24,7 @@ from armillary.base.store.errors import RootFailed, StorageDenied, StorageFailed
 from armillary.base.store.probing import probe_directory
 from armillary.base.store.reading import LocalSnapshot
 from armillary.base.store.workshop import stored_object
+from armillary.base.work import admin
 from armillary.context import Context
 from armillary.errors import ArmillaryError
 from armillary.fits.crc import crc64
@@ -213,7 +213,7 @@ async def sweep_staging(context: Context) -> int:
     area = context.settings.data / STAGING
     idle_s = await asyncio.to_thread(_idle_times, area)
     async with context.database.begin() as connection:
-        states = await store.staged_orders(connection, INGEST_UPLOAD, list(idle_s))
+        states = await admin.states_by_argument(connection, INGEST_UPLOAD, "staged", idle_s)
     idle = [name for name, seconds in idle_s.items() if seconds > _patience_s(name, states.get(name))]
     return sum(discard(area, name) for name in idle)
 

@@ -323,24 +323,6 @@ async def present_states(connection: AsyncConnection, root_id: int) -> list[tupl
     return [(Location(root_id, row.path, row.filename), (row.file_size, row.mtime_ns)) for row in rows]
 
 
-async def staged_orders(connection: AsyncConnection, kind: str, tokens: list[str]) -> dict[str, str]:
-    """Return the states of the orders that staged bytes belong to, by the token of the bytes."""
-    query = """
-    SELECT args->>'staged' AS token, state FROM work_order WHERE kind = $1 AND args->>'staged' = ANY($2)
-    """
-    found = await connection.exec_driver_sql(query, (kind, tokens))
-    return {row.token: row.state for row in found.all()}
-
-
-async def is_in_work(connection: AsyncConnection, file_key: str) -> bool:
-    """Tell whether a worker changes a stored file just now, or died while it did."""
-    query = """
-    SELECT 1 FROM work_order WHERE key = $1 AND state IN ('Queued', 'Started')
-        AND (state = 'Started' OR intent IS NOT NULL) LIMIT 1
-    """
-    return (await connection.exec_driver_sql(query, (file_key,))).first() is not None
-
-
 async def mark_absent(connection: AsyncConnection, version_ids: Sequence[int]) -> None:
     """Record that the bytes of versions are gone from storage."""
     ids = sa.cast(list(version_ids), sa.ARRAY(sa.BigInteger))

@@ -11,6 +11,7 @@ from armillary.archive.errors import FileNotFound
 from armillary.archive.intake import examine
 from armillary.archive.versions import Root, Version
 from armillary.base.store import ObjectStore
+from armillary.base.work import admin
 from armillary.context import Context
 from armillary.errors import ArmillaryError, NotFound
 from armillary.settings import ArchiveSettings
@@ -93,7 +94,7 @@ async def _on_record(context: Context, version: Version) -> Version | None:
 
 async def _is_being_edited(context: Context, version: Version) -> bool:
     async with context.database.begin() as connection:
-        return await store.is_in_work(connection, version.location.file_key)
+        return await admin.is_in_work(connection, version.location.file_key)
 
 
 def _problem(version: Version, bytes_of: ObjectStore, limits: ArchiveSettings) -> str:

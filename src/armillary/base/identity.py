@@ -37,6 +37,7 @@ from armillary.base.place import (
     standing,
 )
 from armillary.base.store import LocalStore
+from armillary.base.work.admin import expire_leases
 from armillary.errors import Conflict
 
 log = get_logger(__name__)
@@ -51,10 +52,7 @@ _ADDRESS = """
 UPDATE root AS r SET path = a.path FROM unnest($1::smallint[], $2::text[]) AS a (id, path) WHERE a.id = r.id
 """
 _DISCLAIM = "UPDATE root SET claimed = false WHERE id = ANY($1::smallint[])"
-_FORGET = (
-    "DELETE FROM worker_process",
-    "UPDATE work_order SET lease_until = now() WHERE state = 'Started'",
-)
+_FORGET = "DELETE FROM worker_process"
 _BEGIN = "INSERT INTO change_generation (number) SELECT max(number) + $1::integer FROM change_generation"
 _SESSIONS = """
 SELECT DISTINCT application_name FROM pg_stat_activity
@@ -170,8 +168,8 @@ async def renew(connection: AsyncConnection, *, copied_from: Path | None) -> Non
     """
     await connection.exec_driver_sql(_RENEW, (str(copied_from) if copied_from else None,))
     await connection.exec_driver_sql(_BEGIN, (1 + secrets.randbelow(LEAP),))
-    for statement in _FORGET:
-        await connection.exec_driver_sql(statement)
+    await connection.exec_driver_sql(_FORGET)
+    await expire_leases(connection)
 
 
 async def record_place(connection: AsyncConnection, here: Place) -> None:

@@ -1,44 +1,27 @@
-"""Chores of a worker, and those that one of all does: recovery, watched folders, forgetting what had its time."""
+"""Chores of a worker, and those that one of all does: watched folders, forgetting what had its time."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from armillary.archive import service as archive
-from armillary.archive.staging import sweep_staging
 from armillary.archive.watching import watch_roots
-from armillary.base.database import is_transient, let_go, reason_of
+from armillary.base.alone import alone
+from armillary.base.database import is_transient, reason_of
 from armillary.base.log import get_logger
 from armillary.base.memory import give_back
-from armillary.base.work import Worker, purge
+from armillary.base.work import Worker
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
-from armillary.edits.store import forget_expired_requests
-from armillary.edits.tasks import record_failures
 from armillary.operations import heartbeat, retention
+from armillary.operations.cleaning import clean
 
 log = get_logger(__name__)
 LOCK = 0x4152_4D55_504B
 TRY_S, SLIM_S, CLEAN_S, SWEEP_S = 5.0, 10.0, 600.0, 86_400.0
 AWAY_S, BROKEN_S = 60.0, 600.0
 """Longest pauses after failures that pass by themselves, and after others."""
-PURGED = 10_000
-"""Rows that one transaction forgets: others wait for it."""
-
-
-async def recover(context: Context) -> None:
-    """Finish or undo what dead processes left behind in every store."""
-    async with context.database.begin() as connection:
-        roots = await archive.list_roots(connection)
-    for root in roots:
-        if root.path.is_dir():
-            for finding in await archive.store_of(context, root).recover():
-                log.warning("recovered", root=root.name, finding=finding)
 
 
 async def run(context: Context, stop: asyncio.Event) -> None:
@@ -64,9 +47,8 @@ async def slim(stop: asyncio.Event) -> None:
 
 
 async def _run_if_alone(context: Context, stop: asyncio.Event) -> None:
-    connection = await context.database.dedicated()
-    try:
-        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+    async with alone(context.database, LOCK) as office:
+        if office is None:
             return
         chores = (
             repeat("watching", lambda: watch_roots(context, stop), TRY_S, stop),
@@ -77,15 +59,12 @@ async def _run_if_alone(context: Context, stop: asyncio.Event) -> None:
         tasks = [asyncio.create_task(chore) for chore in chores]
         try:
             while not stop.is_set():
-                # Whoever loses the connection has lost the lock.
-                await connection.fetchval("SELECT 1")
+                await office.check()
                 await _rest(stop, TRY_S)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-    finally:
-        await let_go(connection)
 
 
 async def repeat(
@@ -112,35 +91,3 @@ async def repeat(
 async def _rest(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
-
-
-async def clean(context: Context) -> None:
-    """Record failed edits, forget orders, requests and staged bytes that have had their time, settle journals."""
-    await record_failures(context)
-    orders = await _in_portions(context, purge)
-    requests = await _in_portions(context, forget_expired_requests)
-    staged = await sweep_staging(context)
-    await heartbeat.forget_dead(context)
-    # Journals that a failing disk kept from being settled cost every edit of their files a sync.
-    await recover(context)
-    if orders or requests or staged:
-        log.info("forgotten", orders=orders, requests=requests, staged=staged)
-
-
-class Forget(Protocol):
-    """A statement that deletes up to so many rows whose time is up."""
-
-    async def __call__(self, connection: AsyncConnection, *, limit: int) -> int:
-        """Return how many rows it deleted."""
-        ...
-
-
-async def _in_portions(context: Context, forget: Forget) -> int:
-    """Delete everything whose time is up, so many rows at a time that nobody waits for it."""
-    total = 0
-    while True:
-        async with context.database.begin() as connection:
-            deleted = await forget(connection, limit=PURGED)
-        total += deleted
-        if deleted < PURGED:
-            return total

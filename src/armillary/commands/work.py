@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from armillary.archive.tasks import KINDS as ARCHIVE_KINDS
 from armillary.base.work import Outcome, Worker, outcomes
-from armillary.base.work.queries import held_because
+from armillary.base.work.admin import held_because
 from armillary.commands.terminal import err, escape
 from armillary.context import Context
 from armillary.edits.changesets.tasks import KINDS as CHANGE_SET_KINDS

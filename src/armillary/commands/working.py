@@ -18,6 +18,7 @@ from armillary.commands.work import KINDS
 from armillary.context import Context, open_context
 from armillary.exports import service as exports
 from armillary.exports.tasks import run_exports, workers_of
+from armillary.operations.cleaning import recover
 from armillary.settings import Settings
 
 
@@ -48,7 +49,7 @@ async def work(
             await archive.store_root(connection, context)
         check_area(settings.data / STAGING)
         tell_ready()
-        await upkeep.recover(context)
+        await recover(context)
         await exports.register(context, alone=True)
         worker = Worker(context, kinds, name=name, slots=slots)
         exporters = workers_of(context, name) if exporting else []

@@ -6,6 +6,7 @@ import re
 
 from armillary.archive import service as archive
 from armillary.archive.versions import Root
+from armillary.base.work import admin
 from armillary.context import Context
 from armillary.edits import store
 
@@ -38,7 +39,7 @@ async def _sweep(context: Context, root: Root) -> int:
 
 async def _needed(context: Context, by_name: dict[str, int]) -> set[str]:
     async with context.database.begin() as connection:
-        unfinished = await store.unfinished_among(connection, by_name.values())
+        unfinished = await admin.unfinished_among(connection, by_name.values())
         edits = await store.edits_of_orders(connection, by_name.values())
         made = {row.version_after for row in edits.values() if row.version_after}
         versions = await archive.versions_by_id(connection, made)

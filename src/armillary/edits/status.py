@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.access.models import OPERATOR, Principal
 from armillary.archive import service as archive
 from armillary.archive.versions import Version
-from armillary.base.work import wait_for
+from armillary.base.work import admin, wait_for
 from armillary.context import Context
 from armillary.edits import store
 from armillary.edits.disclosure import Discretion, sent_by
@@ -74,14 +74,14 @@ async def _document(
         raise UnknownRequest(f"There is no update request {request_id}, or it has expired.")
     items = json.loads(request.items)
     order_ids = [item["order"] for item in items if item["order"]]
-    states = await store.order_states(connection, order_ids)
+    states = await admin.progress(connection, order_ids)
     edits = await store.edits_of_orders(connection, order_ids)
     ids = {one for row in edits.values() for one in (row.version_before, row.version_after) if one}
     versions = await archive.versions_by_id(connection, ids)
-    pending = await store.digests_pending(connection, ids)
+    pending = await archive.digests_pending(connection, ids)
     known = Discretion(viewer, context.clock.now().date())
     # The orders of a request, and what they ask for, are kept as long as the request.
-    asked = {} if known.needless else await store.order_args(connection, order_ids)
+    asked = {} if known.needless else await admin.arguments(connection, order_ids)
     files = {number: args["file_id"] for number, args in asked.items()}
     files |= {number: row.file_id for number, row in edits.items()}
     await known.look_at(connection, files.values())

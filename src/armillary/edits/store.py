@@ -1,5 +1,8 @@
 """Every statement on update requests and edits."""
 
+# What is put into these texts are constants of this module.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -8,34 +11,27 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.database import AnyRow
+from armillary.base.work import joins
 from armillary.edits.tables import edit, update_request
 
-work_order = sa.table(
-    "work_order",
-    *(
-        sa.column(name)
-        for name in ("id", "key", "state", "attempts", "error", "added", "started", "finished")
-    ),
-    sa.column("args", JSONB),
-)
+
+def _number(argument: str) -> str:
+    """Return the expression for a number among the arguments of an order, null if it is none."""
+    return f"CASE WHEN o.args->>'{argument}' ~ '^[0-9]{{1,18}}$' THEN (o.args->>'{argument}')::bigint END"
 
 
-RECORD_FAILURES = """
+RECORD_FAILURES = f"""
 INSERT INTO edit (order_id, request_id, item_index, file_id, actor, address, why, outcome, error, cards, reverts,
                   change_set, accepted, finished)
 SELECT o.id, o.request_id, o.item_index, file.id, o.actor, coalesce(o.args->>'address', ''),
        coalesce(o.args->>'why', ''), 'failed', coalesce(o.error, 'unknown'), '[]',
-       CASE WHEN o.args->>'reverts' ~ '^[0-9]{1,18}$' THEN (o.args->>'reverts')::bigint END,
-       CASE WHEN o.args->>'change_set' ~ '^[0-9]{1,18}$' THEN (o.args->>'change_set')::bigint END,
-       o.added, o.finished
-FROM work_order AS o
-JOIN file ON file.id = CASE WHEN o.args->>'file_id' ~ '^[0-9]{1,18}$' THEN (o.args->>'file_id')::bigint END
-WHERE o.kind = ANY($1) AND o.state = 'Failed' AND ($2::bigint[] IS NULL OR o.id = ANY($2))
-      AND NOT EXISTS (SELECT FROM edit WHERE edit.order_id = o.id)
+       {_number("reverts")}, {_number("change_set")}, o.added, o.finished
+FROM {joins.failed("$1", "$2")} AS o
+JOIN file ON file.id = {_number("file_id")}
+WHERE NOT EXISTS (SELECT FROM edit WHERE edit.order_id = o.id)
 ON CONFLICT (order_id) DO NOTHING
 """
 
@@ -124,41 +120,8 @@ async def edits_between(connection: AsyncConnection, file_ids: Iterable[int]) ->
     return {(row.version_before, row.version_after): row.edits for row in rows}
 
 
-async def unfinished_among(connection: AsyncConnection, order_ids: Iterable[int]) -> set[int]:
-    """Return which of the orders are queued or started."""
-    ids = sa.cast(list(order_ids), sa.ARRAY(sa.BigInteger))
-    query = sa.select(work_order.c.id).where(
-        work_order.c.id == sa.any_(ids), work_order.c.state.in_(("Queued", "Started"))
-    )
-    return set((await connection.scalars(query)).all())
-
-
 async def forget_expired_requests(connection: AsyncConnection, *, limit: int = 10_000) -> int:
     """Delete requests past their lifetime, ``limit`` at most; the edits that they made stay."""
     expired = sa.select(update_request.c.id).where(update_request.c.expires < sa.func.now()).limit(limit)
     statement = sa.delete(update_request).where(update_request.c.id.in_(expired))
     return int((await connection.execute(statement)).rowcount)
-
-
-async def order_states(connection: AsyncConnection, order_ids: Iterable[int]) -> dict[int, AnyRow]:
-    """Return where orders stand, by id; those past retention are missing."""
-    ids = sa.cast(list(order_ids), sa.ARRAY(sa.BigInteger))
-    columns = [column for column in work_order.c if column.name != "args"]
-    query = sa.select(*columns).where(work_order.c.id == sa.any_(ids))
-    return {row.id: row for row in (await connection.execute(query)).all()}
-
-
-async def order_args(connection: AsyncConnection, order_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Return what orders were asked to do, by id; those past retention are missing."""
-    ids = sa.cast(list(order_ids), sa.ARRAY(sa.BigInteger))
-    query = sa.select(work_order.c.id, work_order.c.args).where(work_order.c.id == sa.any_(ids))
-    return {row.id: row.args for row in (await connection.execute(query)).all()}
-
-
-async def digests_pending(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[str, int]:
-    """Return the unfinished digest orders of these versions, id by key."""
-    keys = sa.cast([f"digest:{one}" for one in version_ids], sa.ARRAY(sa.Text))
-    query = sa.select(work_order.c.key, work_order.c.id).where(
-        work_order.c.key == sa.any_(keys), work_order.c.state.in_(("Queued", "Started"))
-    )
-    return {row.key: row.id for row in (await connection.execute(query)).all()}

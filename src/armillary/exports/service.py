@@ -15,11 +15,12 @@ from armillary.archive.names import science_priority
 from armillary.archive.selection import Selection, parse
 from armillary.archive.selection.models import Flag
 from armillary.archive.service import versions_by_id
-from armillary.base.work import NewOrder, submit
+from armillary.base.work import NewOrder, admin, submit
+from armillary.base.work import overview as figures
 from armillary.context import Context
 from armillary.exports import store
 from armillary.exports.errors import UnknownDestination
-from armillary.exports.models import Cargo, Destination, key_of, kind_of
+from armillary.exports.models import PREFIX, Cargo, Destination, key_of, kind_of
 
 PLAN, QUEUE, RETRY = "plan_exports", "queue_exports", "retry_exports"
 NEVER_GIVE_UP = 1_000_000
@@ -38,7 +39,9 @@ async def register(context: Context, *, alone: bool = False) -> None:
 
 async def destinations(connection: AsyncConnection) -> list[Destination]:
     """Return every destination with the number of its waiting exports."""
-    return await store.list_destinations(connection)
+    found = await store.list_destinations(connection)
+    waiting = await figures.counts(connection, [kind_of(one.name) for one in found])
+    return [dataclasses.replace(one, waiting=waiting.get(kind_of(one.name), 0)) for one in found]
 
 
 async def check_destination(connection: AsyncConnection, name: str) -> None:
@@ -152,20 +155,39 @@ async def ask_for_retry(connection: AsyncConnection, destination: str | None, *,
 
 async def retry(context: Context, connection: AsyncConnection, destination: str | None) -> int:
     """Let exports that wait for another try be tried now; return how many."""
-    count = await store.retry(connection, destination)
-    await context.bus.publish(connection, "work_queued")
-    return count
+    await store.come_back(connection, destination)
+    kind, every = _kind_of(destination)
+    return await admin.run_kind_now(connection, kind, prefix=every)
+
+
+def _kind_of(destination: str | None) -> tuple[str, bool]:
+    """Return the kind of a destination's orders; or what the kinds of all destinations begin with, and True."""
+    return (PREFIX, True) if destination is None else (kind_of(destination), False)
 
 
 async def overview(
     connection: AsyncConnection, destination: str | None, limit: int
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Return exports that wait, and what destinations have."""
-    waiting = await store.waiting(connection, destination, limit)
+    kind, every = _kind_of(destination)
+    waiting = await admin.waiting(connection, kind, prefix=every, limit=limit)
     ended = await store.ended(connection, destination, limit)
     return {
-        "waiting": [dict(row._mapping) for row in waiting],
+        "waiting": [_waiting_json(order) for order in waiting],
         "ended": [dict(row._mapping) for row in ended],
+    }
+
+
+def _waiting_json(order: admin.OrderView) -> dict[str, Any]:
+    wanted = {name: order.args.get(name) for name in ("destination", "path", "name")}
+    return {
+        "id": order.id,
+        **wanted,
+        "state": str(order.state),
+        "attempts": order.attempts,
+        "not_before": order.not_before,
+        "added": order.added,
+        "error": order.error,
     }
 
 

@@ -1,11 +1,10 @@
-"""Every statement on destinations, on exports that have ended, and on those that wait."""
+"""Every statement on destinations, and on exports that have ended."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,10 +21,7 @@ ON CONFLICT (name) DO UPDATE SET url = EXCLUDED.url, pattern = EXCLUDED.pattern,
 RETIRE_DESTINATIONS = "UPDATE export_destination SET active = false WHERE active AND name <> ALL ($1::text[])"
 
 DESTINATIONS = """
-SELECT d.name, d.url, d.pattern, d.active, d.away_until, d.error,
-    (SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started') AND kind = 'export:' || d.name)
-        AS waiting
-FROM export_destination AS d ORDER BY d.name
+SELECT name, url, pattern, active, away_until, error FROM export_destination ORDER BY name
 """
 
 AWAY = """
@@ -54,26 +50,11 @@ ON CONFLICT (destination, path, name) DO UPDATE SET
     md5_after_header_update = EXCLUDED.md5_after_header_update, exported = EXCLUDED.exported
 """
 
-WAITING = """
-SELECT id, args->>'destination' AS destination, args->>'path' AS path, args->>'name' AS name, state, attempts,
-    not_before, added, error
-FROM work_order
-WHERE state IN ('Queued', 'Started') AND kind LIKE 'export:%'
-    AND ($1::text IS NULL OR kind = 'export:' || $1)
-ORDER BY id LIMIT $2
-"""
-
 ENDED = """
 SELECT destination, path, name, version_id, data_md5, how, sent_bytes, header_update, md5_before_header_update,
     md5_after_header_update, exported
 FROM export WHERE $1::text IS NULL OR destination = $1
 ORDER BY exported DESC, destination, path, name LIMIT $2
-"""
-
-RETRY = """
-UPDATE work_order SET not_before = least(not_before, now())
-WHERE state = 'Queued' AND kind LIKE 'export:%'
-    AND ($1::text IS NULL OR kind = 'export:' || $1)
 """
 
 COME_BACK = "UPDATE export_destination SET away_until = NULL WHERE $1::text IS NULL OR name = $1"
@@ -91,7 +72,7 @@ async def retire_destinations(connection: AsyncConnection, besides: Sequence[str
 
 
 async def list_destinations(connection: AsyncConnection) -> list[Destination]:
-    """Return every destination with the number of its waiting exports."""
+    """Return every destination."""
     rows = (await connection.exec_driver_sql(DESTINATIONS)).mappings()
     return [Destination(**row) for row in rows]
 
@@ -134,18 +115,11 @@ async def record_export(
     await connection.exec_driver_sql(RECORD, values)
 
 
-async def waiting(connection: AsyncConnection, destination: str | None, limit: int) -> list[AnyRow]:
-    """Return exports that wait or run, oldest first."""
-    return list((await connection.exec_driver_sql(WAITING, (destination, limit))).all())
-
-
 async def ended(connection: AsyncConnection, destination: str | None, limit: int) -> list[AnyRow]:
     """Return what destinations have, the latest first."""
     return list((await connection.exec_driver_sql(ENDED, (destination, limit))).all())
 
 
-async def retry(connection: AsyncConnection, destination: str | None) -> int:
-    """Let all exports that wait be tried now; return how many."""
+async def come_back(connection: AsyncConnection, destination: str | None) -> None:
+    """Leave a destination, or any, alone no longer."""
     await connection.exec_driver_sql(COME_BACK, (destination,))
-    result: Any = await connection.exec_driver_sql(RETRY, (destination,))
-    return int(result.rowcount)

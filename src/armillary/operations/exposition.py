@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from armillary.archive import service as archive
 from armillary.base.metrics import REGISTRY
+from armillary.base.work import overview
 from armillary.context import Context
 from armillary.operations import store
 from armillary.operations.models import Disk, Queue
@@ -39,7 +40,7 @@ async def exposition(context: Context) -> bytes:
         workers = await store.living(connection)
         waiting = await queues(connection)
         roots = await archive.list_roots(connection)
-        failed = await store.failed(connection)
+        failed = await overview.failed(connection)
     room = await asyncio.to_thread(disks, {root.name: root.path for root in roots})
     registry = CollectorRegistry()
     own = [*REGISTRY.collect()]

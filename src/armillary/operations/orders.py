@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.work import Claim, JsonValue, Kind, NewOrder, Response, State, completing_all, submit
+from armillary.base.work.admin import OrderView, cancel, find_orders, run_now
 from armillary.base.work.places import Overtaken, check_place, place_of, retried_by
-from armillary.base.work.queries import OrderView, cancel, find_orders, hasten
 from armillary.context import Context
 from armillary.edits.tasks import record_failures
 from armillary.errors import ArmillaryError, Conflict, NotFound
@@ -145,7 +145,7 @@ async def _cancel(context: Context, connection: AsyncConnection, order: OrderVie
 async def _retry(context: Context, connection: AsyncConnection, order: OrderView, actor: str) -> JsonValue:
     await _check_retry(connection, order)
     if order.state is State.QUEUED:
-        await hasten(connection, order.id)
+        await run_now(connection, order.id)
         return {"order": order.id}
     again = NewOrder(
         kind=order.kind,

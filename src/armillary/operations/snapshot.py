@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from armillary.archive.service import INGEST
 from armillary.archive.staging import INGEST_UPLOAD
 from armillary.archive.versions import from_signed
 from armillary.base.database import let_go
+from armillary.base.work.admin import arguments_of_kind
 from armillary.context import Context
 
 PRESENT = """
@@ -23,9 +23,6 @@ FROM version AS v WHERE v.present AND v.root_id = ANY($1::smallint[]) ORDER BY v
 RECIPES = """
 SELECT DISTINCT v.root_id, recipe FROM version AS v, unnest(string_to_array(v.undo, ',')) AS recipe
 WHERE v.undo <> '' ORDER BY 1, 2
-"""
-UNFINISHED = """
-SELECT id, args FROM work_order WHERE kind = $1 AND state IN ('Queued', 'Started') ORDER BY id
 """
 
 
@@ -62,14 +59,11 @@ class View:
 
     async def uploads(self) -> list[dict[str, Any]]:
         """Return the arguments of uploads that wait for a worker."""
-        return await self._unfinished(INGEST_UPLOAD)
+        return await arguments_of_kind(self.connection, INGEST_UPLOAD)
 
     async def waiting(self) -> list[dict[str, Any]]:
         """Return the arguments of ingests that wait for a worker."""
-        return await self._unfinished(INGEST)
-
-    async def _unfinished(self, kind: str) -> list[dict[str, Any]]:
-        return [json.loads(row["args"]) for row in await self.connection.fetch(UNFINISHED, kind)]
+        return await arguments_of_kind(self.connection, INGEST)
 
 
 @asynccontextmanager

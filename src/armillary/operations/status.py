@@ -15,6 +15,8 @@ from armillary import __version__
 from armillary.archive import service as archive
 from armillary.base import revisions
 from armillary.base.identity import read_identity
+from armillary.base.work import overview
+from armillary.base.work.overview import Line
 from armillary.context import Context
 from armillary.operations import store
 from armillary.operations.models import (
@@ -30,6 +32,8 @@ from armillary.operations.models import (
 )
 
 LAST_FAILURES = 5
+PRODUCTS = (archive.DIGEST, archive.PREVIEW)
+"""Orders that know the version they are about, but no name."""
 
 
 async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Status:
@@ -38,12 +42,14 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
     async with context.database.begin() as connection:
         postgresql, size = await store.about_server(connection)
         totals, exact = await store.totals(connection)
-        oldest = await store.rows(connection, store.OLDEST)
         roots = await archive.list_roots(connection)
         names = {str(root.id): root.name for root in roots}
         directories = {root.name: root.path for root in roots} | {"private": context.stores.private}
         if context.settings.database.url is None:
             directories["database"] = context.settings.data / "postgres"
+        oldest = await overview.oldest(connection)
+        failed = await overview.failures(connection, failures)
+        files = await _files(connection, [oldest, *failed] if oldest else failed)
         return Status(
             version=__version__,
             archive=str((await read_identity(connection)).id),
@@ -56,14 +62,12 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
             queues=await queues(connection),
             held=tuple(
                 HeldOrders(**{**row._mapping, "place": names.get(row.place, row.place)})
-                for row in await store.rows(connection, store.HELD)
+                for row in await overview.held(connection)
             ),
-            oldest=OldOrder(**oldest[0]._mapping) if oldest else None,
+            oldest=_old_order(oldest, files[oldest.id]) if oldest else None,
             workers=await _workers(connection),
-            failures=tuple(
-                Failure(**row._mapping) for row in await store.rows(connection, store.FAILURES, failures)
-            ),
-            failed=await store.failed(connection),
+            failures=tuple(_failure(line, files[line.id]) for line in failed),
+            failed=await overview.failed(connection),
             disks=await asyncio.to_thread(disks, directories),
             destinations=tuple(Destination(**row._mapping) for row in await store.destinations(connection)),
             unclaimed=tuple(root.name for root in roots if not root.claimed),
@@ -81,12 +85,36 @@ def _plain(value: Any) -> Any:
 
 async def queues(connection: AsyncConnection) -> tuple[Queue, ...]:
     """Return the unfinished orders by kind."""
-    return tuple(Queue(**row._mapping) for row in await store.rows(connection, store.QUEUES))
+    return tuple(Queue(**row._mapping) for row in await overview.kinds(connection))
+
+
+async def _files(connection: AsyncConnection, lines: Sequence[Line]) -> dict[int, str]:
+    """Return the file that each order is about, by the order's id, as far as it says so."""
+    versions = {line.id: int(line.args["version_id"]) for line in lines if line.kind in PRODUCTS}
+    names = await store.names_of_versions(connection, list(versions.values()))
+    return {
+        line.id: line.args.get("name")
+        or line.args.get("filename")
+        or names.get(versions.get(line.id, 0))
+        or line.key
+        or ""
+        for line in lines
+    }
+
+
+def _old_order(line: Line, file: str) -> OldOrder:
+    return OldOrder(line.id, line.kind, file, str(line.state), line.attempts, line.error, line.age_s)
+
+
+def _failure(line: Line, file: str) -> Failure:
+    if line.finished is None:
+        raise AssertionError("a failed order has ended")
+    return Failure(line.id, line.kind, file, line.error, line.attempts, line.finished)
 
 
 async def _workers(connection: AsyncConnection) -> tuple[WorkerLine, ...]:
     """Return the living, then whoever else holds leases: commands, and the dead until these expire."""
-    leases = {row.owner: row.leases for row in await store.rows(connection, store.LEASES)}
+    leases = await overview.leases(connection)
     lines = [
         WorkerLine(
             row.owners[0],

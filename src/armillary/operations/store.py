@@ -21,42 +21,9 @@ SAMPLE_ROWS = 20_000
 COUNTED_ROWS = 200_000
 """Larger tables are estimated: counting them would read them whole."""
 
-_FILE = """
-coalesce(args->>'name', args->>'filename', CASE WHEN kind IN ('digest', 'preview') THEN (
-    SELECT f.name FROM version AS v JOIN file AS f ON f.id = v.file_id
-    WHERE v.id = (args->>'version_id')::bigint) END, key, '')
-"""
-_UNFINISHED = "state IN ('Queued', 'Started')"
-
-QUEUES = f"""
-SELECT kind,
-    count(*) FILTER (WHERE state = 'Queued') AS waiting,
-    count(*) FILTER (WHERE state = 'Queued' AND attempts > 0) AS again,
-    count(*) FILTER (WHERE held IS NOT NULL) AS held,
-    count(*) FILTER (WHERE state = 'Started') AS started,
-    extract(epoch FROM now() - min(added) FILTER (WHERE state = 'Queued'))::float8 AS oldest_waiting_s,
-    extract(epoch FROM clock_timestamp() - min(started) FILTER (WHERE state = 'Started'))::float8
-        AS oldest_started_s
-FROM work_order WHERE {_UNFINISHED} GROUP BY kind ORDER BY kind
-"""
-
-HELD = """
-SELECT held AS place, count(*) AS orders, min(id) AS first,
-    extract(epoch FROM now() - min(added))::float8 AS age_s,
-    coalesce((array_agg(error ORDER BY id) FILTER (WHERE error IS NOT NULL))[1], '') AS reason
-FROM work_order WHERE held IS NOT NULL GROUP BY held ORDER BY held
-"""
-
-OLDEST = f"""
-SELECT id, kind, {_FILE} AS file, state, attempts, coalesce(error, '') AS error,
-    extract(epoch FROM now() - added)::float8 AS age_s
-FROM work_order WHERE {_UNFINISHED} ORDER BY id LIMIT 1
-"""
-
-FAILURES = f"""
-SELECT id, kind, {_FILE} AS file, coalesce(error, '') AS reason, attempts, finished
-FROM work_order WHERE state = 'Failed' ORDER BY finished DESC LIMIT $1
-"""
+NAMES = (
+    "SELECT v.id, f.name FROM version AS v JOIN file AS f ON f.id = v.file_id WHERE v.id = ANY($1::bigint[])"
+)
 
 # Locks are those of the whole server; other databases of it have workers, too.
 _ALIVE = """
@@ -71,10 +38,6 @@ SELECT p.owners, p.name, p.host, p.pid, p.slots, p.metrics,
     extract(epoch FROM clock_timestamp() - p.started)::float8 AS up_s,
     extract(epoch FROM clock_timestamp() - p.seen)::float8 AS seen_s
 FROM worker_process AS p WHERE {_ALIVE} ORDER BY p.name, p.id
-"""
-
-LEASES = """
-SELECT lease_owner AS owner, count(*) AS leases FROM work_order WHERE state = 'Started' GROUP BY lease_owner
 """
 
 REGISTER = """
@@ -169,9 +132,9 @@ async def about_server(connection: AsyncConnection) -> tuple[str, int]:
     return str(row[0]), int(row[1])
 
 
-async def failed(connection: AsyncConnection) -> int:
-    """Return how many orders that are kept have failed."""
-    return int((await rows(connection, "SELECT count(*) FROM work_order WHERE state = 'Failed'"))[0][0])
+async def names_of_versions(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, str]:
+    """Return the names of the files of versions."""
+    return {row.id: row.name for row in await rows(connection, NAMES, list(ids))} if ids else {}
 
 
 async def destinations(connection: AsyncConnection) -> list[AnyRow]:

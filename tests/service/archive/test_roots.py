@@ -14,7 +14,7 @@ from armillary.archive.roots import RootState, claim, roots_of
 from armillary.archive.staging import stage
 from armillary.base.store.errors import RootAway, RootNotClaimed
 from armillary.base.work import outcomes
-from armillary.base.work.queries import find_orders
+from armillary.base.work.admin import find_orders
 from armillary.edits.errors import ItemRefused
 from armillary.edits.revert import submit_revert
 from tests.support.archive import ORIGIN, Archive, put

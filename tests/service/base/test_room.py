@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -11,7 +12,7 @@ import pytest
 
 from armillary.base.store.errors import StorageFull
 from armillary.base.work import Claim, State, holding
-from armillary.base.work.queries import cancel, held_because
+from armillary.base.work.admin import cancel, held_because
 from tests.support.orders import a_worker, an_order, ends, queue, row
 from tests.support.postgres import AContext, work_settings
 
@@ -38,7 +39,7 @@ class Room:
 
 
 def calm(context: AContext, **changes: float) -> AContext:
-    return AContext(context.database, work_settings(**{"room_s": 0.02} | changes))
+    return replace(context, settings=work_settings(**{"room_s": 0.02} | changes))
 
 
 async def until(context: AContext, query: str, *values: Any) -> None:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from armillary.commands import upkeep
 from armillary.context import Context
+from armillary.operations import cleaning
 from tests.support.archive import Archive
 
 EXPIRED = (
@@ -24,10 +25,10 @@ EXPIRED = (
 async def test_all_that_has_had_its_time_is_forgotten_at_once(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "PURGED", 2)
+    monkeypatch.setattr(cleaning, "PURGED", 2)
     async with archive.context.database.begin() as connection:
         await connection.execute(text(EXPIRED))
-    await upkeep.clean(archive.context)
+    await cleaning.clean(archive.context)
     async with archive.context.database.begin() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM work_order")) == 0
 

@@ -16,10 +16,9 @@ from armillary.archive import service, uploads
 from armillary.archive.errors import HeadersForgotten
 from armillary.archive.staging import stage
 from armillary.archive.versions import Version
-from armillary.commands import upkeep
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
-from armillary.operations import retention
+from armillary.operations import cleaning, retention
 from armillary.settings import RetentionSettings
 from tests.support.archive import ORIGIN, Archive, put, sha256
 from tests.support.clock import FakeClock
@@ -268,7 +267,7 @@ async def test_bytes_that_uploads_replaced_go_after_their_time(years: Years) -> 
 async def test_requests_past_their_time_go_in_portions_and_others_stay(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "PURGED", 2)
+    monkeypatch.setattr(cleaning, "PURGED", 2)
     request = (
         "INSERT INTO update_request"
         " (id, actor, address, idempotency_key, body_sha256, reply, items, accepted, expires)"
@@ -278,7 +277,7 @@ async def test_requests_past_their_time_go_in_portions_and_others_stay(
     )
     async with archive.context.database.begin() as connection:
         await connection.execute(text(request))
-    await upkeep.clean(archive.context)
+    await cleaning.clean(archive.context)
     async with archive.context.database.begin() as connection:
         keys = await connection.scalars(text("SELECT idempotency_key FROM update_request ORDER BY 1"))
         assert list(keys) == ["key 6", "key 7"]

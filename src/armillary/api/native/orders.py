@@ -29,7 +29,7 @@ from armillary.api.native.routing import (
 )
 from armillary.archive.service import logical_name
 from armillary.base.work import State, wait_for
-from armillary.base.work.queries import OrderView, Standing, list_orders
+from armillary.base.work.admin import OrderView, Standing, list_orders
 from armillary.base.work.watching import watch_all, watch_order
 from armillary.edits.disclosure import Discretion
 from armillary.operations import orders as service

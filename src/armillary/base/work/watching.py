@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from armillary.base.bus import Bus
 from armillary.base.database import Database
+from armillary.base.work.admin import Standing, standings
 from armillary.base.work.models import TERMINAL
-from armillary.base.work.queries import Standing, standings
 from armillary.base.work.statements import DONE_CHANNEL
 
 LOOK_S = 0.5

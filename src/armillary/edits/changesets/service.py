@@ -14,7 +14,7 @@ from armillary.archive.names import storable
 from armillary.archive.search import KeywordPredicate, parse_predicate
 from armillary.archive.selection import parse
 from armillary.archive.service import logical_name
-from armillary.base.work import JsonObject, NewOrder, submit
+from armillary.base.work import JsonObject, NewOrder, admin, submit
 from armillary.context import Context
 from armillary.edits.changesets import store
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
@@ -248,15 +248,15 @@ async def document(
         raise UnknownChangeSet(f"There is no change set {change_set}.")
     if found := await store.find(connection, change_set):
         return await _described(connection, found, known)
-    order = await store.creation(connection, change_set, (CREATE, PREVIEW))
-    if order is None:
+    order = (await admin.find_orders(connection, [change_set])).get(change_set)
+    if order is None or order.kind not in (CREATE, PREVIEW):
         raise UnknownChangeSet(f"There is no change set {change_set}.")
     state = {"Completed": "previewed", "Failed": "failed"}.get(order.state, "requested")
     told = known is None or known.needless or order.actor == known.viewer.name
-    wanted = _shown(Wanted.of_text(order.args["wanted"]), told=told)
+    wanted = _shown(Wanted.of_text(str(order.args["wanted"])), told=told)
     shown = {"id": order.id, "state": state, "actor": order.actor, "created": order.added, **wanted}
-    if order.state == "Completed" and order.kind == PREVIEW:
-        shown["preview"] = order.response["value"] if _is_for(known, order) else None
+    if order.response is not None and order.response.ok and order.kind == PREVIEW:
+        shown["preview"] = order.response.value if _is_for(known, order) else None
     return shown | {"error": order.error if told else None, "dry_run": order.kind == PREVIEW}
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.members import Members
 from armillary.base.database import AnyRow
+from armillary.base.work import admin, joins
 from armillary.edits.changesets.models import ChangeSet, State, Wanted
 
 _COLUMNS = "id, actor, address, why, batch, wanted, state, reverter, created, finished"
@@ -39,10 +40,9 @@ FROM edit AS e
 WHERE m.change_set = $1 AND m.state IN ('queued', 'reverting') AND e.order_id = m.order_id
 """
 
-UNSETTLED = """
+UNSETTLED = f"""
 SELECT m.order_id FROM change_set_file AS m
-WHERE m.change_set = $1 AND m.state IN ('queued', 'reverting')
-    AND NOT EXISTS (SELECT FROM work_order AS o WHERE o.id = m.order_id AND o.state IN ('Queued', 'Started'))
+WHERE m.change_set = $1 AND m.state IN ('queued', 'reverting') AND NOT {joins.is_unfinished("m.order_id")}
 """
 
 LOSE = """
@@ -52,9 +52,9 @@ WHERE change_set = $1 AND state IN ('queued', 'reverting') AND order_id = ANY($2
 """
 
 # A file whose order failed waits with that order's number: the next one takes its place.
-NEXT_WAITING = """
-SELECT m.file_id, f.name, coalesce(o.place, m.order_id) AS place
-FROM change_set_file AS m JOIN file AS f ON f.id = m.file_id LEFT JOIN work_order AS o ON o.id = m.order_id
+NEXT_WAITING = f"""
+SELECT m.file_id, f.name, {joins.place_of("m.order_id")} AS place
+FROM change_set_file AS m JOIN file AS f ON f.id = m.file_id
 WHERE m.change_set = $1 AND m.state = 'waiting' ORDER BY m.file_id LIMIT $2
 """
 
@@ -69,24 +69,18 @@ FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[]) AS u (file_id, s
 WHERE m.change_set = $1 AND m.file_id = u.file_id
 """
 
-# Orders that nobody has begun: without them a stop is at once, whatever waits behind other work.
-WITHDRAW = """
-WITH gone AS (
-    DELETE FROM work_order WHERE id IN (
-        SELECT o.id FROM change_set_file AS m JOIN work_order AS o ON o.id = m.order_id
-        WHERE m.change_set = $1 AND m.state = 'queued' AND o.state = 'Queued' AND o.attempts = 0
-            AND o.intent IS NULL
-        FOR UPDATE OF o SKIP LOCKED)
-    RETURNING id, place
-)
-UPDATE change_set_file AS m SET state = 'waiting', order_id = gone.place FROM gone
+QUEUED = "SELECT order_id FROM change_set_file WHERE change_set = $1 AND state = 'queued'"
+
+WAIT_AGAIN = """
+UPDATE change_set_file AS m SET state = 'waiting', order_id = gone.place
+FROM unnest($2::bigint[], $3::bigint[]) AS gone (id, place)
 WHERE m.change_set = $1 AND m.state = 'queued' AND m.order_id = gone.id
 """
 
-_OVERTAKEN = """
+_OVERTAKEN = f"""
 m.state = 'failed' AND EXISTS (
-    SELECT FROM edit AS e LEFT JOIN work_order AS o ON o.id = e.order_id
-    WHERE e.file_id = m.file_id AND e.outcome = 'changed' AND coalesce(o.place, e.order_id) > m.order_id)
+    SELECT FROM edit AS e
+    WHERE e.file_id = m.file_id AND e.outcome = 'changed' AND {joins.place_of("e.order_id")} > m.order_id)
 """
 
 OVERTAKEN = f"""
@@ -103,6 +97,11 @@ HAVING count(*) > 0
 FILES = """
 SELECT m.file_id, f.name, m.state, m.edit_id, m.error FROM change_set_file AS m JOIN file AS f ON f.id = m.file_id
 WHERE m.change_set = $1 AND m.state = ANY($2::text[]) AND m.file_id > $3 ORDER BY m.file_id LIMIT $4
+"""
+
+IS_HELD = f"""
+SELECT EXISTS (SELECT FROM change_set_file AS m
+    WHERE m.change_set = $1 AND m.state IN ('queued', 'reverting') AND {joins.is_held("m.order_id")})
 """
 
 
@@ -207,8 +206,14 @@ async def mark(
 
 
 async def withdraw(connection: AsyncConnection, change_set: int) -> int:
-    """Take the orders back that nobody has begun; their files wait again. Return how many."""
-    return int((await connection.exec_driver_sql(WITHDRAW, (change_set,))).rowcount)
+    """Take the orders back that nobody has begun; their files wait again. Return how many.
+
+    Without those a stop is at once, whatever waits behind other work.
+    """
+    queued = (await connection.exec_driver_sql(QUEUED, (change_set,))).scalars().all()
+    gone = await admin.withdraw(connection, queued)
+    values = (change_set, list(gone), list(gone.values()))
+    return int((await connection.exec_driver_sql(WAIT_AGAIN, values)).rowcount)
 
 
 async def try_kept_again(connection: AsyncConnection, change_set: int) -> None:
@@ -241,11 +246,7 @@ async def in_flight(connection: AsyncConnection, change_set: int) -> int:
 
 async def is_held(connection: AsyncConnection, change_set: int) -> bool:
     """Tell whether an order of the change set waits for room."""
-    query = """
-    SELECT EXISTS (SELECT FROM work_order AS o JOIN change_set_file AS m ON m.order_id = o.id
-        WHERE o.held IS NOT NULL AND m.change_set = $1 AND m.state IN ('queued', 'reverting'))
-    """
-    return bool((await connection.exec_driver_sql(query, (change_set,))).scalar())
+    return bool((await connection.exec_driver_sql(IS_HELD, (change_set,))).scalar())
 
 
 async def counts(connection: AsyncConnection, change_set: int) -> dict[str, int]:
@@ -271,12 +272,3 @@ async def files(
 def file_ids(change_set: int) -> sa.Select[Any]:
     """Return the statement that chooses the files of a change set."""
     return sa.select(_members.c.file_id).where(_members.c.change_set == change_set)
-
-
-async def creation(connection: AsyncConnection, order_id: int, kinds: Sequence[str]) -> Any:
-    """Return how the order stands that is to create a change set, or to preview one."""
-    query = """
-    SELECT id, kind, state, error, args, response, added, actor FROM work_order
-    WHERE id = $1 AND kind = ANY($2::text[])
-    """
-    return (await connection.exec_driver_sql(query, (order_id, list(kinds)))).first()

@@ -1,0 +1,62 @@
+"""Forgetting what has had its time, and settling what a crash or a failing disk left behind."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive import service as archive
+from armillary.archive.staging import sweep_staging
+from armillary.base.log import get_logger
+from armillary.base.work import purge
+from armillary.context import Context
+from armillary.edits.store import forget_expired_requests
+from armillary.edits.tasks import record_failures
+from armillary.operations import heartbeat
+
+log = get_logger(__name__)
+PURGED = 10_000
+"""Rows that one transaction forgets: others wait for it."""
+
+
+async def recover(context: Context) -> None:
+    """Finish or undo what dead processes left behind in every store."""
+    async with context.database.begin() as connection:
+        roots = await archive.list_roots(connection)
+    for root in roots:
+        if root.path.is_dir():
+            for finding in await archive.store_of(context, root).recover():
+                log.warning("recovered", root=root.name, finding=finding)
+
+
+async def clean(context: Context) -> None:
+    """Record failed edits, forget orders, requests and staged bytes that have had their time, settle journals."""
+    await record_failures(context)
+    orders = await _in_portions(context, purge)
+    requests = await _in_portions(context, forget_expired_requests)
+    staged = await sweep_staging(context)
+    await heartbeat.forget_dead(context)
+    # Journals that a failing disk kept from being settled cost every edit of their files a sync.
+    await recover(context)
+    if orders or requests or staged:
+        log.info("forgotten", orders=orders, requests=requests, staged=staged)
+
+
+class Forget(Protocol):
+    """A statement that deletes up to so many rows whose time is up."""
+
+    async def __call__(self, connection: AsyncConnection, *, limit: int) -> int:
+        """Return how many rows it deleted."""
+        ...
+
+
+async def _in_portions(context: Context, forget: Forget) -> int:
+    """Delete everything whose time is up, so many rows at a time that nobody waits for it."""
+    total = 0
+    while True:
+        async with context.database.begin() as connection:
+            deleted = await forget(connection, limit=PURGED)
+        total += deleted
+        if deleted < PURGED:
+            return total

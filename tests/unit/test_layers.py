@@ -1,0 +1,62 @@
+"""Rules of the layers that imports do not tell: who speaks SQL, and of which tables."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import armillary
+
+PACKAGE = Path(armillary.__file__).parent
+STATEMENT = re.compile(
+    r"\s*(WITH\s+\w+\s+AS\b|SELECT\b|INSERT\s+INTO\b|UPDATE\s+\w+\s+SET\b|DELETE\s+FROM\b|CREATE\s|LOCK\s|EXPLAIN\s)"
+)
+ORDERS = re.compile(r"\bwork_order(_merge)?\b")
+
+
+def modules(*but: str) -> Iterator[tuple[str, str]]:
+    """Yield (path, text) of all modules of the package but those below some directories."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith(but):
+            yield name, path.read_text()
+
+
+def texts(source: str) -> Iterator[str]:
+    """Yield the texts that a module consists of, pieces of formatted ones included."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_only_the_engine_of_work_knows_the_table_of_orders() -> None:
+    found = [name for name, source in modules("base/work/", "migrations/") if ORDERS.search(source)]
+    assert found == []
+
+
+def test_commands_and_dialects_contain_no_sql() -> None:
+    found = [
+        (name, text)
+        for name, source in modules()
+        if name.startswith(("commands/", "api/", "app.py", "cli.py"))
+        for text in texts(source)
+        if STATEMENT.match(text)
+    ]
+    assert found == []
+
+
+def test_statements_are_recognised() -> None:
+    said = [
+        "SELECT 1",
+        "\n  WITH a AS (SELECT 1) SELECT",
+        "UPDATE version SET present = false",
+        "DELETE FROM edit",
+    ]
+    assert all(STATEMENT.match(one) for one in said)
+    assert not any(
+        STATEMENT.match(one) for one in ["Select files.", "Update the rules.", "With care.", "Delete it."]
+    )
+    assert ORDERS.search("FROM work_order AS w")
+    assert not ORDERS.search("armillary_work_orders_finished")
