@@ -22,6 +22,7 @@ import procrastinate
 from pgqueuer.types import QueueExecutionMode
 
 from armillary.base import migrate
+from armillary.base.bus import Bus, PostgresBus
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import Claim, Kind, NewOrder, Worker, submit
@@ -57,6 +58,7 @@ class Surroundings:
 
     database: Database
     settings: Settings
+    bus: Bus
 
 
 @asynccontextmanager
@@ -73,9 +75,11 @@ async def ours(server: EmbeddedServer, counter: Counter) -> AsyncIterator[Varian
             orders = [NewOrder(kind="count", args={"n": n}) for n in range(jobs)]
             await submit(connection, orders, keyed_fifo=False)
 
-    context = Surroundings(database, Settings(data=server.top.parent))
+    bus = PostgresBus(database)
+    context = Surroundings(database, Settings(data=server.top.parent), bus)
     kinds = [Kind("count", count)]
     yield Variant(fill, lambda: Worker(context, kinds, slots=CONSUMERS).drain())
+    await bus.close()
     await database.close()
 
 

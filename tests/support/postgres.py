@@ -18,6 +18,7 @@ import asyncpg
 import pytest
 
 from armillary.base import migrate
+from armillary.base.bus import Bus, PostgresBus
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import Dsn, EmbeddedServer
 from armillary.settings import Settings, WorkSettings
@@ -114,6 +115,7 @@ class AContext:
 
     database: Database
     settings: Settings
+    bus: Bus
 
 
 def work_settings(**changes: float) -> Settings:
@@ -155,6 +157,8 @@ async def web_db(owner: Database, postgres: EmbeddedServer, database_name: str) 
 
 
 @pytest.fixture
-def context(worker_db: Database, tmp_path: Path) -> AContext:
-    """Return what a worker needs."""
-    return AContext(worker_db, work_settings().model_copy(update={"data": tmp_path}))
+async def context(worker_db: Database, tmp_path: Path) -> AsyncIterator[AContext]:
+    """Give what a worker needs."""
+    bus = PostgresBus(worker_db)
+    yield AContext(worker_db, work_settings().model_copy(update={"data": tmp_path}), bus)
+    await bus.close()

@@ -111,7 +111,6 @@ def workers_of(context: Context, name: str) -> list[Worker[Context]]:
             [kind_for(one, settings)],
             name=f"{name}-{one.name}",
             slots=settings.parallel,
-            bus=context.bus,
         )
         for one in settings.destinations
     ]

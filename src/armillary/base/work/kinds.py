@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from armillary.base.bus import Bus
 from armillary.base.database import Database
 from armillary.base.work.claim import Claim
 from armillary.base.work.retry import Retry
@@ -23,6 +24,11 @@ class Surroundings(Protocol):
     @property
     def settings(self) -> Settings:
         """Every knob."""
+        ...
+
+    @property
+    def bus(self) -> Bus:
+        """The signals of the process."""
         ...
 
 

@@ -109,6 +109,10 @@ class Ledger:
             if order_id not in ours and claim.order.id in self.held and not claim.closed:
                 claim.lost = True
 
+    def let_go(self, claim: Claim) -> None:
+        """Forget a claim of which there is nothing to write."""
+        self.held.pop(claim.order.id, None)
+
     async def close(self) -> None:
         """Close the connection."""
         if self._connection:
