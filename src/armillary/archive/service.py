@@ -39,7 +39,7 @@ from armillary.archive.versions import Location, Root, Version
 from armillary.base.place import STORE
 from armillary.base.store import ObjectStore
 from armillary.base.store.errors import StorageFailed, explain
-from armillary.base.work import NewOrder, admin, submit
+from armillary.base.work import Merging, NewOrder, admin, submit
 from armillary.context import Context
 from armillary.errors import Conflict
 from armillary.fits.containers import logical_name
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 INGEST, DIGEST, PREVIEW = "ingest", "digest", "preview"
 AWAITED_PRIORITY = 0
 MOST_NAMESAKES = 1000
-UNCLAIMED_S = 60.0
-"""Pause of an order that may not change its root; claiming that ends it, so it may be long."""
 DIGEST_PRIORITY, PREVIEW_PRIORITY = LOWEST_INGEST - 10, LOWEST_INGEST - 20
 REASON_TYPE = "text/plain"
 """A product of this type is no picture, but says why there is none."""
@@ -153,6 +151,7 @@ async def submit_ingests(
             unique_key=f"{INGEST}:{place.file_key}",
             priority=science_priority(place.filename),
             actor=actor,
+            merging=Merging(sticky=("force",)),
         )
         for place in locations
     ]

@@ -186,8 +186,7 @@ async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
     area = context.settings.data / STAGING
     arrival = await _arrival(context, claim, path, name)
     if refusal := arrival.root.refusal(arrival.place.key):
-        claim.postpone(service.UNCLAIMED_S, refusal.message)
-        return
+        raise refusal
     try:
         candidate = await _move(context, arrival, area, token)
     except Exception as error:

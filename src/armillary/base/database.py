@@ -29,6 +29,8 @@ AnyRow: TypeAlias = "sa.Row[*tuple[Any, ...]]"
 
 HOME = "armillary_home"
 """The execution option of an engine that says where relative paths in its database start from."""
+ROLE = "armillary_role"
+"""The execution option of an engine that says in which role its statements run."""
 START_PATIENCE_S = 30.0
 PATIENCE_S = 10.0
 CLOSE_S = 2.0
@@ -181,7 +183,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             json_serializer=_dump_json,
-            execution_options={HOME: home},
+            execution_options={HOME: home, ROLE: role},
         )
         sa.event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
@@ -383,6 +385,13 @@ def home_of(connection: AsyncConnection) -> Path:
     if home is None:
         raise LookupError("the database was opened without the directory of the archive")
     return Path(home)
+
+
+def role_of(connection: AsyncConnection) -> Role | None:
+    """Return the role in which the database of a connection was opened."""
+    found = connection.sync_connection
+    role: Role | None = found.get_execution_options().get(ROLE) if found else None
+    return role
 
 
 async def _ensure(server: EmbeddedServer) -> None:

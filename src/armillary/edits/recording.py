@@ -14,7 +14,7 @@ from armillary.archive import service as archive
 from armillary.archive.reading import describer_of
 from armillary.archive.versions import Location, Root, Version, with_sums
 from armillary.base.store import StoredObject
-from armillary.base.work import Claim, JsonObject, Response, completing_all
+from armillary.base.work import Claim, JsonObject, Response, Retry, completing_all
 from armillary.context import Context
 from armillary.edits import store
 from armillary.edits.apply import HduEffect
@@ -75,7 +75,7 @@ async def fail(context: Context, claim: Claim, version: Version | None, error: A
     if error.waits or (error.transient and (claim.order.intent or not _is_last(context, claim))):
         await claim.fail(error)
         return
-    responses = {order.id: Response.failure(error.message) for order in claim.orders}
+    responses = {order.id: Response.failure(error.message, error.code) for order in claim.orders}
     async with completing_all([claim], responses) as connection:
         if version is not None:
             now = context.clock.now()
@@ -88,8 +88,9 @@ async def fail(context: Context, claim: Claim, version: Version | None, error: A
 
 
 def _is_last(context: Context, claim: Claim) -> bool:
-    most = context.settings.work.max_attempts
-    return all(order.attempts >= (order.max_attempts or most) for order in claim.orders)
+    usual = Retry(max_attempts=context.settings.work.max_attempts)
+    limits = [(order.attempts, usual.most(order)) for order in claim.orders]
+    return all(most is not None and attempts >= most for attempts, most in limits)
 
 
 async def record(
@@ -177,7 +178,7 @@ def _digests(one: Finished, *, changed: bool) -> dict[str, str | None]:
 
 def _response(judged: Judged, digests: dict[str, str | None]) -> Response:
     if judged.error is not None:
-        return Response.failure(judged.error.message)
+        return Response.failure(judged.error.message, judged.error.code)
     return Response(value=results_of(judged, digests, changed=bool(judged.effects)))
 
 

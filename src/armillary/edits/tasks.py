@@ -47,7 +47,7 @@ async def revert_edit(context: Context, claims: Sequence[Claim]) -> None:
 async def _run(context: Context, claims: Sequence[Claim], prepare: Prepare) -> None:
     async with context.database.begin() as connection:
         places = await recording.places_of(connection, claims)
-    places = [place for place in places if not _waits(*place)]
+    places = [place for place in places if not await _waits(*place)]
     plain = [place for place in places if place[2] is None or place[2].container == Container.PLAIN]
     whole = [place for place in places if place not in plain]
     turn = asyncio.Semaphore(WHOLE_AT_ONCE)
@@ -56,11 +56,11 @@ async def _run(context: Context, claims: Sequence[Claim], prepare: Prepare) -> N
     )
 
 
-def _waits(claim: Claim, root: Root | None, version: Version | None) -> bool:
+async def _waits(claim: Claim, root: Root | None, version: Version | None) -> bool:
     """Let orders wait that were accepted before the archive was copied; tell whether they are such ones."""
     refusal = root.refusal(version.name if version else root.name) if root else None
     if refusal:
-        claim.postpone(archive.UNCLAIMED_S, refusal.message)
+        await claim.fail(refusal)
     return refusal is not None
 
 

@@ -15,7 +15,7 @@ from armillary.archive.names import science_priority
 from armillary.archive.selection import Selection, parse
 from armillary.archive.selection.models import Flag
 from armillary.archive.service import versions_by_id
-from armillary.base.work import NewOrder, admin, submit
+from armillary.base.work import NO_LIMIT, NewOrder, admin, ask, submit
 from armillary.base.work import overview as figures
 from armillary.context import Context
 from armillary.exports import store
@@ -23,7 +23,6 @@ from armillary.exports.errors import UnknownDestination
 from armillary.exports.models import PREFIX, Cargo, Destination, key_of, kind_of
 
 PLAN, QUEUE, RETRY = "plan_exports", "queue_exports", "retry_exports"
-NEVER_GIVE_UP = 1_000_000
 PAGE = 1000
 
 
@@ -117,7 +116,7 @@ async def _submit(
             key=key_of(destination, cargo),
             unique_key=key_of(destination, cargo),
             priority=science_priority(cargo.name),
-            max_attempts=NEVER_GIVE_UP,
+            max_attempts=NO_LIMIT,
             actor=actor,
             batch=cargo.batch,
         )
@@ -139,18 +138,18 @@ async def ask_for_selection(
     """
     await check_destination(connection, destination)
     selection_of(context, segments)
-    args = {"destination": destination, "selection": list(segments)}
-    (order_id,) = await submit(connection, [NewOrder(kind=QUEUE, args=args, actor=actor)], keyed_fifo=False)
-    return order_id
+    return await ask(
+        connection, QUEUE, {"destination": destination, "selection": list(segments)}, actor=actor
+    )
 
 
 async def ask_for_retry(connection: AsyncConnection, destination: str | None, *, actor: str) -> int:
     """Queue another try of waiting exports, for processes that may not change orders; return the order."""
     if destination is not None:
         await check_destination(connection, destination)
-    order = NewOrder(kind=RETRY, args={"destination": destination}, actor=actor)
-    (order_id,) = await submit(connection, [order], keyed_fifo=False)
-    return order_id
+    args = {"destination": destination}
+    # However often people ask while it waits, it is done once.
+    return await ask(connection, RETRY, args, actor=actor, unique_key=f"{RETRY}:{destination or ''}")
 
 
 async def retry(context: Context, connection: AsyncConnection, destination: str | None) -> int:

@@ -98,7 +98,7 @@ async def _record(context: Context, claim: Claim, name: str, cargo: Cargo, sent:
 
 def kind_for(destination: DestinationSettings, settings: ExportSettings) -> Kind[Context]:
     """Return the kind of work that serves a destination; it never gives up, and tries ever more rarely."""
-    retry = Retry(settings.retry_first_s, settings.retry_last_s, service.NEVER_GIVE_UP)
+    retry = Retry(settings.retry_first_s, settings.retry_last_s, None)
     return Kind(kind_of(destination.name), partial(export, destination), retry=retry)
 
 

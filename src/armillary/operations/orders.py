@@ -11,7 +11,18 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.base.work import Claim, JsonValue, Kind, NewOrder, Response, State, completing_all, submit
+from armillary.base import work
+from armillary.base.work import (
+    Claim,
+    JsonObject,
+    JsonValue,
+    Kind,
+    NewOrder,
+    Response,
+    State,
+    completing_all,
+    submit,
+)
 from armillary.base.work.admin import OrderView, cancel, find_orders, run_now
 from armillary.base.work.places import Overtaken, check_place, place_of, retried_by
 from armillary.context import Context
@@ -32,7 +43,7 @@ class OrderNotFound(NotFound):
 
 
 class NotCancellable(Conflict):
-    """Only an order that waits can be cancelled; wait for its end, then revert what it did."""
+    """Only an order that waits, or makes steps, can be cancelled; wait for its end, then revert what it did."""
 
     code = "order_not_cancellable"
 
@@ -70,14 +81,8 @@ async def ask(connection: AsyncConnection, kind: str, order_id: int, *, actor: s
         _check_cancel(order)
     else:
         await _check_retry(connection, order)
-    new = NewOrder(
-        kind=kind,
-        args={"order": order_id, "address": address},
-        priority=AT_ONCE,
-        actor=actor,
-        response_required=True,
-    )
-    return (await submit(connection, [new], keyed_fifo=False))[0]
+    args: JsonObject = {"order": order_id, "address": address}
+    return await work.ask(connection, kind, args, actor=actor, priority=AT_ONCE)
 
 
 def _check_cancel(order: OrderView) -> None:
@@ -85,6 +90,8 @@ def _check_cancel(order: OrderView) -> None:
         raise NotCancellable(
             f"Order {order.id} may have changed its file already; wait for its end, then revert the edit."
         )
+    if order.state is State.STARTED and order.steps is not None:
+        return
     if order.state is not State.QUEUED:
         raise NotCancellable(
             f"Order {order.id} is {order.state}; only one that is {State.QUEUED} can be cancelled."
@@ -135,11 +142,12 @@ async def _answered(claim: Claim, act: _Act, context: Context) -> None:
 async def _cancel(context: Context, connection: AsyncConnection, order: OrderView, actor: str) -> JsonValue:
     _check_cancel(order)
     keep_s = context.settings.work.keep_days * DAY_S
-    if not await cancel(connection, order.id, f"Cancelled by {actor}.", keep_s=keep_s):
+    state = await cancel(connection, order.id, f"Cancelled by {actor}.", keep_s=keep_s)
+    if state is None:
         # A worker claimed it since the look above.
         _check_cancel(await find(connection, order.id))
         raise NotCancellable
-    return {"order": order.id, "state": str(State.FAILED)}
+    return {"order": order.id, "state": str(state)}
 
 
 async def _retry(context: Context, connection: AsyncConnection, order: OrderView, actor: str) -> JsonValue:

@@ -67,6 +67,42 @@ async def test_rows_mean_the_same_after_the_upgrade(
             ]
 
 
+OLD_RUNS = """
+INSERT INTO work_order (kind, key, args, next_args, state, max_attempts, revision, claimed_revision, unique_key,
+    lease_owner, lease_until, fence) VALUES
+('again', 'k', '{"a": 1}', '{"b": 2}', 'Started', 1000000, 3, 1, 'again:k', 'worker-1-99-aaaa', now(), 1),
+('once', 'l', '{"a": 1}', NULL, 'Started', NULL, 2, 2, 'once:l', 'worker-1-99-aaaa', now(), 1),
+('alone', NULL, '{"a": 1}', NULL, 'Queued', 7, 1, 0, 'alone:m', NULL, NULL, 0)
+"""
+RUNS = "kind, key, args, state, max_attempts, revision, unique_key"
+
+
+async def test_what_was_submitted_again_during_a_run_waits_behind_it_after_the_upgrade(
+    database: Database,
+) -> None:
+    await migrate.upgrade(database, "0013")
+    async with database.raw() as connection:
+        await connection.execute(OLD_RUNS)
+    await migrate.upgrade(database)
+    async with database.raw() as connection:
+        found = [tuple(row) for row in await connection.fetch(f"SELECT {RUNS} FROM work_order ORDER BY id")]
+    assert found == [
+        ("again", "k", {"a": 1}, "Started", 0, 1, "again:k"),
+        ("once", "l", {"a": 1}, "Started", None, 2, "once:l"),
+        ("alone", "alone:m", {"a": 1}, "Queued", 7, 1, "alone:m"),
+        ("again", "k", {"b": 2}, "Queued", 0, 3, "again:k"),
+    ]
+    await migrate.downgrade(database, "0013")
+    async with database.raw() as connection:
+        query = f"SELECT {RUNS}, next_args, claimed_revision FROM work_order ORDER BY id"
+        found = [tuple(row) for row in await connection.fetch(query)]
+    assert found == [
+        ("again", "k", {"a": 1}, "Started", 1000000, 3, "again:k", {"b": 2}, 1),
+        ("once", "l", {"a": 1}, "Started", None, 2, "once:l", None, 2),
+        ("alone", "alone:m", {"a": 1}, "Queued", 7, 1, "alone:m", None, 0),
+    ]
+
+
 async def _check_orders(archive: Archive) -> None:
     """See that orders which waited are done, and that those which ended say how."""
     ended = await archive.run([7, 20, 21, 22])

@@ -9,7 +9,8 @@ from armillary.base.work import statements
 from armillary.base.work.ledger import PLANNER
 
 REPORTS = ", ".join(
-    f"'{{}}'::{kind}[]" for kind in ("bigint", "bigint", "text", "text", "text", "float8", "boolean", "text")
+    f"'{{}}'::{kind}[]"
+    for kind in ("bigint", "bigint", "text", "text", "text", "float8", "boolean", "text", "text")
 )
 CLAIM = f"{REPORTS}, 1.0, '{{count}}'::text[], 10, 'x', 60.0"
 DONE = """

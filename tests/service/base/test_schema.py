@@ -64,7 +64,7 @@ async def test_what_the_migrations_make_is_what_is_written_down(database: Databa
         ("DROP TABLE change_horizon", "missing: table change_horizon"),
         ("DROP INDEX frame_by_filter", "missing: index frame.frame_by_filter"),
         ("DROP TRIGGER change_standing ON version", "missing: trigger version.change_standing"),
-        ("DROP FUNCTION work_order_merge", "missing: function work_order_merge(jsonb)"),
+        ("DROP FUNCTION work_order_merge(jsonb)", "missing: function work_order_merge(jsonb)"),
         ("ALTER TABLE edit DROP CONSTRAINT edit_of_order", "missing: constraint edit.edit_of_order"),
         ("REVOKE SELECT ON version FROM armillary_web", "missing: grant armillary_web SELECT on version"),
         ("REVOKE INSERT (args) ON work_order FROM armillary_web",

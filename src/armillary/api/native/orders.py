@@ -49,6 +49,10 @@ _ORDER = {
     "attempts": 1,
     "max_attempts": None,
     "error": None,
+    "error_code": None,
+    "step": None,
+    "steps": None,
+    "revision": 1,
     "actor": "observer",
     "batch": None,
     "request": "c6fe19b3-b461-447d-b243-049bfce50845",
@@ -164,7 +168,9 @@ async def order_events(request: Request, ctx: Ctx, order_id: Id) -> Response:
     | failures(OrderNotFound, NotCancellable, *REFUSALS),
 )
 async def cancel(ctx: Ctx, order_id: Id) -> JSONResponse:
-    """Take an order out of the queue before it begins; one that has begun is refused.
+    """Take an order out of the queue before it begins; one that has begun is refused, unless it makes steps.
+
+    Such an order ends before its next step; until then its state is Started.
 
     A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
     """
@@ -236,8 +242,9 @@ async def _events(
 
 
 def _to_json(one: OrderView) -> dict[str, Any]:
-    response = dataclasses.asdict(one.response) if one.response else None
-    found: dict[str, Any] = plain(
+    found = one.response
+    response = {"ok": found.ok, "error": found.error, "value": found.value} if found else None
+    shown: dict[str, Any] = plain(
         {
             "id": one.id,
             "kind": one.kind,
@@ -246,8 +253,12 @@ def _to_json(one: OrderView) -> dict[str, Any]:
             "key": one.key,
             "priority": one.priority,
             "attempts": one.attempts,
-            "max_attempts": one.max_attempts,
+            "max_attempts": one.max_attempts or None,
             "error": one.error,
+            "error_code": one.error_code,
+            "step": one.step,
+            "steps": one.steps,
+            "revision": one.revision,
             "actor": one.actor,
             "batch": one.batch,
             "request": str(one.request_id) if one.request_id else None,
@@ -263,4 +274,4 @@ def _to_json(one: OrderView) -> dict[str, Any]:
             "held": one.held is not None,
         }
     )
-    return found
+    return shown

@@ -31,7 +31,7 @@ class RootAway(Unavailable):
 class RootNotClaimed(ArmillaryError):
     """The archive may only read that root: another one may be changing it."""
 
-    code, status, transient = "root_not_claimed", HTTPStatus.CONFLICT, True
+    code, status, transient, waits = "root_not_claimed", HTTPStatus.CONFLICT, True, True
 
     @classmethod
     def of(cls, name: str, what: str) -> Self:

@@ -19,15 +19,19 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.base.work.errors import OrderCancelled
 from armillary.base.work.models import JsonObject, Response, State
-from armillary.base.work.statements import QUEUED_CHANNEL
+from armillary.base.work.statements import DONE_CHANNEL, QUEUED_CHANNEL
 from armillary.base.work.store import decoded, response_of
 
 _COLUMNS = (
-    "id, kind, key, args, state, priority, not_before, attempts, max_attempts, error, response, intent,"
-    " lease_owner, unique_key, request_id, item_index, actor, batch, added, started, finished, expires,"
-    " place, held"
+    "id, kind, key, args, state, priority, not_before, attempts, max_attempts, error, error_code, step, steps,"
+    " response, intent, lease_owner, revision, unique_key, request_id, item_index, actor, batch, added, started,"
+    " finished, expires, place, held"
 )
+
+_MADE = ("state", "steps", "response", "intent")
+"""Columns that a view of an order does not hold as they are stored."""
 
 _LIST = f"""
 SELECT {_COLUMNS} FROM work_order
@@ -47,16 +51,22 @@ WHERE id = ANY($1::bigint[])
 ORDER BY id
 """
 
-# An order with an intent may have done what it meant to: only a worker that looks at the file can end it.
+# An order with an intent may have done what it meant to: only a worker that looks at the file can end it. One
+# that is made in steps learns of it before the next.
 _CANCEL = f"""
-WITH cancelled AS (
-    UPDATE work_order SET state = 'Failed', error = $2, held = NULL,
+WITH told AS (
+    UPDATE work_order SET cancelled = $2
+    WHERE id = $1 AND state = 'Started' AND steps IS NOT NULL AND intent IS NULL
+    RETURNING id, state
+), cancelled AS (
+    UPDATE work_order SET state = 'Failed', error = $2, error_code = '{OrderCancelled.code}', held = NULL,
         response = jsonb_build_object('ok', false, 'error', $2::text, 'value', NULL),
         finished = clock_timestamp(), expires = now() + make_interval(secs => $3::float8)
     WHERE id = $1 AND state = 'Queued' AND intent IS NULL
-    RETURNING id
+    RETURNING id, state
 )
-SELECT id, pg_notify('work_done', id::text), pg_notify('{QUEUED_CHANNEL}', '') FROM cancelled
+SELECT state, pg_notify('{DONE_CHANNEL}', id::text), pg_notify('{QUEUED_CHANNEL}', '') FROM cancelled
+UNION ALL SELECT state, NULL, NULL FROM told
 """
 
 # `least`: an order that is due already keeps its time, so that nothing seems to have been waiting for less long.
@@ -100,7 +110,11 @@ _EXPIRE = "UPDATE work_order SET lease_until = now() WHERE state = 'Started'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
-    """An order as it stands: what it asks for, where it is in its life, what it brought."""
+    """An order as it stands: what it asks for, where it is in its life, what it brought.
+
+    ``step`` is the one that runs, or at which it failed; ``steps`` are those that its run has made, None if it
+    makes none. ``revision`` counts how often its unique key has been submitted, as long as its runs are kept.
+    """
 
     id: int
     kind: str
@@ -112,9 +126,13 @@ class OrderView:
     attempts: int
     max_attempts: int | None
     error: str | None
+    error_code: str | None
+    step: str | None
+    steps: Sequence[JsonObject] | None
     response: Response | None
     in_doubt: bool
     lease_owner: str | None
+    revision: int
     unique_key: str | None
     request_id: UUID | None
     item_index: int | None
@@ -193,10 +211,13 @@ async def held_because(connection: AsyncConnection, ids: Sequence[int]) -> str |
     return found
 
 
-async def cancel(connection: AsyncConnection, order_id: int, reason: str, *, keep_s: float) -> bool:
-    """End an order that waits and is not in doubt; tell whether it was one."""
-    found = await connection.exec_driver_sql(_CANCEL, (order_id, reason, keep_s))
-    return found.first() is not None
+async def cancel(connection: AsyncConnection, order_id: int, reason: str, *, keep_s: float) -> State | None:
+    """End an order that waits, or let one that is made in steps end before the next; return its state then.
+
+    None if it is neither, or in doubt.
+    """
+    found = (await connection.exec_driver_sql(_CANCEL, (order_id, reason, keep_s))).first()
+    return State(found.state) if found else None
 
 
 async def run_now(connection: AsyncConnection, order_id: int) -> bool:
@@ -288,8 +309,9 @@ async def _counted(connection: AsyncConnection, statement: str, value: object) -
 def _view_of(row: Mapping[Any, Any]) -> OrderView:
     ended = row["response"] is not None
     return OrderView(
-        **{name: row[name] for name in _COLUMNS.split(", ") if name not in ("state", "response", "intent")},
+        **{name: row[name] for name in _COLUMNS.split(", ") if name not in _MADE},
         state=State(row["state"]),
-        response=response_of(row["response"]) if ended else None,
+        steps=decoded(row["steps"]),
+        response=response_of(row["response"], row["error_code"]) if ended else None,
         in_doubt=row["intent"] is not None,
     )

@@ -13,7 +13,7 @@ from armillary.base.work import statements
 from armillary.base.work.errors import LostLease
 from armillary.base.work.holding import obstacle_of
 from armillary.base.work.models import Order, Report, Response, Responses, State, about
-from armillary.base.work.retry import is_final, is_waiting, known, message_of
+from armillary.base.work.retry import code_of, is_final, is_waiting, known, message_of
 from armillary.base.work.store import dump
 
 log = get_logger(__name__)
@@ -41,6 +41,11 @@ class Claim:
         """The ids of all of them."""
         return [order.id for order in self.orders]
 
+    @property
+    def database(self) -> Database:
+        """Where the orders are."""
+        return self._database
+
     async def check(self) -> None:
         """Make sure that the orders are still ours.
 
@@ -56,8 +61,9 @@ class Claim:
         """Make sure of the orders inside a transaction, and keep them ours until its end if ``lock``."""
         statement = statements.HOLD if lock else statements.CHECK
         found = await connection.exec_driver_sql(statement, (self.order_ids, self.order.fence))
+        # A claim is taken over as a whole, and followers share the fence of their leader: less is none.
         if self.lost or len(found.all()) != len(self.orders):
-            raise self._lose()
+            raise self.lose()
 
     @asynccontextmanager
     async def completing(self, responses: Responses | None = None) -> AsyncIterator[AsyncConnection]:
@@ -105,7 +111,8 @@ class Claim:
             if one.id not in self.reports:
                 self.reports[one.id] = failure_of(one, error) if error else report_of(one, Response())
 
-    def _lose(self) -> LostLease:
+    def lose(self) -> LostLease:
+        """Note that the orders belong to another worker now, and return the error that says so."""
         self.lost = True
         return LostLease(f"Work order {self.order.id} belongs to another worker now; this run is void.")
 
@@ -123,12 +130,16 @@ async def completing_all(
     """
     chosen = tuple(claims)
     async with chosen[0]._database.begin() as connection:
+        # First, so that nobody can take the orders over between this look and the commit; a sweep skips the locked
+        # rows, and so cannot wait for a long transaction either.
         await _hold(connection, chosen)
         yield connection
         answers = responses or {}
         reports = [report_of(o, answers.get(o.id, Response())) for c in chosen for o in c.orders]
         keep_s = chosen[0]._keep_s
+        # In the same transaction: who is told of the end finds its effects.
         await connection.exec_driver_sql(statements.FINISH, (*columns_of(reports), keep_s))
+    # Only now: had the commit failed, the worker would still have to report how these orders ended.
     for claim in chosen:
         claim.closed = True
 
@@ -137,11 +148,12 @@ async def _hold(connection: AsyncConnection, claims: Sequence[Claim]) -> None:
     """Make sure of every order and lock its row until the transaction ends, all by one statement."""
     ids = [order_id for claim in claims for order_id in claim.order_ids]
     rows = (await connection.exec_driver_sql(statements.HOLD_ALL, (ids,))).all()
+    # One that lost its claim must not make the others lose theirs: each is marked for itself.
     held = {(row.id, row.fence) for row in rows}
     for claim in claims:
         claim.lost = claim.lost or not held.issuperset((order.id, order.fence) for order in claim.orders)
     if lost := [claim for claim in claims if claim.lost]:
-        raise lost[0]._lose()
+        raise lost[0].lose()
 
 
 def _uncounted(order: Order, delay_s: float = 0.0, reason: str = "") -> Report:
@@ -161,29 +173,37 @@ def report_of(order: Order, response: Response) -> Report:
     state = State.COMPLETED if response.ok else State.FAILED
     body = dump({"ok": response.ok, "error": response.error, "value": response.value})
     error = None if response.ok else response.error.replace("\x00", "\ufffd")
-    return Report(order.id, order.fence, order.kind, state, body, error)
+    return Report(order.id, order.fence, order.kind, state, body, error, code=response.code)
 
 
 def failure_of(order: Order, error: BaseException) -> Report:
     """Return what to write about a failed run: the end, or another try whose delay is still open."""
     found = known(error, str(about(order)["file"]))
-    message = message_of(found)
+    message, code = message_of(found), code_of(found)
     if is_final(found):
-        return report_of(order, Response.failure(message))
+        return report_of(order, Response.failure(message, code))
     if told(error):
         # What the server said is for the log alone.
         log.warning("database failed", **about(order), error=reason_of(error))
     if is_waiting(found):
         held, message = obstacle_of(order, found), f"{message} The order waits for that and is tried again."
         return Report(
-            order.id, order.fence, order.kind, State.QUEUED, error=message, counted=False, held=held
+            order.id,
+            order.fence,
+            order.kind,
+            State.QUEUED,
+            error=message,
+            counted=False,
+            held=held,
+            code=code,
         )
-    return Report(order.id, order.fence, order.kind, State.QUEUED, error=message)
+    return Report(order.id, order.fence, order.kind, State.QUEUED, error=message, code=code)
 
 
 def columns_of(reports: Iterable[Report]) -> tuple[list[object], ...]:
     """Return reports as the arrays that the statements take."""
     rows = [
-        (r.id, r.fence, str(r.outcome), r.response, r.error, r.delay_s, r.counted, r.held) for r in reports
+        (r.id, r.fence, str(r.outcome), r.response, r.error, r.delay_s, r.counted, r.held, r.code)
+        for r in reports
     ]
-    return tuple(list(column) for column in zip(*rows, strict=True)) or ([], [], [], [], [], [], [], [])
+    return tuple(list(column) for column in zip(*rows, strict=True)) or tuple([] for _ in range(9))

@@ -50,6 +50,7 @@ async def record_intents(pairs: Sequence[tuple[Claim, JsonObject]]) -> None:
         [claim.order.fence for claim, _ in pairs],
         [dump(intent) for _, intent in pairs],
     )
+    # All or none: the files are changed together, under one sync, so no part of them may be without its intent.
     async with pairs[0][0]._database.begin() as connection:
         stored = {row.id for row in (await connection.exec_driver_sql(RECORD, columns)).all()}
         lost = [claim for claim, _ in pairs if claim.order.id not in stored]
@@ -58,6 +59,7 @@ async def record_intents(pairs: Sequence[tuple[Claim, JsonObject]]) -> None:
         if lost:
             ids = ", ".join(str(claim.order.id) for claim in lost)
             raise LostLease(f"Work orders {ids} belong to another worker now; this run is void.")
+    # After the commit. What a handler believes to be in doubt must be so in the database, too.
     for claim, intent in pairs:
         claim.order = dataclasses.replace(claim.order, intent=intent)
 
@@ -66,6 +68,7 @@ async def forget_intents(claims: Sequence[Claim]) -> None:
     """Record that nothing of what was intended has happened: the orders are in doubt no more."""
     if not claims:
         return
+    # Whoever has the order now has looked at the file since, and knows better: the fence leaves his intent alone.
     columns = ([claim.order.id for claim in claims], [claim.order.fence for claim in claims])
     async with claims[0]._database.begin() as connection:
         await connection.exec_driver_sql(FORGET, columns)

@@ -21,6 +21,7 @@ from armillary.settings import WorkSettings
 log = get_logger(__name__)
 
 PLANNER = {
+    # The statements have a dozen parts, and planning them anew would cost more than carrying them out.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -67,6 +68,7 @@ class Ledger:
             values += [list(folds), list(folds.values())]
         rows = await self._fetch(statement, *values)
         self.more = rows[0]["called"] is not None
+        # By the clock of the database, which decides what is due; ours may be wrong by minutes.
         self._looked = rows[0]["looked"] if limit else self._looked
         self._forget(reports, set(rows[0]["finished_ids"]))
         return self._claims([order_of(row) for row in rows if limit and row["id"] is not None])
@@ -100,11 +102,14 @@ class Ledger:
         pairs = [(order.id, order.fence, claim) for claim in self.held.values() for order in claim.orders]
         if not pairs:
             return
+        # On another connection: that of the exchange is in use for as long as the database is slow, which is just
+        # when leases run out.
         async with self._database.raw() as connection:
             rows = await connection.fetch(
                 statements.RENEW, [p[0] for p in pairs], [p[1] for p in pairs], self._settings.lease_s
             )
         ours = {row["id"] for row in rows}
+        # A claim may have ended while the statement was under way; then it was not lost.
         for order_id, _, claim in pairs:
             if order_id not in ours and claim.order.id in self.held and not claim.closed:
                 claim.lost = True
@@ -138,6 +143,7 @@ class Ledger:
             # Before anything is claimed: whoever sees the connection end may take over what is.
             await self._connection.fetchval(statements.ATTEND, self.owner)
         if self._doubtful:
+            # What it claimed and we never saw would otherwise stand still until its lease ends.
             known = [order.id for claim in self.held.values() for order in claim.orders]
             given_back = await self._connection.fetch(statements.DISOWN, self.owner, known)
             self._doubtful = False

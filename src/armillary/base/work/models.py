@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -23,6 +23,35 @@ class State(StrEnum):
 
 
 TERMINAL = frozenset({State.COMPLETED, State.FAILED})
+NO_LIMIT = 0
+"""As ``max_attempts``: an order is tried until it succeeds, or fails in a way that no other try would change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merging:
+    """How the arguments of an order meet those of a later one of its unique key: the later win, key by key.
+
+    Of the keys in ``sticky``, what is true stays true. Null for a key in ``optional`` says nothing, while an empty
+    list or text is a value like any other. With ``keep`` a run that failed leaves its arguments to the next one;
+    one that completed never does.
+    """
+
+    sticky: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    keep: bool = False
+
+    def merged(self, former: JsonObject, later: JsonObject) -> JsonObject:
+        """Return the arguments of two orders as those of one, as ``work_order_merged`` in the database does."""
+        said = {key: value for key, value in later.items() if value is not None or key not in self.optional}
+        stuck = {key: True for key in self.sticky if key in said and former.get(key) is True}
+        return {**former, **said, **stuck}
+
+    def to_json(self) -> JsonObject:
+        """Return it as it is stored."""
+        return {"sticky": self.sticky, "optional": self.optional, "keep": self.keep}
+
+
+NEW_WINS = Merging()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +59,11 @@ class NewOrder:
     """Work to be done.
 
     Orders of one ``key`` run one after another in the order of their acceptance. While an order of the same
-    ``unique_key`` waits, this one merges into it (its args win key by key); while that one runs, this one
-    makes it run once more.
+    ``unique_key`` waits, this one merges into it, as ``merging`` says; while that one runs, this one waits for
+    its end, and all that come meanwhile merge into this: there is one more run, however many ask for it. An
+    order with a unique key and no key gets that as its key.
+
+    ``max_attempts`` None means as many as its kind of work has, or ``NO_LIMIT``.
 
     ``place`` is where it stands among those of its key if not where its id says: an order that is tried again
     takes the place of the one that failed. What merges has no place.
@@ -50,6 +82,7 @@ class NewOrder:
     batch: str | None = None
     response_required: bool = False
     place: int | None = None
+    merging: Merging = NEW_WINS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +128,18 @@ def about(order: Order) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What an order brought: `{"ok": bool, "error": str, "value": any}` in the database."""
+    """What an order brought: `{"ok": bool, "error": str, "value": any}` in the database, the code beside it."""
 
     ok: bool = True
     error: str = ""
     value: JsonValue = None
+    code: str | None = field(default=None, compare=False)
+    """That of the error's class, which the text tells as well."""
 
     @classmethod
-    def failure(cls, error: str) -> Response:
-        """Return the response of an order that failed for good."""
-        return cls(ok=False, error=error)
+    def failure(cls, error: str, code: str | None = None) -> Response:
+        """Return the response of an order that failed for good; ``code`` is that of the error's class."""
+        return cls(ok=False, error=error, code=code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +154,8 @@ class Outcome:
 class Report:
     """What a worker writes into one row that it holds: the end of a run.
 
-    ``outcome`` Queued means another run after ``delay_s``; ``counted`` says whether this one was an attempt.
-    ``held`` names what the order waits for, if that is room.
+    ``outcome`` Queued means another try after ``delay_s``; ``counted`` says whether this one was an attempt.
+    ``held`` names what the order waits for, if that is room. ``code`` is that of the error.
     """
 
     id: int
@@ -132,6 +167,7 @@ class Report:
     delay_s: float = 0.0
     counted: bool = True
     held: str | None = None
+    code: str | None = None
 
 
 Responses = Mapping[int, Response]

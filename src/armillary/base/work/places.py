@@ -60,6 +60,7 @@ async def check_place(connection: AsyncConnection, order: Placed) -> None:
     """
     if (place := place_of(order)) is None:
         return
+    # Of equal places the one with the higher number came later: it is the retry of a retry.
     found = await connection.exec_driver_sql(statements.LATER, (order.key, place, order.id))
     if (later := found.first()) is None:
         return
@@ -82,6 +83,7 @@ async def refuse_late(database: Database, claim: Claim) -> bool:
 
     When it was put there a later one may just have been claimed. Now that the key is ours that cannot change.
     """
+    # Almost no order has one, and so almost none costs a statement.
     if claim.order.place is None:
         return False
     try:

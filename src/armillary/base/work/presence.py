@@ -50,6 +50,8 @@ class Presence:
             return
         self.file.parent.parent.mkdir(exist_ok=True)
         self.file.parent.mkdir(mode=0o700, exist_ok=True)
+        # Never one that was there: its lock would be that of another process. And no child that is started later
+        # may inherit the lock, and hold it after our end.
         fd = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
@@ -125,6 +127,8 @@ def _has_ended(file: Path) -> bool:
         said = os.read(fd, 1000).decode(errors="replace").split()
         if len(said) == len(_Holder._fields) and _Holder(*said).is_known_to(_Holder.here(fd)):
             return True
+        # Empty between its creation and its first line, or of another machine on a shared disk: nothing to
+        # conclude.
         if time.time() - os.fstat(fd).st_mtime > LITTER_S:
             file.unlink(missing_ok=True)
     except OSError:

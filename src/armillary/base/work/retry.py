@@ -6,16 +6,27 @@ from dataclasses import dataclass
 
 from armillary.base.database import DatabaseFull, is_full, is_transient, told
 from armillary.base.store.errors import WAITED_FOR, explain
-from armillary.errors import ArmillaryError
+from armillary.base.work.errors import HandlerFailed
+from armillary.base.work.models import NO_LIMIT, Order
+from armillary.errors import ArmillaryError, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how fast orders of a kind are tried again; delays double."""
+    """How often and how fast orders of a kind are tried again; delays double.
+
+    ``max_attempts`` None means until they succeed, ever more rarely.
+    """
 
     first_s: float = 1.0
     last_s: float = 300.0
-    max_attempts: int = 5
+    max_attempts: int | None = 5
+
+    def most(self, order: Order) -> int | None:
+        """Return how many attempts an order has, None without a limit; its own word comes first."""
+        if order.max_attempts is None:
+            return self.max_attempts
+        return None if order.max_attempts == NO_LIMIT else order.max_attempts
 
     def delay_s(self, attempts: int, chance: float) -> float:
         """Return the pause after the given number of attempts.
@@ -51,6 +62,13 @@ def known(error: BaseException, name: str) -> BaseException:
     if isinstance(error, OSError) and error.errno in WAITED_FOR:
         return explain(error, name)
     return DatabaseFull() if is_full(error) else error
+
+
+def code_of(error: BaseException) -> str:
+    """Return the code that an exception is stored with: that of its class, if it is one of ours."""
+    if isinstance(error, ArmillaryError):
+        return error.code
+    return Unavailable.code if is_transient(error) else HandlerFailed.code
 
 
 def message_of(error: BaseException) -> str:

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from armillary.base.work.errors import OrderCancelled, WorkerLost
+from armillary.base.work.models import NO_LIMIT
+
 QUEUED_CHANNEL = "work_queued"
 """An order became due or unblocked: workers look."""
 DONE_CHANNEL = "work_done"
@@ -64,30 +67,29 @@ SELECT array_agg(id), array_agg(unique_key), pg_notify('{QUEUED_CHANNEL}', '')
 FROM work_order_merge($1::text::jsonb)
 """
 
-# A row submitted again while it ran (revision > claimed_revision) goes back to the queue however the run
-# ended: after a success with the new args only, else with both.
-# Only a Started row has an owner; saying it so keeps the planner from joining by the index of leases.
-_AGAIN = "w.revision > w.claimed_revision"
-_BACK = f"(r.outcome = 'Queued' OR {_AGAIN})"
+MERGE_OF_KIND = MERGE.replace("($1::text::jsonb)", "($1::text, $2::text::jsonb)")
+"""The same in the role of the web, which may merge orders of some kinds only."""
+
+# A run that should be tried again ends if somebody cancelled it meanwhile, unless it may have done something: of
+# that only another try knows.
+_BACK = "(r.outcome = 'Queued' AND (w.cancelled IS NULL OR w.intent IS NOT NULL))"
+_STOPPED = "(r.outcome = 'Queued' AND w.cancelled IS NOT NULL AND w.intent IS NULL)"
 
 
 def _finished(keep_s: str) -> str:
     return f"""
 finished AS (
     UPDATE work_order AS w SET
-        state = CASE WHEN {_BACK} THEN 'Queued' ELSE r.outcome END,
-        attempts = CASE WHEN {_AGAIN} THEN 0 WHEN r.counted THEN w.attempts ELSE w.attempts - 1 END,
-        args = CASE
-            WHEN w.next_args IS NULL THEN w.args
-            WHEN r.outcome = 'Completed' THEN w.next_args
-            ELSE w.args || w.next_args END,
-        next_args = NULL,
-        intent = CASE WHEN {_AGAIN} AND r.outcome = 'Completed' THEN NULL ELSE w.intent END,
+        state = CASE WHEN {_STOPPED} THEN 'Failed' ELSE r.outcome END,
+        attempts = CASE WHEN r.counted THEN w.attempts ELSE w.attempts - 1 END,
         not_before = CASE r.outcome
             WHEN 'Queued' THEN now() + make_interval(secs => r.delay_s) ELSE w.not_before END,
-        error = r.error,
-        held = CASE r.outcome WHEN 'Queued' THEN r.held END,
-        response = r.response::jsonb,
+        error = CASE WHEN {_STOPPED} THEN w.cancelled ELSE r.error END,
+        error_code = CASE WHEN {_STOPPED} THEN '{OrderCancelled.code}' ELSE r.code END,
+        step = CASE WHEN r.outcome = 'Completed' THEN NULL ELSE w.step END,
+        held = CASE WHEN {_BACK} THEN r.held END,
+        response = CASE WHEN {_STOPPED}
+            THEN jsonb_build_object('ok', false, 'error', w.cancelled, 'value', NULL) ELSE r.response::jsonb END,
         lease_owner = NULL,
         lease_until = NULL,
         leader_id = CASE WHEN {_BACK} THEN NULL ELSE w.leader_id END,
@@ -95,7 +97,7 @@ finished AS (
         expires = CASE WHEN {_BACK} THEN NULL ELSE now() + make_interval(secs => {keep_s}) END
     FROM reports AS r
     WHERE w.id = r.id AND w.fence = r.fence AND w.lease_owner IS NOT NULL
-    RETURNING w.id, w.key, w.state
+    RETURNING w.id, w.key, w.unique_key, w.state
 )
 """
 
@@ -103,8 +105,9 @@ finished AS (
 _REPORTS = """
 reports AS (
     SELECT * FROM unnest(
-        $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::boolean[], $8::text[]
-    ) AS r (id, fence, outcome, response, error, delay_s, counted, held)
+        $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::boolean[], $8::text[],
+        $9::text[]
+    ) AS r (id, fence, outcome, response, error, delay_s, counted, held, code)
 )
 """
 
@@ -124,28 +127,27 @@ _TOLD = f"""
 """
 
 FINISH = f"""
-WITH {_REPORTS}, {_finished("$9::float8")}
+WITH {_REPORTS}, {_finished("$10::float8")}
 SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {_TOLD}
 """
 
 # A worker that died takes with it whatever it held, so that says little of each order: it costs no attempt, unless
 # an order was claimed so often that it may be the reason. Of a worker that lets its leases end nothing is known.
+# Where there is no limit, `most` is null, and so is every comparison with it.
 SWEEP = f"""
 WITH reports AS (
     SELECT id, fence, 0.0::float8 AS delay_s, counted, error,
         CASE WHEN spent THEN 'Failed' ELSE 'Queued' END AS outcome,
         CASE WHEN spent
             THEN jsonb_build_object('ok', false, 'error', error, 'value', NULL)::text END AS response,
-        NULL::text AS held
+        NULL::text AS held, '{WorkerLost.code}' AS code
     FROM (
-        SELECT id, fence, counted,
+        SELECT id, fence, coalesce(counted, false) AS counted,
             counted AND attempts >= most * CASE WHEN intent IS NULL THEN 1 ELSE {IN_DOUBT} END AS spent,
             format('The worker %s stopped during attempt %s.', lease_owner, attempts) AS error
         FROM (
-            SELECT *, coalesce(max_attempts, $2::integer) AS most,
-                lease_owner <> ALL ($3::text[])
-                    OR fence > coalesce(max_attempts, $2::integer) * {SUSPECT} AS counted
-            FROM work_order
+            SELECT o.*, lease_owner <> ALL ($3::text[]) OR fence > most * {SUSPECT} AS counted
+            FROM (SELECT *, nullif(coalesce(max_attempts, $2::integer), {NO_LIMIT}) AS most FROM work_order) AS o
             WHERE state = 'Started' AND (lease_until < now() OR lease_owner = ANY ($3::text[]))
             ORDER BY lease_until LIMIT {SWEPT}
             FOR UPDATE SKIP LOCKED
@@ -172,20 +174,22 @@ HOLDING = """
 SELECT DISTINCT lease_owner AS owner FROM work_order WHERE state = 'Started' AND lease_owner = ANY($1::text[])
 """
 
-# Rows that this very statement finishes no longer stand in the way; reading them first also makes sure
-# that they have left Started before their successors enter it.
+# Rows that this very statement finishes no longer stand in the way; reading them first also makes sure that they
+# have left Started before their successors enter it. Those that failed and have a unique key still do: this
+# statement does not see yet that they have, and their successor may begin with their arguments (see _CLAIMED).
 _DUE = f"""
 due AS MATERIALIZED (
     SELECT w.id, w.place, w.key, w.kind, w.fence
     FROM work_order AS w
-    WHERE w.state = 'Queued' AND w.not_before <= now() AND w.kind = ANY($10::text[])
+    WHERE w.state = 'Queued' AND w.not_before <= now() AND w.kind = ANY($11::text[])
         AND (w.key IS NULL OR NOT EXISTS (
             SELECT FROM work_order AS e
             WHERE e.key = w.key AND e.state IN ('Queued', 'Started')
                 AND (e.state = 'Started' OR {_turn("e")} < {_turn("w")})
-                AND e.id <> ALL (ARRAY(SELECT id FROM finished WHERE state <> 'Queued'))))
+                AND e.id <> ALL (ARRAY(SELECT id FROM finished
+                    WHERE state = 'Completed' OR state = 'Failed' AND unique_key IS NULL))))
     ORDER BY w.priority DESC, w.id
-    LIMIT $11::integer
+    LIMIT $12::integer
     FOR UPDATE OF w SKIP LOCKED
 )
 """
@@ -196,7 +200,7 @@ _TAKEN_FOLDED = f"""
 folded AS (
     SELECT f.id, due.id AS leader_id, f.fence
     FROM due
-    JOIN unnest($14::text[], $15::integer[]) AS folding (kind, most) ON folding.kind = due.kind
+    JOIN unnest($15::text[], $16::integer[]) AS folding (kind, most) ON folding.kind = due.kind
     CROSS JOIN LATERAL (
         SELECT n.id, n.fence,
             bool_and(n.kind = due.kind AND n.not_before <= now() AND n.place IS NULL)
@@ -219,18 +223,31 @@ taken AS (
 )
 """
 
+# What a failed run leaves behind is taken at the beginning of the next one. To write it into the waiting order
+# when the run fails would mean to wait for whoever is merging with that, who may in turn wait for us.
+_LEFT = """
+CASE WHEN w.fence = 0 AND w.merging->'keep' = 'true' THEN coalesce((
+    SELECT work_order_merged(p.args, w.args, w.merging)
+    FROM (SELECT b.args, b.state FROM work_order AS b
+        WHERE b.unique_key = w.unique_key AND b.id < w.id ORDER BY b.id DESC LIMIT 1) AS p
+    WHERE p.state = 'Failed'), w.args) ELSE w.args END
+"""
+
 _CLAIMED = f"""
 claimed AS (
     UPDATE work_order AS w SET
         state = 'Started',
+        args = {_LEFT},
         attempts = w.attempts + 1,
         fence = t.fence,
         leader_id = t.leader_id,
-        lease_owner = $12::text,
-        lease_until = clock_timestamp() + make_interval(secs => $13::float8),
-        claimed_revision = w.revision,
+        lease_owner = $13::text,
+        lease_until = clock_timestamp() + make_interval(secs => $14::float8),
         response = NULL,
         error = CASE WHEN w.held IS NOT NULL THEN w.error END, -- still so, as far as anybody knows
+        error_code = CASE WHEN w.held IS NOT NULL THEN w.error_code END,
+        step = NULL,
+        steps = NULL,
         started = clock_timestamp()
     FROM taken AS t
     WHERE w.id = t.id AND w.lease_owner IS NULL AND w.finished IS NULL -- Queued, looked up by id
@@ -241,7 +258,7 @@ claimed AS (
 
 def _exchange(taken: str) -> str:
     return f"""
-WITH {_REPORTS}, {_finished("$9::float8")}, {_DUE}, {taken}, {_CLAIMED}
+WITH {_REPORTS}, {_finished("$10::float8")}, {_DUE}, {taken}, {_CLAIMED}
 SELECT (SELECT coalesce(array_agg(id), '{{}}') FROM finished) AS finished_ids, {_TOLD}, now() AS looked, claimed.*
 FROM (VALUES (1)) AS once LEFT JOIN claimed ON true
 """
@@ -280,7 +297,6 @@ SELECT id FROM held
 
 DISOWN = """
 UPDATE work_order SET state = 'Queued', attempts = attempts - 1,
-    args = args || coalesce(next_args, '{}'), next_args = NULL,
     lease_owner = NULL, lease_until = NULL, leader_id = NULL
 WHERE state = 'Started' AND lease_owner = $1 AND id <> ALL ($2::bigint[])
 RETURNING id
@@ -322,7 +338,7 @@ ORDER BY id LIMIT 1
 """
 
 ENDED = """
-SELECT id, state, response FROM work_order
+SELECT id, state, response, error_code FROM work_order
 WHERE id = ANY($1::bigint[]) AND state IN ('Completed', 'Failed')
 """
 
@@ -337,4 +353,11 @@ UNFINISHED = f"""
 SELECT {COLUMNS} FROM work_order
 WHERE key = ANY($2::text[]) AND state IN ('Queued', 'Started') AND kind = $1
 ORDER BY id
+"""
+
+# The last look at the fence before a step, and at whether somebody cancelled the order meanwhile.
+STEP = """
+UPDATE work_order SET step = $3::text, steps = coalesce(steps, '[]') || $4::text::jsonb
+WHERE id = $1 AND fence = $2 AND state = 'Started'
+RETURNING CASE WHEN intent IS NULL THEN cancelled END AS cancelled
 """

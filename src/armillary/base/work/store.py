@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.base.database import Role, role_of
 from armillary.base.work import statements
-from armillary.base.work.models import JsonObject, NewOrder, Order, Outcome, Response, State
+from armillary.base.work.models import NEW_WINS, JsonObject, NewOrder, Order, Outcome, Response, State
 
 FIFO_LOCKS = 0x574F524B
 FIFO_BUCKETS = 64
@@ -20,10 +21,13 @@ async def submit(connection: AsyncConnection, orders: Sequence[NewOrder], *, key
     """Queue orders in the caller's transaction and return their ids, in the order given.
 
     With ``keyed_fifo`` the ids of one key rise in the order in which transactions commit: those that
-    submit orders of equal keys wait for each other. Orders that merge into one share an id.
+    submit orders of equal keys wait for each other. Orders that merge into one share an id. The web role may
+    merge orders of some kinds only, and only if their unique keys begin with the kind and a colon.
     """
     if not orders:
         return []
+    # Numbers are drawn before the commit. Without the lock a transaction that commits later could have lower
+    # ones, and its orders would come before others of their key that have been seen, or begun, already.
     if keyed_fifo and (buckets := _buckets(orders)):
         await connection.exec_driver_sql(statements.LOCK_KEYS, (FIFO_LOCKS, buckets))
     plain = [order for order in orders if order.unique_key is None]
@@ -32,8 +36,36 @@ async def submit(connection: AsyncConnection, orders: Sequence[NewOrder], *, key
     merged = await _merge(connection, list(unique.values()))
     if not merged:
         return ids
+    # From the end, since taking from the front of a long list moves all the rest.
     ids.reverse()
     return [ids.pop() if order.unique_key is None else merged[order.unique_key] for order in orders]
+
+
+async def ask(
+    connection: AsyncConnection,
+    kind: str,
+    args: JsonObject,
+    *,
+    actor: str,
+    batch: str | None = None,
+    priority: int = 0,
+    unique_key: str | None = None,
+) -> int:
+    """Queue an order that asks a worker for what this process may not do itself; return its number.
+
+    Whoever asks waits for its end (`wait_for`), and tells what it brought. With a ``unique_key`` those who ask for
+    the same share an order as long as it waits.
+    """
+    order = NewOrder(
+        kind=kind,
+        args=args,
+        actor=actor,
+        batch=batch,
+        priority=priority,
+        unique_key=unique_key,
+        response_required=True,
+    )
+    return (await submit(connection, [order], keyed_fifo=False))[0]
 
 
 async def unfinished(connection: AsyncConnection, kind: str, keys: Sequence[str]) -> list[Order]:
@@ -45,7 +77,7 @@ async def unfinished(connection: AsyncConnection, kind: str, keys: Sequence[str]
 async def outcomes(connection: AsyncConnection, order_ids: Sequence[int]) -> dict[int, Outcome]:
     """Return how those of the orders ended that did."""
     found = await connection.exec_driver_sql(statements.ENDED, (list(order_ids),))
-    return {row.id: Outcome(State(row.state), response_of(row.response)) for row in found}
+    return {row.id: Outcome(State(row.state), response_of(row.response, row.error_code)) for row in found}
 
 
 async def purge(connection: AsyncConnection, *, limit: int = 10_000) -> int:
@@ -60,10 +92,10 @@ def order_of(row: Mapping[Any, Any]) -> Order:
     return Order(**fields | {"args": decoded(row["args"]) or {}, "intent": decoded(row["intent"])})
 
 
-def response_of(stored: Any) -> Response:
-    """Build a response from its JSON."""
+def response_of(stored: Any, code: str | None) -> Response:
+    """Build a response from its JSON, and the code of the error."""
     value = decoded(stored) or {}
-    return Response(bool(value.get("ok")), str(value.get("error") or ""), value.get("value"))
+    return Response(bool(value.get("ok")), str(value.get("error") or ""), value.get("value"), code)
 
 
 def dump(value: object) -> str:
@@ -79,6 +111,8 @@ def decoded(value: Any) -> Any:
 
 def _buckets(orders: Sequence[NewOrder]) -> list[int]:
     keys = {order.key for order in orders if order.key is not None}
+    # A few buckets instead of a lock for each key: a request for ten thousand files must not fill the table of
+    # locks. Sorted, so that two transactions wait for each other in turn and not at once.
     return sorted({zlib.crc32(key.encode()) % FIFO_BUCKETS for key in keys})
 
 
@@ -92,7 +126,7 @@ def _merged(orders: Sequence[NewOrder]) -> dict[str, dict[str, Any]]:
     for order in orders:
         values = _values(order)
         if former := merged.get(str(order.unique_key)):
-            values["args"] = {**former["args"], **values["args"]}
+            values["args"] = order.merging.merged(former["args"], values["args"])
             values["priority"] = max(former["priority"], values["priority"])
         merged[str(order.unique_key)] = values
     return merged
@@ -112,6 +146,7 @@ def _values(order: NewOrder) -> dict[str, Any]:
         "actor": order.actor,
         "batch": order.batch,
         "response_required": order.response_required,
+        "merging": None if order.merging == NEW_WINS else order.merging.to_json(),
     }
 
 
@@ -139,6 +174,15 @@ async def _insert(connection: AsyncConnection, orders: Sequence[NewOrder]) -> li
 async def _merge(connection: AsyncConnection, orders: Sequence[dict[str, Any]]) -> dict[str, int]:
     if not orders:
         return {}
-    found = await connection.exec_driver_sql(statements.MERGE, (dump(orders),))
-    row: Any = found.one()
+    if role_of(connection) is not Role.WEB:
+        return await _merged_by(connection, statements.MERGE, dump(orders))
+    ids: dict[str, int] = {}
+    for kind in sorted({order["kind"] for order in orders}):
+        of_kind = dump([order for order in orders if order["kind"] == kind])
+        ids |= await _merged_by(connection, statements.MERGE_OF_KIND, kind, of_kind)
+    return ids
+
+
+async def _merged_by(connection: AsyncConnection, statement: str, *values: str) -> dict[str, int]:
+    row: Any = (await connection.exec_driver_sql(statement, values)).one()
     return dict(zip(row[1], row[0], strict=True))

@@ -38,11 +38,11 @@ class Verdicts:
         if report.outcome is not State.QUEUED or not report.counted:
             return report
         retry = retry or self._usual
+        most = retry.most(order)
         # What may have happened already is worth many more tries than what has not: only a run can tell.
-        most = (order.max_attempts or retry.max_attempts) * (IN_DOUBT if order.intent else 1)
-        if order.attempts >= most:
+        if most is not None and order.attempts >= most * (IN_DOUBT if order.intent else 1):
             log.warning("order failed", **about(order), error=report.error)
-            return report_of(order, Response.failure(report.error or ""))
+            return report_of(order, Response.failure(report.error or "", report.code))
         delay_s = retry.delay_s(order.attempts, self._chance())
         log.warning("order is tried again", **about(order), error=report.error, again_s=round(delay_s, 3))
         return replace(report, delay_s=delay_s)

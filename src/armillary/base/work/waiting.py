@@ -19,6 +19,7 @@ async def wait_for(
     missing = set(order_ids)
     found: dict[int, Outcome] = {}
     end = time.monotonic() + timeout_s
+    # Listening comes first: what ends between the look and the wait is told.
     async with bus.subscribe(DONE_CHANNEL) as ended:
         while True:
             async with database.begin() as connection:
@@ -26,6 +27,7 @@ async def wait_for(
             missing -= found.keys()
             if not missing:
                 return found
+            # On a busy queue thousands of ends are told that concern others; only ours are worth a statement.
             while True:
                 messages = await ended.wait(max(0.0, end - time.monotonic()))
                 if not messages:

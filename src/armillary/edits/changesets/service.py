@@ -14,7 +14,8 @@ from armillary.archive.names import storable
 from armillary.archive.search import KeywordPredicate, parse_predicate
 from armillary.archive.selection import parse
 from armillary.archive.service import logical_name
-from armillary.base.work import JsonObject, NewOrder, admin, submit
+from armillary.base import work
+from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, submit
 from armillary.context import Context
 from armillary.edits.changesets import store
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
@@ -34,7 +35,6 @@ from armillary.edits.models import EditRequest, Origin
 from armillary.edits.service import rules_of
 
 CREATE, PREVIEW, CONTROL, STEP = "change_set", "change_set_preview", "change_set_control", "change_set_step"
-NEVER_GIVE_UP = 1_000_000
 MOST_NAMES, MOST_SAMPLES, MOST_FILES = 100_000, 100, 1000
 FIRST_ERRORS, RATE_S = 10, 10.0
 _TROUBLE = (FileState.REFUSED, FileState.FAILED, FileState.KEPT)
@@ -112,15 +112,8 @@ async def ask(
         "samples": samples,
         "viewer": viewer_to_json(viewer),
     }
-    order = NewOrder(
-        kind=CREATE if samples is None else PREVIEW,
-        args=args,
-        actor=origin.actor,
-        batch=origin.batch,
-        response_required=True,
-    )
-    (order_id,) = await submit(connection, [order], keyed_fifo=False)
-    return order_id
+    kind = CREATE if samples is None else PREVIEW
+    return await work.ask(connection, kind, args, actor=origin.actor, batch=origin.batch)
 
 
 async def create(
@@ -164,7 +157,7 @@ async def begin_step(connection: AsyncConnection, change_set: int) -> int:
         kind=STEP,
         args={"change_set": change_set},
         unique_key=f"{CREATE}:{change_set}",
-        max_attempts=NEVER_GIVE_UP,
+        max_attempts=NO_LIMIT,
         actor="armillary",
     )
     (order_id,) = await submit(connection, [order], keyed_fifo=False)
@@ -204,9 +197,7 @@ async def ask_to(connection: AsyncConnection, change_set: int, action: Action, *
     """
     await _refuse_impossible(connection, await get(connection, change_set), action)
     args: JsonObject = {"change_set": change_set, "action": str(action)}
-    order = NewOrder(kind=CONTROL, args=args, actor=actor, response_required=True)
-    (order_id,) = await submit(connection, [order], keyed_fifo=False)
-    return order_id
+    return await work.ask(connection, CONTROL, args, actor=actor)
 
 
 async def act(connection: AsyncConnection, change_set: int, action: Action, *, actor: str) -> int:

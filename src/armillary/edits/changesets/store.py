@@ -20,7 +20,8 @@ from armillary.edits.changesets.models import ChangeSet, State, Wanted
 _COLUMNS = "id, actor, address, why, batch, wanted, state, reverter, created, finished"
 _members = sa.table("change_set_file", sa.column("change_set"), sa.column("file_id"), sa.column("state"))
 
-# Statistics of tables that have just been filled are wrong; the only good plans go through the indexes.
+# Statistics of tables that have just been filled are wrong; the only good plans go through the indexes. A set of a
+# million files is filled by the statement before, and autovacuum looks at it minutes later.
 BY_INDEX = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
        set_config('enable_mergejoin', 'off', true)
