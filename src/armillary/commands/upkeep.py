@@ -12,6 +12,7 @@ from armillary.base.database import is_transient, reason_of
 from armillary.base.log import get_logger
 from armillary.base.memory import give_back
 from armillary.base.work import Worker
+from armillary.base.work.periods import submit_on_time
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
 from armillary.operations import heartbeat, retention
@@ -50,11 +51,12 @@ async def _run_if_alone(context: Context, stop: asyncio.Event) -> None:
     async with alone(context.database, LOCK) as office:
         if office is None:
             return
+        periods = retention.periods_of(context.settings.retention)
         chores = (
             repeat("watching", lambda: watch_roots(context, stop), TRY_S, stop),
             repeat("cleaning", lambda: clean(context), CLEAN_S, stop),
             repeat("sweeping", lambda: sweep_recipes(context), SWEEP_S, stop),
-            repeat("thinning", lambda: retention.thin(context), SWEEP_S, stop),
+            repeat("periods", lambda: submit_on_time(context.database, periods, stop), TRY_S, stop),
         )
         tasks = [asyncio.create_task(chore) for chore in chores]
         try:

@@ -14,7 +14,7 @@ from armillary.base.place import STAGING
 from armillary.base.work import Kind, Worker
 from armillary.commands import upkeep
 from armillary.commands.readiness import tell_ready
-from armillary.commands.work import KINDS
+from armillary.commands.work import CHORES, KINDS
 from armillary.context import Context, open_context
 from armillary.exports import service as exports
 from armillary.exports.tasks import run_exports, workers_of
@@ -36,7 +36,7 @@ async def work(
     name: str,
     slots: int,
     until: Until,
-    kinds: Sequence[Kind[Context]] = KINDS,
+    kinds: Sequence[Kind[Context]] = (*KINDS, *CHORES),
     exporting: bool = True,
 ) -> None:
     """Run a worker of some kinds of orders until a signal says stop, nothing is due, or one order has run."""

@@ -8,33 +8,65 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
 from armillary.archive import changes as feed
 from armillary.archive import service as archive
 from armillary.archive.versions import Root
 from armillary.base.log import get_logger
+from armillary.base.work import Claim, Kind, Response, step
+from armillary.base.work.periods import Period
 from armillary.context import Context
 from armillary.errors import NotFound
 from armillary.operations import store
+from armillary.settings import RetentionSettings
 
 log = get_logger(__name__)
+RETENTION, EVERY_S = "retention", 86_400.0
 PORTION = 1000
+_Forget = Callable[[Context, float], Awaitable[int]]
 ASIDE = re.compile(r"\.superseded/(\d{1,18})/[^/]+")
+
+
+def periods_of(settings: RetentionSettings) -> tuple[Period, ...]:
+    """Return when something may have had its time; never if everything is kept."""
+    kept = (settings.versions_days, settings.superseded_days, settings.changes_days)
+    return () if kept == (None, None, None) else (Period(RETENTION, EVERY_S),)
+
+
+def _parts(settings: RetentionSettings) -> tuple[tuple[str, float | None, _Forget], ...]:
+    """Return what may have had its time, after how many days, and what forgets it."""
+    return (
+        ("versions", settings.versions_days, thin_versions),
+        ("superseded", settings.superseded_days, remove_superseded),
+        ("changes", settings.changes_days, forget_changes),
+    )
 
 
 async def thin(context: Context) -> None:
     """Thin old versions, remove bytes that uploads replaced long ago, forget old changes."""
-    settings = context.settings.retention
-    versions = aside = changes = 0
-    if settings.versions_days is not None:
-        versions = await thin_versions(context, settings.versions_days)
-    if settings.superseded_days is not None:
-        aside = await remove_superseded(context, settings.superseded_days)
-    if settings.changes_days is not None:
-        changes = await forget_changes(context, settings.changes_days)
-    if versions or aside or changes:
-        log.info("past retention", versions=versions, superseded=aside, changes=changes)
+    parts = _parts(context.settings.retention)
+    _say({name: await forget(context, days) for name, days, forget in parts if days is not None})
+
+
+async def thin_in_steps(context: Context, claims: Sequence[Claim]) -> None:
+    """Do the same as an order, which can be cancelled between the three."""
+    (claim,) = claims
+    forgotten: dict[str, int] = {}
+    for name, days, forget in _parts(context.settings.retention):
+        async with step(claim, name) as one:
+            if days is None:
+                one.skip(f"retention.{name}_days is not set.")
+            else:
+                forgotten[name] = await forget(context, days)
+    claim.complete(Response(value=forgotten))
+    _say(forgotten)
+
+
+def _say(forgotten: Mapping[str, int]) -> None:
+    if any(forgotten.values()):
+        log.info("past retention", **forgotten)
 
 
 async def forget_changes(context: Context, days: float) -> int:
@@ -94,3 +126,6 @@ async def _remove(context: Context, root: Root, keys: dict[int, str], days: floa
         with contextlib.suppress(OSError):
             (root.path / keys[version_id]).parent.rmdir()
     return len(old)
+
+
+KINDS = (Kind(RETENTION, thin_in_steps, interruptible=True),)

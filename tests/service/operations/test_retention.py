@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import bz2
 import gzip
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -16,6 +18,10 @@ from armillary.archive import service, uploads
 from armillary.archive.errors import HeadersForgotten
 from armillary.archive.staging import stage
 from armillary.archive.versions import Version
+from armillary.base.work import State, Worker
+from armillary.base.work.admin import OrderView, list_orders
+from armillary.base.work.periods import submit_on_time
+from armillary.commands.work import CHORES
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
 from armillary.operations import cleaning, retention
@@ -24,9 +30,10 @@ from tests.support.archive import ORIGIN, Archive, put, sha256
 from tests.support.clock import FakeClock
 from tests.support.edits import accept_one
 from tests.support.headers import a_file
+from tests.support.patience import in_time
 
 CONTENT = a_file(cards=[("OBJECT", "M 1", "target"), ("FILTER", "r", "colour"), ("AIRMASS", 1.5, "")])
-DAY_S = 86_400.0
+DAY_S, PATIENCE_S = 86_400.0, 300.0
 PACKED = {
     "plain.fits": CONTENT,
     # Of two streams, which no splice makes: only its recipe leads back.
@@ -281,3 +288,31 @@ async def test_requests_past_their_time_go_in_portions_and_others_stay(
     async with archive.context.database.begin() as connection:
         keys = await connection.scalars(text("SELECT idempotency_key FROM update_request ORDER BY 1"))
         assert list(keys) == ["key 6", "key 7"]
+
+
+async def test_retention_is_an_order_on_time_with_a_step_for_each_of_its_parts(years: Years) -> None:
+    await years.set(AIRMASS=2.0)
+    await years.set(AIRMASS=3.0)
+    years.pass_days(31)
+    context, stop = years.context, asyncio.Event()
+    periods = retention.periods_of(context.settings.retention)
+    assert retention.periods_of(RetentionSettings()) == ()
+    looking = [asyncio.create_task(submit_on_time(context.database, periods, stop)) for _ in range(3)]
+    worker = asyncio.create_task(Worker(context, CHORES, name="chores").run(stop))
+    end, found = time.monotonic() + PATIENCE_S, list[OrderView]()
+    while not found or found[0].state is not State.COMPLETED:
+        in_time(end, found)
+        await asyncio.sleep(0.02)
+        async with context.database.begin() as connection:
+            found = await list_orders(connection, kind=retention.RETENTION)
+    stop.set()
+    await asyncio.gather(worker, *looking)
+    (order,) = found
+    assert [(one["name"], one["outcome"], one["why"]) for one in order.steps or ()] == [
+        ("versions", "done", ""),
+        ("superseded", "done", ""),
+        ("changes", "skipped", "retention.changes_days is not set."),
+    ]
+    assert order.response
+    assert order.response.value == {"versions": len(NAMES), "superseded": 0}
+    assert await years.whole() == [False, True, True]
