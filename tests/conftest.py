@@ -34,6 +34,7 @@ LONG = (
     "service/operations/test_restore.py",
     "service/commands/test_demonstration.py",
     "e2e/cli/test_status.py",
+    "crash/test_engine.py",
     "crash/test_lost_sessions.py",
     "e2e/cli/test_interrupted.py",
     "service/base/test_attendance.py",

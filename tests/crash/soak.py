@@ -8,13 +8,16 @@ import itertools
 import random
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
+from tests.crash import test_engine
 from tests.crash.outages import Outages
 from tests.crash.siege import Siege
 from tests.crash.tree import DEFAULTS
+from tests.support.postgres import start_server
 
-ROUND, OUTAGES = 500, 25
+ROUND, OUTAGES, GAMES, MOVES = 500, 25, 100, 60
 
 
 def main() -> int:
@@ -24,11 +27,15 @@ def main() -> int:
     parser.add_argument(
         "--outages", type=int, default=100, help="ends of all processes, with default settings"
     )
+    parser.add_argument(
+        "--games", type=int, default=300, help="games of the engine of work against its model"
+    )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     options = parser.parse_args()
     seeds = itertools.count(options.seed)
     rounds = [_kills(number, next(seeds)) for number in _portions(options.kills, ROUND)]
     rounds += [_outages(number, next(seeds)) for number in _portions(options.outages, OUTAGES)]
+    rounds += [_games(number) for number in _portions(options.games, GAMES)]
     return int(any(rounds))
 
 
@@ -48,6 +55,18 @@ def _outages(number: int, seed: int) -> bool:
         broken = asyncio.run(siege.run_with(outages))
     print("\n".join(outages.landings))
     return _told(broken + outages.late)
+
+
+def _games(number: int) -> bool:
+    with tempfile.TemporaryDirectory(prefix="armillary-soak-") as directory:
+        server = asyncio.run(start_server(Path(directory, "postgres")))
+        try:
+            test_engine.besiege(server, Path(directory), examples=number, moves=MOVES)
+        except AssertionError:
+            return _told([traceback.format_exc()])
+        finally:
+            asyncio.run(server.release())
+    return _told([])
 
 
 def _told(broken: list[str]) -> bool:

@@ -1,0 +1,379 @@
+"""The engine of work against a plain model of what it promises, with workers killed between any two steps.
+
+A machine of hypothesis submits orders of two unique keys, in the roles of worker and web, tells a real worker what
+to do with the one that it has, cancels, kills the worker while it runs an order or just ends it, and starts
+another. After each move the rows of the database must be what the model has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from armillary.base.database import Database, Role
+from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.work import Merging, NewOrder, submit
+from armillary.base.work.admin import cancel
+from armillary.base.work.statements import SUSPECT
+from tests.support.patience import in_time
+from tests.support.postgres import fresh_database, work_settings
+from tests.support.puppets import KIND, MOST_ATTEMPTS, PATIENCE_S, Puppet, theatre
+
+EXAMPLES, MOVES = 10, 30
+POLICY = Merging(sticky=("force",), optional=("owners",), keep=True)
+KEYS = ("a", "b")
+ROWS = """
+SELECT id, state, args, revision, attempts, error_code, step, steps, cancelled, held
+FROM work_order WHERE unique_key = $1 ORDER BY id
+"""
+SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'puppet' AND datname = current_database()"
+)
+wishes = st.fixed_dictionaries(
+    {},
+    optional={
+        "force": st.booleans(),
+        "owners": st.sampled_from([None, [], ["observer"]]),
+        "path": st.sampled_from(["x", "y"]),
+    },
+)
+
+
+@dataclass
+class Run:
+    """One run of a unique key, as the model has it; each is a row of the database."""
+
+    id: int
+    args: dict[str, Any]
+    revision: int
+    state: str = "Queued"
+    attempts: int = 0
+    claims: int = 0
+    code: str | None = None
+    step: str | None = None
+    steps: list[tuple[str, str]] | None = None
+    cancelled: bool = False
+    held: bool = False
+
+    def row(self) -> tuple[Any, ...]:
+        """Return what the database should have."""
+        return (self.id, self.state, self.args, self.revision, self.attempts, self.code, self.step, self.steps,
+                self.cancelled, self.held)  # fmt: skip
+
+
+@dataclass
+class Model:
+    """What the engine promises, in memory: runs by unique key, oldest first."""
+
+    runs: dict[str, list[Run]] = field(default_factory=lambda: {key: [] for key in KEYS})
+
+    def submit(self, key: str, args: dict[str, Any], number: int) -> None:
+        """Merge with what waits, or wait behind what runs."""
+        last = self.runs[key][-1] if self.runs[key] else None
+        if last and last.state == "Queued":
+            assert number == last.id
+            last.args, last.revision = dict(POLICY.merged(last.args, args)), last.revision + 1
+            return
+        self.runs[key].append(Run(number, args, last.revision + 1 if last else 1))
+
+    def due(self) -> list[Run]:
+        """Return the orders of which one is next: of each key the oldest."""
+        unfinished = [
+            [run for run in runs if run.state in ("Queued", "Started")] for runs in self.runs.values()
+        ]
+        return [runs[0] for runs in unfinished if runs]
+
+    def claim(self, key: str, run: Run) -> None:
+        """Begin an attempt, which has made no steps yet, the first one with what a failed run left behind."""
+        assert run.state == "Queued"
+        runs = self.runs[key]
+        run.state, run.step, run.steps = "Started", None, None
+        before = max((one for one in runs if one.id < run.id), key=lambda one: one.id, default=None)
+        if run.claims == 0 and before and before.state == "Failed":
+            run.args = dict(POLICY.merged(before.args, run.args))
+        run.attempts, run.claims = run.attempts + 1, run.claims + 1
+        # Of what waits for room the reason stays, as far as anybody knows.
+        run.code = run.code if run.held else None
+
+    def end(self, run: Run, how: str) -> None:
+        """Let an attempt end as told."""
+        run.held = False
+        match how:
+            case "complete" | "transact":
+                run.state, run.code, run.step = "Completed", None, None
+            case "refuse":
+                self.fail(run, "bad_request")
+            case "fail" if run.attempts >= MOST_ATTEMPTS:
+                self.fail(run, "unavailable")
+            case "fail":
+                self.again(run, "unavailable", counted=True)
+            case "wait":
+                self.again(run, "storage_full", counted=False, held=True)
+            case "postpone":
+                self.again(run, None, counted=False)
+
+    def again(self, run: Run, code: str | None, *, counted: bool, held: bool = False) -> None:
+        """Put a run back into the queue, unless it was cancelled."""
+        run.attempts -= 0 if counted else 1
+        if run.cancelled:
+            self.fail(run, "order_cancelled")
+        else:
+            run.state, run.code, run.held = "Queued", code, held
+
+    def fail(self, run: Run, code: str) -> None:
+        """End a run without success."""
+        run.state, run.code, run.held = "Failed", code, False
+
+    def take_over(self, run: Run) -> None:
+        """Put a run back whose worker was killed; only if that happened too often it is an attempt."""
+        run.held = False
+        suspect = run.claims > MOST_DEATHS
+        if suspect and run.attempts >= DEATHS_ATTEMPTS:
+            self.fail(run, "worker_lost")
+        else:
+            self.again(run, "worker_lost", counted=suspect)
+
+
+DEATHS_ATTEMPTS = work_settings().work.max_attempts
+"""The attempts of orders that say nothing of them: who takes over an order need not know its kind."""
+MOST_DEATHS = DEATHS_ATTEMPTS * SUSPECT
+
+
+@dataclass
+class Stage:
+    """What the machine plays on: one database, and what forks workers for it."""
+
+    runner: asyncio.Runner
+    worker: Database
+    web: Database
+    strings: str
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """Return rows of the database."""
+
+        async def fetch() -> list[Any]:
+            async with self.worker.begin() as connection:
+                return list((await connection.exec_driver_sql(query, values)).all())
+
+        return self.runner.run(fetch())
+
+    def submit(self, order: NewOrder, *, by_web: bool) -> int:
+        """Submit an order; return its id."""
+
+        async def send() -> int:
+            async with (self.web if by_web else self.worker).begin() as connection:
+                return (await submit(connection, [order], keyed_fifo=False))[0]
+
+        return self.runner.run(send())
+
+    def cancel(self, number: int) -> str | None:
+        """Cancel an order."""
+
+        async def send() -> str | None:
+            async with self.worker.begin() as connection:
+                return await cancel(connection, number, "Cancelled.", keep_s=3600.0)
+
+        return self.runner.run(send())
+
+
+class Engine(RuleBasedStateMachine):
+    """Moves of submitters, operators, a worker, and death."""
+
+    stage: Stage
+    examples = itertools.count()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model, self.puppet = Model(), None
+        self.running: tuple[str, Run] | None = None
+        self.orphan: tuple[str, Run] | None = None
+        # Every example has keys of its own.
+        self.prefix = f"{KIND}:{next(self.examples)}"
+
+    puppet: Puppet | None
+
+    def teardown(self) -> None:
+        """Kill the worker, and withdraw what is left."""
+        if self.puppet:
+            self._kill()
+        self.stage.rows(
+            "DELETE FROM work_order WHERE starts_with(unique_key, $1) RETURNING id", f"{self.prefix}:"
+        )
+
+    @rule(key=st.sampled_from(KEYS), args=wishes, by_web=st.booleans())
+    def submits(self, key: str, args: dict[str, Any], by_web: bool) -> None:
+        """Submit an order; a worker without work takes it at once."""
+        order = NewOrder(kind=KIND, args=args, unique_key=f"{self.prefix}:{key}", merging=POLICY)
+        self.model.submit(key, dict(args), self.stage.submit(order, by_web=by_web))
+        self._see()
+
+    @precondition(lambda self: self.puppet is None)
+    @rule()
+    def starts(self) -> None:
+        """Start a worker, which takes over what the last one left."""
+        self.puppet = Puppet(self.stage.strings)
+        if self.orphan:
+            self.model.take_over(self.orphan[1])
+            self.orphan = None
+        self._see()
+
+    @precondition(lambda self: self.running is not None)
+    @rule(name=st.sampled_from(["read", "header"]))
+    def steps(self, name: str) -> None:
+        """Let the worker make a step, or learn that it should not."""
+        assert self.puppet
+        assert self.running
+        _, run = self.running
+        self.puppet.tell(step=name)
+        said = self.puppet.hear()
+        if run.cancelled:
+            assert said == {"cancelled": run.id}
+            self.model.fail(run, "order_cancelled")
+            self.running = None
+        else:
+            assert said == {"stepped": name}
+            run.step, run.steps = name, [*(run.steps or []), (name, "done")]
+        self._see()
+
+    @precondition(lambda self: self.running is not None)
+    @rule(
+        how=st.sampled_from(["complete", "transact", "refuse", "fail", "wait", "postpone"]),
+        deadly=st.booleans(),
+    )
+    def ends(self, how: str, deadly: bool) -> None:
+        """Let the worker end its run; kill it at that moment, or let it live."""
+        assert self.puppet
+        assert self.running
+        _, run = self.running
+        self.puppet.tell(end=how)
+        if deadly:
+            self._kill()
+            state, fence = self.stage.rows("SELECT state, fence FROM work_order WHERE id = $1", run.id)[0]
+            if state == "Started" and fence == run.claims:
+                # It died before the end was written: that never happened.
+                return
+        self.model.end(run, how)
+        self.running = None
+        if deadly:
+            self.orphan = self._begun()
+        self._see()
+
+    def _begun(self) -> tuple[str, Run] | None:
+        """Return what a worker has begun between the end of a run and its own."""
+        for key, runs in self.model.runs.items():
+            for run in runs:
+                state = self.stage.rows("SELECT state FROM work_order WHERE id = $1", run.id)[0][0]
+                if state == "Started":
+                    self.model.claim(key, run)
+                    return key, run
+        return None
+
+    @precondition(lambda self: self.puppet is not None)
+    @rule()
+    def is_killed(self) -> None:
+        """Kill the worker, whatever it does."""
+        self._kill()
+        self._see()
+
+    @rule(key=st.sampled_from(KEYS))
+    def is_cancelled(self, key: str) -> None:
+        """Cancel the oldest order of a key: at once if it waits, before its next step if it makes steps."""
+        run = next((one for one in self.model.runs[key] if one.state in ("Queued", "Started")), None)
+        if run is None:
+            return
+        state = self.stage.cancel(run.id)
+        if run.state == "Started":
+            assert state == ("Started" if run.steps is not None else None)
+            run.cancelled = run.cancelled or run.steps is not None
+        elif state is None:
+            raise AssertionError("it waits and is not in doubt")
+        else:
+            self.model.fail(run, "order_cancelled")
+        self._see()
+
+    def _kill(self) -> None:
+        assert self.puppet
+        self.puppet.kill()
+        end = time.monotonic() + PATIENCE_S
+        # Its session ends a moment later; whoever comes before has to wait until somebody looks again.
+        while self.stage.rows(SESSIONS)[0][0]:
+            in_time(end)
+        self.puppet, self.orphan, self.running = None, self.running, None
+
+    def _see(self) -> None:
+        """Let a worker that is free begin what is next, and compare everything."""
+        if self.puppet and self.running is None and (due := self.model.due()):
+            said = self.puppet.hear()
+            assert said, "the worker has ended"
+            found = [
+                (key, run) for key, runs in self.model.runs.items() for run in runs if run.id == said["began"]
+            ]
+            assert [run.id for _, run in found if run in due] == [said["began"]]
+            self.running = found[0]
+            self.model.claim(*self.running)
+            assert (said["args"], said["attempts"]) == (self.running[1].args, self.running[1].attempts)
+        self._compare()
+
+    def _compare(self) -> None:
+        for key, runs in self.model.runs.items():
+            expected = [run.row() for run in runs]
+            end = time.monotonic() + PATIENCE_S
+            while (found := self._rows(key)) != expected:
+                # The end of a run is written a moment after it.
+                in_time(end, {"found": found, "expected": expected})
+                time.sleep(0.005)
+
+    def _rows(self, key: str) -> list[tuple[Any, ...]]:
+        return [
+            (
+                *(row.id, row.state, row.args, row.revision, row.attempts, row.error_code, row.step),
+                row.steps and [(one["name"], one["outcome"]) for one in row.steps],
+                row.cancelled is not None,
+                row.held is not None,
+            )
+            for row in self.stage.rows(ROWS, f"{self.prefix}:{key}")
+        ]
+
+
+def besiege(server: EmbeddedServer, directory: Path, *, examples: int, moves: int) -> None:
+    """Play so many games of so many moves; raise AssertionError for a promise that was broken."""
+    with asyncio.Runner() as runner:
+        holder = fresh_database(server)
+        name = runner.run(holder.__aenter__())
+        opened = [
+            runner.run(Database.connect(server, role, name=name, application="machine", pool_size=1))
+            for role in (Role.WORKER, Role.WEB)
+        ]
+        try:
+            with theatre(server, name, directory) as strings:
+                stage = Stage(runner, opened[0], opened[1], strings)
+                run_state_machine_as_test(
+                    type("Played", (Engine,), {"stage": stage}),
+                    settings=settings(
+                        max_examples=examples,
+                        stateful_step_count=moves,
+                        deadline=None,
+                        suppress_health_check=list(HealthCheck),
+                    ),
+                )
+        finally:
+            for database in opened:
+                runner.run(database.close())
+            runner.run(holder.__aexit__(None, None, None))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers are forked")
+def test_the_engine_does_what_its_model_does_whoever_is_killed(
+    postgres: EmbeddedServer, tmp_path: Path
+) -> None:
+    besiege(postgres, tmp_path, examples=EXAMPLES, moves=MOVES)
