@@ -83,6 +83,9 @@ class Journal:
         head = HEAD.pack(
             MAGIC, self._serial, len(entries), len(meta), len(body), zlib.crc32(meta), zlib.crc32(body)
         )
+        # One sync for both, in whatever order they reach the disk: the head has the checksums of the rest, so a
+        # head without its body is torn, and a body without its head is under the former record, whose checksums
+        # then fail.
         self._files.write_at(self._fd, meta + body, BODY_AT)
         self._files.write_at(self._fd, head + HEAD_SUM.pack(zlib.crc32(head)), 0)
         self._files.sync_data(self._fd)
@@ -120,6 +123,8 @@ def _create(directory: Path, files: Files) -> tuple[Path, int]:
             if os.fstat(fd).st_nlink == 0:  # Recovery saw it before it was locked, and removed it.
                 os.close(fd)
                 continue
+            # Zeros, not a hole: a record must not fail because the disk has filled meanwhile, and the sync of
+            # blocks that exist commits no metadata.
             files.write_at(fd, bytes(PREALLOCATED), 0)
             files.sync(fd)
             _sync_directory(directory, files)
@@ -218,9 +223,11 @@ def _read(
         if head is None:
             return None
         marks = struct.unpack_from(f"<{head.entries}Q", start, MARKS_AT)
+        # Marks of former records are still there. They have other serials, which saves clearing them.
         settled = frozenset([index for index, mark in enumerate(marks) if mark == head.serial])
         if known is not None and known[0] == head:
             return head, settled, known[1]
+        # Of a record that is settled only the paths matter, to whoever must make its marks durable.
         entries = _read_entries(fd, head, whole=len(settled) < head.entries)
         return None if entries is None else (head, settled, entries)
     finally:
