@@ -24,7 +24,6 @@ from armillary.commands.terminal import (
 )
 from armillary.commands.words import WhyOption, YesOption, parse_extension, parse_setting, user_name
 from armillary.edits.changesets.models import Wanted
-from armillary.edits.errors import ItemRefused
 from armillary.edits.models import Origin
 from armillary.errors import ArmillaryError, error_of
 
@@ -103,7 +102,7 @@ async def _ended(context: Context, data: Path, file: str, order: int) -> dict[st
 
     outcome: Outcome = (await finish(context, [order]))[order]
     if not outcome.response.ok:
-        raise ItemRefused(f"{file}: {outcome.response.error}")
+        raise error_of(outcome.response.code, f"{file}: {outcome.response.error}")
     if not is_up(data):
         await finish_all(context)
     value = outcome.response.value

@@ -91,6 +91,7 @@ def _edit_of(row: AnyRow, known: Discretion) -> dict[str, Any]:
         "why": row.why,
         "outcome": row.outcome,
         "error": known.error(row.error, row.file_id),
+        "error_code": known.code(row.error_code, row.file_id),
         "cards": None if known.hides(row.file_id) else row.cards,
         "reverts": row.reverts,
         "reverted_by": row.reverted_by,

@@ -54,6 +54,10 @@ class Discretion:
             return text
         return WITHHELD
 
+    def code(self, code: str | None, file_id: int | None) -> str | None:
+        """Return the code of that reason, which is kept from whoever may not know the reason."""
+        return None if self.hides(file_id) else code
+
 
 def sent_by(request: EditRequest) -> list[dict[str, Any]]:
     """Return the cards of a request as changes of which nothing is known but what was sent."""

@@ -197,6 +197,7 @@ def _edit_row(judged: Judged, version: Version, version_after: int, now: datetim
         "why": str(order.args.get("why") or ""),
         "outcome": Outcome.FAILED if judged.error else outcome,
         "error": judged.error.message if judged.error else None,
+        "error_code": judged.error.code if judged.error else None,
         "cards": [_card_row(effect) for effect in judged.effects],
         "reverts": order.args.get("reverts"),
         "change_set": order.args.get("change_set"),

@@ -24,10 +24,10 @@ def _number(argument: str) -> str:
 
 
 RECORD_FAILURES = f"""
-INSERT INTO edit (order_id, request_id, item_index, file_id, actor, address, why, outcome, error, cards, reverts,
-                  change_set, accepted, finished)
+INSERT INTO edit (order_id, request_id, item_index, file_id, actor, address, why, outcome, error, error_code,
+                  cards, reverts, change_set, accepted, finished)
 SELECT o.id, o.request_id, o.item_index, file.id, o.actor, coalesce(o.args->>'address', ''),
-       coalesce(o.args->>'why', ''), 'failed', coalesce(o.error, 'unknown'), '[]',
+       coalesce(o.args->>'why', ''), 'failed', coalesce(o.error, 'unknown'), o.error_code, '[]',
        {_number("reverts")}, {_number("change_set")}, o.added, o.finished
 FROM {joins.failed("$1", "$2")} AS o
 JOIN file ON file.id = {_number("file_id")}

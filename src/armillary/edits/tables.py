@@ -36,6 +36,7 @@ edit = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("error", sa.Text),
+    sa.Column("error_code", sa.Text),
     sa.Column("cards", sa.JSON, nullable=False),
     sa.Column("reverts", sa.BigInteger),
     sa.Column("change_set", sa.BigInteger),

@@ -88,6 +88,21 @@ def test_the_record_holds_failed_and_unchanged_edits(server: Running, a_file: Ma
     assert rest["cursor"] is None
 
 
+def test_an_error_has_one_code_wherever_it_is_told(server: Running, a_file: Maker) -> None:
+    name = a_file()
+    refused = post(server, f"/v1/files/{name}/edits", {"values": {"generic": {"NAXIS": 1}}})
+    assert refused.json()["code"] == "item_refused"
+    # Judged by the worker, which has the file.
+    for options, code in (
+        ({"expect_data_md5": "0" * 32}, "digest_mismatch"),
+        ({"extension": "NOWHERE"}, "extension_not_found"),
+    ):
+        order = edit(server, name, values={"generic": {"OBJECT": "x"}}, **options)["order"]
+        (told, *_) = record(server, name)
+        assert (told["order"], told["outcome"], told["error_code"]) == (order, "failed", code)
+        assert get(server, f"/v1/orders/{order}").json()["error_code"] == code
+
+
 def test_edits_are_found_by_night_actor_time_and_outcome(server: Running, a_file: Maker) -> None:
     name = a_file(**{"DATE-OBS": "2031-07-09", "UT": "03:00:00", "TIME-OBS": "03:00:00"})
     other = a_file(**{"DATE-OBS": "2031-07-10", "UT": "03:00:00", "TIME-OBS": "03:00:00"})

@@ -50,6 +50,7 @@ _EDIT = {
     "why": "seeing was better than thought",
     "outcome": "changed",
     "error": None,
+    "error_code": None,
     "cards": [{"extension": 0, "keyword": "RAWIQ", "old": "Any", "new": "70-percentile", "created": False}],
     "reverts": None,
     "reverted_by": None,

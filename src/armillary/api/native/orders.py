@@ -139,7 +139,11 @@ async def order(
     await without_paths(ctx, [shown, shown["response"] or {}], "error")
     if not ctx.principal.may(Scope.READ):
         known, file_id = await _discretion(ctx, found)
-        shown |= {"args": None, "response": None, "error": known.error(shown["error"], file_id)}
+        shown |= {"args": None, "response": None, "steps": None}
+        shown |= {
+            "error": known.error(shown["error"], file_id),
+            "error_code": known.code(shown["error_code"], file_id),
+        }
     return JSONResponse(shown, headers={"Cache-Control": "no-store"})
 
 

@@ -29,6 +29,6 @@ def place_of(number: str) -> str:
 def failed(kinds: str, numbers: str) -> str:
     """Return the table of the failed orders of some kinds; ``numbers`` leaves but those, unless it is null."""
     return f"""(
-    SELECT id, request_id, item_index, actor, args, error, added, finished FROM work_order
+    SELECT id, request_id, item_index, actor, args, error, error_code, added, finished FROM work_order
     WHERE kind = ANY({kinds}::text[]) AND state = 'Failed' AND ({numbers}::bigint[] IS NULL OR id = ANY({numbers}))
 )"""
