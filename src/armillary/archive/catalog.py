@@ -98,7 +98,9 @@ async def record_versions(
         ids_known = sorted({place[0] for place in places})
         await store.retire_present(connection, places, ids_known)
         await store.delete_frames(connection, ids_known)
+    # Drawn beforehand, since COPY tells no ids, and frames need those of their versions.
     ids = await store.next_version_ids(connection, len(new))
+    # One batch may hold a file several times; what came last is the file.
     last = {one.name: position for position, one in enumerate(new)}
     versions = [
         (ids[at], file_ids[one.name], last[one.name] == at, now, *one.rows.version)

@@ -35,6 +35,7 @@ def read_cursor(cursor: str) -> tuple[datetime | None, int]:
     try:
         started, file_id = json.loads(base64.urlsafe_b64decode(cursor))
         when = datetime.fromisoformat(started) if started else None
+        # What no column can hold would be an error of the database, and not of whoever made the cursor up.
         if type(file_id) is int and 0 <= file_id < 1 << 63 and (when is None or when.tzinfo):
             return when and when.astimezone(UTC), file_id
     except (ValueError, TypeError, OverflowError, RecursionError):
@@ -46,4 +47,5 @@ def after_row(started_at: datetime | None, file_id: int) -> sa.ColumnElement[boo
     """Return the condition of the frames behind one: those with a time if it has one, the others otherwise."""
     if started_at is None:
         return sa.and_(frame.c.started_at.is_(None), frame.c.file_id < file_id)
+    # Compared as rows, this is a range of the index on both columns; an OR of two conditions is none.
     return sa.tuple_(frame.c.started_at, frame.c.file_id) < sa.tuple_(started_at, file_id)

@@ -78,9 +78,11 @@ async def total_of(
     query = sa.select(frame.c.file_id).select_from(source(wanted)).where(*wanted)
     counted = None
     if exact or _in_circle(criteria):
+        # One more than may be counted tells whether there are more, and nothing is counted beyond it.
         counted = await _counted(connection, query.limit(few(most + 1)), patience_ms)
         if counted is not None and counted <= most:
             return Total(counted, TotalIs.EXACT)
+    # An estimate below what has been counted is known to be wrong.
     return Total(max(await _estimated(connection, query), counted or 0), TotalIs.ESTIMATE)
 
 
@@ -93,6 +95,7 @@ async def _counted(connection: AsyncConnection, query: sa.Select[Any], patience_
     """Return the number of rows, or None if counting takes too long."""
     patience = sa.func.set_config("statement_timeout", str(patience_ms), True)
     try:
+        # A statement that runs out of time would end the whole transaction, in which the estimate is to be made.
         async with connection.begin_nested():
             await connection.execute(sa.select(patience))
             return int(await connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0)
