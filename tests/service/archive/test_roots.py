@@ -15,7 +15,6 @@ from armillary.archive.staging import stage
 from armillary.base.store.errors import RootAway, RootNotClaimed
 from armillary.base.work import outcomes
 from armillary.base.work.admin import find_orders
-from armillary.edits.errors import ItemRefused
 from armillary.edits.revert import submit_revert
 from tests.support.archive import ORIGIN, Archive, put
 from tests.support.directories import copy, opened
@@ -75,7 +74,7 @@ async def test_a_copy_changes_nothing_in_a_tree_that_it_shares(original: Path) -
         name = await name_of(archive, "tree")
         todo = f"armillary root claim {name}"
         assert await states(archive) == {"store": RootState.EDITABLE, "tree": RootState.READ_ONLY}
-        with pytest.raises(ItemRefused, match=todo):
+        with pytest.raises(RootNotClaimed, match=todo):
             await archive.set("edited.fits", OBJECT="after")
         with pytest.raises(RootNotClaimed, match=todo):
             await submit_revert(archive.context, "edited.fits", None, ORIGIN)

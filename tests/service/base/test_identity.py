@@ -23,8 +23,8 @@ from armillary.base.identity import DirectoryNotClaimed, OthersAtWork
 from armillary.base.postgres.errors import ServerFailed
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.store import LocalStore, Patch
+from armillary.base.store.errors import RootNotClaimed
 from armillary.context import open_context
-from armillary.edits.errors import ItemRefused
 from armillary.errors import ArmillaryError
 from armillary.settings import DatabaseSettings, Settings
 from tests.support.archive import Archive, put
@@ -163,7 +163,7 @@ async def test_a_directory_on_another_disk_may_edit_its_own_files_alone(
         (name,) = [
             line.root.name for line in (await roots_of(archive.context)).lines if not line.root.claimed
         ]
-        with pytest.raises(ItemRefused, match=f"armillary root claim {name}"):
+        with pytest.raises(RootNotClaimed, match=f"armillary root claim {name}"):
             await archive.set("outside.fits", OBJECT="M 31")
         await claim(archive.context, name)
         await archive.set("outside.fits", OBJECT="M 31")
@@ -276,7 +276,7 @@ async def test_a_store_that_lies_elsewhere_is_shared_until_it_is_claimed(origina
     async with opened(original.rename(original.with_name("moved"))) as archive:
         await archive.set("own.fits", OBJECT="M 3")
     async with opened(copy(original.with_name("moved"), original.with_name("copy"))) as archive:
-        with pytest.raises(ItemRefused, match="armillary root claim store"):
+        with pytest.raises(RootNotClaimed, match="armillary root claim store"):
             await archive.set("own.fits", OBJECT="M 31")
         put(original.with_name("more") / "late.fits", CONTENT)
         ((_, message),) = (await archive.ingest(original.with_name("more"), copy=True)).failed

@@ -12,8 +12,8 @@ import pytest
 from armillary.base import migrate
 from armillary.base.database import Database, Role
 from armillary.base.postgres import dumps
+from armillary.base.store.errors import RootNotClaimed
 from armillary.context import open_context
-from armillary.edits.errors import ItemRefused
 from armillary.operations.restore import NotEmpty, restore
 from armillary.operations.snapshot import viewing
 from armillary.operations.vault import DUMP, MANIFEST, BackupDamaged, NoBackup, Vault
@@ -164,7 +164,7 @@ async def test_adopted_trees_are_used_where_they_stand(night: Archive) -> None:
         await copy.set("out.fits", OBJECT="M 33")
         assert outside.read_bytes() != CONTENT
         assert await copy.path("in.fits") == inside
-        with pytest.raises(ItemRefused, match="armillary root claim inside-"):
+        with pytest.raises(RootNotClaimed, match="armillary root claim inside-"):
             await copy.set("in.fits", OBJECT="M 33")
         assert inside.read_bytes() == CONTENT
 
