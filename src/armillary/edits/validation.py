@@ -85,8 +85,9 @@ def checked(request: EditRequest, rules: Rules) -> EditRequest:
         With the reason.
     """
     strict = _flag(request.reject_new)
-    # What a word sets a site may protect from being set otherwise.
-    by_words = replace(rules, protected=rules.protected - _OF_WORDS)
+    # What a word sets a site may protect from being set otherwise, in any spelling that protects it.
+    protected = frozenset(word for word in rules.protected if word.strip(" ").upper() not in _OF_WORDS)
+    by_words = replace(rules, protected=protected)
     primary, cards = (
         tuple(_card(one.keyword, one.value, limits, reject_new=strict) for one in some)
         for some, limits in ((request.primary, by_words), (request.cards, rules))

@@ -201,6 +201,16 @@ def test_a_site_protects_keywords_however_they_are_spelled(spelled: str) -> None
     assert asked({"generic": {"TELESCO": "x"}}, rules).cards == changes(("TELESCO", "x"))
 
 
+@pytest.mark.parametrize("spell", [str.upper, str.lower, str.title])
+def test_words_set_what_a_site_protects_from_being_set_otherwise(spell: Any) -> None:
+    cards = {*quality.KEYWORDS, "RELEASE"}
+    rules = Rules(frozenset(map(spell, cards)))
+    values = {"qa_state": "pass", "raw_site": ["iq20", "cc50", "wv20", "bg20"], "release": "2027-01-02"}
+    assert {card.keyword for card in asked(values, rules).primary} == cards
+    for keyword in cards:
+        assert refusal({"generic": {keyword: "2027-01-02"}}, rules) == f"Protected keyword: {keyword}"
+
+
 def test_what_no_word_sets_is_protected_wherever_a_request_has_it() -> None:
     rules = Rules(frozenset(["TELESCOP"]))
     for keyword in ("TELESCOP", "NAXIS"):
