@@ -70,10 +70,13 @@ def edit_request(
         extension=hdu,
         cards=tuple(CardChange(key, value) for key, value in _pairs(values.get("generic", {}))),
         reject_new=strict,
+    )
+    # Of several faults the client is told the first, and digests come last.
+    return replace(
+        checked(request, rules),
         if_data_md5=_digest(if_data_md5, "if_data_md5"),
         expect_data_md5=_digest(expect_data_md5, "expect_data_md5"),
     )
-    return checked(request, rules)
 
 
 def checked(request: EditRequest, rules: Rules) -> EditRequest:
@@ -99,6 +102,7 @@ def checked(request: EditRequest, rules: Rules) -> EditRequest:
         primary=primary,
         extension=_extension(request.extension),
         cards=cards,
+        reject_new=strict,
         if_data_md5=_digest(request.if_data_md5, "if_data_md5"),
         expect_data_md5=_digest(request.expect_data_md5, "expect_data_md5"),
     )

@@ -237,6 +237,11 @@ def test_a_request_that_did_not_come_through_the_words_is_judged_as_well(
     assert caught.value.message == reason
 
 
+def test_of_several_faults_the_cards_are_told_before_the_digests() -> None:
+    assert refusal({"generic": {"NAXIS": 1}}, if_data_md5="x") == "Protected keyword: NAXIS"
+    assert refusal({"qa_state": 1, "generic": 1}, extension=-1, if_data_md5="x") == EXTENSION
+
+
 def test_a_request_gets_its_normal_form() -> None:
     loose = a_request(("release", "2027-1-2"), ("a-b", 1), extension=["SCI", 1], reject_new=None)
     normal = a_request(("RELEASE", "2027-01-02"), ("A-B", 1), extension=("SCI", 1))
