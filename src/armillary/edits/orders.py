@@ -56,7 +56,7 @@ def request_of(args: Mapping[str, Any], rules: Rules) -> EditRequest:
         if _REQUEST in args:
             return checked(of_text(args[_REQUEST]), rules)
         return _of_before(args, rules)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
         raise ItemRefused(f"The order cannot be read: {error}") from None
 
 
