@@ -37,7 +37,7 @@ class Content:
             if low >= high:
                 continue
             if piece.header is not None:
-                yield piece.header[low:high]
+                yield from (piece.header[i : min(i + CHUNK, high)] for i in range(low, high, CHUNK))
             else:
                 yield from self._stored(piece.offset + low, piece.offset + high)
 

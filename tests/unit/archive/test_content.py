@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.archive.content import Content, content_of
+from armillary.archive.content import CHUNK, Content, content_of
 from armillary.archive.versions import HduRecord, layout_of
 from armillary.fits.models import BLOCK, Layout
 
@@ -77,6 +77,17 @@ def test_data_are_read_where_they_are_stored_however_long_the_headers_become() -
     read = Reader(file)
     assert len(whole_of(content_of(layout, [b"", b"", b""], read))) == 4 * BLOCK + 2
     assert read.asked == [(BLOCK, BLOCK), (5 * BLOCK, 3 * BLOCK), (8 * BLOCK, 2)]
+
+
+def test_pieces_have_a_mebibyte_at_most_wherever_they_come_from() -> None:
+    size = -(-5 * CHUNK // (2 * BLOCK)) * BLOCK
+    header, data = b"h" * size, b"d" * size
+    layout = layout_of([HduRecord("", "", 1, BLOCK, size, 0)], [HEADERS[0]], 0)
+    content = content_of(layout, [header], Reader(HEADERS[0] + data))
+    sizes = [len(chunk) for chunk in content.chunks()]
+    assert sizes == [CHUNK, CHUNK, size - 2 * CHUNK] * 2
+    assert whole_of(content) == header + data
+    assert b"".join(content.chunks(CHUNK + 1, size + 1)) == (header + data)[CHUNK + 1 : size + 1]
 
 
 def test_a_file_that_became_shorter_ends_early() -> None:
