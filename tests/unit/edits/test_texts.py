@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.edits.texts import fit_cards, fit_text, keep_text
+from armillary.edits.texts import between_quotes, fit_cards, fit_text, keep_text
 from armillary.fits.header import Header
 from armillary.fits.models import CardChange, Value
 from tests.support.headers import PRINTABLE, a_primary
@@ -91,3 +91,34 @@ def test_cards_are_looked_up_in_the_header() -> None:
     values = [one.value for one in fit_cards(header, changes)]
     assert values == [33.0, "33", False, "33", "33", 5]
     assert Header(header).get("EXPTIME") == 12.5
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("'33'", "33"),
+        ('"a b"', "a b"),
+        ("''", ""),
+        ("''33''", "'33'"),
+        ("'\"'", '"'),
+        ("'", None),
+        ("", None),
+        ("33", None),
+        ("'33", None),
+        ("'33\"", None),
+        (" '33'", None),
+    ],
+)
+def test_quotes_of_a_command_line_come_in_pairs(text: str, inside: str | None) -> None:
+    assert between_quotes(text) == inside
+
+
+@pytest.mark.parametrize("text", ["33", " 33 ", "T", "1.5D3", "(1, 2)", "'33'", "''T''"])
+def test_only_a_text_that_says_something_needs_quotes(text: str) -> None:
+    assert keep_text(text) == f"'{text}'"
+    assert keep_text(f"{text} m") == f"{text} m"
+
+
+def test_cards_of_which_none_says_something_are_handed_on() -> None:
+    changes = (CardChange("EXPTIME", "long"), CardChange("N", 5), CardChange("X", None))
+    assert fit_cards(b"no header at all", changes) is changes
