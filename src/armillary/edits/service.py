@@ -175,9 +175,10 @@ def _answer(decision: Decision, order_ids: Iterator[int]) -> Accepted | Refused:
     file = decision.version.name if decision.version else None
     if decision.error is not None:
         return Refused(decision.target, decision.error, file)
-    if decision.target is None or file is None:
-        raise AssertionError("an accepted request has a target")
-    return Accepted(decision.target, file, next(order_ids))
+    order_id = next(order_ids, None)
+    if decision.target is None or file is None or order_id is None:
+        raise AssertionError("an accepted request has a target and an order")
+    return Accepted(decision.target, file, order_id)
 
 
 def _row(index: int, decided: tuple[Decision, Accepted | Refused]) -> dict[str, Any]:
