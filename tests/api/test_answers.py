@@ -143,7 +143,7 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
         await archive.drain()
         await archive.set(NAME, OBSERVER="A. Newcomer")
         await archive.drain()
-        name, home = archive.context.database._name, archive.context.settings.data.resolve()
+        name, home = archive.context.database.name, archive.context.settings.data.resolve()
         role = await Database.connect(postgres, Role.WEB, name=name, home=home, pool_size=4)
         app = create_app(archive.context.settings)
         app.state.context = replace(archive.context, database=role)

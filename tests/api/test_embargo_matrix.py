@@ -151,7 +151,7 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
         report = await archive.ingest(*places, in_place=True)
         assert (report.ingested, report.failed) == (len(FILES), [])
         await archive.drain()
-        name = archive.context.database._name
+        name = archive.context.database.name
         home = archive.context.settings.data.resolve()
         role = await Database.connect(postgres, Role.WEB, name=name, home=home, pool_size=4)
         app = create_app(archive.context.settings, dialects=(*DIALECTS, TOY))

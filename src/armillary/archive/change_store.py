@@ -15,7 +15,7 @@ CHANNEL = "archive_changed"
 _CURRENT = "(SELECT max(number) FROM change_generation)"
 _SETTLED = f"(c.generation < {_CURRENT} OR c.xid < pg_snapshot_xmin(pg_current_snapshot()))"
 
-_AFTER = f"""
+AFTER = f"""
 SELECT c.generation, c.xid::text::bigint AS xid, c.id, c.kind, c.version_id AS version, c.present, c.canonical,
     file.name, v.path, v.filename, v.origin, v.previous_id AS previous, v.file_size, v.data_size,
     v.file_md5, v.data_md5, v.lastmod, v.entrytime,
@@ -30,6 +30,7 @@ JOIN file ON file.id = c.file_id
 LEFT JOIN version AS v ON v.id = c.version_id
 ORDER BY c.generation, c.xid, c.id
 """  # noqa: S608  (constants of this module)
+"""The settled changes behind a position: generation, transaction, number; and how many of them."""
 
 _UNSETTLED = f"""
 SELECT EXISTS (SELECT FROM change AS c
@@ -72,7 +73,7 @@ SELECT EXISTS (SELECT FROM change WHERE generation = $1::integer AND xid = $2::t
 async def after(connection: AsyncConnection, position: tuple[int, int, int], limit: int) -> list[AnyRow]:
     """Return the changes behind a position that no running transaction can precede any more."""
     generation, xid, number = position
-    found = await connection.exec_driver_sql(_AFTER, (generation, str(xid), number, limit))
+    found = await connection.exec_driver_sql(AFTER, (generation, str(xid), number, limit))
     return list(found.all())
 
 

@@ -206,7 +206,7 @@ async def _move(context: Context, arrival: _Arrival, area: Path, token: str) -> 
         await _refuse_second_names(context, arrival)
         if arrival.replaces:
             old = arrival.replaces.id
-            await _keep_old_bytes(arrival.store, arrival.place.key, old, own_store=arrival.own_store)
+            await keep_old_bytes(arrival.store, arrival.place.key, old, own_store=arrival.own_store)
         stored = await _move_in(arrival, snapshot)
     return await asyncio.to_thread(_candidate, context, arrival, stored)
 
@@ -286,9 +286,7 @@ async def _refuse_second_names(context: Context, arrival: _Arrival) -> None:
             raise SameFileTwice(f"{arrival.place.key} is another name of {twin.key}; upload it as that.")
 
 
-async def _keep_old_bytes(
-    bytes_of: ObjectStore, key: str, version_id: int, *, own_store: ObjectStore
-) -> None:
+async def keep_old_bytes(bytes_of: ObjectStore, key: str, version_id: int, *, own_store: ObjectStore) -> None:
     """Set the bytes that an upload replaces aside in our own store: nothing is ever lost."""
     aside = f".superseded/{version_id}/{key.rpartition('/')[2]}"
     if await _head(own_store, aside) is not None:

@@ -51,7 +51,7 @@ def _screen(one: Status, *, up: bool) -> Iterator[RenderableType]:
             f"  oldest: order {old.id}, {old.kind} {old.file}, {_age(old.age_s)}, attempt {old.attempts}{why}"
         )
         yield Text(_shown(text), style="yellow")
-    yield from map(_held, one.held)
+    yield from map(held_orders, one.held)
     yield Text()
     yield _workers(one.workers)
     yield Text()
@@ -111,7 +111,7 @@ def _queues(one: Status) -> RenderableType:
     return table
 
 
-def _held(one: HeldOrders) -> RenderableType:
+def held_orders(one: HeldOrders) -> RenderableType:
     orders = (
         f"order {one.first} waits"
         if one.orders == 1

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from astropy.io import fits
+from fastapi import FastAPI
 
 from armillary.access.models import Scope
 from armillary.access.service import GrantKind, create_token, grant
@@ -82,6 +83,7 @@ class Lists:
     """An archive and a client of its web application."""
 
     archive: Archive
+    app: FastAPI
     client: httpx.AsyncClient
     paths: dict[str, Path] = dataclasses.field(default_factory=dict)
 
@@ -113,11 +115,11 @@ class Lists:
 
     def settings(self, **changes: Any) -> None:
         """Change settings of the archive for what follows."""
-        context = self.client._transport.app.state.context  # type: ignore[attr-defined]
+        context = self.app.state.context
         settings = context.settings
         archive = settings.archive.model_copy(update=changes)
         changed = dataclasses.replace(context, settings=settings.model_copy(update={"archive": archive}))
-        self.client._transport.app.state.context = changed  # type: ignore[attr-defined]
+        self.app.state.context = changed
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -140,5 +142,5 @@ async def lists(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
         app.state.context = dataclasses.replace(archive.context, database=role)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://archive") as client:
-            yield Lists(archive, client, paths)
+            yield Lists(archive, app, client, paths)
         await role.close()

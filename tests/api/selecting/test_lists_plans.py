@@ -74,7 +74,7 @@ async def large(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
 
 async def analyzed(postgres: EmbeddedServer, archive: Archive) -> None:
     """Let the planner know the tables, which only their owner may."""
-    owner = await Database.connect(postgres, Role.OWNER, name=archive.context.database._name, pool_size=1)
+    owner = await Database.connect(postgres, Role.OWNER, name=archive.context.database.name, pool_size=1)
     async with owner.begin() as connection:
         await connection.exec_driver_sql("ANALYZE file, version, frame")
     await owner.close()

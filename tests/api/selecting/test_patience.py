@@ -23,7 +23,7 @@ PATIENCE_S = 1.0
 @asynccontextmanager
 async def in_a_hurry(postgres: EmbeddedServer, lists: Lists) -> AsyncIterator[None]:
     """Let the application give statements up soon."""
-    app = lists.client._transport.app  # type: ignore[attr-defined]
+    app = lists.app
     usual = app.state.context
     hurried = await Database.connect(
         postgres,
@@ -45,7 +45,7 @@ async def in_a_hurry(postgres: EmbeddedServer, lists: Lists) -> AsyncIterator[No
 async def held_up(postgres: EmbeddedServer, lists: Lists) -> AsyncIterator[None]:
     """Let every statement on frames wait."""
     owner = await Database.connect(
-        postgres, Role.OWNER, name=lists.archive.context.database._name, pool_size=1
+        postgres, Role.OWNER, name=lists.archive.context.database.name, pool_size=1
     )
     async with owner.begin() as connection:
         await connection.exec_driver_sql("LOCK TABLE frame IN ACCESS EXCLUSIVE MODE")
@@ -76,7 +76,7 @@ async def test_what_takes_too_long_is_answered_with_503_and_advice(
 async def test_only_the_web_process_is_in_a_hurry(
     postgres: EmbeddedServer, lists: Lists, role: Role, shown: str
 ) -> None:
-    dsn = dataclasses.replace(postgres.dsn, database=lists.archive.context.database._name or "")
+    dsn = dataclasses.replace(postgres.dsn, database=lists.archive.context.database.name or "")
     there = DatabaseSettings(url=dsn.url(Role.WORKER), web_url=dsn.url(Role.WEB), web_patience_s=7)
     async with (
         open_context(Settings(data=lists.archive.context.settings.data, database=there), role) as context,

@@ -183,7 +183,7 @@ async def test_a_restored_dump_begins_a_generation_that_comes_later(archive: Arc
     await archive.drain()
     database = archive.context.database
     assert not await notice_restore(database)
-    owner = await Database.connect(database.source, Role.OWNER, name=database._name, pool_size=1)
+    owner = await Database.connect(database.source, Role.OWNER, name=database.name, pool_size=1)
     try:
         async with owner.begin() as connection:
             # As on a server that counted further before the dump was made.
@@ -237,7 +237,7 @@ async def test_pages_lead_through_everything(archive: Archive) -> None:
 async def test_the_web_reads_the_feed_and_writes_nothing_there(
     archive: Archive, postgres: EmbeddedServer
 ) -> None:
-    web = await Database.connect(postgres, Role.WEB, name=archive.context.database._name, pool_size=1)
+    web = await Database.connect(postgres, Role.WEB, name=archive.context.database.name, pool_size=1)
     try:
         async with web.begin() as connection:
             assert await changes.position(connection, "now") == BEGINNING
@@ -259,7 +259,7 @@ async def test_each_change_is_found_by_its_place_in_the_index(archive: Archive, 
     async with archive.context.database.begin() as connection:
         await connection.exec_driver_sql(COPY, (3000,))
         await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
-        query = changes.store._AFTER.replace("$1", "1").replace("$2", "'5'").replace("$3", "5")
+        query = changes.store.AFTER.replace("$1", "1").replace("$2", "'5'").replace("$3", "5")
         plan = "\n".join(
             (await connection.exec_driver_sql("EXPLAIN " + query.replace("$4", "100"))).scalars()
         )

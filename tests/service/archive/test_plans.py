@@ -55,7 +55,7 @@ async def statement_of(
 async def explained(
     postgres: EmbeddedServer, large: Archive, statement: Statement, *, generic: bool, blind: bool
 ) -> Plan:
-    name = large.context.database._name or ""
+    name = large.context.database.name or ""
     async with planner(postgres, name, generic=generic, blind=blind) as session:
         return await plan_of(session, statement)
 

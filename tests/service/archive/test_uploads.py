@@ -201,7 +201,7 @@ async def test_old_bytes_are_set_aside_in_pieces(archive: Archive) -> None:
     bytes_of = service.store_of(archive.context, root)
     tracemalloc.start()
     try:
-        await uploads._keep_old_bytes(bytes_of, NAME, version, own_store=bytes_of)
+        await uploads.keep_old_bytes(bytes_of, NAME, version, own_store=bytes_of)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

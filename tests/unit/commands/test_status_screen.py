@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from armillary.commands.status import _held
+from armillary.commands.status import held_orders
 from armillary.operations.models import HeldOrders
 
 REASON = "x.fits: No space left on device; free space on its file system, or raise the quota."
@@ -13,7 +13,7 @@ REASON = "x.fits: No space left on device; free space on its file system, or rai
 def shown(one: HeldOrders) -> str:
     console = Console(width=150)
     with console.capture() as captured:
-        console.print(_held(one))
+        console.print(held_orders(one))
     return " ".join(captured.get().split())
 
 

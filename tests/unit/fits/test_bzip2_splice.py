@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import importlib
 import shutil
 import subprocess
 
@@ -12,14 +11,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from armillary.fits.bzip2 import decode_chunks, find_blocks, retrace, splice, unsplice
+from armillary.fits.bzip2 import Grain, decode_chunks, find_blocks, retrace, splice, unsplice
 from armillary.fits.container_errors import DamagedContainer
 from armillary.fits.errors import PlanMismatch
 from armillary.fits.models import EditPlan, Splice
 from armillary.fits.plan import apply_plan
 from tests.support.bzip2_forgery import with_a_misleading_crc, with_hidden_bits
 
-SPLICING = importlib.import_module("armillary.fits.bzip2.splice")
+USUAL = Grain()
 NOISE = np.random.default_rng(11).bytes(330_000)
 WHOLE_BLOCK = np.random.default_rng(12).bytes(899_000)
 TEXT = b"".join(b"%d bottles of mercury on the wall; " % n for n in range(300))
@@ -55,14 +54,11 @@ def test_a_splice_is_the_edit_of_the_content(edit: tuple[bytes, bytes, EditPlan]
 def test_wherever_blocks_are_cut_the_content_is_the_same(
     edit: tuple[bytes, bytes, EditPlan], cell: int, apart: int
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SPLICING, "_CELL", cell)
-        patch.setattr(SPLICING, "_APART", apart)
-        assert_spliced(*edit)
+    assert_spliced(*edit, Grain(cell, apart))
 
 
-def assert_spliced(stored: bytes, content: bytes, plan: EditPlan) -> None:
-    spliced = splice(stored, plan)
+def assert_spliced(stored: bytes, content: bytes, plan: EditPlan, grain: Grain = USUAL) -> None:
+    spliced = splice(stored, plan, grain=grain)
     assert not spliced.recompressed
     decoder = bz2.BZ2Decompressor()
     assert decoder.decompress(bytes(spliced.data)) == apply_plan(content, plan)

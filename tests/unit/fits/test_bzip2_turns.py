@@ -26,9 +26,8 @@ class Caller(threading.Thread):
 
 def waiting(turns: Turns, count: int) -> None:
     """Wait until so many want a turn now."""
-    with turns._changed:
-        while turns._wanted != count:
-            turns._changed.wait(0.001)
+    while turns.wanted != count:
+        time.sleep(0.001)
 
 
 def test_no_more_calls_run_at_once_than_there_are_turns() -> None:

@@ -36,10 +36,21 @@ from armillary.fits.errors import PlanMismatch
 from armillary.fits.models import EditPlan, Splice
 
 _HEAD_BITS = 32
-_CELL = 1 << 16
-"""Bytes of content in the smallest block that a change gets: the headers of most files."""
-_APART = 2 * _CELL
-"""Bytes of content beside a change that are worth a block of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """How finely content is cut into blocks, in bytes.
+
+    ``cell`` is the smallest block that a change gets: the headers of most files. ``apart`` is what beside a
+    change is worth a block of its own.
+    """
+
+    cell: int = 1 << 16
+    apart: int = 1 << 17
+
+
+_USUAL = Grain()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class _Segment:
     content: bytes | None = None
 
 
-def splice(data: Buffer, plan: EditPlan) -> Spliced:
+def splice(data: Buffer, plan: EditPlan, *, grain: Grain = _USUAL) -> Spliced:
     """Return the data after the plan, which speaks of the uncompressed bytes.
 
     The new data are a single stream with the largest block size found, because some readers stop after the
@@ -94,15 +105,17 @@ def splice(data: Buffer, plan: EditPlan) -> Spliced:
     streams = find_blocks(data)
     level = max(stream.level for stream in streams)
     try:
-        return _splice_blocks(data, streams, plan, level=level)
+        return _splice_blocks(data, streams, plan, level=level, grain=grain)
     except (_CheckError, DamagedContainer):
         return _recompress(data, plan, level=level)
 
 
-def _splice_blocks(data: Buffer, streams: Sequence[Stream], plan: EditPlan, *, level: int) -> Spliced:
+def _splice_blocks(
+    data: Buffer, streams: Sequence[Stream], plan: EditPlan, *, level: int, grain: Grain
+) -> Spliced:
     blocks = [block for stream in streams for block in stream.blocks]
     runs = _changed_runs(data, blocks, plan.splices)
-    segments = list(_segments(data, blocks, runs, plan.splices, level=level))
+    segments = list(_segments(data, blocks, runs, plan.splices, level=level, grain=grain))
     out, places = _assemble(segments, level)
     _check(out, segments, places)
     undo = undo_recipe(data, out.data, _moved(segments, places))
@@ -143,7 +156,13 @@ def _decoded(data: Buffer, blocks: Sequence[Block]) -> Iterator[tuple[int, bytes
 
 
 def _segments(
-    data: Buffer, blocks: Sequence[Block], runs: Sequence[_Run], splices: Sequence[Splice], *, level: int
+    data: Buffer,
+    blocks: Sequence[Block],
+    runs: Sequence[_Run],
+    splices: Sequence[Splice],
+    *,
+    level: int,
+    grain: Grain,
 ) -> Iterator[_Segment]:
     at = 0
     for index, run in enumerate(runs):
@@ -152,23 +171,24 @@ def _segments(
         limit = None if last else runs[index + 1].offset
         own = [s for s in splices if s.offset >= run.offset and (limit is None or s.offset < limit)]
         content = spliced_part(b"".join(run.contents), run.offset, own)
-        for start, stop in pairwise([0, *_cuts(own, run.offset, len(content)), len(content)]):
+        cuts = _cuts(own, run.offset, len(content), grain)
+        for start, stop in pairwise([0, *cuts, len(content)]):
             yield _encode(content[start:stop], level)
         at = run.last
     yield _Segment(data, tuple(blocks[at:]))
 
 
-def _cuts(splices: Sequence[Splice], offset: int, size: int) -> Iterator[int]:
+def _cuts(splices: Sequence[Splice], offset: int, size: int, grain: Grain) -> Iterator[int]:
     """Yield where to cut the new content of a run, so that what changed is apart from what did not."""
     last, grown = 0, 0
     for one in splices:
         begin = one.offset - offset + grown
         grown += len(one.new) - len(one.old)
-        start, stop = begin // _CELL * _CELL, -(-(begin + len(one.new)) // _CELL) * _CELL
-        if start - last >= _APART:
+        start, stop = begin // grain.cell * grain.cell, -(-(begin + len(one.new)) // grain.cell) * grain.cell
+        if start - last >= grain.apart:
             last = start
             yield start
-        if stop > last and size - stop >= _APART:
+        if stop > last and size - stop >= grain.apart:
             last = stop
             yield stop
 

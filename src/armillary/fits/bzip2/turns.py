@@ -21,6 +21,11 @@ class Turns:
         self._free, self._wanted = count, 0
         self._changed = Condition()
 
+    @property
+    def wanted(self) -> int:
+        """How many calls wait for a turn that cannot wait."""
+        return self._wanted
+
     def now(self) -> AbstractContextManager[None]:
         """Hold a turn during the block."""
         return self._turn(patient=False)
