@@ -37,7 +37,7 @@ _words = st.sampled_from(
 _days = st.dates().map(lambda day: ("RELEASE", day.isoformat()))
 _texts = st.text(PRINTABLE, max_size=80)
 _free = st.tuples(
-    st.from_regex(r"[A-Z0-9_-]{1,8}", fullmatch=True).filter(
+    st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=1, max_size=8).filter(
         lambda word: not is_protected(word) and word not in ("RELEASE", "COMMENT", "HISTORY")
     ),
     st.one_of(_texts, numbers, st.booleans(), st.none()),
@@ -45,7 +45,7 @@ _free = st.tuples(
 _appended = st.tuples(st.sampled_from(("COMMENT", "HISTORY")), _texts)
 _names = st.text(PRINTABLE, min_size=1, max_size=20).filter(lambda name: bool(name.strip()))
 _numbers = st.integers(-(1 << 63), (1 << 63) - 1)
-_digests = st.none() | st.from_regex("[0-9a-f]{32}", fullmatch=True)
+_digests = st.none() | st.binary(min_size=16, max_size=16).map(bytes.hex)
 _ids = st.none() | st.text(max_size=20)
 
 

@@ -36,21 +36,13 @@ def types(request: EditRequest) -> list[type]:
 
 @given(requests())
 def test_a_request_comes_back_from_its_text(request: EditRequest) -> None:
-    found = of_text(to_text(request))
+    text = to_text(request)
+    found = of_text(text)
     assert found == request
     # Equal values may differ in type (1, 1.0 and True) and in sign (0.0 and -0.0).
     assert repr(found) == repr(request)
-
-
-@given(requests())
-def test_the_worker_reads_what_the_web_side_wrote_down(request: EditRequest) -> None:
-    assert request_of({"edit": to_text(request)}, RULES) == request
-
-
-@given(requests())
-def test_the_text_goes_through_jsonb(request: EditRequest) -> None:
+    assert repr(request_of({"edit": text}, RULES)) == repr(request)
     # PostgreSQL refuses NUL and lone surrogates, and would give numbers other forms.
-    text = to_text(request)
     assert text.isascii()
     assert text.isprintable()
 

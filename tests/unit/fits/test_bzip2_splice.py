@@ -102,30 +102,34 @@ def test_changes_far_apart_leave_the_blocks_between_alone() -> None:
     assert len(spliced.undo) < 0.7 * len(stored)
 
 
+SMALL_BLOCK, SMALL = NOISE[:98_000], Grain(7168, 14_336)
+"""A whole block of the lowest level, and a grain that stands to it as the usual one to the largest block."""
+
+
 @pytest.mark.parametrize(
-    ("change", "first", "again"),
+    ("content", "grain", "change", "first", "again"),
     [
-        ((0, 2880, b"h" * 2880), 2, 1),
-        ((0, 2880, b"h" * 8640), 2, 1),
-        ((400_000, 2880, b"m" * 2880), 3, 1),
-        ((897_000, 2880, b"t" * 2880), 2, 1),
-        ((60_000, 12_000, b"w" * 12_000), 2, 1),
+        (WHOLE_BLOCK, USUAL, (400_000, 2880, b"m" * 2880), 3, 1),
+        (SMALL_BLOCK, SMALL, (0, 320, b"h" * 320), 2, 1),
+        (SMALL_BLOCK, SMALL, (0, 320, b"h" * 960), 2, 1),
+        (SMALL_BLOCK, SMALL, (44_000, 320, b"m" * 320), 3, 1),
+        (SMALL_BLOCK, SMALL, (97_600, 320, b"t" * 320), 2, 1),
+        (SMALL_BLOCK, SMALL, (6600, 1320, b"w" * 1320), 2, 1),
     ],
-    ids=["head", "growth", "middle", "tail", "wide"],
+    ids=["usual", "head", "growth", "middle", "tail", "wide"],
 )
 def test_what_changed_once_lies_in_a_small_block_of_its_own(
-    change: tuple[int, int, bytes], first: int, again: int
+    content: bytes, grain: Grain, change: tuple[int, int, bytes], first: int, again: int
 ) -> None:
     """The second edit of a header costs its own size, and so does the recipe that undoes it."""
-    content = WHOLE_BLOCK
-    stored = bz2.compress(content)
+    stored = bz2.compress(content, 9 if grain is USUAL else 1)
     plan = a_plan(content, change)
-    once = splice(stored, plan)
+    once = splice(stored, plan, grain=grain)
     assert (once.blocks_encoded, once.recompressed) == (first, False)
     content = apply_plan(content, plan)
     offset, _, new = change
     plan = a_plan(content, (offset, len(new), b"again" + new[5:]))
-    twice = splice(once.data, plan)
+    twice = splice(once.data, plan, grain=grain)
     assert (twice.blocks_encoded, twice.recompressed) == (again, False)
     assert len(twice.undo) < len(once.undo) / 6
     assert bz2.decompress(twice.data) == apply_plan(content, plan)
@@ -134,11 +138,11 @@ def test_what_changed_once_lies_in_a_small_block_of_its_own(
 
 
 def test_changes_all_over_a_block_leave_every_piece_readable() -> None:
-    content = WHOLE_BLOCK
-    changes = [(at, 80, b"c" * (60 + at % 50)) for at in range(0, 899_000, 61_007)]
+    content = SMALL_BLOCK
+    changes = [(at, 80, b"c" * (60 + at % 50)) for at in range(0, len(content), 6007)]
     plan = a_plan(content, *changes)
-    stored = bz2.compress(content)
-    spliced = splice(stored, plan)
+    stored = bz2.compress(content, 1)
+    spliced = splice(stored, plan, grain=SMALL)
     assert not spliced.recompressed
     assert bz2.decompress(spliced.data) == apply_plan(content, plan)
     assert unsplice(spliced.data, spliced.undo) == stored
