@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from watchfiles import awatch
 
@@ -19,15 +20,49 @@ from armillary.base.log import get_logger
 from armillary.context import Context
 
 log = get_logger(__name__)
-RECONCILE_S = 60.0
-LOOK_S = 1.0
-ROOTS_S = 5.0
 PORTION = 1000
 Known = Mapping[str, tuple[int, int]]
 """Size and time stamp of files by path."""
 
 
-async def watch_roots(context: Context, stop: asyncio.Event) -> None:
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Seconds between two looks: at what may have come to rest, at a whole tree, at what is to be watched."""
+
+    look_s: float = 1.0
+    reconcile_s: float = 60.0
+    roots_s: float = 5.0
+
+
+_USUAL = Pauses()
+Watch = Callable[[Context, Root, asyncio.Event, Pauses], Coroutine[Any, Any, None]]
+"""How one root is watched until told to stop."""
+
+
+async def watch_root(context: Context, root: Root, stop: asyncio.Event, pauses: Pauses) -> None:
+    """Take in what comes to rest in a root, until told to stop."""
+    waiting = Waiting(context.settings.archive.quiet_s)
+    heard = asyncio.create_task(_listen(root, waiting))
+    scanned = -pauses.reconcile_s
+    try:
+        while not stop.is_set():
+            if time.monotonic() - scanned >= pauses.reconcile_s:
+                await _reconcile(context, root, waiting)
+                scanned = time.monotonic()
+                if heard.done():
+                    _tell_end(heard)
+                    heard = asyncio.create_task(_listen(root, waiting))
+            await _take_in(context, root, await asyncio.to_thread(waiting.rested))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pauses.look_s)
+    finally:
+        heard.cancel()
+        await asyncio.gather(heard, return_exceptions=True)
+
+
+async def watch_roots(
+    context: Context, stop: asyncio.Event, *, pauses: Pauses = _USUAL, watch: Watch = watch_root
+) -> None:
     """Watch every watched root until told to stop, and each only as long as it is to be watched.
 
     Events are a hint that costs nothing; a scan of the whole tree every minute is the truth, since events
@@ -44,9 +79,9 @@ async def watch_roots(context: Context, stop: asyncio.Event) -> None:
                 elif root_id not in roots:
                     await _cancel(watchers.pop(root_id))
             for root_id in roots.keys() - watchers.keys():
-                watchers[root_id] = asyncio.create_task(_watch(context, roots[root_id], stop))
+                watchers[root_id] = asyncio.create_task(watch(context, roots[root_id], stop, pauses))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), ROOTS_S)
+                await asyncio.wait_for(stop.wait(), pauses.roots_s)
     finally:
         await _cancel(*watchers.values())
 
@@ -64,61 +99,45 @@ def _tell_end(watcher: asyncio.Task[None]) -> None:
         log.warning("watcher ended", error=str(error), exc_info=None if is_transient(error) else error)
 
 
-async def _watch(context: Context, root: Root, stop: asyncio.Event) -> None:
-    waiting = Waiting(context.settings.archive.quiet_s)
-    heard = asyncio.create_task(_listen(root, waiting))
-    scanned = -RECONCILE_S
-    try:
-        while not stop.is_set():
-            if time.monotonic() - scanned >= RECONCILE_S:
-                await _reconcile(context, root, waiting)
-                scanned = time.monotonic()
-                if heard.done():
-                    _tell_end(heard)
-                    heard = asyncio.create_task(_listen(root, waiting))
-            await _take_in(context, root, await asyncio.to_thread(waiting.rested))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_S)
-    finally:
-        heard.cancel()
-        await asyncio.gather(heard, return_exceptions=True)
-
-
 @dataclass(slots=True)
 class Waiting:
-    """Files that were noticed, until their size and time stamp have not changed for a quiet period."""
+    """Files that were noticed, until their size and time stamp have not changed for a quiet period.
+
+    ``seen`` are those waited for, with the instant of their last change, size and time stamp; ``taken`` those
+    that came to rest, as they were then, until the catalog knows them.
+    """
 
     quiet_s: float
-    _seen: dict[Path, tuple[float, int, int]] = field(default_factory=dict)
-    _taken: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    seen: dict[Path, tuple[float, int, int]] = field(default_factory=dict)
+    taken: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     def expect(self, paths: Iterable[Path]) -> None:
         """Wait for files, except those that were taken as they are and did not get into the catalog."""
         for path in paths:
-            if path in self._seen or self._taken.get(path, (-1, -1)) == _state(path):
+            if path in self.seen or self.taken.get(path, (-1, -1)) == _state(path):
                 continue
-            self._seen[path] = (0.0, -1, -1)
+            self.seen[path] = (0.0, -1, -1)
 
     def settle(self, known: Known) -> None:
         """Remember no longer what the catalog knows as it is by now, nor what is gone."""
-        for path, taken in list(self._taken.items()):
+        for path, taken in list(self.taken.items()):
             if known.get(str(path)) == taken or _state(path) is None:
-                del self._taken[path]
+                del self.taken[path]
 
     def rested(self) -> list[Path]:
         """Return the files that have come to rest, and wait for them no longer."""
         now, rested = time.monotonic(), []
-        for path, (since, size, mtime_ns) in list(self._seen.items()):
+        for path, (since, size, mtime_ns) in list(self.seen.items()):
             state = _state(path)
             if state is None:
-                del self._seen[path]
-                self._taken.pop(path, None)
+                del self.seen[path]
+                self.taken.pop(path, None)
             elif state != (size, mtime_ns):
-                self._seen[path] = (now, *state)
+                self.seen[path] = (now, *state)
             elif now - since >= self.quiet_s:
                 rested.append(path)
-                self._taken[path] = state
-                del self._seen[path]
+                self.taken[path] = state
+                del self.seen[path]
         return rested
 
 

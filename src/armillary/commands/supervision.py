@@ -12,7 +12,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from armillary.archive import service as archive
@@ -26,11 +28,34 @@ log = get_logger(__name__)
 START_S, STOP_S, LOOK_S = 60.0, 30.0, 0.05
 RESTART_FIRST_S, RESTART_LAST_S = 0.2, 10.0
 PR_SET_PDEATHSIG = 1
+Spawn = Callable[[Sequence[str], Sequence[int]], Awaitable[Process]]
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-async def run_all(settings: Settings, host: str, port: int, *, demo: bool) -> int:
-    """Run everything until a signal says stop; return the exit code."""
+async def spawn(command: Sequence[str], fds: Sequence[int]) -> Process:
+    """Start a command of this program as a child that dies with us; the web process gets the sockets."""
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "armillary",
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        pass_fds=fds if command[0] == "serve" else (),
+        # Its own session: Ctrl-C at the terminal reaches the parent alone, which stops all in good order.
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+
+
+async def run_all(settings: Settings, host: str, port: int, *, demo: bool, start: Spawn = spawn) -> int:
+    """Run everything until a signal says stop; return the exit code. ``start`` starts each process."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -39,9 +64,9 @@ async def run_all(settings: Settings, host: str, port: int, *, demo: bool) -> in
         async with open_context(settings, Role.WORKER, application="armillary up") as context:
             async with context.database.begin() as connection:
                 await archive.store_root(connection, context)
-            children = asyncio.create_task(_keep_all(settings, listener, stop))
+            children = asyncio.create_task(_keep_all(settings, listener, stop, start))
             try:
-                if await _until_ready(address, stop, children):
+                if await until_ready(address, stop, children):
                     sys.stdout.write(f"ready {address}\n")
                     sys.stdout.flush()
                     if demo:
@@ -80,14 +105,15 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-async def _keep_all(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> None:
+async def _keep_all(settings: Settings, listener: socket.socket, stop: asyncio.Event, start: Spawn) -> None:
     data = ["--data", str(settings.data)]
     web = ["serve", *data, "--fd", str(listener.fileno())]
     commands = [web] + [
         ["worker", *data, "--name", f"worker-{n}"] for n in range(1, settings.work.workers + 1)
     ]
+    fds = (listener.fileno(),)
     keepers = [
-        asyncio.create_task(_keep(command, stop, (listener.fileno(),), data=settings.data))
+        asyncio.create_task(_keep(partial(start, command, fds), command[0], stop, data=settings.data))
         for command in commands
     ]
     await asyncio.wait(keepers, return_when=asyncio.FIRST_EXCEPTION)
@@ -98,7 +124,9 @@ async def _keep_all(settings: Settings, listener: socket.socket, stop: asyncio.E
         raise Unavailable(f"The processes cannot be kept running: {failed}") from failed
 
 
-async def _keep(command: Sequence[str], stop: asyncio.Event, fds: Sequence[int], *, data: Path) -> None:
+async def _keep(
+    start: Callable[[], Awaitable[Process]], name: str, stop: asyncio.Event, *, data: Path
+) -> None:
     """Run a child, and again when it dies, until told to stop; then let it finish."""
     pause_s = RESTART_FIRST_S
     while not stop.is_set():
@@ -106,40 +134,19 @@ async def _keep(command: Sequence[str], stop: asyncio.Event, fds: Sequence[int],
             # A child that finds no directory would make one.
             raise Unavailable(f"{data} is gone; start again with --data where it is now.")
         began = time.monotonic()
-        child = await _spawn(command, fds)
+        child = await start()
         ended = asyncio.create_task(child.wait())
         await _first(stop, ended)
         if stop.is_set():
             await _end(child, ended)
             return
-        log.warning("process died", command=command[0], code=child.returncode)
+        log.warning("process died", command=name, code=child.returncode)
         pause_s = RESTART_FIRST_S if time.monotonic() - began > START_S else min(2 * pause_s, RESTART_LAST_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause_s)
 
 
-async def _spawn(command: Sequence[str], fds: Sequence[int]) -> asyncio.subprocess.Process:
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "armillary",
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        pass_fds=fds if command[0] == "serve" else (),
-        # Its own session: Ctrl-C at the terminal reaches the parent alone, which stops all in good order.
-        start_new_session=True,
-        preexec_fn=die_with_parent,
-    )
-
-
-async def _end(child: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+async def _end(child: Process, ended: asyncio.Task[int]) -> None:
     with contextlib.suppress(ProcessLookupError):
         child.terminate()
     try:
@@ -160,11 +167,11 @@ async def _first(
         waiting.cancel()
 
 
-async def _until_ready(address: str, stop: asyncio.Event, children: asyncio.Task[None]) -> bool:
+async def until_ready(address: str, stop: asyncio.Event, children: asyncio.Task[None]) -> bool:
     """Tell whether the web process serves; False if somebody stopped it, or the processes ended."""
     deadline = time.monotonic() + START_S
     while not stop.is_set() and not children.done():
-        if await asyncio.to_thread(_answers, f"{address}/v1/health"):
+        if await asyncio.to_thread(answers, f"{address}/v1/health"):
             return not stop.is_set() and not children.done()
         if time.monotonic() > deadline:
             raise Unavailable("The web process does not answer; run with ARMILLARY_LOG=INFO to see why.")
@@ -176,7 +183,8 @@ async def _until_ready(address: str, stop: asyncio.Event, children: asyncio.Task
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Tell whether a server of this machine answers with success, whatever proxies the environment names."""
     try:
         with _opener.open(url, timeout=2) as reply:
             return bool(reply.status == 200)

@@ -7,7 +7,8 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PosixPath
 from typing import Any
 
 import pytest
@@ -16,10 +17,15 @@ from structlog.testing import capture_logs
 from armillary.archive import watching
 from armillary.archive.errors import NotWatchable
 from armillary.archive.service import present_by_name
+from armillary.archive.versions import Root
+from armillary.archive.watching import Pauses, Watch
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.context import Context
 from tests.support.archive import Archive, an_archive, put
 from tests.support.headers import a_file
 from tests.support.patience import in_time
+
+USUAL = Pauses()
 
 
 @pytest.fixture
@@ -29,14 +35,16 @@ async def quick(postgres: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Archi
 
 
 @asynccontextmanager
-async def watched(archive: Archive) -> AsyncIterator[Path]:
+async def watched(
+    archive: Archive, *, pauses: Pauses = USUAL, watch: Watch = watching.watch_root
+) -> AsyncIterator[Path]:
     """Watch a folder, with a worker, while the block runs."""
     folder = archive.directory / "in"
     folder.mkdir(exist_ok=True)
     await archive.ingest(folder, watched=True)
     stop = asyncio.Event()
     tasks = [
-        asyncio.create_task(watching.watch_roots(archive.context, stop)),
+        asyncio.create_task(watching.watch_roots(archive.context, stop, pauses=pauses, watch=watch)),
         asyncio.create_task(archive.worker().run(stop)),
     ]
     try:
@@ -64,14 +72,13 @@ async def test_files_written_renamed_and_grown_are_taken_in_once_they_rest(
     rested = watching.Waiting.rested
 
     def grow_and_look(waiting: watching.Waiting) -> list[Path]:
-        if pieces and growing in waiting._seen:
+        if pieces and growing in waiting.seen:
             growing.write_bytes(pieces.pop(0))
         return rested(waiting)
 
     monkeypatch.setattr(watching.Waiting, "rested", grow_and_look)
-    monkeypatch.setattr(watching, "LOOK_S", 0.1)
     put(quick.directory / "in" / "before.fits")
-    async with watched(quick) as folder:
+    async with watched(quick, pauses=Pauses(look_s=0.1)) as folder:
         put(folder / "written.fits", mtime_ns=time.time_ns())
         put(quick.directory / "else.fits").rename(folder / "renamed.fits")
         put(folder / "broken.fits", b"no FITS at all")
@@ -136,14 +143,11 @@ async def until_present(archive: Archive, name: str, keys: set[str]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_moved_and_deleted_files_are_present_no_more(
-    quick: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watching, "RECONCILE_S", 0.3)
+async def test_moved_and_deleted_files_are_present_no_more(quick: Archive) -> None:
     moved = put(quick.directory / "in" / "a.fits")
     deleted = put(quick.directory / "in" / "b.fits")
     put(quick.directory / "in" / "c.fits")
-    async with watched(quick) as folder:
+    async with watched(quick, pauses=Pauses(reconcile_s=0.3)) as folder:
         deleted.unlink()
         await until_present(quick, "b.fits", set())
         (folder / "2026").mkdir()
@@ -153,22 +157,18 @@ async def test_moved_and_deleted_files_are_present_no_more(
     assert (await quick.set("a.fits", OBSERVER="me"))["changed"]
 
 
-async def test_a_folder_is_watched_only_as_long_as_it_is_to_be(
-    quick: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watching, "ROOTS_S", 0.1)
+async def test_a_folder_is_watched_only_as_long_as_it_is_to_be(quick: Archive) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
-    watch = watching._watch
 
     async def observed(*given: Any) -> None:
         begun.set()
         try:
-            await watch(*given)
+            await watching.watch_root(*given)
         finally:
             ended.set()
 
-    monkeypatch.setattr(watching, "_watch", observed)
-    async with watched(quick) as folder, asyncio.timeout(60):
+    pauses = Pauses(roots_s=0.1)
+    async with watched(quick, pauses=pauses, watch=observed) as folder, asyncio.timeout(60):
         await begun.wait()
         await quick.ingest(folder, watched=False)
         await ended.wait()
@@ -182,21 +182,24 @@ async def test_a_folder_is_watched_only_as_long_as_it_is_to_be(
         await until(quick, lambda found: set(found) == {"late.fits", "later.fits"})
 
 
-async def test_a_watcher_that_ends_says_why_and_is_started_again(
-    quick: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watching, "ROOTS_S", 0.1)
-    reconcile, failures = watching._reconcile, [ValueError("a strange disk")]
+class StrangeDisk(PosixPath):
+    """A directory that fails as nobody foresaw."""
 
-    async def strange(*given: Any) -> None:
-        if failures:
-            raise failures.pop()
-        await reconcile(*given)
+    def is_dir(self) -> bool:
+        """Fail."""
+        raise ValueError("a strange disk")
 
-    monkeypatch.setattr(watching, "_reconcile", strange)
+
+async def test_a_watcher_that_ends_says_why_and_is_started_again(quick: Archive) -> None:
+    disks = [StrangeDisk]
+
+    async def strange(context: Context, root: Root, *given: Any) -> None:
+        disk = disks.pop() if disks else PosixPath
+        await watching.watch_root(context, replace(root, path=disk(root.path)), *given)
+
     put(quick.directory / "in" / "a.fits")
     with capture_logs() as logs:
-        async with watched(quick) as folder:
+        async with watched(quick, pauses=Pauses(roots_s=0.1), watch=strange) as folder:
             put(folder / "b.fits")
             await until(quick, lambda found: len(found) == 2)
     assert [one["error"] for one in logs if one["event"] == "watcher ended"] == ["a strange disk"]
@@ -211,4 +214,4 @@ async def test_files_that_the_catalog_knows_are_not_remembered(tmp_path: Path) -
     gone.unlink()
     state = known.stat()
     waiting.settle({str(known): (state.st_size, state.st_mtime_ns), str(bad): (1, 1)})
-    assert set(waiting._taken) == {bad}
+    assert set(waiting.taken) == {bad}

@@ -43,34 +43,33 @@ def test_a_proxy_of_the_environment_is_not_asked_about_ourselves(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     # A busy machine may take longer for an answer than one question waits.
-    assert any(supervision._answers(f"{address}/v1/health") for _ in range(30))
-    assert not supervision._answers("http://127.0.0.1:9/v1/health")
+    assert any(supervision.answers(f"{address}/v1/health") for _ in range(30))
+    assert not supervision.answers("http://127.0.0.1:9/v1/health")
 
 
 async def test_processes_that_ended_are_not_ready_though_something_answers(address: str) -> None:
     ended = asyncio.create_task(asyncio.sleep(0))
     await ended
-    assert not await supervision._until_ready(address, asyncio.Event(), ended)
+    assert not await supervision.until_ready(address, asyncio.Event(), ended)
     lasting = asyncio.create_task(asyncio.sleep(60))
-    assert await supervision._until_ready(address, asyncio.Event(), lasting)
+    assert await supervision.until_ready(address, asyncio.Event(), lasting)
     lasting.cancel()
 
 
 async def test_what_cannot_be_started_stops_the_rest_with_a_reason(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spawn, started = supervision._spawn, []
+    started = []
 
     async def no_web(command: Sequence[str], fds: Sequence[int]) -> asyncio.subprocess.Process:
         if command[0] == "serve":
             raise OSError("no more processes")
-        started.append(await spawn(command, fds))
+        started.append(await supervision.spawn(command, fds))
         return started[-1]
 
-    monkeypatch.setattr(supervision, "_spawn", no_web)
     settings = Settings(data=tmp_path / "data", database=DatabaseSettings(account=server_account()))
     with pytest.raises(Unavailable, match="cannot be kept running: no more processes"):
-        await supervision.run_all(settings, "127.0.0.1", 0, demo=False)
+        await supervision.run_all(settings, "127.0.0.1", 0, demo=False, start=no_web)
     assert started
     assert all(child.returncode is not None for child in started)
     assert "ready" not in capsys.readouterr().out
