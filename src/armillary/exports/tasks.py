@@ -116,7 +116,9 @@ def workers_of(context: Context, name: str) -> list[Worker[Context]]:
     ]
 
 
-async def run_exports(exporters: Sequence[Worker[Context]], stop: asyncio.Event) -> None:
+async def run_exports(
+    exporters: Sequence[Worker[Context]], stop: asyncio.Event, *, grace_s: float = GRACE_S
+) -> None:
     """Serve destinations until told to stop; what takes long then is left to its lease."""
     serving = [asyncio.create_task(exporter.run(stop)) for exporter in exporters]
     if not serving:
@@ -124,7 +126,7 @@ async def run_exports(exporters: Sequence[Worker[Context]], stop: asyncio.Event)
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({stopping, *serving}, return_when=asyncio.FIRST_COMPLETED)
-        ended, _ = await asyncio.wait(serving, timeout=GRACE_S)
+        ended, _ = await asyncio.wait(serving, timeout=grace_s)
         for one in ended:
             one.result()
     finally:

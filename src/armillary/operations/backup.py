@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,7 +24,7 @@ from armillary.base.postgres import dumps
 from armillary.base.store import ObjectStore
 from armillary.context import Context
 from armillary.errors import BadRequest, NotFound
-from armillary.operations.capture import capture, pieces
+from armillary.operations.capture import PAUSES_S, capture, pieces
 from armillary.operations.snapshot import File, View, viewing
 from armillary.operations.vault import DUMP, LIST, MANIFEST, SETTINGS, Kept, Vault, entries
 
@@ -58,8 +58,11 @@ async def back_up(
     with_adopted: bool = False,
     keep: int | None = None,
     show: Progress | None = None,
+    pauses_s: Sequence[float] = PAUSES_S,
 ) -> Report:
     """Write a backup into a directory, and only what is not there yet; then forget all but ``keep`` backups.
+
+    A file that is not as its record says is looked at again after each of ``pauses_s``.
 
     Raises
     ------
@@ -79,7 +82,7 @@ async def back_up(
             own = str((await read_identity(connection)).id)
         directory = vault.begin(stamp)
         try:
-            run = Run(context, vault, directory, show or _silent, own, _known(vault, own))
+            run = Run(context, vault, directory, show or _silent, own, _known(vault, own), pauses_s)
             run.report.stamp = stamp
             await run.make(with_adopted=with_adopted)
         except BaseException:
@@ -121,6 +124,7 @@ class Run:
     show: Progress
     own: str
     known: dict[tuple[str, str], Kept]
+    pauses_s: Sequence[float]
     report: Report = field(default_factory=Report)
     roots: dict[int, Root] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
@@ -187,7 +191,9 @@ class Run:
         root, wanted = self.roots[file.root_id], Kept(file.crc, file.size)
         if await asyncio.to_thread(self.vault.holds, wanted):
             self.report.skipped += 1
-        elif not await capture(self.context, self.vault, root, file, own_store=self._own_store()):
+        elif not await capture(
+            self.context, self.vault, root, file, own_store=self._own_store(), pauses_s=self.pauses_s
+        ):
             shown = str(root.path / file.key)
             if await self._keep_as_is("newer", root, file.key, lines):
                 self.report.newer.append(shown)

@@ -36,11 +36,19 @@ Way = Sequence[bytes]
 """Undo recipes, to be applied in turn."""
 
 
-async def capture(context: Context, vault: Vault, root: Root, file: File, *, own_store: ObjectStore) -> bool:
+async def capture(
+    context: Context,
+    vault: Vault,
+    root: Root,
+    file: File,
+    *,
+    own_store: ObjectStore,
+    pauses_s: Sequence[float] = PAUSES_S,
+) -> bool:
     """Keep the bytes of a file as the snapshot knows them; return whether that was possible."""
     wanted = Kept(file.crc, file.size)
     bytes_of = archive.store_of(context, root)
-    for pause_s in (*PAUSES_S, None):
+    for pause_s in (*pauses_s, None):
         if await asyncio.to_thread(vault.holds, wanted):
             return True
         found = await asyncio.to_thread(_as_stored, vault, bytes_of, file, wanted)

@@ -110,10 +110,15 @@ async def rows(connection: AsyncConnection, statement: str, *values: object) -> 
     return list((await connection.exec_driver_sql(statement, values)).all())
 
 
-async def totals(connection: AsyncConnection) -> tuple[dict[str, int], bool]:
-    """Return ``files``, ``versions`` and ``bytes``, and whether they are exact."""
+async def totals(
+    connection: AsyncConnection, *, counted_rows: int = COUNTED_ROWS
+) -> tuple[dict[str, int], bool]:
+    """Return ``files``, ``versions`` and ``bytes``, and whether they are exact.
+
+    Of tables with more than ``counted_rows`` they are estimates.
+    """
     sizes = {row.relname: row.tuples for row in await rows(connection, SIZES)}
-    if max(sizes.values()) <= COUNTED_ROWS:
+    if max(sizes.values()) <= counted_rows:
         return dict((await rows(connection, COUNT))[0]._mapping), True
     percent = min(100.0, 100.0 * SAMPLE_ROWS / sizes["version"])
     sample = (await rows(connection, SAMPLE.format(percent=f"{percent:.4f}")))[0]

@@ -332,13 +332,13 @@ async def test_a_large_file_is_sent_in_pieces(exporting: Exporting, old: OldServ
 
 
 async def test_a_process_that_is_to_stop_waits_for_no_destination(
-    exporting: Exporting, old: OldServer, monkeypatch: pytest.MonkeyPatch
+    exporting: Exporting, old: OldServer
 ) -> None:
-    monkeypatch.setattr(tasks, "GRACE_S", 0.1)
     await exporting.take_in(NAME)
     old.say("upload_file", Reply(silent=True))
     stop = asyncio.Event()
-    serving = asyncio.create_task(tasks.run_exports(tasks.workers_of(exporting.context, "test"), stop))
+    exporters = tasks.workers_of(exporting.context, "test")
+    serving = asyncio.create_task(tasks.run_exports(exporters, stop, grace_s=0.1))
     assert await asyncio.to_thread(old.silent.wait, 30)
     stop.set()
     async with asyncio.timeout(30):

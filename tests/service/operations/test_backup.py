@@ -213,25 +213,17 @@ async def test_a_backup_that_broke_off_is_none_and_goes(
 async def test_a_file_that_is_gone_is_told(night: Archive) -> None:
     gone = await night.path("plain.fits")
     gone.unlink()
-    monkey = pytest.MonkeyPatch()
-    monkey.setattr("armillary.operations.capture.PAUSES_S", ())
-    try:
-        report = await make(night)
-    finally:
-        monkey.undo()
+    report = await make(night, pauses_s=())
     assert report.missing == [str(gone)]
     async with empty_database(night) as settings:
         assert (await restore(target(night), settings)).missing == [str(gone)]
 
 
-async def test_a_file_changed_outside_comes_back_as_it_is_and_is_taken_in(
-    night: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("armillary.operations.capture.PAUSES_S", ())
+async def test_a_file_changed_outside_comes_back_as_it_is_and_is_taken_in(night: Archive) -> None:
     path = await night.path("plain.fits")
     path.write_bytes(OTHER)
     os.utime(path, ns=(1, 1))
-    report = await make(night)
+    report = await make(night, pauses_s=())
     assert report.newer == [str(path)]
     async with restored(night) as copy:
         await copy.drain()
