@@ -167,6 +167,7 @@ class Database:
         pool_size: int,
         application: str,
         statement_timeout_s: float,
+        patience_s: float,
     ) -> None:
         self.source, self.role = source, role
         self._name = name
@@ -176,7 +177,7 @@ class Database:
         self._impatient = statement_timeout_s > 0
         self._settings["statement_timeout"] = f"{statement_timeout_s * 1000:.0f}"
         self._assume = isinstance(source, str) and role is not Role.OWNER
-        self._patience_s = START_PATIENCE_S
+        self._patience_s = patience_s
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._pooled,
@@ -203,8 +204,9 @@ class Database:
         pool_size: int = 8,
         application: str = "armillary",
         statement_timeout_s: float = 0.0,
+        patience_s: float = START_PATIENCE_S,
     ) -> Database:
-        """Open the database ``name`` of a server in ``role``, waiting for a server that is starting.
+        """Open the database ``name`` of a server in ``role``, waiting ``patience_s`` for one that is starting.
 
         ``source`` is the DSN of an external server, or a share in the embedded one. With a DSN the role is
         assumed (SET ROLE) if the user of the DSN is a member of it, and otherwise left to the DSN.
@@ -226,6 +228,7 @@ class Database:
             pool_size=pool_size,
             application=application,
             statement_timeout_s=statement_timeout_s,
+            patience_s=patience_s,
         )
         try:
             async with database.raw() as connection:

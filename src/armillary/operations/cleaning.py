@@ -30,11 +30,11 @@ async def recover(context: Context) -> None:
                 log.warning("recovered", root=root.name, finding=finding)
 
 
-async def clean(context: Context) -> None:
+async def clean(context: Context, *, portion: int = PURGED) -> None:
     """Record failed edits, forget orders, requests and staged bytes that have had their time, settle journals."""
     await record_failures(context)
-    orders = await _in_portions(context, purge)
-    requests = await _in_portions(context, forget_expired_requests)
+    orders = await _in_portions(context, purge, portion)
+    requests = await _in_portions(context, forget_expired_requests, portion)
     staged = await sweep_staging(context)
     await heartbeat.forget_dead(context)
     # Journals that a failing disk kept from being settled cost every edit of their files a sync.
@@ -51,12 +51,12 @@ class Forget(Protocol):
         ...
 
 
-async def _in_portions(context: Context, forget: Forget) -> int:
+async def _in_portions(context: Context, forget: Forget, portion: int) -> int:
     """Delete everything whose time is up, so many rows at a time that nobody waits for it."""
     total = 0
     while True:
         async with context.database.begin() as connection:
-            deleted = await forget(connection, limit=PURGED)
+            deleted = await forget(connection, limit=portion)
         total += deleted
-        if deleted < PURGED:
+        if deleted < portion:
             return total

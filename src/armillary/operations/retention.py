@@ -69,18 +69,18 @@ def _say(forgotten: Mapping[str, int]) -> None:
         log.info("past retention", **forgotten)
 
 
-async def forget_changes(context: Context, days: float) -> int:
+async def forget_changes(context: Context, days: float, *, portion: int = PORTION) -> int:
     """Forget changes that were noted so many days ago, oldest first; return how many."""
     before, total = context.clock.now() - timedelta(days=days), 0
     while True:
         async with context.database.begin() as connection:
-            forgotten = await feed.forget(connection, before=before, limit=PORTION)
+            forgotten = await feed.forget(connection, before=before, limit=portion)
         total += forgotten
-        if forgotten < PORTION:
+        if forgotten < portion:
             return total
 
 
-async def thin_versions(context: Context, days: float) -> int:
+async def thin_versions(context: Context, days: float, *, portion: int = PORTION) -> int:
     """Forget headers and undo recipes of versions replaced so many days ago; return of how many.
 
     The recipes themselves go with the next sweep, which finds that no version needs them.
@@ -88,9 +88,9 @@ async def thin_versions(context: Context, days: float) -> int:
     before, last, total = context.clock.now() - timedelta(days=days), 0, 0
     while True:
         async with context.database.begin() as connection:
-            thinned = await store.thin(connection, before=before, after_id=last, limit=PORTION)
+            thinned = await store.thin(connection, before=before, after_id=last, limit=portion)
         total += len(thinned)
-        if len(thinned) < PORTION:
+        if len(thinned) < portion:
             return total
         last = thinned[-1]
 

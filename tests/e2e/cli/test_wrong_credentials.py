@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from armillary.base import database as base
 from armillary.base.database import Database, DatabaseUnreachable, Role
 from tests.support.command import Commands
 from tests.support.debian import DebianServer, Installed, debian, installed, needs_debian
@@ -102,14 +101,13 @@ def test_an_owner_who_may_not_make_roles_is_told_which_one_is_missing(
             asyncio.run(admin(debian, statement, user="postgres"))
 
 
-async def test_a_server_that_is_not_there_is_told_after_some_patience(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(base, "START_PATIENCE_S", 0.2)
+async def test_a_server_that_is_not_there_is_told_after_some_patience() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(DatabaseUnreachable) as raised:
-        await Database.connect(f"postgresql://me:secret@127.0.0.1:{port}/archive", Role.WEB)
+        await Database.connect(f"postgresql://me:secret@127.0.0.1:{port}/archive", Role.WEB, patience_s=0.2)
     assert raised.value.message.startswith(f"postgresql://me@127.0.0.1:{port}/archive: ")
     with pytest.raises(DatabaseUnreachable, match=r"postgresql:///archive in /nowhere: .*No such file"):
-        await Database.connect("postgresql:///archive?host=/nowhere&password=secret", Role.WEB)
+        await Database.connect(
+            "postgresql:///archive?host=/nowhere&password=secret", Role.WEB, patience_s=0.2
+        )

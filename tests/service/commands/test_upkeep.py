@@ -22,13 +22,10 @@ EXPIRED = (
 )
 
 
-async def test_all_that_has_had_its_time_is_forgotten_at_once(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cleaning, "PURGED", 2)
+async def test_all_that_has_had_its_time_is_forgotten_at_once(archive: Archive) -> None:
     async with archive.context.database.begin() as connection:
         await connection.execute(text(EXPIRED))
-    await cleaning.clean(archive.context)
+    await cleaning.clean(archive.context, portion=2)
     async with archive.context.database.begin() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM work_order")) == 0
 

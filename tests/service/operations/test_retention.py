@@ -94,12 +94,12 @@ async def test_versions_are_thinned_so_long_after_they_were_replaced(years: Year
     for number in range(3):
         await years.set(AIRMASS=number)
     years.pass_days(29.9)
-    assert await retention.thin_versions(years.context, 30) == 0
+    assert await retention.thin_versions(years.context, 30, portion=2) == 0
     years.pass_days(0.2)
-    assert await retention.thin_versions(years.context, 30) == 2 * len(NAMES)
+    assert await retention.thin_versions(years.context, 30, portion=2) == 2 * len(NAMES)
     for name in NAMES:
         assert await years.whole(name) == [False, False, True, True]
-    assert await retention.thin_versions(years.context, 30) == 0
+    assert await retention.thin_versions(years.context, 30, portion=2) == 0
 
 
 async def test_the_age_counts_from_the_replacement_not_from_the_making(years: Years) -> None:
@@ -107,7 +107,7 @@ async def test_the_age_counts_from_the_replacement_not_from_the_making(years: Ye
     years.pass_days(1000)
     await years.set(AIRMASS=3.0)
     await years.set(AIRMASS=4.0)
-    assert await retention.thin_versions(years.context, 30) == len(NAMES)
+    assert await retention.thin_versions(years.context, 30, portion=2) == len(NAMES)
     assert await years.whole() == [False, True, True, True]
 
 
@@ -229,14 +229,11 @@ async def test_a_file_that_is_gone_keeps_its_last_headers(years: Years) -> None:
     assert await years.whole() == [True]
 
 
-async def test_many_versions_are_thinned_in_small_portions(
-    years: Years, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention, "PORTION", 2)
+async def test_many_versions_are_thinned_in_small_portions(years: Years) -> None:
     for number in range(4):
         await years.set(AIRMASS=number)
     years.pass_days(31)
-    assert await retention.thin_versions(years.context, 30) == 3 * len(NAMES)
+    assert await retention.thin_versions(years.context, 30, portion=2) == 3 * len(NAMES)
     for name in NAMES:
         assert await years.whole(name) == [False] * 3 + [True] * 2
 
@@ -271,10 +268,7 @@ async def test_bytes_that_uploads_replaced_go_after_their_time(years: Years) -> 
     assert (await years.archive.verify("up.fits"))["up.fits"] == ""
 
 
-async def test_requests_past_their_time_go_in_portions_and_others_stay(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cleaning, "PURGED", 2)
+async def test_requests_past_their_time_go_in_portions_and_others_stay(archive: Archive) -> None:
     request = (
         "INSERT INTO update_request"
         " (id, actor, address, idempotency_key, body_sha256, reply, items, accepted, expires)"
@@ -284,7 +278,7 @@ async def test_requests_past_their_time_go_in_portions_and_others_stay(
     )
     async with archive.context.database.begin() as connection:
         await connection.execute(text(request))
-    await cleaning.clean(archive.context)
+    await cleaning.clean(archive.context, portion=2)
     async with archive.context.database.begin() as connection:
         keys = await connection.scalars(text("SELECT idempotency_key FROM update_request ORDER BY 1"))
         assert list(keys) == ["key 6", "key 7"]

@@ -57,13 +57,12 @@ async def test_changes_are_kept_for_ever_by_default(postgres: EmbeddedServer, fe
 
 @pytest.mark.parametrize("portion", [1, 2, 1000])
 async def test_the_feed_begins_behind_what_is_forgotten(
-    postgres: EmbeddedServer, fed: Archive, portion: int, monkeypatch: pytest.MonkeyPatch
+    postgres: EmbeddedServer, fed: Archive, portion: int
 ) -> None:
-    monkeypatch.setattr(retention, "PORTION", portion)
     before = await told(fed)
     assert len(before) > 4
     await age(postgres, fed, [one.cursor.number for one in before[:3]])
-    await retention.thin(keeping(fed))
+    assert await retention.forget_changes(keeping(fed), 30, portion=portion) == 3
     assert await told(fed) == before[3:]
     for lost in (BEGINNING, before[0].cursor, before[1].cursor):
         with pytest.raises(ChangeCursorGone, match="after=now"):
