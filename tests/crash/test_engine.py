@@ -8,14 +8,14 @@ another. After each move the rows of the database must be what the model has.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -347,8 +347,9 @@ class Engine(RuleBasedStateMachine):
         ]
 
 
-def besiege(server: EmbeddedServer, directory: Path, *, examples: int, moves: int) -> None:
-    """Play so many games of so many moves; raise AssertionError for a promise that was broken."""
+@contextlib.contextmanager
+def staged(server: EmbeddedServer, directory: Path) -> Iterator[type[Engine]]:
+    """Give the machine with a database, and with what forks workers for it."""
     with asyncio.Runner() as runner:
         holder = fresh_database(server)
         name = runner.run(holder.__aenter__())
@@ -358,26 +359,65 @@ def besiege(server: EmbeddedServer, directory: Path, *, examples: int, moves: in
         ]
         try:
             with theatre(server, name, directory) as strings:
-                stage = Stage(runner, opened[0], opened[1], strings)
-                run_state_machine_as_test(
-                    type("Played", (Engine,), {"stage": stage}),
-                    settings=settings(
-                        max_examples=examples,
-                        stateful_step_count=moves,
-                        deadline=None,
-                        # To make a game shorter takes hundreds of others, and its moves tell enough.
-                        phases=(Phase.explicit, Phase.generate),
-                        suppress_health_check=list(HealthCheck),
-                    ),
-                )
+                yield type("Played", (Engine,), {"stage": Stage(runner, opened[0], opened[1], strings)})
         finally:
             for database in opened:
                 runner.run(database.close())
             runner.run(holder.__aexit__(None, None, None))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers are forked")
+def besiege(server: EmbeddedServer, directory: Path, *, examples: int, moves: int) -> None:
+    """Play so many games of so many moves; raise AssertionError for a promise that was broken."""
+    with staged(server, directory) as played:
+        run_state_machine_as_test(
+            played,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=moves,
+                deadline=None,
+                # To make a game shorter takes hundreds of others, and its moves tell enough.
+                phases=(Phase.explicit, Phase.generate),
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+
 def test_the_engine_does_what_its_model_does_whoever_is_killed(
     postgres: EmbeddedServer, tmp_path: Path
 ) -> None:
     besiege(postgres, tmp_path, examples=EXAMPLES, moves=MOVES)
+
+
+def test_a_game_in_which_every_move_matters(postgres: EmbeddedServer, tmp_path: Path) -> None:
+    with staged(postgres, tmp_path) as played:
+        game = played()
+        try:
+            game.submits("a", {"force": True, "owners": ["observer"]}, False)
+            game.submits("a", {"force": False, "owners": None}, True)
+            game.starts()
+            game.submits("a", {"path": "x"}, True)
+            game.submits("b", {}, False)
+            game.submits("a", {"owners": []}, False)
+            game.steps("read")
+            game.ends("refuse", False)  # what waits takes over what it left
+            for how in ("postpone", "fail", "wait", "complete"):
+                game.ends(how, False)
+            while game.running:
+                game.ends("complete", False)
+            game.submits("a", {"path": "y"}, True)  # of what completed nothing is left
+            game.steps("read")
+            game.is_cancelled("a")
+            game.submits("a", {"force": True}, False)
+            game.is_killed()
+            game.starts()  # what was cancelled is not tried again
+            game.steps("header")
+            game.is_killed()
+            game.submits("a", {"owners": []}, True)
+            game.starts()
+            game.ends("complete", True)
+            game.starts()
+            while game.running:
+                game.ends("transact", False)
+            assert {run.state for runs in game.model.runs.values() for run in runs} == {"Completed", "Failed"}
+        finally:
+            game.teardown()
