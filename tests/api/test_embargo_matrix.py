@@ -21,6 +21,7 @@ from fastapi import FastAPI
 
 from armillary.access.models import Scope
 from armillary.access.service import create_token, grant
+from armillary.api import gemini
 from armillary.api.http.policy import policy_of, walk
 from armillary.app import DIALECTS, create_app
 from armillary.base.database import Database, Role
@@ -154,7 +155,9 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
         name = archive.context.database.name
         home = archive.context.settings.data.resolve()
         role = await Database.connect(postgres, Role.WEB, name=name, home=home, pool_size=4)
-        app = create_app(archive.context.settings, dialects=(*DIALECTS, TOY))
+        # These people show their tokens as they do elsewhere.
+        toy = replace(TOY, carriers=gemini.DIALECT.carriers)
+        app = create_app(archive.context.settings, dialects=(*DIALECTS, toy))
         app.state.context = replace(archive.context, database=role)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://archive") as client:
