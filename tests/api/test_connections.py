@@ -110,6 +110,20 @@ def test_a_head_may_come_in_pieces_and_after_another_request(usual: Served) -> N
     assert received.endswith(b"/last")
 
 
+def test_uploads_of_one_size_may_follow_each_other_on_a_connection(usual: Served) -> None:
+    # Head and body come together, in two pieces of which the second ends the request.
+    request = b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000
+    with usual.connect() as one:
+        for _ in range(8):
+            one.sendall(request)
+            received = b""
+            while not received.endswith(b"\r\n\r\n/x"):
+                more = one.recv(4096)
+                assert more, received
+                received += more
+            assert received.startswith(b"HTTP/1.1 200 OK")
+
+
 @pytest.mark.parametrize(
     "rest",
     [

@@ -245,6 +245,8 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head, self._since = True, self.loop.time()
         self._fed = min(self._fed, PIECE)
+        # What the parser told of an earlier request may have come to the same sum, and means nothing here.
+        self._told, self._untold = -1, 0
 
     def on_headers_complete(self) -> None:
         """Let the application begin, unless too much is under way."""
