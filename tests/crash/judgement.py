@@ -39,7 +39,7 @@ class Expected:
 
     def apply(self, args: dict[str, Any]) -> None:
         """Do what an order asks for."""
-        for keyword, value in json.loads(args["generic"]):
+        for keyword, value in cards_of(args):
             if keyword == "HISTORY":
                 self.history.append(number_of(args))
             else:
@@ -48,7 +48,13 @@ class Expected:
 
 def number_of(args: dict[str, Any]) -> int:
     """Return the number that a client gave the item of an order."""
-    return int(json.loads(args["generic"])[0][1])
+    return int(cards_of(args)[0][1])
+
+
+def cards_of(args: dict[str, Any]) -> list[Any]:
+    """Return keywords and values that an order asks for."""
+    cards: list[Any] = json.loads(args["edit"])["cards"]
+    return cards
 
 
 def _json(column: Any) -> dict[str, Any]:
