@@ -50,21 +50,6 @@ async def document(
         await wait_for(context.database, context.bus, awaited, left)
 
 
-async def orders_of_request(context: Context, request_id: UUID) -> list[int]:
-    """Return the work orders of the accepted items of a request, in order.
-
-    Raises
-    ------
-    UnknownRequest
-        If there is no such request, or no more.
-    """
-    async with context.database.begin() as connection:
-        request = await store.find_request(connection, request_id)
-    if request is None:
-        raise UnknownRequest
-    return [item["order"] for item in json.loads(request.items) if item["order"]]
-
-
 async def _document(
     connection: AsyncConnection, context: Context, request_id: UUID, viewer: Principal
 ) -> tuple[dict[str, Any], list[int]]:

@@ -263,9 +263,9 @@ async def arguments(connection: AsyncConnection, order_ids: Iterable[int]) -> di
 
 
 async def arguments_of_kind(connection: asyncpg.Connection, kind: str) -> list[dict[str, Any]]:
-    """Return what the unfinished orders of a kind are asked to do, oldest first, as this session sees it.
+    """Return what the unfinished orders of a kind are asked to do, oldest first, as this connection sees it.
 
-    The session is one of the driver's, since the snapshot of a backup belongs to such a one.
+    The connection is one of the driver's, since the snapshot of a backup belongs to such a one.
     """
     query = "SELECT args FROM work_order WHERE kind = $1 AND state IN ('Queued', 'Started') ORDER BY id"
     return [decoded(row["args"]) for row in await connection.fetch(query, kind)]
