@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,28 +74,30 @@ def edit(
         fail("--dry-run goes with --where")
     if len(words) < 2:
         fail("name a file and its cards: armillary edit FILE KEY=VALUE")
-    file, settings = only_text(words[0]), words[1:]
+    file, options = only_text(words[0]), {"reject_new": reject_new, "extension": parse_extension(extension)}
 
+    async def action(context: Context) -> dict[str, Any]:
+        order = await _submit(context, file, words[1:], origin, **options)
+        return await _ended(context, data, file, order)
+
+    _print_outcome(run(data, action), as_json=as_json)
+
+
+async def _submit(
+    context: Context, file: str, settings: Sequence[str], origin: Origin, **options: object
+) -> int:
+    """Return the order of an edit of one file, or say of that file why it is refused."""
     from armillary.edits.models import Target
     from armillary.edits.service import rules_of, submit_edit
     from armillary.edits.validation import edit_request
 
-    async def action(context: Context) -> dict[str, Any]:
-        pairs = [list(parse_setting(text)) for text in settings]
-        try:
-            request = edit_request(
-                Target(file),
-                {"generic": pairs},
-                rules_of(context.settings.edits),
-                reject_new=reject_new,
-                extension=parse_extension(extension),
-            )
-            accepted, _ = await submit_edit(context, request, origin)
-        except ArmillaryError as error:
-            raise error_of(error.code, f"{file}: {error.message}") from None
-        return await _ended(context, data, file, accepted.order_id)
-
-    _print_outcome(run(data, action), as_json=as_json)
+    values = {"generic": [list(parse_setting(text)) for text in settings]}
+    try:
+        request = edit_request(Target(file), values, rules_of(context.settings.edits), **options)
+        accepted, _ = await submit_edit(context, request, origin)
+    except ArmillaryError as error:
+        raise error_of(error.code, f"{file}: {error.message}") from None
+    return accepted.order_id
 
 
 async def _ended(context: Context, data: Path, file: str, order: int) -> dict[str, Any]:
