@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.main import get_group
 
-from armillary.commands.helping import PlainGroup
+from armillary.commands.help import PlainGroup
 
 
 @dataclass(frozen=True, slots=True)

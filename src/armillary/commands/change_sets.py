@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from armillary.commands.helping import PlainGroup
+from armillary.commands.help import PlainGroup
 from armillary.commands.tables import print_pairs, print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from armillary.commands.helping import PlainGroup
+from armillary.commands.help import PlainGroup
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from armillary.commands.helping import PlainGroup
+from armillary.commands.help import PlainGroup
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from armillary.commands.helping import PlainGroup
+from armillary.commands.help import PlainGroup
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, out, run
 
 if TYPE_CHECKING:

@@ -78,7 +78,7 @@ def test_help_loads_no_command_and_nothing_heavy() -> None:
     assert {name for name in modules if name.startswith("armillary.")} <= {
         "armillary.cli",
         "armillary.commands",
-        "armillary.commands.helping",
+        "armillary.commands.help",
     }
     assert modules & HEAVY == set()
 
