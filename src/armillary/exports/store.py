@@ -39,6 +39,8 @@ UPDATE export_destination SET away_until = NULL, error = NULL
 WHERE name = $1 AND (away_until IS NOT NULL OR error IS NOT NULL)
 """
 
+# Another look at a version that is there, as when it was recorded after its export had begun, leaves what brought
+# it, and when.
 RECORD = """
 INSERT INTO export (destination, path, name, version_id, data_md5, how, sent_bytes, header_update,
     md5_before_header_update, md5_after_header_update, exported)
@@ -48,6 +50,7 @@ ON CONFLICT (destination, path, name) DO UPDATE SET
     sent_bytes = EXCLUDED.sent_bytes, header_update = EXCLUDED.header_update,
     md5_before_header_update = EXCLUDED.md5_before_header_update,
     md5_after_header_update = EXCLUDED.md5_after_header_update, exported = EXCLUDED.exported
+WHERE NOT (EXCLUDED.how = 'already' AND export.version_id = EXCLUDED.version_id)
 """
 
 ENDED = """

@@ -49,6 +49,19 @@ async def test_what_is_there_already_is_not_sent(exporting: Exporting, old: OldS
     assert (await exporting.there())[NAME]["how"] == "already"
 
 
+async def test_another_look_leaves_what_brought_a_version(exporting: Exporting, old: OldServer) -> None:
+    await exporting.take_in(NAME)
+    await exporting.export()
+    before = (await exporting.there())[NAME]
+    async with exporting.context.database.begin() as connection:
+        await service.queue_selection(exporting.context, connection, "old", ["N20260101"], actor="test")
+    await exporting.export()
+    assert len(old.targets("GET")) == 2
+    assert len(old.targets("POST")) == 1
+    assert (await exporting.there())[NAME] == before
+    assert before["how"] == "bytes"
+
+
 async def test_a_stored_bzip2_file_goes_out_as_it_is(exporting: Exporting, old: OldServer) -> None:
     packed = bz2.compress(a_file(), 1)
     await exporting.take_in(f"{NAME}.bz2", packed)
