@@ -104,13 +104,17 @@ def _subclasses(error: type[ArmillaryError]) -> Iterator[type[ArmillaryError]]:
         yield from _subclasses(below)
 
 
+CODES = """An error has one code wherever it is told: in the body of the reply, in the work order, in the record of
+the edit, and in brackets at the end of a command's message. Codes stay; messages may change."""
+
+
 def reference() -> str:
     """Return the whole page."""
     parts = (
         ("Commands", "| Command | What it does | Arguments and options |\n|---|---|---|", command_rows()),
         ("Routes", "| Route | Who | What it does |\n|---|---|---|", route_rows()),
         ("Settings", "| Setting | Variable | Default | Meaning |\n|---|---|---|---|", setting_rows()),
-        ("Error codes", "| Code | Status | Meaning |\n|---|---|---|", error_rows()),
+        ("Error codes", f"{CODES}\n\n| Code | Status | Meaning |\n|---|---|---|", error_rows()),
     )
     text = "# Reference\n\nWritten by `scripts/reference.py` from the program; a test compares.\n"
     for title, head, rows in parts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,7 +59,7 @@ def edit_many(data: Path, wanted: Wanted, origin: Origin, *, dry_run: bool, yes:
             change_set = await service.ask(connection, context, wanted, origin)
         outcome = (await finish(context, [change_set]))[change_set]
         if not outcome.response.ok:
-            fail(outcome.response.error)
+            fail(outcome.response.error, code=outcome.response.code)
         async with context.database.begin() as connection:
             order = await service.begin_step(connection, change_set)
         return await _followed(context, data, change_set, order)
@@ -143,7 +144,7 @@ def _print_preview(found: Preview) -> None:
     )
 
 
-def change_line(change: dict[str, Any]) -> str:
+def change_line(change: Mapping[str, Any]) -> str:
     """Return one changed card as a line."""
     where = f"[{change['extension']}] " if change["extension"] else ""
     old = "(new)" if change["created"] else json.dumps(change["old"])

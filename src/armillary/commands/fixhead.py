@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -27,6 +28,7 @@ from armillary.commands.terminal import (
     out,
     print_json,
     run,
+    tell,
 )
 from armillary.commands.words import WhyOption, YesOption, parse_extension, parse_setting, user_name
 from armillary.edits.errors import ItemRefused
@@ -47,11 +49,15 @@ Request = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one file; ``changes`` is None where a server only says that it accepted."""
+    """What became of one file; ``changes`` is None where a server only says that it accepted.
+
+    Servers give no ``code`` of the error.
+    """
 
     file: str
     error: str | None
-    changes: list[dict[str, Any]] | None
+    code: str | None
+    changes: Sequence[Mapping[str, Any]] | None
 
 
 def fixhead(
@@ -148,7 +154,7 @@ def _ask(method: str, server: str, path: str, **options: Any) -> httpx.Response:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         fail(f"cannot reach {url}: {str(error) or type(error).__name__}")
     if reply.status_code == HTTPStatus.FORBIDDEN:
-        fail(f"{server} refuses the cookie; give it with --token, or in GEMINI_API_AUTH", code=2)
+        fail(f"{server} refuses the cookie; give it with --token, or in GEMINI_API_AUTH", status=2)
     if reply.status_code != HTTPStatus.OK:
         fail(f"{method} {url}: status {reply.status_code}: {reply.text[:300]}")
     return reply
@@ -159,7 +165,7 @@ def _send(server: str, token: str, request: Request) -> list[Answer]:
     headers = {"Cookie": f"{COOKIE}={token}", "Content-Type": "application/json"}
     reply = _ask("POST", server, "/update_headers", content=json.dumps(request).encode(), headers=headers)
     try:
-        answers = [Answer(str(one.get("id", "?")), one.get("error"), None) for one in reply.json()]
+        answers = [Answer(str(one.get("id", "?")), one.get("error"), None, None) for one in reply.json()]
     except (ValueError, AttributeError, TypeError):
         fail(f"{server} answers the update with something else than a list")
     place = reply.headers.get("Location", "")
@@ -172,14 +178,16 @@ def _send(server: str, token: str, request: Request) -> list[Answer]:
 
 
 def _answer(item: dict[str, Any]) -> Answer:
-    return Answer(str(item["id"]), item["error"] if item["state"] == "failed" else None, item["changes"])
+    return Answer(
+        str(item["id"]), item["error"] if item["state"] == "failed" else None, None, item["changes"]
+    )
 
 
 async def _edit(context: Context, data: Path, request: Request, origin: Origin) -> list[Answer]:
     """Let the archive here carry the request out."""
     from armillary.commands.work import finish, finish_all
-    from armillary.edits import status
     from armillary.edits.service import rules_of, submit_edits
+    from armillary.edits.status import EditState, status_of
 
     rules = rules_of(context.settings.edits)
     submission = await submit_edits(context, [_read(item, rules) for item in request["request"]], origin)
@@ -188,8 +196,13 @@ async def _edit(context: Context, data: Path, request: Request, origin: Origin) 
         await finish_all(context)
     if submission.id is None:
         return []
-    known = await status.document(context, submission.id)
-    return [_answer(item) for item in known["items"]]
+    known = await status_of(context, submission.id)
+    return [
+        Answer(str(one.id), one.error, one.code, one.changes)
+        if one.state == EditState.FAILED
+        else Answer(str(one.id), None, None, one.changes)
+        for one in known.edits
+    ]
 
 
 def _read(item: dict[str, Any], rules: Rules) -> EditRequest | Refused:
@@ -216,10 +229,10 @@ def _show(names: Sequence[str], request: Request, *, listing: bool, as_json: boo
 def _report(answers: Sequence[Answer], *, as_json: bool) -> None:
     """Tell what became of every file; end with 1 if one is not as wanted."""
     if as_json:
-        print_json([{"file": one.file, "error": one.error, "changes": one.changes} for one in answers])
+        print_json([dataclasses.asdict(one) for one in answers])
     for one in () if as_json else answers:
         if one.error is not None:
-            err.print(f"[red]error:[/] {escape(one.file)}: {escape(one.error)}")
+            tell(f"{one.file}: {one.error}", code=one.code)
             continue
         said = "accepted" if one.changes is None else "fixed" if one.changes else "nothing to change"
         out.print(escape(f"{one.file}: {said}"))

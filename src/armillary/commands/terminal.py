@@ -24,7 +24,7 @@ from rich import markup
 from rich.console import Console
 
 from armillary.archive.names import storable
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, Unavailable
 
 if TYPE_CHECKING:
     from armillary.context import Context
@@ -114,9 +114,9 @@ def guarded(action: Callable[[], T]) -> T:
     try:
         return action()
     except ArmillaryError as error:
-        fail(error.message)
+        fail(error.message, code=error.code)
     except KeyboardInterrupt:
-        fail("interrupted", code=130)
+        fail("interrupted", status=130)
     except OSError as error:
         fail(f"{error.filename or ''} {error.strerror or error}".strip())
     except Exception as error:
@@ -136,13 +136,19 @@ def _fail_by_database(error: Exception) -> None:
             " schema lists missing rights of the roles; the user must be its role, or a member of it."
         )
     if is_transient(error):
-        fail(DatabaseFull().message if is_full(error) else f"The database is away: {reason_of(error)}")
+        away = DatabaseFull() if is_full(error) else Unavailable(f"The database is away: {reason_of(error)}")
+        fail(away.message, code=away.code)
 
 
-def fail(message: str, *, code: int = 1) -> NoReturn:
-    """End the command with a message on standard error."""
-    err.print(f"[red]error:[/] {escape(message)}")
-    raise typer.Exit(code)
+def fail(message: str, *, code: str | None = None, status: int = 1) -> NoReturn:
+    """End the command with an error on standard error and an exit status."""
+    tell(message, code=code)
+    raise typer.Exit(status)
+
+
+def tell(message: str, *, code: str | None) -> None:
+    """Print an error on standard error: the message, and in brackets the code, which every surface gives alike."""
+    err.print(f"[red]error:[/] {escape(message)}" + (escape(f" [{code}]") if code else ""))
 
 
 def escape(text: object) -> str:

@@ -1,12 +1,14 @@
-"""The status resource of an update request: how every item stands."""
+"""How requests for edits that came together stand, each of them."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -23,14 +25,61 @@ from armillary.edits.errors import ItemRefused, UnknownRequest
 from armillary.edits.orders import request_of
 from armillary.edits.service import rules_of
 
-DIGESTS = ("data_md5", "file_md5")
-SHOWN = ("extension", "keyword", "old", "new", "created")
+
+class EditState(StrEnum):
+    """How an edit stands; it is completed once the digests of what it wrote are known, too."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
 
 
-async def document(
+ENDED = (EditState.COMPLETED, EditState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class EditStatus:
+    """How one request of those that came together stands.
+
+    ``changed`` is None until that is known, and where the edit failed; ``error`` is the text to show and ``code``
+    that of its class; ``changes`` are the cards of the record; ``queued`` is None where the request was refused.
+    """
+
+    id: str | None
+    file: str | None
+    path: str | None
+    state: EditState
+    changed: bool | None
+    attempts: int
+    error: str | None
+    code: str | None
+    queued: datetime | None
+    started: datetime | None
+    finished: datetime | None
+    changes: Sequence[Mapping[str, Any]]
+    before: Version | None
+    after: Version | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStatus:
+    """How requests that came together stand, each in its place."""
+
+    id: UUID
+    accepted: datetime
+    edits: tuple[EditStatus, ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether all have ended."""
+        return all(one.state in ENDED for one in self.edits)
+
+
+async def status_of(
     context: Context, request_id: UUID, *, wait_s: float = 0, viewer: Principal = OPERATOR
-) -> dict[str, Any]:
-    """Return the status document, after waiting up to ``wait_s`` seconds for the end of all items.
+) -> RequestStatus:
+    """Return how requests stand, after waiting up to ``wait_s`` seconds for the end of all of them.
 
     Of files whose headers the viewer may not read it holds what the viewer sent, and whether that worked.
 
@@ -43,17 +92,17 @@ async def document(
     while True:
         # In one snapshot: digests that are not awaited any more have to be among what is read.
         async with context.database.begin(snapshot=True) as connection:
-            found, awaited = await _document(connection, context, request_id, viewer)
+            found, awaited = await _read(connection, context, request_id, viewer)
         left = deadline - time.monotonic()
-        if found["done"] or left <= 0:
+        if found.done or left <= 0:
             return found
         await wait_for(context.database, context.bus, awaited, left)
 
 
-async def _document(
+async def _read(
     connection: AsyncConnection, context: Context, request_id: UUID, viewer: Principal
-) -> tuple[dict[str, Any], list[int]]:
-    """Return the document and the orders whose end changes it: of the edits, then of their digests."""
+) -> tuple[RequestStatus, list[int]]:
+    """Return the status and the orders whose end changes it: of the edits, then of their digests."""
     request = await store.find_request(connection, request_id)
     if request is None:
         raise UnknownRequest(f"There is no update request {request_id}, or it has expired.")
@@ -64,30 +113,38 @@ async def _document(
     ids = {one for row in edits.values() for one in (row.version_before, row.version_after) if one}
     versions = await archive.versions_by_id(connection, ids)
     pending = await archive.digests_pending(connection, ids)
-    known = Discretion(viewer, context.clock.now().date())
-    # The orders of a request, and what they ask for, are kept as long as the request.
-    asked = {} if known.needless else await admin.arguments(connection, order_ids)
-    files = {number: args["file_id"] for number, args in asked.items()}
-    files |= {number: row.file_id for number, row in edits.items()}
-    await known.look_at(connection, files.values())
     shown = [
-        _item(item, request.accepted, states.get(item["order"]), edits.get(item["order"]), versions, pending)
+        _edit_status(
+            item, request.accepted, states.get(item["order"]), edits.get(item["order"]), versions, pending
+        )
         for item in items
     ]
-    for one, item in zip(shown, items, strict=True):
-        file_id = files.get(item["order"])
-        if known.hides(file_id):
-            one["error"] = known.error(one["error"], file_id)
-            mine = request.actor == viewer.name and one["changed"] is not None
-            one["changes"] = _sent(context, asked.get(item["order"])) if mine else []
+    known = Discretion(viewer, context.clock.now().date())
+    if not known.needless:
+        mine = request.actor == viewer.name
+        # The orders of a request, and what they ask for, are kept as long as the request.
+        asked = await admin.arguments(connection, order_ids)
+        files = {number: args["file_id"] for number, args in asked.items()}
+        files |= {number: row.file_id for number, row in edits.items()}
+        await known.look_at(connection, files.values())
+        for place, item in enumerate(items):
+            if known.hides(file_id := files.get(item["order"])):
+                sent = _sent(context, asked.get(item["order"])) if mine else []
+                shown[place] = _withheld(shown[place], known, file_id, sent)
     unfinished = [number for number, row in states.items() if row.state in ("Queued", "Started")]
-    found = {
-        "request_id": str(request.id),
-        "accepted_at": _time(request.accepted),
-        "done": all(one["state"] in ("completed", "failed") for one in shown),
-        "items": shown,
-    }
-    return found, unfinished or sorted(pending.values())
+    return RequestStatus(request.id, request.accepted, tuple(shown)), unfinished or sorted(pending.values())
+
+
+def _withheld(
+    one: EditStatus, known: Discretion, file_id: int | None, sent: Sequence[Mapping[str, Any]]
+) -> EditStatus:
+    """Return what somebody may learn of an edit who may not read the headers of its file."""
+    return replace(
+        one,
+        error=known.error(one.error, file_id),
+        code=known.code(one.code, file_id),
+        changes=sent if one.changed is not None else (),
+    )
 
 
 def _sent(context: Context, args: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -97,51 +154,48 @@ def _sent(context: Context, args: Mapping[str, Any] | None) -> list[dict[str, An
     return []
 
 
-def _item(
-    item: dict[str, Any],
+def _edit_status(
+    item: Mapping[str, Any],
     accepted: datetime,
     order: Any,
     edit: Any,
-    versions: dict[int, Version],
+    versions: Mapping[int, Version],
     pending: Mapping[str, int],
-) -> dict[str, Any]:
-    state = "failed" if item["order"] is None else _state(order, edit, pending)
-    changed = edit.outcome == "changed" if edit is not None and edit.outcome != "failed" else None
-    before = versions.get(edit.version_before) if edit is not None else None
-    after = versions.get(edit.version_after) if edit is not None else None
-    error = item["error"] or (edit.error if edit is not None else None) or (order.error if order else None)
-    return {
-        "index": item["index"],
-        "id": item["id"],
-        "file": item["file"],
-        "path": item["path"],
-        "state": state,
-        "accepted": item["order"] is not None,
-        "changed": changed,
-        "attempts": order.attempts if order else 0,
-        "error": error,
-        "queued_at": _time(accepted) if item["order"] is not None else None,
-        "started_at": _time(order.started) if order else None,
-        "finished_at": _time(order.finished) if order and state in ("completed", "failed") else None,
-        "changes": [{key: card[key] for key in SHOWN} for card in edit.cards] if edit is not None else [],
-        **{
-            f"{name}_{when}": getattr(version, name, None)
-            for name in DIGESTS
-            for when, version in (("before", before), ("after", after))
-        },
-    }
+) -> EditStatus:
+    state = EditState.FAILED if item["order"] is None else _state(order, edit, pending)
+    error, code = _reason(item, order, edit)
+    return EditStatus(
+        id=item["id"],
+        file=item["file"],
+        path=item["path"],
+        state=state,
+        changed=edit.outcome == "changed" if edit is not None and edit.outcome != "failed" else None,
+        attempts=order.attempts if order else 0,
+        error=error,
+        code=code,
+        queued=accepted if item["order"] is not None else None,
+        started=order.started if order else None,
+        finished=order.finished if order and state in ENDED else None,
+        changes=edit.cards if edit is not None else (),
+        before=versions.get(edit.version_before) if edit is not None else None,
+        after=versions.get(edit.version_after) if edit is not None else None,
+    )
 
 
-def _state(order: Any, edit: Any, pending: Mapping[str, int]) -> str:
-    """Return the state as clients see it: completed means that the digests are known too."""
+def _reason(item: Mapping[str, Any], order: Any, edit: Any) -> tuple[str | None, str | None]:
+    """Return why a request was refused, or its edit failed: the text, and the code of the error."""
+    if item["error"]:
+        return item["error"], item.get("code")
+    if edit is not None and edit.error:
+        return edit.error, edit.error_code
+    return (order.error, order.error_code) if order else (None, None)
+
+
+def _state(order: Any, edit: Any, pending: Mapping[str, int]) -> EditState:
     if order is None:
-        return "completed" if edit is not None and edit.outcome != "failed" else "failed"
-    state = str(order.state).lower()
-    if state == "completed" and edit is not None:
+        return EditState.COMPLETED if edit is not None and edit.outcome != "failed" else EditState.FAILED
+    state = EditState(str(order.state).lower())
+    if state == EditState.COMPLETED and edit is not None:
         versions = (edit.version_before, edit.version_after)
-        return "started" if any(f"digest:{one}" in pending for one in versions) else state
+        return EditState.STARTED if any(f"digest:{one}" in pending for one in versions) else state
     return state
-
-
-def _time(instant: datetime | None) -> str | None:
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z") if instant else None

@@ -10,6 +10,7 @@ import pytest
 
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
+from tests.support.command import Commands
 from tests.support.running import Running
 
 RELEASE = (datetime.now(UTC).date() + timedelta(days=400)).isoformat()
@@ -92,7 +93,12 @@ def test_an_error_has_one_code_wherever_it_is_told(server: Running, a_file: Make
     name = a_file()
     refused = post(server, f"/v1/files/{name}/edits", {"values": {"generic": {"NAXIS": 1}}})
     assert refused.json()["code"] == "item_refused"
+    commands = Commands(server.settings.data)
+    said = commands.run("edit", name, "NAXIS=1", code=1)
+    assert said.err.rstrip().endswith("[item_refused]")
     # Judged by the worker, which has the file.
+    said = commands.run("edit", name, "OBJECT=x", "--extension", "NOWHERE", code=1)
+    assert said.err.rstrip().endswith("[extension_not_found]")
     for options, code in (
         ({"expect_data_md5": "0" * 32}, "digest_mismatch"),
         ({"extension": "NOWHERE"}, "extension_not_found"),

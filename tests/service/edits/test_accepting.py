@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.database import Database
 from armillary.context import Context
-from armillary.edits import status
 from armillary.edits.errors import KeyReused, OutcomeUnknown
+from armillary.edits.status import status_of
 from tests.support.archive import ORIGIN, Archive, put
 from tests.support.edits import Asked, accept
 from tests.support.statements import asked_of
@@ -84,7 +84,7 @@ async def test_a_key_lives_its_hours_and_the_status_its_days(archive_of_one: Arc
     second = await send(archive, a_body("a.fits", value=2), hours=hours + 1)
     assert second.request_id != first.request_id
     assert first.request_id is not None
-    assert (await status.document(archive.context, first.request_id))["items"][0]["accepted"]
+    assert (await status_of(archive.context, first.request_id)).edits[0].queued
     again = await send(archive, a_body("a.fits", value=2), hours=hours + 2)
     assert again.request_id == second.request_id
 

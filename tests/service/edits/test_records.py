@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from armillary.edits import revert, status
+from armillary.edits import revert
 from armillary.edits.errors import NothingToRevert
+from armillary.edits.status import status_of
 from armillary.edits.tasks import record_failures
 from tests.support.archive import ORIGIN, Archive, OrderFailed, put
 from tests.support.edits import accept_one
@@ -45,8 +46,8 @@ async def test_an_order_whose_file_is_gone_is_recorded(archive: Archive, path: P
     assert not (await archive.run([order]))[order].response.ok
     error = "a.fits: no present file is there any more."
     assert await failed_edits(archive) == [(order, "observer", "127.0.0.1", "a test", error, None)]
-    (item,) = (await status.document(archive.context, request_id))["items"]
-    assert (item["state"], item["error"], item["data_md5_before"]) == ("failed", error, None)
+    (item,) = (await status_of(archive.context, request_id)).edits
+    assert (item.state, item.error, item.code, item.before) == ("failed", error, "file_gone", None)
 
 
 async def test_orders_that_died_are_recorded_once(archive: Archive, path: Path) -> None:
@@ -61,8 +62,8 @@ async def test_orders_that_died_are_recorded_once(archive: Archive, path: Path) 
     assert await record_failures(archive.context) == 0
     await sql(archive, "DELETE FROM work_order WHERE id = :id", id=order)
     assert [(row[0], row[4]) for row in await failed_edits(archive)] == [(order, "died")]
-    (item,) = (await status.document(archive.context, request_id))["items"]
-    assert (item["state"], item["error"]) == ("failed", "died")
+    (item,) = (await status_of(archive.context, request_id)).edits
+    assert (item.state, item.error, item.code) == ("failed", "died", None)
     assert len((await archive.history("a.fits")).edits) == 1
 
 

@@ -13,15 +13,16 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from armillary.access.models import Scope
 from armillary.api.gemini.errors import UPDATES, MagicCookieMissing, update_reply
 from armillary.api.gemini.requests import element_of, parse_request, read_items
+from armillary.api.gemini.status import document
 from armillary.api.http.body import idempotency_key, read_body
 from armillary.api.http.calls import Ctx
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.discretion import without_paths
 from armillary.api.http.policy import Policy
-from armillary.edits import status
 from armillary.edits.errors import UnknownRequest
 from armillary.edits.models import EditRequest, Origin, Refused
 from armillary.edits.service import Key, rules_of, submit_edits
+from armillary.edits.status import status_of
 from armillary.settings import EditSettings
 
 router = APIRouter()
@@ -116,7 +117,7 @@ async def update_status(
     wait: Annotated[float, Query(ge=0, allow_inf_nan=False, description="Seconds to wait for the end.")] = 0,
 ) -> Response:
     """Tell how the items of a request stand, after waiting for them if asked."""
-    found = await status.document(ctx.context, _uuid(request_id), wait_s=wait, viewer=ctx.principal)
+    found = document(await status_of(ctx.context, _uuid(request_id), wait_s=wait, viewer=ctx.principal))
     await without_paths(ctx, found["items"], "error")
     return update_reply(found)
 

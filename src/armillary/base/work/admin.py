@@ -97,7 +97,8 @@ ORDER BY id LIMIT $3
 """
 
 _PROGRESS = """
-SELECT id, state, attempts, error, added, started, finished FROM work_order WHERE id = ANY($1::bigint[])
+SELECT id, state, attempts, error, error_code, added, started, finished FROM work_order
+WHERE id = ANY($1::bigint[])
 """
 
 _IN_WORK = """
@@ -165,6 +166,7 @@ class Progress:
     state: State
     attempts: int
     error: str | None
+    error_code: str | None
     added: datetime
     started: datetime | None
     finished: datetime | None
