@@ -1,33 +1,65 @@
-"""Chores of a worker, and those that one of all does: watched folders, forgetting what had its time."""
+"""Chores of a worker, and those that one of all does: watched folders, orders that are due again and again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from armillary.archive.watching import watch_roots
-from armillary.base.alone import alone
+from armillary.base.alone import Office, alone
 from armillary.base.database import is_transient, reason_of
 from armillary.base.log import get_logger
 from armillary.base.memory import give_back
 from armillary.base.work import Worker
-from armillary.base.work.periods import submit_on_time
+from armillary.base.work.periods import Period, submit_on_time
 from armillary.context import Context
-from armillary.edits.leftovers import sweep_recipes
-from armillary.operations import heartbeat, retention
-from armillary.operations.cleaning import clean
+from armillary.operations import cleaning, heartbeat, retention
 
 log = get_logger(__name__)
 LOCK = 0x4152_4D55_504B
-TRY_S, SLIM_S, CLEAN_S, SWEEP_S = 5.0, 10.0, 600.0, 86_400.0
-AWAY_S, BROKEN_S = 60.0, 600.0
-"""Longest pauses after failures that pass by themselves, and after others."""
+TRY_S, SLIM_S = 5.0, 10.0
+Watch = Callable[[Context, asyncio.Event], Awaitable[None]]
 
 
-async def run(context: Context, stop: asyncio.Event) -> None:
-    """Do the chores until told to stop, if no other worker does them already."""
-    await repeat("upkeep", lambda: _run_if_alone(context, stop), TRY_S, stop)
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Seconds of rest after failures: the first, and the longest after those that pass and after others."""
+
+    first_s: float = TRY_S
+    away_s: float = 60.0
+    broken_s: float = 600.0
+
+    def after(self, failures: int, *, transient: bool) -> float:
+        """Return how long to rest when so many failures came before this one."""
+        return min(self.first_s * 2.0**failures, self.away_s if transient else self.broken_s)
+
+
+PAUSES = Pauses()
+
+
+async def run(
+    context: Context,
+    stop: asyncio.Event,
+    *,
+    watch: Watch = watch_roots,
+    periods: Sequence[Period] = cleaning.PERIODS,
+    pauses: Pauses = PAUSES,
+) -> None:
+    """Watch folders and submit what is due until told to stop, if no other worker does that already."""
+    due = (*periods, *retention.periods_of(context.settings.retention))
+
+    async def alone_or_not() -> None:
+        async with alone(context.database, LOCK) as office:
+            if office is not None:
+                chores = {
+                    "watching": lambda: watch(context, stop),
+                    "periods": lambda: submit_on_time(context.database, due, stop),
+                }
+                await _do(chores, office, stop, pauses)
+
+    await repeat("upkeep", alone_or_not, pauses.first_s, stop, pauses=pauses)
 
 
 async def beat(
@@ -47,30 +79,31 @@ async def slim(stop: asyncio.Event) -> None:
     await repeat("memory", lambda: asyncio.to_thread(give_back), SLIM_S, stop)
 
 
-async def _run_if_alone(context: Context, stop: asyncio.Event) -> None:
-    async with alone(context.database, LOCK) as office:
-        if office is None:
-            return
-        periods = retention.periods_of(context.settings.retention)
-        chores = (
-            repeat("watching", lambda: watch_roots(context, stop), TRY_S, stop),
-            repeat("cleaning", lambda: clean(context), CLEAN_S, stop),
-            repeat("sweeping", lambda: sweep_recipes(context), SWEEP_S, stop),
-            repeat("periods", lambda: submit_on_time(context.database, periods, stop), TRY_S, stop),
-        )
-        tasks = [asyncio.create_task(chore) for chore in chores]
-        try:
-            while not stop.is_set():
-                await office.check()
-                await _rest(stop, TRY_S)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+async def _do(
+    chores: Mapping[str, Callable[[], Awaitable[object]]], office: Office, stop: asyncio.Event, pauses: Pauses
+) -> None:
+    """Do chores beside each other until told to stop, or until another worker may do them."""
+    tasks = [
+        asyncio.create_task(repeat(name, action, pauses.first_s, stop, pauses=pauses))
+        for name, action in chores.items()
+    ]
+    try:
+        while not stop.is_set():
+            await office.check()
+            await _rest(stop, TRY_S)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def repeat(
-    chore: str, action: Callable[[], Awaitable[object]], every_s: float, stop: asyncio.Event
+    chore: str,
+    action: Callable[[], Awaitable[object]],
+    every_s: float,
+    stop: asyncio.Event,
+    *,
+    pauses: Pauses = PAUSES,
 ) -> None:
     """Do something again and again until told to stop; each failure doubles the pause, and is logged once."""
     failures = 0
@@ -80,7 +113,7 @@ async def repeat(
         except Exception as error:
             # A database or disk that is away comes back, sometimes soon.
             transient = is_transient(error)
-            pause_s = min(TRY_S * 2**failures, AWAY_S if transient else BROKEN_S)
+            pause_s = pauses.after(failures, transient=transient)
             failures = min(failures + 1, 16)
             log.warning(
                 "chore failed", chore=chore, again_s=pause_s, error=reason_of(error), exc_info=not transient

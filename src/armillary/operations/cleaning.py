@@ -1,7 +1,11 @@
-"""Forgetting what has had its time, and settling what a crash or a failing disk left behind."""
+"""Forgetting what has had its time, and settling what a crash or a failing disk left behind.
+
+The chores are work orders that are due again and again: status and logs tell how they went, as of any other order.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,13 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive import service as archive
 from armillary.archive.staging import sweep_staging
 from armillary.base.log import get_logger
-from armillary.base.work import purge
+from armillary.base.work import Claim, Kind, Response, purge, step
+from armillary.base.work.periods import Period
 from armillary.context import Context
+from armillary.edits.leftovers import sweep_recipes
 from armillary.edits.store import forget_expired_requests
 from armillary.edits.tasks import record_failures
 from armillary.operations import heartbeat
 
 log = get_logger(__name__)
+CLEANING, SWEEPING = "cleaning", "sweeping"
+PERIODS = (Period(CLEANING, 600.0), Period(SWEEPING, 86_400.0))
 PURGED = 10_000
 """Rows that one transaction forgets: others wait for it."""
 
@@ -30,17 +38,32 @@ async def recover(context: Context) -> None:
                 log.warning("recovered", root=root.name, finding=finding)
 
 
-async def clean(context: Context, *, portion: int = PURGED) -> None:
+async def clean(context: Context, claims: Sequence[Claim], *, portion: int = PURGED) -> None:
     """Record failed edits, forget orders, requests and staged bytes that have had their time, settle journals."""
-    await record_failures(context)
-    orders = await _in_portions(context, purge, portion)
-    requests = await _in_portions(context, forget_expired_requests, portion)
-    staged = await sweep_staging(context)
-    await heartbeat.forget_dead(context)
-    # Journals that a failing disk kept from being settled cost every edit of their files a sync.
-    await recover(context)
-    if orders or requests or staged:
-        log.info("forgotten", orders=orders, requests=requests, staged=staged)
+    (claim,) = claims
+    forgotten: dict[str, int] = {}
+    async with step(claim, "failed edits"):
+        await record_failures(context)
+    async with step(claim, "orders"):
+        forgotten["orders"] = await _in_portions(context, purge, portion)
+    async with step(claim, "requests"):
+        forgotten["requests"] = await _in_portions(context, forget_expired_requests, portion)
+    async with step(claim, "staged bytes"):
+        forgotten["staged"] = await sweep_staging(context)
+    async with step(claim, "workers"):
+        await heartbeat.forget_dead(context)
+    async with step(claim, "journals"):
+        # Journals that a failing disk kept from being settled cost every edit of their files a sync.
+        await recover(context)
+    claim.complete(Response(value=forgotten))
+    if any(forgotten.values()):
+        log.info("forgotten", **forgotten)
+
+
+async def sweep(context: Context, claims: Sequence[Claim]) -> None:
+    """Remove undo recipes that no version needs."""
+    (claim,) = claims
+    claim.complete(Response(value={"recipes": await sweep_recipes(context)}))
 
 
 class Forget(Protocol):
@@ -60,3 +83,6 @@ async def _in_portions(context: Context, forget: Forget, portion: int) -> int:
         total += deleted
         if deleted < portion:
             return total
+
+
+KINDS = (Kind(CLEANING, clean, interruptible=True), Kind(SWEEPING, sweep, interruptible=True))

@@ -24,7 +24,7 @@ from armillary.base.work.periods import submit_on_time
 from armillary.commands.work import CHORES
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
-from armillary.operations import cleaning, retention
+from armillary.operations import retention
 from armillary.settings import RetentionSettings
 from tests.support.archive import ORIGIN, Archive, put, sha256
 from tests.support.clock import FakeClock
@@ -278,7 +278,7 @@ async def test_requests_past_their_time_go_in_portions_and_others_stay(archive: 
     )
     async with archive.context.database.begin() as connection:
         await connection.execute(text(request))
-    await cleaning.clean(archive.context, portion=2)
+    await archive.clean(portion=2)
     async with archive.context.database.begin() as connection:
         keys = await connection.scalars(text("SELECT idempotency_key FROM update_request ORDER BY 1"))
         assert list(keys) == ["key 6", "key 7"]

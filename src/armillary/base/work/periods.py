@@ -28,6 +28,8 @@ SELECT CASE WHEN count(*) = cardinality($1::text[]) THEN extract(epoch FROM min(
 FROM work_period WHERE kind = ANY($1::text[])
 """
 LONGEST_S = 60.0
+PRIORITY = 1000
+"""Before the work of others, however much of that waits: what comes rarely should not come late, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,10 @@ async def submit_due(connection: AsyncConnection, periods: Sequence[Period]) -> 
     """
     columns = ([one.kind for one in periods], [one.every_s for one in periods])
     due = (await connection.exec_driver_sql(TAKE, columns)).scalars().all()
-    orders = [NewOrder(kind=kind, args={}, unique_key=kind, actor="armillary") for kind in sorted(due)]
+    orders = [
+        NewOrder(kind=kind, args={}, unique_key=kind, priority=PRIORITY, actor="armillary")
+        for kind in sorted(due)
+    ]
     return await submit(connection, orders, keyed_fifo=False)
 
 
