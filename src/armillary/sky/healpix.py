@@ -6,13 +6,18 @@ half-open ranges of such indices that covers it with a margin; the exact test co
 
 from __future__ import annotations
 
+import functools
+import importlib.machinery
+import importlib.util
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+LIBRARY = "cdshealpix"
 ORDER = 29
 PIXELS = 12 << (2 * ORDER)
 """How many pixels of order 29 there are; every index is below it and fits a signed 64-bit integer."""
@@ -23,12 +28,25 @@ _MARGIN_RAD = 1e-9
 Floats = npt.NDArray[np.float64]
 
 
+@functools.cache
 def _native() -> Any:
-    """Return the extension module itself: the public wrapper wants quantities, which cost 50 times the work."""
-    # Only when it is needed: its package brings astropy.coordinates, a quarter of the start of every command.
-    from cdshealpix import cdshealpix
+    """Return the extension module itself: the public wrapper wants quantities, which cost 50 times the work.
 
-    return cdshealpix
+    It is loaded without its package, which brings astropy.coordinates: one second of every command that edits.
+    """
+    name = f"{LIBRARY}.{LIBRARY}"
+    if (module := sys.modules.get(name)) is not None:
+        return module
+    package = importlib.util.find_spec(LIBRARY)
+    places = package.submodule_search_locations if package else None
+    spec = importlib.machinery.PathFinder.find_spec(name, places)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named {name!r}; install {LIBRARY} again.", name=name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    # An extension is loaded once in a process: whoever imports the package finds this one.
+    sys.modules[name] = module
+    return module
 
 
 def healpix_index(ra_deg: float, dec_deg: float) -> int:
