@@ -14,7 +14,7 @@ from armillary.base.database import Database, Role
 from armillary.base.generations import notice_restore
 from armillary.base.place import POSTGRES, PRIVATE
 from armillary.base.postgres.server import EmbeddedServer
-from armillary.base.sandbox import Sandbox
+from armillary.base.sandbox.pool import Sandbox
 from armillary.base.store import LocalStore, ObjectStore
 from armillary.base.store.readonly import ReadOnlyStore
 from armillary.base.store.workshop import own_directory

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import text
@@ -24,13 +26,15 @@ from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.identity import settle_in
 from armillary.base.postgres.server import EmbeddedServer
-from armillary.base.work import Outcome, Worker, outcomes
+from armillary.base.sandbox.pool import Child, Sandbox
+from armillary.base.work import Kind, NewOrder, Outcome, Worker, outcomes, submit
 from armillary.commands.work import KINDS
 from armillary.context import Context, Stores
 from armillary.edits.history import History, history_of
 from armillary.edits.models import Origin
 from armillary.edits.revert import submit_revert
 from armillary.errors import ArmillaryError
+from armillary.operations import cleaning
 from armillary.settings import ArchiveSettings, LimitSettings, Settings, WorkSettings
 from tests.support.edits import accept_one
 from tests.support.headers import a_file
@@ -61,6 +65,13 @@ class Archive:
         with suppress(OSError):  # of a disk that a test let fail for good
             self.context.stores.close()
         self.context.sandbox.close()
+
+    async def clean(self, *, portion: int) -> None:
+        """Let a worker forget what has had its time, so many rows at once."""
+        kind = Kind(cleaning.CLEANING, partial(cleaning.clean, portion=portion))
+        async with self.context.database.begin() as connection:
+            await submit(connection, [NewOrder(kind=kind.name, args={})], keyed_fifo=False)
+        await Worker(self.context, [kind], name="cleaning").drain()
 
     async def drain(self) -> None:
         """Do all the work that is due, and what is tried again in an instant since something was in its way."""
@@ -184,6 +195,18 @@ class OrderFailed(ArmillaryError):
     """The order failed."""
 
 
+class KeptSandbox(Sandbox):
+    """A sandbox whose children wait for the next test, which would start others at ten times the cost."""
+
+    _kept: ClassVar[defaultdict[int, list[Child]]] = defaultdict(list)
+
+    def __init__(self, memory: int) -> None:
+        super().__init__(idle=self._kept[memory])
+
+    def close(self) -> None:
+        """Let the children live; they end with the process."""
+
+
 @asynccontextmanager
 async def an_archive(
     server: EmbeddedServer, directory: Path, *, database_name: str | None = None, **settings: Any
@@ -201,7 +224,8 @@ async def an_archive(
         await settle_in(database, home, own_database=database_name is not None, may_write=True)
         bus = PostgresBus(database)
         stores = Stores(directory / "data" / "private")
-        opened = Archive(Context(chosen, database, stores, bus, SystemClock()), directory)
+        sandbox = KeptSandbox(chosen.archive.preview_memory)
+        opened = Archive(Context(chosen, database, stores, bus, SystemClock(), sandbox), directory)
         try:
             yield opened
         finally:

@@ -18,7 +18,8 @@ from armillary.archive.standing import BeingChanged, check_standing
 from armillary.archive.versions import Version
 from armillary.base.halting import Halt, in_thread
 from armillary.base.log import get_logger
-from armillary.base.sandbox import Ask, ChildDied, OutOfMemory, OutOfTime
+from armillary.base.sandbox.errors import ChildDied, OutOfMemory, OutOfTime
+from armillary.base.sandbox.pool import Ask
 from armillary.base.store import ObjectStore, Snapshot, whole_or_part
 from armillary.base.work import Claim, Response, completing_all
 from armillary.context import Context

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from armillary.archive import service
 from armillary.base.halting import Halt, Halted, in_thread
 from armillary.base.postgres.server import EmbeddedServer
-from armillary.base.sandbox import OutOfTime
+from armillary.base.sandbox.errors import OutOfTime
 from tests.support import bombs
 from tests.support.archive import OLD_NS, Archive, an_archive, put
 from tests.support.headers import a_file

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from armillary.base.sandbox import Ask, ChildDied, OutOfMemory, OutOfTime, Sandbox
+from armillary.base.sandbox.errors import ChildDied, OutOfMemory, OutOfTime
+from armillary.base.sandbox.pool import Ask, Sandbox
 from armillary.errors import BadRequest
 from tests.support import strange_work
 from tests.support.kills import wait_gone
@@ -139,7 +140,7 @@ async def test_a_child_without_work_ends_by_itself(fd: int) -> None:
 
 PARENT = """
 import asyncio, os, sys
-from armillary.base.sandbox import Sandbox
+from armillary.base.sandbox.pool import Sandbox
 from tests.support import strange_work
 fd = os.open(os.devnull, os.O_RDONLY)
 work = lambda ask: ask(strange_work.idle, fd, sys.argv[1])

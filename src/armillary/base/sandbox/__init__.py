@@ -1,6 +1,4 @@
-"""Child processes for work on the bytes of strangers: bounded memory, bounded time, ended at once."""
+"""Child processes for work on the bytes of strangers: bounded memory, bounded time, ended at once.
 
-from armillary.base.sandbox.errors import ChildDied, OutOfMemory, OutOfTime
-from armillary.base.sandbox.pool import Ask, Sandbox
-
-__all__ = ["Ask", "ChildDied", "OutOfMemory", "OutOfTime", "Sandbox"]
+The face is `pool`. Nothing is imported here, since every child would load it.
+"""

@@ -39,9 +39,12 @@ class Ask(Protocol):
 class Sandbox:
     """The children of this process; they are started as they are needed."""
 
-    def __init__(self, *, children: int = CHILDREN, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self, *, children: int = CHILDREN, idle_s: float = IDLE_S, idle: list[Child] | None = None
+    ) -> None:
+        """Have up to so many children at once; those of the list ``idle`` are there already."""
         self._room = asyncio.Semaphore(children)
-        self._idle: list[_Child] = []
+        self._idle = [] if idle is None else idle
         self._idle_s = idle_s
         self._retiring: asyncio.TimerHandle | None = None
 
@@ -56,7 +59,7 @@ class Sandbox:
             If the work did not come to its end.
         """
         async with self._room:
-            child = self._idle.pop() if self._idle else _Child()
+            child = self._idle.pop() if self._idle else Child()
             child.begin()
             try:
                 async with asyncio.timeout(seconds) as limit:
@@ -68,7 +71,7 @@ class Sandbox:
             finally:
                 self._put_back(child)
 
-    def _put_back(self, child: _Child) -> None:
+    def _put_back(self, child: Child) -> None:
         if not child.reusable:
             child.kill()
             return
@@ -85,8 +88,8 @@ class Sandbox:
             self._idle.pop().end()
 
 
-class _Child:
-    """One child process. All but `serve` is for the thread of the event loop."""
+class Child:
+    """One child process of a sandbox. All but `serve` is for the thread of the event loop."""
 
     def __init__(self) -> None:
         # The kernel ends it with the thread that starts it: here that of the event loop, which lives longest.
