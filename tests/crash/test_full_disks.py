@@ -53,7 +53,7 @@ async def taken_in(archive: Archive, name: str) -> Path:
 async def break_disk(archive: Archive, path: Path, faulty: FaultyFiles | None) -> None:
     """Give the archive a store over the same directory whose system calls fail."""
     stores = archive.context.stores
-    name = next(n for n, one in stores.opened.items() if one._shop.root.path == path.parent)  # type: ignore[attr-defined]
+    name = next(n for n, one in stores.opened.items() if one.shop.root.path == path.parent)  # type: ignore[attr-defined]
     stores.opened[name].close()
     private = stores.private / name
     # What upkeep does every few minutes; journals that could not be settled cost every edit a sync.

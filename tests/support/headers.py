@@ -63,7 +63,7 @@ def a_file(
         hdus[0].header[keyword] = (value, comment)
     written = io.BytesIO()
     # The comments of checksums tell the time.
-    with mock.patch.object(fits.hdu.base._ValidHDU, "_get_timestamp", return_value="2026-01-01T00:00:00"):
+    with mock.patch.object(fits.hdu.base._ValidHDU, "_get_timestamp", return_value="2026-01-01T00:00:00"):  # noqa: SLF001  # of astropy
         fits.HDUList(hdus).writeto(written, checksum=checksum)
     return written.getvalue()
 

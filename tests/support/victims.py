@@ -60,8 +60,8 @@ def begun(process: subprocess.Popen[bytes]) -> int:
 
 def abandon(one: Presence) -> None:
     """Drop the lock of a worker and leave its file, as the kernel does at the end of the process."""
-    os.close(one._fd)
-    one._fd = -1
+    os.close(one.fd)
+    one.fd = -1
 
 
 if __name__ == "__main__":

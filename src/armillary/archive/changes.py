@@ -113,7 +113,8 @@ class Cursor:
         return found
 
     @property
-    def _position(self) -> tuple[int, int, int]:
+    def position(self) -> tuple[int, int, int]:
+        """The three numbers by which the feed is sorted."""
         return dataclasses.astuple(self)
 
 
@@ -156,7 +157,7 @@ async def position(connection: AsyncConnection, after: str | None) -> Cursor:
         row = await store.latest(connection)
         return Cursor(row.generation, row.xid, row.id) if row else begun
     cursor = Cursor.parse(after)
-    if cursor != begun and (cursor < begun or not await store.is_known(connection, cursor._position)):
+    if cursor != begun and (cursor < begun or not await store.is_known(connection, cursor.position)):
         raise ChangeCursorGone
     return cursor
 
@@ -177,7 +178,7 @@ async def changes_after(connection: AsyncConnection, cursor: Cursor, limit: int)
     limit = max(1, min(limit, MAX_PAGE))
     # Looked at first, so that what settles meanwhile is announced once too often and never overlooked.
     unsettled = await store.any_unsettled(connection)
-    rows = await store.after(connection, cursor._position, limit + 1)
+    rows = await store.after(connection, cursor.position, limit + 1)
     # Looked at last, so that nothing is forgotten between the two.
     if cursor < await beginning(connection):
         raise ChangeCursorGone

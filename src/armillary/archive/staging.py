@@ -63,7 +63,7 @@ class Staged:
     crc: int
 
 
-class _Sink:
+class Sink:
     """A file that sums what is written to it. For threads: every method blocks."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -71,6 +71,7 @@ class _Sink:
         self._md5, self._crc, self.size = hashlib.md5(usedforsecurity=False), 0, 0
 
     def add(self, data: bytes) -> None:
+        """Write data behind what was written."""
         self._md5.update(data)
         self._crc = crc64(data, self._crc)
         self._file.write(data)
@@ -102,7 +103,7 @@ async def stage(context: Context, chunks: AsyncIterable[bytes], *, declared: int
             area.mkdir(mode=0o700, exist_ok=True)
             with partial.open("xb") as file:
                 os.fchmod(file.fileno(), _mode_in(area))
-                sink = _Sink(file)
+                sink = Sink(file)
                 await _fill(sink, chunks, limit=limit)
                 if declared is not None and sink.size != declared:
                     raise UploadIncomplete(f"{sink.size} of {declared} bytes came; send the file again.")
@@ -134,7 +135,7 @@ def check_area(area: Path) -> None:
         log.warning("uploads cannot be taken away; the worker needs to own the staging area", path=str(area))
 
 
-async def _fill(sink: _Sink, chunks: AsyncIterable[bytes], *, limit: int) -> None:
+async def _fill(sink: Sink, chunks: AsyncIterable[bytes], *, limit: int) -> None:
     waiting, size = bytearray(), 0
     async for chunk in chunks:
         size += len(chunk)

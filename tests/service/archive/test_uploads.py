@@ -255,9 +255,9 @@ async def test_uploads_that_broke_off_go_after_a_day(archive: Archive) -> None:
 async def test_staging_writes_and_syncs_in_threads(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     archive.context.settings.data.mkdir(parents=True, exist_ok=True)
     calls: list[tuple[str, bool]] = []
-    add, sync = staging._Sink.add, os.fsync
+    add, sync = staging.Sink.add, os.fsync
 
-    def noted_add(self: staging._Sink, data: bytes) -> None:
+    def noted_add(self: staging.Sink, data: bytes) -> None:
         calls.append((f"add {len(data)}", threading.current_thread() is threading.main_thread()))
         add(self, data)
 
@@ -266,7 +266,7 @@ async def test_staging_writes_and_syncs_in_threads(archive: Archive, monkeypatch
         calls.append((f"sync {kind}", threading.current_thread() is threading.main_thread()))
         sync(descriptor)
 
-    monkeypatch.setattr(staging._Sink, "add", noted_add)
+    monkeypatch.setattr(staging.Sink, "add", noted_add)
     monkeypatch.setattr(os, "fsync", noted_sync)
     content = bytes(2_500_000)
     await stage(archive.context, chunks_of(content, 250_000), declared=None)

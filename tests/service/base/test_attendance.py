@@ -177,7 +177,7 @@ async def test_a_worker_that_was_interrupted_is_present_until_its_process_ends(c
     others = attendance_of(context)
     await others.look()
     assert others.missing == set()
-    abandon(one._attendance._ours)
+    abandon(one.attendance.ours)
     await others.look()
     assert others.missing == {one.owner}
 

@@ -42,7 +42,7 @@ async def test_renewed_leases_are_not_taken_back_and_lost_ones_are_noticed(conte
     await queue(context.database, an_order(key="a"), an_order(key="b"))
     ledger, other = a_ledger(context, "slow", lease_s=SHORT_S), a_ledger(context, "other")
     kept, lost = await ledger.exchange((), ["work"], 2, {})
-    ledger._settings = work_settings().work
+    ledger.settings = work_settings().work
     del ledger.held[lost.order.id]
     await ledger.renew()
     assert await other.sweep() == 1
@@ -80,7 +80,7 @@ async def test_claims_whose_answer_was_lost_are_given_back(context: AContext) ->
     ledger = a_ledger(context, "us")
     await claim_one(ledger)
     ledger.held.clear()
-    ledger._doubtful = True
+    ledger.doubtful = True
     again = await claim_one(ledger)
     assert (again.order.id, again.order.attempts) == (order_id, 1)
     await ledger.close()

@@ -216,11 +216,10 @@ async def test_one_bad_file_does_not_stop_the_others(night: Archive) -> None:
     assert ([one["file"] for one in shown], after) == ([NAMES[4]], None)
 
 
-async def test_a_stopped_set_is_resumed_where_it_was(night: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stepping, "CHUNK", 4)
-    monkeypatch.setattr(stepping, "WINDOW", 4)
+async def test_a_stopped_set_is_resumed_where_it_was(night: Archive) -> None:
     change_set = await create(night, setting(A=1))
-    await stepping.step(night.context, change_set)
+    await stepping.step(night.context, change_set, chunk=4, window=4)
+    await stepping.step(night.context, change_set, chunk=4, window=4)
     assert files_of(await known(night, change_set)) == {"waiting": 8, "queued": 4}
     await act(night, change_set, Action.STOP)
     assert files_of(await known(night, change_set)) == {"waiting": 12}
@@ -233,13 +232,10 @@ async def test_a_stopped_set_is_resumed_where_it_was(night: Archive, monkeypatch
     assert await sql(night, "SELECT count(*) FROM edit") == [(12,)]
 
 
-async def test_a_step_that_is_repeated_edits_nothing_twice(
-    night: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stepping, "CHUNK", 4)
+async def test_a_step_that_is_repeated_edits_nothing_twice(night: Archive) -> None:
     change_set = await create(night, setting(A=1))
     for _ in range(9):
-        await stepping.step(night.context, change_set)
+        await stepping.step(night.context, change_set, chunk=4)
     document = await work(night, change_set)
     assert files_of(document) == {"changed": 12}
     assert await sql(night, "SELECT count(*), count(DISTINCT file_id) FROM edit") == [(12, 12)]
@@ -258,16 +254,12 @@ async def test_a_set_is_reverted_byte_for_byte(night: Archive) -> None:
     assert records == [("second observer", "changed", 12)]
 
 
-async def test_a_running_set_is_reverted_as_far_as_it_came(
-    night: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stepping, "CHUNK", 4)
-    monkeypatch.setattr(stepping, "WINDOW", 8)
+async def test_a_running_set_is_reverted_as_far_as_it_came(night: Archive) -> None:
     change_set = await create(night, setting(A=1))
-    await stepping.step(night.context, change_set)
+    await stepping.step(night.context, change_set, chunk=4, window=8)
     queued = [row[0] for row in await sql(night, "SELECT order_id FROM change_set_file WHERE order_id > 0")]
     await Worker(night.context, EDIT_KINDS, name="edits", slots=1).run_until(queued)
-    await stepping.step(night.context, change_set)
+    await stepping.step(night.context, change_set, chunk=4, window=8)
     assert files_of(await known(night, change_set)) == {"waiting": 4, "queued": 4, "changed": 4}
     await act(night, change_set, Action.REVERT)
     document = await work(night, change_set)

@@ -36,8 +36,8 @@ async def patch(store: object, plan: object, key: str = KEY) -> StoredObject:
 
 
 def inserts_ranges(store: object, path: Path) -> bool:
-    with store._shop.root.locate(path.name) as place:  # type: ignore[attr-defined]
-        return bool(store._shop.can_shift(place, path.stat().st_dev))  # type: ignore[attr-defined]
+    with store.shop.root.locate(path.name) as place:  # type: ignore[attr-defined]
+        return bool(store.shop.can_shift(place, path.stat().st_dev))  # type: ignore[attr-defined]
 
 
 async def test_edits_in_place_keep_the_file_itself(make_store: MakeStore, files: Path) -> None:

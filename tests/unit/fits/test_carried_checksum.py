@@ -56,7 +56,7 @@ class Unit:
     def is_right(self) -> bool:
         """Whether astropy's sum of all bytes is minus zero (FITS 4.0, section 4.4.2.7)."""
         whole = np.frombuffer(self.header + self.data, np.ubyte)
-        return int(fits.PrimaryHDU()._compute_checksum(whole)) == ONES
+        return int(fits.PrimaryHDU()._compute_checksum(whole)) == ONES  # noqa: SLF001  # of astropy
 
     @property
     def card(self) -> bytes:

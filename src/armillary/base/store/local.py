@@ -80,7 +80,7 @@ class LocalStore:
         lock_wait_s: float = 10.0,
         files: Files | None = None,
     ) -> None:
-        self._shop = Workshop(
+        self.shop = Workshop(
             root,
             private_dir,
             in_place=in_place,
@@ -90,22 +90,22 @@ class LocalStore:
             threads=threads,
             files=files or (SystemFiles() if durable else UnsyncedFiles()),
         )
-        self._blobs = Blobs(self._shop.blobs, self._shop.files)
-        self._prober = Prober(self._shop, self._blobs)
+        self._blobs = Blobs(self.shop.blobs, self.shop.files)
+        self._prober = Prober(self.shop, self._blobs)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store") if threads else None
 
     def close(self) -> None:
         """Finish what runs and let go of everything."""
         if self._threads:
             self._threads.shutdown()
-        self._shop.close()
+        self.shop.close()
 
     async def head(self, key: str) -> StoredObject:
         """Return what is stored, or raise NotFound."""
         return await self._run(self._head, key)
 
     def _head(self, key: str) -> StoredObject:
-        with self._shop.root.locate(key) as place, naming(key):
+        with self.shop.root.locate(key) as place, naming(key):
             fd = place.open(os.O_RDONLY)
             try:
                 return stored_object(key, os.fstat(fd))
@@ -117,7 +117,7 @@ class LocalStore:
 
         Without ``settle`` an edit that was interrupted is left to others.
         """
-        return open_snapshot(self._shop, key, settle=settle)
+        return open_snapshot(self.shop, key, settle=settle)
 
     async def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """Return the bytes from ``start`` up to ``stop``."""
@@ -136,10 +136,10 @@ class LocalStore:
             place = await self._run(self._locate, opened, key, create=True)
             if not overwrite:
                 await self._run(check_free, place)
-            temporary = await self._run(start_temporary, self._shop, opened, place, mode=NEW_MODE)
-            await self._fill(Filling(self._shop, key, temporary), chunks, mtime_ns=mtime_ns)
+            temporary = await self._run(start_temporary, self.shop, opened, place, mode=NEW_MODE)
+            await self._fill(Filling(self.shop, key, temporary), chunks, mtime_ns=mtime_ns)
             async with self._locked(place.path):
-                return await self._run(publish_new, self._shop, place, temporary, overwrite=overwrite)
+                return await self._run(publish_new, self.shop, place, temporary, overwrite=overwrite)
 
     async def _fill(self, filling: Filling, chunks: Chunks, *, mtime_ns: int | None = None) -> None:
         if isinstance(chunks, bytes):
@@ -158,7 +158,7 @@ class LocalStore:
         self, patches: Sequence[Patch], guard: Guard
     ) -> builtins.list[StoredObject | ArmillaryError]:
         """Carry out edits of plain files, each completely or not at all; they share the syncs."""
-        batch = Batch(self._shop, patches)
+        batch = Batch(self.shop, patches)
         try:
             if not await self._run(batch.begin):
                 if not await self._wait(batch.try_locks):
@@ -179,12 +179,12 @@ class LocalStore:
         """
         with ExitStack() as opened:
             place = await self._run(self._locate, opened, key)
-            temporary = await self._run(start_temporary, self._shop, opened, place)
-            await self._fill(Filling(self._shop, key, temporary), chunks)
+            temporary = await self._run(start_temporary, self.shop, opened, place)
+            await self._fill(Filling(self.shop, key, temporary), chunks)
             async with self._locked(place.path):
-                before = await self._run(begin_replace, self._shop, place, expected, temporary)
+                before = await self._run(begin_replace, self.shop, place, expected, temporary)
                 await guard()
-                return await self._run(finish_replace, self._shop, place, before, temporary)
+                return await self._run(finish_replace, self.shop, place, before, temporary)
 
     async def rename(self, old: str, new: str) -> StoredObject:
         """Move a file (or a link to one); Conflict if the new name is taken."""
@@ -192,7 +192,7 @@ class LocalStore:
             source = await self._run(self._locate, opened, old, follow=False)
             target = await self._run(self._locate, opened, new, follow=False, create=True)
             async with self._locked(source.path, target.path):
-                await self._run(move, self._shop, source, target)
+                await self._run(move, self.shop, source, target)
         return await self.head(new)
 
     async def delete(self, key: str) -> None:
@@ -200,18 +200,18 @@ class LocalStore:
         with ExitStack() as opened:
             place = await self._run(self._locate, opened, key, follow=False)
             async with self._locked(place.path):
-                await self._run(remove, self._shop, place)
+                await self._run(remove, self.shop, place)
 
     def _locate(self, opened: ExitStack, key: str, *, follow: bool = True, create: bool = False) -> Place:
         """Find a place; it is registered in the thread, so a cancelled task closes it too."""
-        return opened.enter_context(self._shop.root.locate(key, follow=follow, create=create))
+        return opened.enter_context(self.shop.root.locate(key, follow=follow, create=create))
 
     async def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
         """Yield the files whose keys begin with ``prefix``, in order of key."""
-        found: Iterator[StoredObject] = walk(self._shop.root.path, prefix)
+        found: Iterator[StoredObject] = walk(self.shop.root.path, prefix)
         while page := await self._run(lambda: builtins.list(islice(found, PAGE))):
             for stored in page:
-                if self._shop.root.holds(stored.key):
+                if self.shop.root.holds(stored.key):
                     yield stored
 
     async def recover(self, *, copied: bool = False) -> builtins.list[str]:
@@ -220,7 +220,7 @@ class LocalStore:
         ``copied`` says that tree and journals are copies of those that they worked on.
         """
         await self._run(self._blobs.remove_orphans)
-        return await self._run(recover, self._shop, copied=copied)
+        return await self._run(recover, self.shop, copied=copied)
 
     async def probe(self) -> None:
         """Store and remove a few bytes in the tree and in the private directory, or raise RootFailed."""
@@ -260,7 +260,7 @@ class LocalStore:
     async def _wait(self, ready: Callable[[], bool]) -> bool:
         """Ask until something is ready, for as long as locks are waited for."""
         loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + self._shop.wait_s, FIRST_WAIT_S
+        deadline, pause = loop.time() + self.shop.wait_s, FIRST_WAIT_S
         while not ready():
             if loop.time() > deadline:
                 return False
@@ -270,10 +270,10 @@ class LocalStore:
 
     @asynccontextmanager
     async def _locked(self, *paths: str) -> AsyncIterator[None]:
-        locks = PathLocks(self._shop.locks)
+        locks = PathLocks(self.shop.locks)
         try:
             if not await self._wait(lambda: locks.try_all(paths) is None):
-                raise busy(paths[0], self._shop.wait_s)
+                raise busy(paths[0], self.shop.wait_s)
             yield
         finally:
             locks.close()

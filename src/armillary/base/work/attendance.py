@@ -28,14 +28,14 @@ class Attendance:
 
     def __init__(self, database: Database, data: Path, owner: str) -> None:
         self._database, self._data = database, data
-        self._ours = Presence(data, owner)
+        self.ours = Presence(data, owner)
         self.missing: set[str] = set()
         """Owners that died with orders in their hands."""
 
     async def begin(self) -> None:
         """Be seen alive, before the first claim, and learn who is not."""
         try:
-            await asyncio.to_thread(self._ours.take)
+            await asyncio.to_thread(self.ours.take)
         except OSError as error:
             log.warning("no lock says that this worker lives; its leases do", error=str(error))
         await self.look()
@@ -43,7 +43,7 @@ class Attendance:
     def end(self, *, holding: bool) -> None:
         """Be seen alive no longer; while ``holding`` orders, only when the process ends."""
         if not holding:
-            self._ours.leave()
+            self.ours.leave()
 
     async def look(self) -> None:
         """Learn who is missing."""
@@ -68,7 +68,7 @@ class Attendance:
         """Look again and again, and tell when somebody is missing."""
         await asyncio.sleep(LOOK_S)
         with suppress(OSError):
-            await asyncio.to_thread(self._ours.harden)
+            await asyncio.to_thread(self.ours.harden)
         while True:
             await self.look()
             if self.missing:

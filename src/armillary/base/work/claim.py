@@ -29,7 +29,7 @@ class Claim:
         self.lost = False
         self.closed = False
         self.reports: dict[int, Report] = {}
-        self._database, self._keep_s = database, keep_s
+        self.database, self.keep_s = database, keep_s
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -41,11 +41,6 @@ class Claim:
         """The ids of all of them."""
         return [order.id for order in self.orders]
 
-    @property
-    def database(self) -> Database:
-        """Where the orders are."""
-        return self._database
-
     async def check(self) -> None:
         """Make sure that the orders are still ours.
 
@@ -54,7 +49,7 @@ class Claim:
         LostLease
             If another worker has them.
         """
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             await self.check_in(connection, lock=False)
 
     async def check_in(self, connection: AsyncConnection, *, lock: bool = True) -> None:
@@ -129,14 +124,14 @@ async def completing_all(
         If one of them is lost: that claim is marked so and nothing is written.
     """
     chosen = tuple(claims)
-    async with chosen[0]._database.begin() as connection:
+    async with chosen[0].database.begin() as connection:
         # First, so that nobody can take the orders over between this look and the commit; a sweep skips the locked
         # rows, and so cannot wait for a long transaction either.
         await _hold(connection, chosen)
         yield connection
         answers = responses or {}
         reports = [report_of(o, answers.get(o.id, Response())) for c in chosen for o in c.orders]
-        keep_s = chosen[0]._keep_s
+        keep_s = chosen[0].keep_s
         # In the same transaction: who is told of the end finds its effects.
         await connection.exec_driver_sql(statements.FINISH, (*columns_of(reports), keep_s))
     # Only now: had the commit failed, the worker would still have to report how these orders ended.

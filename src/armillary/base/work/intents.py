@@ -51,7 +51,7 @@ async def record_intents(pairs: Sequence[tuple[Claim, JsonObject]]) -> None:
         [dump(intent) for _, intent in pairs],
     )
     # All or none: the files are changed together, under one sync, so no part of them may be without its intent.
-    async with pairs[0][0]._database.begin() as connection:
+    async with pairs[0][0].database.begin() as connection:
         stored = {row.id for row in (await connection.exec_driver_sql(RECORD, columns)).all()}
         lost = [claim for claim, _ in pairs if claim.order.id not in stored]
         for claim in lost:
@@ -70,7 +70,7 @@ async def forget_intents(claims: Sequence[Claim]) -> None:
         return
     # Whoever has the order now has looked at the file since, and knows better: the fence leaves his intent alone.
     columns = ([claim.order.id for claim in claims], [claim.order.fence for claim in claims])
-    async with claims[0]._database.begin() as connection:
+    async with claims[0].database.begin() as connection:
         await connection.exec_driver_sql(FORGET, columns)
     for claim in claims:
         claim.order = dataclasses.replace(claim.order, intent=None)

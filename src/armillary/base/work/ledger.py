@@ -39,9 +39,9 @@ class Ledger:
     def __init__(self, database: Database, settings: WorkSettings, owner: str) -> None:
         self.owner = owner
         self.held: dict[int, Claim] = {}
-        self._database, self._settings = database, settings
+        self._database, self.settings = database, settings
         self._connection: asyncpg.Connection | None = None
-        self._doubtful = False
+        self.doubtful = False
         self._looked = datetime.now(UTC)
         self.more = False
         """Whether the last exchange put something back, or left a successor of what it finished."""
@@ -49,7 +49,7 @@ class Ledger:
     @property
     def keep_s(self) -> float:
         """Seconds that ended orders are kept."""
-        return self._settings.keep_days * 86400
+        return self.settings.keep_days * 86400
 
     async def exchange(
         self, reports: Sequence[Report], kinds: Sequence[str], limit: int, folds: Mapping[str, int]
@@ -63,7 +63,7 @@ class Ledger:
         if limit == 0:
             statement = statements.FINISH
         else:
-            values += [list(kinds), limit, self.owner, self._settings.lease_s]
+            values += [list(kinds), limit, self.owner, self.settings.lease_s]
         if limit and folds:
             values += [list(folds), list(folds.values())]
         rows = await self._fetch(statement, *values)
@@ -77,9 +77,7 @@ class Ledger:
         """Take orders back from workers that are ``missing``, or whose lease has expired; return how many."""
         taken, full = list[int](), True
         while full:
-            rows = await self._fetch(
-                statements.SWEEP, self.keep_s, self._settings.max_attempts, list(missing)
-            )
+            rows = await self._fetch(statements.SWEEP, self.keep_s, self.settings.max_attempts, list(missing))
             taken += rows[0]["finished_ids"]
             full = len(rows[0]["finished_ids"]) == statements.SWEPT
         if taken:
@@ -106,7 +104,7 @@ class Ledger:
         # when leases run out.
         async with self._database.raw() as connection:
             rows = await connection.fetch(
-                statements.RENEW, [p[0] for p in pairs], [p[1] for p in pairs], self._settings.lease_s
+                statements.RENEW, [p[0] for p in pairs], [p[1] for p in pairs], self.settings.lease_s
             )
         ours = {row["id"] for row in rows}
         # A claim may have ended while the statement was under way; then it was not lost.
@@ -132,7 +130,7 @@ class Ledger:
             if is_undone(error):
                 raise
             # The statement may have committed although we never saw its answer.
-            self._doubtful = True
+            self.doubtful = True
             if is_transient(error):
                 await self.close()
             raise
@@ -142,11 +140,11 @@ class Ledger:
             self._connection = await self._database.dedicated(**PLANNER)
             # Before anything is claimed: whoever sees the connection end may take over what is.
             await self._connection.fetchval(statements.ATTEND, self.owner)
-        if self._doubtful:
+        if self.doubtful:
             # What it claimed and we never saw would otherwise stand still until its lease ends.
             known = [order.id for claim in self.held.values() for order in claim.orders]
             given_back = await self._connection.fetch(statements.DISOWN, self.owner, known)
-            self._doubtful = False
+            self.doubtful = False
             if given_back:
                 log.info("unseen claims given back", orders=[row["id"] for row in given_back])
         return self._connection

@@ -36,7 +36,7 @@ class Presence:
 
     def __init__(self, data: Path, owner: str) -> None:
         self.file = _file(data, owner)
-        self._fd = -1
+        self.fd = -1
 
     def take(self) -> None:
         """Hold the lock from now on, until ``leave`` or the end of the process.
@@ -46,7 +46,7 @@ class Presence:
         OSError
             If there can be no such file; then the worker does without, and its leases decide.
         """
-        if self._fd >= 0:
+        if self.fd >= 0:
             return
         self.file.parent.parent.mkdir(exist_ok=True)
         self.file.parent.mkdir(mode=0o700, exist_ok=True)
@@ -61,13 +61,13 @@ class Presence:
             self.file.unlink(missing_ok=True)
             os.close(fd)
             raise
-        self._fd = fd
+        self.fd = fd
 
     def harden(self) -> None:
         """Let the file outlive a power failure. Not worth its time to a worker that works for a moment."""
-        if self._fd < 0:
+        if self.fd < 0:
             return
-        os.fsync(self._fd)
+        os.fsync(self.fd)
         parent = os.open(self.file.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(parent)
@@ -76,11 +76,11 @@ class Presence:
 
     def leave(self) -> None:
         """Remove the file; to be called when the owner has no orders any more."""
-        if self._fd >= 0:
+        if self.fd >= 0:
             with suppress(OSError):
                 self.file.unlink(missing_ok=True)
-            os.close(self._fd)
-            self._fd = -1
+            os.close(self.fd)
+            self.fd = -1
 
 
 class _Holder(NamedTuple):

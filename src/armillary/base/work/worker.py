@@ -55,7 +55,7 @@ class Worker(Generic[C]):
         # The number makes the name one of its own, even of processes of equal numbers on other machines.
         owner = f"{name}-{os.getpid()}-{secrets.token_hex(4)}"
         self._ledger = Ledger(context.database, settings, owner)
-        self._attendance = Attendance(context.database, context.settings.data, owner)
+        self.attendance = Attendance(context.database, context.settings.data, owner)
         self._verdicts = Verdicts(settings, chance)
         self._slots = Slots(context, slots, self._ledger, self._verdicts, self._look_again)
         self._wake = asyncio.Event()
@@ -121,7 +121,7 @@ class Worker(Generic[C]):
         free = self._slots.room() if claiming else 0
         if not claiming:
             self._slots.give_back()
-        missing = self._attendance.missing
+        missing = self.attendance.missing
         if not self._slots.reports and not (free and self._look) and not missing:
             return False
         try:
@@ -258,9 +258,9 @@ class Worker(Generic[C]):
         bus = self.context.bus
         try:
             # Before the first claim: a worker that dies in between must be missed.
-            await self._attendance.begin()
+            await self.attendance.begin()
             async with bus.subscribe(QUEUED_CHANNEL) as queued, bus.subscribe(DONE_CHANNEL) as done:
-                chores = [self._heed(queued), self._heartbeat(), self._attendance.watch(self._wake)]
+                chores = [self._heed(queued), self._heartbeat(), self.attendance.watch(self._wake)]
                 chores += [self._heed_stop(stop)] if stop else [self._heed(done)]
                 tasks = [asyncio.create_task(chore) for chore in chores]
                 try:
@@ -270,7 +270,7 @@ class Worker(Generic[C]):
                     await self._slots.cancel()
         finally:
             await self._ledger.close()
-            self._attendance.end(holding=bool(self._ledger.held))
+            self.attendance.end(holding=bool(self._ledger.held))
 
     async def _heed(self, subscription: Subscription) -> None:
         while True:

@@ -31,8 +31,13 @@ PRIORITY = -1
 PAUSE_S = 0.2
 
 
-async def step(context: Context, change_set: int) -> float | None:
-    """Go on with a change set; return the seconds until the next step, None if the work rests."""
+async def step(
+    context: Context, change_set: int, *, chunk: int = CHUNK, window: int = WINDOW
+) -> float | None:
+    """Go on with a change set; return the seconds until the next step, None if the work rests.
+
+    Up to ``chunk`` files are queued, unless that many do not fit into the ``window`` of those in the queue.
+    """
     async with context.database.begin() as connection:
         found = await store.find(connection, change_set, lock=True)
         if found is None or found.state in RESTING:
@@ -40,14 +45,14 @@ async def step(context: Context, change_set: int) -> float | None:
         await store.by_index(connection)
         settled = await _settle(connection, change_set)
         flying = await store.in_flight(connection, change_set)
-        queued = await _queue_next(connection, context, found, room=WINDOW - flying)
+        queued = await _queue_next(connection, context, found, chunk if flying + chunk <= window else 0)
         if flying + queued == 0:
             await _rest(connection, context, found)
             return None
         if not settled and not queued and await store.is_held(connection, change_set):
             # Until there is room again nothing happens that often.
             return context.settings.work.room_s
-    return 0.0 if queued == CHUNK else PAUSE_S
+    return 0.0 if queued == chunk else PAUSE_S
 
 
 async def _settle(connection: AsyncConnection, change_set: int) -> bool:
@@ -63,20 +68,20 @@ async def _settle(connection: AsyncConnection, change_set: int) -> bool:
     return bool(ended)
 
 
-async def _queue_next(connection: AsyncConnection, context: Context, found: ChangeSet, *, room: int) -> int:
+async def _queue_next(connection: AsyncConnection, context: Context, found: ChangeSet, chunk: int) -> int:
     """Queue up to a chunk of edits, or of their reversals; return how many files were dealt with."""
-    if room < CHUNK:
+    if chunk == 0:
         return 0
     match found.state:
         case State.APPLYING:
-            return await _queue_edits(connection, context, found)
+            return await _queue_edits(connection, context, found, chunk)
         case State.REVERTING:
-            return await _queue_reverts(connection, found)
+            return await _queue_reverts(connection, found, chunk)
     return 0
 
 
-async def _queue_edits(connection: AsyncConnection, context: Context, found: ChangeSet) -> int:
-    waiting = await store.next_waiting(connection, found.id, CHUNK)
+async def _queue_edits(connection: AsyncConnection, context: Context, found: ChangeSet, chunk: int) -> int:
+    waiting = await store.next_waiting(connection, found.id, chunk)
     if not waiting:
         return 0
     decisions = await decide(connection, _requests(context, found, waiting), context.settings.edits)
@@ -110,8 +115,8 @@ def _requests(context: Context, found: ChangeSet, waiting: Sequence[AnyRow]) -> 
     return [replace(request, target=Target(row.name)) for row in waiting]
 
 
-async def _queue_reverts(connection: AsyncConnection, found: ChangeSet) -> int:
-    changed = await store.next_changed(connection, found.id, CHUNK)
+async def _queue_reverts(connection: AsyncConnection, found: ChangeSet, chunk: int) -> int:
+    changed = await store.next_changed(connection, found.id, chunk)
     versions = await archive.versions_by_id(connection, [row.version_after for row in changed])
     origin = Origin(found.reverter or found.actor, found.address, f"change set {found.id} is reverted")
     orders = [
