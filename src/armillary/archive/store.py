@@ -28,8 +28,10 @@ from armillary.base.database import AnyRow, driver, home_of
 from armillary.base.place import STORE, address_of, path_at
 
 VERSION_COLUMNS = (*version.c, headers_of_series().label("series_headers"), file.c.name)
+# DO NOTHING returns no row for names that are there, and locks none: DO UPDATE would write a dead row for each.
 _CREATE_FILES = "INSERT INTO file (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING id, name"
 _KNOWN_FILES = "SELECT id, name FROM file WHERE name = ANY ($1::text[])"
+# Ids are taken beforehand, so that versions, frames and changes that refer to each other go in by COPY.
 _NEXT_VERSIONS = "SELECT nextval(pg_get_serial_sequence('version', 'id')) FROM generate_series(1, $1::int)"
 _ENSURE = """
 INSERT INTO series (id, headers, keywords)
@@ -133,6 +135,7 @@ async def set_watched(connection: AsyncConnection, root_id: int, watched: bool) 
 async def ensure_files(connection: AsyncConnection, names: Iterable[str]) -> tuple[dict[str, int], set[str]]:
     """Return the ids of logical files by name, and which of them are new here."""
     below, wanted = await driver(connection), sorted(set(names))
+    # In one order, so that transactions that create the same files wait for each other and never in a circle.
     ids = {row["name"]: row["id"] for row in await below.fetch(_CREATE_FILES, wanted)}
     fresh = set(ids)
     if len(ids) < len(wanted):
@@ -165,6 +168,8 @@ async def present_by_label(
         .order_by(frame.c.file_id)
     )
     rows = (await connection.execute(query)).all()
+    # A second statement instead of a join: with ids at hand the planner takes the index of present versions,
+    # whatever it believes about how many frames bear a label.
     ids = sa.cast([row.file_id for row in rows], sa.ARRAY(sa.BigInteger))
     present = _versions.where(version.c.file_id == sa.any_(ids), version.c.present)
     found: dict[int, list[Version]] = {}
@@ -177,6 +182,7 @@ async def present_at(
     connection: AsyncConnection, places: Iterable[tuple[int, str, str]]
 ) -> dict[tuple[int, str, str], Version]:
     """Return the present versions at (root id, path, logical name)."""
+    # One statement text for any number of places: it is prepared once, and a join with an array is never a scan.
     wanted = sorted(set(places))
     columns = [
         sa.cast([place[0] for place in wanted], sa.ARRAY(sa.SmallInteger)),
@@ -243,6 +249,7 @@ async def copy_rows(
     connection: AsyncConnection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
     """Write many rows at once by COPY."""
+    # COPY needs no plan, and no other statement for each number of rows.
     below = await driver(connection)
     await below.copy_records_to_table(table.name, records=rows, columns=list(columns))
 
@@ -283,6 +290,7 @@ async def set_digests(
 async def add_warnings(connection: AsyncConnection, version_id: int, warnings: Sequence[str]) -> None:
     """Add warnings to the frame of a version, those that it has already left out."""
     for warning in warnings:
+        # Judged by the statement that writes: two workers that found the same add it once.
         lacks = sa.not_(sa.literal(warning) == sa.any_(frame.c.warnings))
         added = sa.func.array_append(frame.c.warnings, sa.cast(warning, sa.Text))
         statement = sa.update(frame).where(frame.c.version_id == version_id, lacks).values(warnings=added)
@@ -311,6 +319,7 @@ async def version_ids_of(connection: AsyncConnection, file_id: int) -> list[int]
 
 async def present_after(connection: AsyncConnection, version_id: int, count: int) -> list[Version]:
     """Return the next present versions in order of id, for walks over the whole archive."""
+    # By id, not by offset: what is edited meanwhile gets a higher id and is met later, and nothing is met twice.
     query = _versions.where(version.c.present, version.c.id > version_id).order_by(version.c.id).limit(count)
     return await _fetch_versions(connection, query)
 

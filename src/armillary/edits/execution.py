@@ -96,6 +96,7 @@ class Execution:
 
     def plan(self) -> EditPlan:
         """Return the plan from the bytes on disk to the outcome, or the one that led to them."""
+        # Nothing is left to change then, but the store has to make durable what the interrupted run wrote.
         landed = self.resumed and self.target.headers == self.disk.headers
         start = self.version.layout() if landed else self.disk
         return plan_headers(start, dict(enumerate(self.target.headers)))
@@ -142,6 +143,7 @@ def complete(execution: Execution, snapshot: Snapshot) -> None:
         execution.rewrite = rewrite_of(snapshot, execution)
     if not execution.changed:
         return
+    # To read a small file here costs less than the work order that would read it later.
     found = execution.checked_digests()
     if found is None and plain and execution.target.size <= SMALL:
         found = digested(execution.disk, execution.target, snapshot.read_at)
@@ -165,6 +167,7 @@ def begin(version: Version, snapshot: Snapshot, orders: Sequence[Order], *, max_
     found = partial(Execution, version, snapshot.stored, max_unpacked=max_unpacked)
     if _as_recorded(version, recorded, snapshot):
         return found(recorded, recorded)
+    # Size or time differ. Only two ways to there are ours: an interrupted run of these very orders, and a `touch`.
     disk = _scan(version, snapshot, max_unpacked)
     known = _states_intended(orders)
     digest = headers_digest(disk.headers)
@@ -196,6 +199,7 @@ def _states_intended(orders: Sequence[Order]) -> dict[str, str | None]:
     A run that was interrupted may itself have begun with what an earlier one had left.
     """
     known: dict[str, str | None] = {}
+    # Oldest first, so that of two runs that left the same headers the later one's recipes count.
     for intent in (order.intent for order in orders if order.intent):
         states = [("after", "undo")] + ([("before", "undo_before")] if intent.get("resumed") else [])
         for state, undo in states:
@@ -247,6 +251,7 @@ def _judge(execution: Execution, order: Order, rules: Rules, snapshot: Snapshot)
                 _check_digest(execution, request.expect_data_md5, snapshot, "expect_data_md5"),
             )
     except ArmillaryError as error:
+        # All of an order or nothing of it: what it had changed before the card that failed is dropped with it.
         execution.target = before
         if error.transient:
             raise

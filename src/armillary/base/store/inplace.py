@@ -60,6 +60,7 @@ def commit_in_place(shop: Workshop, edits: Sequence[InPlace], records: Sequence[
 def _refusal(edit: InPlace) -> ArmillaryError | None:
     """Lock the file against readers and see that it still is what was checked."""
     try:
+        # Readers lock the file, not its path: whoever opened it before reads the same bytes to the end.
         if not lock_exclusive(edit.fd):
             return Busy(f"{edit.place.key} is being read; try again shortly.")
         check_unchanged(edit.place, edit.opened)
@@ -74,6 +75,7 @@ def _journaled(shop: Workshop, edits: Sequence[InPlace], records: Sequence[Recor
     """Raises OSError if the journal cannot be written, in which case no file was touched."""
     journal = shop.take_journal()
     try:
+        # Both before the first byte changes: whenever power is cut later on, the journal has old and new bytes.
         harden_marks(shop, [e.place.path for e in edits], records, but=journal)
         journal.record([e.entry() for e in edits])
     except OSError:
@@ -86,6 +88,8 @@ def _journaled(shop: Workshop, edits: Sequence[InPlace], records: Sequence[Recor
 
 def _finish(shop: Workshop, journal: Journal, *, settled: bool) -> None:
     if settled:
+        # The edits are durable already, and reported as done. A mark that cannot be written costs the next access
+        # a look at the file, which finds it whole.
         try:
             journal.settle()
         except OSError:
@@ -100,6 +104,7 @@ def _carry_out(shop: Workshop, edits: Sequence[InPlace]) -> tuple[dict[str, Resu
     """Return a result per path, and whether every file is in a complete state."""
     failures = {e.place.path: error for e in edits if (error := _write(shop, e))}
     written = [e for e in edits if e.place.path not in failures]
+    # All files are written before the first is synced, and then synced at once: the disk merges what it can.
     synced = (
         shop.syncs.map(partial(_sync, shop), written)
         if len(written) > 1
@@ -121,6 +126,7 @@ def _carry_out(shop: Workshop, edits: Sequence[InPlace]) -> tuple[dict[str, Resu
 def _write(shop: Workshop, edit: InPlace) -> OSError | None:
     files, shift = shop.files, edit.change.shift
     try:
+        # The file system moves blocks of its map, not the data behind them: gigabytes cost what kilobytes do.
         if shift and shift.amount > 0:
             files.insert_range(edit.fd, shift.offset, shift.amount)
         elif shift:
@@ -155,6 +161,7 @@ def _undo(shop: Workshop, edit: InPlace, failure: OSError) -> tuple[Result, bool
         outcome = restore(edit.fd, edit.entry(), shop.files)
     except OSError as error:
         return _left(edit, explain(error, edit.place.key)), False
+    # A sync that failed, or a read, says nothing of the bytes: they may all be there, and then the edit is done.
     if outcome in (Outcome.LANDED, Outcome.COMPLETED):
         return stored_object(edit.place.key, os.fstat(edit.fd)), True
     if outcome is Outcome.FOREIGN:

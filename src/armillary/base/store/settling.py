@@ -52,9 +52,11 @@ def settle_path(shop: Workshop, place: Place, records: Iterable[Record]) -> bool
     ours = True
     for record in records:
         for index, entry in record.pending():
+            # By path, not by inode: the file may have been restored from a copy, which is another inode.
             if entry.path != place.path:
                 continue
             if _restore(shop, place, entry) is Outcome.FOREIGN:
+                # The entry stays pending: it holds the only copy of the bytes before the edit.
                 ours = False
             else:
                 settle_entries(record, [index], shop.files)
@@ -101,6 +103,7 @@ def recover(shop: Workshop, *, copied: bool = False) -> list[str]:
     """
     found = []
     for file in sorted(shop.journals.glob(f"*{SUFFIX}")):
+        # The kernel drops the lock of a journal with its process: who gets it knows that the writer is dead.
         lock = lock_dead(file)
         if lock is not None:
             try:
@@ -124,10 +127,12 @@ def _recover_journal(shop: Workshop, file: Path, *, copied: bool) -> list[str]:
         outcomes.append(outcome)
         if outcome not in (Outcome.UNTOUCHED, Outcome.LANDED):
             said.append(f"{entry.path}: interrupted edit {entry.tag!r} {outcome}")
+    # Under a name that no recovery reads again: what it says could only be wrong about a later state of the file.
     if Outcome.FOREIGN in outcomes:
         kept = file.with_suffix(UNRESOLVED)
         file.rename(kept)
         said.append(f"{kept}: kept, it holds the bytes before and after the edit")
+    # An entry that failed, say since a reader would not go, waits for the next recovery in its journal.
     elif None not in outcomes:
         file.unlink(missing_ok=True)
     return said

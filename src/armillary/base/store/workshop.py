@@ -90,6 +90,7 @@ class Workshop:
         else:
             journal.abandon()
 
+    # A journal in use belongs to a batch that holds locks of other paths: only free ones can speak of these.
     def harden_ours(self, paths: Collection[str], *, but: Journal) -> None:
         """Make durable that earlier edits of some paths are settled in our other journals."""
         with self._mutex:
@@ -141,6 +142,7 @@ class Workshop:
         probe = Temporary(place, self.notes, self.files)
         try:
             self.files.write_at(probe.fd, bytes(PROBE), 0)
+            # Mounts lie about themselves (overlays, FUSE): only trying tells.
             self.files.insert_range(probe.fd, GRANULE, GRANULE)
         except OSError as error:
             if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):

@@ -43,6 +43,7 @@ ORDER BY id DESC LIMIT $5
 
 _BY_ID = f"SELECT {_COLUMNS} FROM work_order WHERE id = ANY($1::bigint[])"
 
+# The inner query is bounded before its rows are fetched: a queue of millions is looked at for its oldest alone.
 _STATES = """
 SELECT id, kind, state, attempts, error FROM work_order
 WHERE id = ANY($1::bigint[])
@@ -101,11 +102,13 @@ SELECT id, state, attempts, error, error_code, added, started, finished FROM wor
 WHERE id = ANY($1::bigint[])
 """
 
+# A queued order with an intent may have changed its file before its worker died.
 _IN_WORK = """
 SELECT 1 FROM work_order WHERE key = $1 AND state IN ('Queued', 'Started')
     AND (state = 'Started' OR intent IS NOT NULL) LIMIT 1
 """
 
+# For a copy of a database: those who ran these orders run them elsewhere, for the original.
 _EXPIRE = "UPDATE work_order SET lease_until = now() WHERE state = 'Started'"
 
 

@@ -32,6 +32,7 @@ INSERT INTO change_set (id, actor, address, why, batch, wanted, state, created)
 VALUES ($1, $2, $3, $4, $5, $6, 'applying', $7)
 """
 
+# From the records of edits and not from their orders: those of a large set are forgotten while it still runs.
 SETTLE = """
 UPDATE change_set_file AS m SET
     state = CASE WHEN m.state = 'queued' THEN e.outcome WHEN e.outcome = 'failed' THEN 'kept' ELSE 'reverted' END,
@@ -59,6 +60,7 @@ FROM change_set_file AS m JOIN file AS f ON f.id = m.file_id
 WHERE m.change_set = $1 AND m.state = 'waiting' ORDER BY m.file_id LIMIT $2
 """
 
+# Marked files leave these states, so that the next page begins at the front and no position has to be kept.
 NEXT_CHANGED = """
 SELECT m.file_id, m.edit_id, e.version_after FROM change_set_file AS m JOIN edit AS e ON e.id = m.edit_id
 WHERE m.change_set = $1 AND m.state = 'changed' ORDER BY m.file_id LIMIT $2
@@ -89,6 +91,7 @@ UPDATE change_set_file AS m SET error = 'a later edit of the file has been carri
 WHERE m.change_set = $1 AND {_OVERTAKEN}
 """
 
+# Since the first edit of the window, not over its whole length: a set that has just begun is not slow.
 RATE = """
 SELECT count(*) / greatest(extract(epoch FROM now() - min(finished)), 0.1)
 FROM edit WHERE change_set = $1 AND finished > now() - make_interval(secs => $2::float8)
