@@ -1,6 +1,6 @@
 # make run     start Armillary with a demonstration night
-# make test    all tests but the sieges; another SEED=number gives another order, ARMILLARY_EXAMPLES=other other examples
-# make siege   kills, full disks and load, in bounded numbers; CI runs it after the tests
+# make test    functions, engines, interfaces; SEED=number gives another order, ARMILLARY_EXAMPLES=other other examples
+# make siege   whole programs: installed and used, killed, under load, on full disks; CI runs it after the tests
 # make bench   the side-by-side table
 # make soak    thousands of kills, and minutes of load
 PYTHON ?= python3
@@ -10,7 +10,7 @@ DATA ?= demo
 PORT ?= 8000
 SEED ?= 1
 
-.PHONY: setup run test lint siege bench soak clean
+.PHONY: setup packages run test lint siege bench soak clean
 
 setup: .venv/ready
 
@@ -38,20 +38,21 @@ lint: .venv/ready-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: .venv/ready-test
+packages:
 	@scripts/system-packages fitsverify=fitsverify bzip2=bzip2
 	@# Whoever may not install them has the tests skipped that need them.
 	@test "$$(id -u)" != 0 || scripts/system-packages \
 		/usr/lib/postgresql/15/bin/postgres=postgresql-15 systemd-analyze=systemd
+
+test: .venv/ready-test packages
 	@$(MAKE) --no-print-directory lint
 	@# Where Python may not write bytecode, each of the many processes that tests start would compile everything.
 	@$(BIN)/python -m compileall -q src
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) --ignore=tests/crash
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) --ignore=tests/crash --ignore=tests/e2e
 
-siege: .venv/ready-test
-	@scripts/system-packages fitsverify=fitsverify bzip2=bzip2
+siege: .venv/ready-test packages
 	@$(BIN)/python -m compileall -q src
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) tests/crash
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) tests/crash tests/e2e
 
 bench: .venv/ready-bench
 	-@scripts/system-packages /usr/lib/postgresql/15/lib/q3c.so=postgresql-15-q3c

@@ -77,7 +77,7 @@ def test_a_wrong_value_fails_whatever_else_was_late(tmp_path: Path) -> None:
     assert code == 1
     assert out.strip().splitlines()[-1].startswith("unsteady: test_0.py::test_slow ")
     assert out.count("was_there = False") <= 1, "it was run twice"
-    assert "make test SEED=7" in out
+    assert "SEED=7, for `make test`" in out
 
 
 def test_nothing_is_run_twice_elsewhere(tmp_path: Path) -> None:

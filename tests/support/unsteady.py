@@ -68,7 +68,7 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and report.failed:
         report.late = "unit" not in item.path.parts and is_late(call.excinfo.value)
         seed = getattr(item.config.option, "randomly_seed", None)
-        report.sections.append(("seed", f"make test SEED={seed}"))
+        report.sections.append(("seed", f"SEED={seed}, for `make test` and `make siege`"))
     return report
 
 

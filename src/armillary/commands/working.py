@@ -36,10 +36,13 @@ async def work(
     name: str,
     slots: int,
     until: Until,
-    kinds: Sequence[Kind[Context]] = (*KINDS, *CHORES),
+    kinds: Sequence[Kind[Context]] = KINDS,
     exporting: bool = True,
 ) -> None:
-    """Run a worker of some kinds of orders until a signal says stop, nothing is due, or one order has run."""
+    """Run a worker of some kinds of orders until a signal says stop, nothing is due, or one order has run.
+
+    One that stays does the chores, too, whatever its kinds are: there may be no other.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -51,7 +54,8 @@ async def work(
         tell_ready()
         await recover(context)
         await exports.register(context, alone=True)
-        worker = Worker(context, kinds, name=name, slots=slots)
+        chosen = (*kinds, *CHORES) if until is Until.STOPPED else kinds
+        worker = Worker(context, chosen, name=name, slots=slots)
         exporters = workers_of(context, name) if exporting else []
         match until:
             case Until.ONE:

@@ -97,7 +97,7 @@ def test_an_error_has_one_code_wherever_it_is_told(server: Running, a_file: Make
     said = commands.run("edit", name, "NAXIS=1", code=1)
     assert said.err.rstrip().endswith("[item_refused]")
     # Judged by the worker, which has the file.
-    said = commands.run("edit", name, "OBJECT=x", "--extension", "NOWHERE", code=1)
+    said = commands.run("edit", name, "OBJECT=x", "--ext", "NOWHERE", code=1)
     assert said.err.rstrip().endswith("[extension_not_found]")
     for options, code in (
         ({"expect_data_md5": "0" * 32}, "digest_mismatch"),
