@@ -27,8 +27,10 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
 from armillary.access.models import ANYBODY
 from armillary.archive.cones import Cone, in_cone
+from armillary.archive.criteria import terms_of
 from armillary.archive.cursors import write_cursor
-from armillary.archive.search import Criteria, search
+from armillary.archive.search import search
+from armillary.archive.selection.models import Term
 from armillary.archive.tables import frame
 from armillary.base.database import Role
 from armillary.context import Context, open_context
@@ -45,7 +47,7 @@ RADIUS_DEG = 0.1
 LIMIT, LIMIT_S = "limit of 1 ms", 1e-3
 ACCOUNT = "daemon"
 TODAY = date(2026, 1, 1)
-Question = tuple[Criteria, str | None]
+Question = tuple[Sequence[Term], str | None]
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Statement:
 
 def latest_of_a_site(_dice: random.Random) -> Iterator[Question]:
     """The latest 100 frames of a site."""
-    yield from ((Criteria(site=station.site), None) for station in STATIONS)
+    yield from ((terms_of(site=station.site), None) for station in STATIONS)
 
 
 def site_filter_exposure_dates(dice: random.Random) -> Iterator[Question]:
@@ -87,7 +89,7 @@ def site_filter_exposure_dates(dice: random.Random) -> Iterator[Question]:
         filters = dice.choice(list(station.instruments.values()))[1]
         since = _instant(dice)
         yield (
-            Criteria(
+            terms_of(
                 site=station.site,
                 filter=dice.choice(filters),
                 exposure_min_s=100.0,
@@ -101,13 +103,13 @@ def site_filter_exposure_dates(dice: random.Random) -> Iterator[Question]:
 def by_name(dice: random.Random) -> Iterator[Question]:
     """One frame by its name."""
     while True:
-        yield Criteria(name=f"N{_instant(dice):%Y%m%d}Y{dice.randint(1, 150):04d}.fits"), None
+        yield terms_of(name=f"N{_instant(dice):%Y%m%d}Y{dice.randint(1, 150):04d}.fits"), None
 
 
 def deep_page(dice: random.Random) -> Iterator[Question]:
     """A page of 100, somewhere among a million."""
     while True:
-        yield Criteria(), write_cursor(_instant(dice), dice.randrange(FRAMES))
+        yield terms_of(), write_cursor(_instant(dice), dice.randrange(FRAMES))
 
 
 def _instant(dice: random.Random) -> datetime:
@@ -232,7 +234,7 @@ async def _search_rows(context: Context, session: asyncpg.Connection, around: Se
         for make in (latest_of_a_site, site_filter_exposure_dates, by_name, deep_page)
     ]
     groups.append(
-        (f"a cone of {RADIUS_DEG} deg, whole frames", [(Criteria(cone=one), None) for one in around])
+        (f"a cone of {RADIUS_DEG} deg, whole frames", [(terms_of(cone=one), None) for one in around])
     )
     rows = []
     for number, (title, questions) in enumerate(groups, 1):

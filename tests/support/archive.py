@@ -19,6 +19,7 @@ from sqlalchemy import text
 from armillary.access.models import OPERATOR, Principal
 from armillary.archive import bulk, search
 from armillary.archive import service as archive_service
+from armillary.archive.criteria import terms_of
 from armillary.archive.verification import Finding, verify_files
 from armillary.archive.versions import Version
 from armillary.base.bus import PostgresBus
@@ -173,8 +174,7 @@ class Archive:
         **criteria: Any,
     ) -> search.Page:
         """Return one page of frames."""
-        keywords = tuple(search.parse_predicate(condition) for condition in conditions)
-        wanted = search.Criteria(keywords=keywords, **criteria)
+        wanted = terms_of(keywords=conditions, **criteria)
         today = self.context.clock.now().date()
         async with self.context.database.begin() as connection:
             return await search.search(connection, wanted, viewer, today=today, limit=limit, cursor=cursor)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
 from astropy.io import fits
 
-from armillary.archive.models import Frame
+from armillary.archive.fields import UNTOLD
 from armillary.archive.profiles import Profiles, fields_of, load_profiles
 from armillary.fits.models import Value
 
@@ -67,6 +68,14 @@ _GMOS: dict[str, Value] = {
     "RAWPIREQ": "YES",
     "RELEASE": "2027-01-01",
 }
+
+
+class Frame(SimpleNamespace):
+    """The fields of a frame as attributes, those of which nothing is told included."""
+
+    def __init__(self, **told: Any) -> None:
+        assert told.keys() <= UNTOLD.keys()
+        super().__init__(**{**UNTOLD, **told})
 
 
 def a_frame(**values: Any) -> Frame:

@@ -15,7 +15,7 @@ from armillary.api.http.dialect import Cors, Dialect
 from armillary.api.http.failures import Failure
 from armillary.api.http.policy import Policy
 from armillary.archive import search, uploads
-from armillary.archive.search import Criteria
+from armillary.archive.criteria import terms_of
 from armillary.edits.models import Origin, Target
 from armillary.edits.service import rules_of, submit_edit
 from armillary.edits.validation import edit_request
@@ -31,7 +31,7 @@ async def find(ctx: Ctx, telescope: str | None = None) -> Response:
     """List frames of a telescope."""
     async with ctx.context.database.begin() as connection:
         page = await search.search(
-            connection, Criteria(telescope=telescope), ctx.principal, today=ctx.today, limit=100
+            connection, terms_of(telescope=telescope), ctx.principal, today=ctx.today, limit=100
         )
     return JSONResponse([search.to_json(one) for one in page.frames])
 

@@ -61,7 +61,7 @@ class _Account:
 
 async def choose(connection: AsyncConnection, selection: Selection, lister: Lister) -> list[Member]:
     """Return the present files that are selected, one more than a bundle may hold if there are too many."""
-    wanted = conditions(selection, lister.viewer, lister.today)
+    wanted = conditions(selection.terms, lister.viewer, lister.today)
     query = (
         sa.select(version.c.root_id, version.c.path, version.c.filename, file.c.name)
         .select_from(listed)

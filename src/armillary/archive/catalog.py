@@ -13,16 +13,16 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive import store
+from armillary.archive.fields import FRAME_FIELDS, HOT, UNTOLD, Fields
 from armillary.archive.keywords import clean, searchable_keywords, to_json
-from armillary.archive.models import UNTOLD, Fields
 from armillary.archive.series import CatalogSeries, own_keywords, pack_headers, series_of
-from armillary.archive.tables import FRAME_COLUMNS, frame, version
+from armillary.archive.tables import frame, version
 from armillary.archive.versions import HduRecord, Location, hdus_to_json, to_signed
 from armillary.fits.header import read_values
 from armillary.fits.series import HeaderValues
 
-_HOT = tuple(name for name, _ in FRAME_COLUMNS)
-_DETAILS = tuple(name for name in UNTOLD if name not in (*_HOT, "warnings"))
+_HOT = tuple(one.name for one in HOT)
+_DETAILS = tuple(one.name for one in FRAME_FIELDS if not one.hot)
 _DIGESTS = ("file_md5", "data_md5", "file_sha256", "data_sha256")
 _VERSION = (
     *(

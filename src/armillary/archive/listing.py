@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
 from armillary.archive import embargo
+from armillary.archive.fields import HOT
 from armillary.archive.selection import Selection
 from armillary.archive.selection.conditions import conditions, listed, metadata_ready
 from armillary.archive.service import DIGEST, PREVIEW
-from armillary.archive.tables import FRAME_COLUMNS, few, file, frame, version
+from armillary.archive.tables import few, file, frame, version
 from armillary.archive.versions import Location
 from armillary.base.database import AnyRow
 from armillary.base.work.busy import busy_keys
@@ -94,7 +95,7 @@ class Lister:
         columns: list[sa.ColumnElement[Any]] = [file.c.name, *(version.c[name] for name in _FILE)]
         # The details as text: the driver would decode them one by one, at three times the cost.
         columns += [metadata_ready().label("mdready"), sa.cast(frame.c.details, sa.Text).label("details")]
-        columns += [frame.c[name] for name, _ in FRAME_COLUMNS if name not in _UNLISTED]
+        columns += [frame.c[one.name] for one in HOT if one.name not in _UNLISTED]
         columns.append(embargo.coordinates_visible(self.viewer, self.today).label("coordinates_visible"))
         return await self._rows(connection, selection, columns)
 
@@ -124,7 +125,7 @@ class Lister:
         return list((await connection.execute(query)).all())
 
     def _query(self, selection: Selection, columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
-        wanted = conditions(selection, self.viewer, self.today)
+        wanted = conditions(selection.terms, self.viewer, self.today)
         return sa.select(*columns).select_from(listed).where(*wanted)
 
     async def _rows(

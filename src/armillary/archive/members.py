@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -10,27 +10,17 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import OPERATOR, Principal
-from armillary.archive import embargo
-from armillary.archive.search import KeywordPredicate, keyword_condition
-from armillary.archive.selection import Selection
 from armillary.archive.selection.conditions import conditions, listed
+from armillary.archive.selection.models import Term
 from armillary.archive.tables import file, version
 from armillary.base.database import AnyRow
 
 Members = sa.Select[tuple[Any, ...]]
 
 
-def members_of(
-    selection: Selection,
-    keywords: Sequence[KeywordPredicate],
-    *,
-    today: date,
-    viewer: Principal = OPERATOR,
-) -> Members:
+def members_of(terms: Iterable[Term], *, today: date, viewer: Principal = OPERATOR) -> Members:
     """Return the query of (file id, name) of the present files that fit, as far as the viewer may know."""
-    wanted = [*conditions(selection, viewer, today), *(keyword_condition(one) for one in keywords)]
-    if keywords:
-        wanted.append(embargo.coordinates_visible(viewer, today))
+    wanted = conditions(terms, viewer, today)
     query = sa.select(file.c.id.label("file_id"), file.c.name).select_from(listed)
     return query.where(version.c.present, version.c.canonical, *wanted)
 

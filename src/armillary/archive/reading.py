@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from armillary.archive.models import Fields
+from armillary.archive.fields import Fields
 from armillary.archive.profiles import FrameReader, Profiles
 from armillary.fits.series import HeaderValues, SeriesReader
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.access.models import Principal
 from armillary.archive import embargo, store
 from armillary.archive.errors import FileEmbargoed, FileNotFound, VersionNotFound
+from armillary.archive.fields import POINTING
 from armillary.archive.names import storable
-from armillary.archive.selection.conditions import PROPRIETARY
 from armillary.archive.versions import Root, Version
 from armillary.errors import ArmillaryError
 from armillary.fits.containers import logical_name
@@ -82,7 +82,7 @@ def _frame(known: Mapping[str, Any], *, shown: bool) -> dict[str, Any]:
     """Return the values of a frame; those that tell a position are null for who may not know it."""
     values = {key: value for key, value in known.items() if key not in (*_INTERNAL, "name")}
     values |= known["details"] or {}
-    return values if shown else {key: None if key in PROPRIETARY else one for key, one in values.items()}
+    return values if shown else {key: None if key in POINTING else one for key, one in values.items()}
 
 
 async def version_of(connection: AsyncConnection, record: Record, version_id: int | None) -> Version:

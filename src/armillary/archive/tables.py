@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from armillary.archive.fields import HOT, FrameField, Kind
+
 metadata = sa.MetaData()
 
 root = sa.Table(
@@ -58,45 +60,27 @@ version = sa.Table(
     sa.Column("undo", sa.Text),
 )
 
-FRAME_COLUMNS: tuple[tuple[str, sa.types.TypeEngine[Any]], ...] = (
-    ("site", sa.Text()),
-    ("telescope", sa.Text()),
-    ("instrument", sa.Text()),
-    ("night", sa.Date()),
-    ("started_at", sa.DateTime(timezone=True)),
-    ("ended_at", sa.DateTime(timezone=True)),
-    ("exposure_s", sa.Double()),
-    ("filter", sa.Text()),
-    ("object", sa.Text()),
-    ("ra_deg", sa.Double()),
-    ("dec_deg", sa.Double()),
-    ("airmass", sa.Double()),
-    ("program", sa.Text()),
-    ("observation_id", sa.Text()),
-    ("data_label", sa.Text()),
-    ("observation_type", sa.Text()),
-    ("observation_class", sa.Text()),
-    ("reduction", sa.Text()),
-    ("qa_state", sa.Text()),
-    ("raw_iq", sa.SmallInteger()),
-    ("raw_cc", sa.SmallInteger()),
-    ("raw_wv", sa.SmallInteger()),
-    ("raw_bg", sa.SmallInteger()),
-    ("release", sa.Date()),
-    ("proprietary_coordinates", sa.Boolean()),
-    ("engineering", sa.Boolean()),
-    ("science_verification", sa.Boolean()),
-    ("calibration_program", sa.Boolean()),
-    ("profile", sa.Text()),
-)
-"""The values of a frame that are searched for; the others live in ``details``."""
+_TYPES: dict[Kind, type[sa.types.TypeEngine[Any]]] = {
+    "text": sa.Text,
+    "number": sa.Double,
+    "flag": sa.Boolean,
+    "day": sa.Date,
+    "instant": sa.DateTime,
+    "percentile": sa.SmallInteger,
+}
+
+
+def type_of(field: FrameField) -> sa.types.TypeEngine[Any]:
+    """Return the type of the column of a field."""
+    return sa.DateTime(timezone=True) if field.kind == "instant" else _TYPES[field.kind]()
+
 
 frame = sa.Table(
     "frame",
     metadata,
     sa.Column("file_id", sa.BigInteger, primary_key=True),
     sa.Column("version_id", sa.BigInteger, nullable=False),
-    *(sa.Column(name, kind) for name, kind in FRAME_COLUMNS),
+    *(sa.Column(field.name, type_of(field)) for field in HOT),
     sa.Column("hpx", sa.BigInteger),
     sa.Column("details", JSONB, nullable=False),
     sa.Column("keywords", JSONB, nullable=False),

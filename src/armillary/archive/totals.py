@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -13,8 +14,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement, Executable
 
 from armillary.access.models import Principal
-from armillary.archive.search import Criteria, conditions, source
-from armillary.archive.selection.models import InCone
+from armillary.archive.search import source
+from armillary.archive.selection.conditions import conditions
+from armillary.archive.selection.models import InCone, Term
 from armillary.archive.tables import few, frame
 
 MOST_COUNTED = 1_000_000
@@ -61,7 +63,7 @@ def _explain(element: _Explained, compiler: Any, **options: Any) -> str:
 
 async def total_of(
     connection: AsyncConnection,
-    criteria: Criteria,
+    terms: Sequence[Term],
     viewer: Principal,
     *,
     today: date,
@@ -74,21 +76,16 @@ async def total_of(
     A count that would exceed ``most`` frames or ``patience_ms`` is given up for an estimate; it is the last
     statement of its transaction. Of circles nobody can estimate anything, so they are counted.
     """
-    wanted = tuple(conditions(criteria, viewer, today))
+    wanted = tuple(conditions(terms, viewer, today))
     query = sa.select(frame.c.file_id).select_from(source(wanted)).where(*wanted)
     counted = None
-    if exact or _in_circle(criteria):
+    if exact or any(isinstance(term, InCone) for term in terms):
         # One more than may be counted tells whether there are more, and nothing is counted beyond it.
         counted = await _counted(connection, query.limit(few(most + 1)), patience_ms)
         if counted is not None and counted <= most:
             return Total(counted, TotalIs.EXACT)
     # An estimate below what has been counted is known to be wrong.
     return Total(max(await _estimated(connection, query), counted or 0), TotalIs.ESTIMATE)
-
-
-def _in_circle(criteria: Criteria) -> bool:
-    terms = criteria.selection.terms if criteria.selection else ()
-    return criteria.cone is not None or any(isinstance(term, InCone) for term in terms)
 
 
 async def _counted(connection: AsyncConnection, query: sa.Select[Any], patience_ms: int) -> int | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
+from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,9 @@ import typer
 
 from armillary.access.models import OPERATOR
 from armillary.archive.errors import FileNotFound
+from armillary.archive.fields import CRITERIA, Criterion
 from armillary.archive.models import MAX_PAGE
+from armillary.base.signatures import with_parameters
 from armillary.commands.tables import print_pairs, print_table, size
 from armillary.commands.terminal import (
     DEFAULT_DATA,
@@ -43,7 +45,17 @@ COLUMNS = {
     "type": "observation_type",
     "QA": "qa_state",
 }
-Text = Annotated[str | None, typer.Option()]
+OPTIONS = {
+    "data_label": ("label", "Data label."),
+    "observation_type": ("type", None),
+    "qa_state": ("qa", "Undefined, Pass, Usable, Fail or CHECK."),
+    "night_until": ("night-until", "Last night of a range."),
+    "since": ("since", "UTC."),
+    "until": ("until", "UTC; not included."),
+    "exposure_min_s": ("exposure-min", "Seconds."),
+    "exposure_max_s": ("exposure-max", "Seconds."),
+}
+"""Options of a search that are not called like their criterion, and what is said of them."""
 
 
 def ingest(
@@ -108,23 +120,6 @@ def search_command(
     keywords: Annotated[list[str] | None, typer.Argument(help="Conditions such as EXPTIME>30.")] = None,
     data: DataOption = DEFAULT_DATA,
     name: Annotated[str | None, typer.Option(help="Name of the file; * and ? stand for anything.")] = None,
-    site: Text = None,
-    telescope: Text = None,
-    instrument: Text = None,
-    filter_: Annotated[str | None, typer.Option("--filter")] = None,
-    object_: Annotated[str | None, typer.Option("--object")] = None,
-    program: Text = None,
-    label: Annotated[str | None, typer.Option(help="Data label.")] = None,
-    observation_type: Annotated[str | None, typer.Option("--type")] = None,
-    qa: Annotated[str | None, typer.Option(help="Undefined, Pass, Usable, Fail or CHECK.")] = None,
-    night: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y%m%d"])] = None,
-    night_until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y%m%d"], help="Last night of a range.")
-    ] = None,
-    since: Annotated[datetime | None, typer.Option(help="UTC.")] = None,
-    until: Annotated[datetime | None, typer.Option(help="UTC; not included.")] = None,
-    exposure_min: Annotated[float | None, typer.Option(help="Seconds.")] = None,
-    exposure_max: Annotated[float | None, typer.Option(help="Seconds.")] = None,
     cone: Annotated[str | None, typer.Option(help="RA,DEC,RADIUS in degrees.")] = None,
     select: Annotated[
         str | None, typer.Option(help="Selection as in the paths of lists: GMOS-N/20260101/Pass.")
@@ -132,41 +127,39 @@ def search_command(
     limit: Annotated[int, typer.Option(min=1, max=MAX_PAGE)] = 100,
     cursor: Annotated[str | None, typer.Option(help="Where a former page ended.")] = None,
     as_json: JsonOption = False,
+    **given: Any,
 ) -> None:
     """Find frames, newest first."""
     from armillary.archive import search
+    from armillary.archive.criteria import read_selection, terms_of
 
-    given = search.Criteria(
-        name=name,
-        site=site,
-        telescope=telescope,
-        data_label=label,
-        instrument=instrument,
-        filter=filter_,
-        object=object_,
-        program=program,
-        observation_type=observation_type,
-        qa_state=qa,
-        night=night.date() if night else None,
-        night_until=night_until.date() if night_until else None,
-        since=since,
-        until=until,
-        exposure_min_s=exposure_min,
-        exposure_max_s=exposure_max,
-    )
+    days = {one.name for one in CRITERIA if one.type is date}
+    wanted = {key: value.date() if value and key in days else value for key, value in given.items()}
 
     async def action(context: Context) -> Page:
-        criteria = search.criteria_of(given, cone=cone, keywords=keywords)
+        terms = terms_of(name=name, cone=cone, keywords=keywords, **wanted)
         today, summit = context.clock.now().date(), context.settings.archive.summit
         if select is not None:
-            chosen = search.read_selection(only_text(select), today=today, summit=summit)
-            criteria = replace(criteria, selection=chosen)
+            terms += read_selection(only_text(select), today=today, summit=summit).terms
         async with context.database.begin() as connection:
-            return await search.search(
-                connection, criteria, OPERATOR, today=today, limit=limit, cursor=cursor
-            )
+            return await search.search(connection, terms, OPERATOR, today=today, limit=limit, cursor=cursor)
 
     _print_page(run(data, action), as_json=as_json)
+
+
+def _option(one: Criterion) -> Parameter:
+    """Return the option of a search that a criterion is."""
+    word, text = OPTIONS.get(one.name, (one.name.replace("_", "-"), None))
+    # The library of the command line knows no days, but instants in the form of days.
+    kind: Any = datetime if one.type is date else one.type
+    formats = ["%Y-%m-%d", "%Y%m%d"] if one.type is date else None
+    option = typer.Option(f"--{word}", help=text, formats=formats)
+    return Parameter(
+        one.name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+with_parameters(search_command, map(_option, CRITERIA))
 
 
 def _print_page(page: Page, *, as_json: bool) -> None:

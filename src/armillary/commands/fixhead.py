@@ -130,7 +130,7 @@ async def _find(context: Context, selection: Sequence[str]) -> list[str]:
     from armillary.archive.selection import parse
 
     today = context.clock.now().date()
-    wanted = members.members_of(parse(selection, today=today), (), today=today)
+    wanted = members.members_of(parse(selection, today=today).terms, today=today)
     async with context.database.begin() as connection:
         rows = await members.page_of(connection, wanted, after=0, count=MOST_NAMES)
     return [row.name for row in rows]

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from armillary.archive.models import Frame, QaState, fields_of_frame
+from armillary.archive.fields import Fields
+from armillary.archive.models import QaState
 from armillary.archive.service import NewVersion
 from armillary.archive.versions import HduRecord, Location
 from armillary.fits.cards import END
@@ -127,7 +128,7 @@ def _night(
 
 def _frames(
     station: Station, night: int, count: int, fields: Sequence[tuple[float, float]], rng: np.random.Generator
-) -> Iterator[Frame]:
+) -> Iterator[Fields]:
     """Yield what a telescope did in a night, in order of time."""
     instruments = list(station.instruments)
     shares = [share for share, _ in station.instruments.values()]
@@ -177,7 +178,7 @@ def _frame(
     night: int,
     started_at: datetime,
     step: int,
-) -> Frame:
+) -> Fields:
     day = FIRST_NIGHT + timedelta(days=night)
     science = kind == "OBJECT"
     program = _program(station, day, dice[3], science=science)
@@ -186,38 +187,38 @@ def _frame(
     filters = station.instruments[instrument][1]
     dated = chance[2] >= UNDATED
     spectra = kind == "ARC" or dice[5] % 3 == 0
-    return Frame(
-        site=station.site,
-        telescope=station.telescope,
-        instrument=instrument,
-        night=day if dated else None,
-        started_at=started_at if dated else None,
-        ended_at=started_at + timedelta(seconds=exposure_s) if dated else None,
-        exposure_s=exposure_s,
-        filter=filters[dice[0] % len(filters)],
-        object=f"Field {dice[2] % FIELDS:03d}" if science else kind.title(),
-        ra_deg=place[0] if place else None,
-        dec_deg=place[1] if place else None,
-        airmass=round(1 + dice[5] % 1000 / 1000, 3),
-        program=program,
-        observation_id=observation,
-        data_label=f"{observation}-{day:%y%m%d}{step:04d}",
-        observation_type=kind,
-        observation_class="science" if science else "dayCal",
-        qa_state=quality,
-        raw_iq=PERCENTILES[dice[5] % len(PERCENTILES)],
-        raw_cc=PERCENTILES[dice[6] % len(PERCENTILES)],
-        release=day + timedelta(days=365) if science else day,
-        proprietary_coordinates=science and chance[3] < PROPRIETARY,
-        engineering=chance[4] < ENGINEERING,
-        calibration_program=not science,
-        reduction="RAW",
-        processing="Raw",
-        mode="LS" if spectra else "imaging",
-        spectroscopy=spectra,
-        binning=("1x1", "2x2")[dice[6] % 2],
-        profile="synthetic",
-    )
+    return {
+        "site": station.site,
+        "telescope": station.telescope,
+        "instrument": instrument,
+        "night": day if dated else None,
+        "started_at": started_at if dated else None,
+        "ended_at": started_at + timedelta(seconds=exposure_s) if dated else None,
+        "exposure_s": exposure_s,
+        "filter": filters[dice[0] % len(filters)],
+        "object": f"Field {dice[2] % FIELDS:03d}" if science else kind.title(),
+        "ra_deg": place[0] if place else None,
+        "dec_deg": place[1] if place else None,
+        "airmass": round(1 + dice[5] % 1000 / 1000, 3),
+        "program": program,
+        "observation_id": observation,
+        "data_label": f"{observation}-{day:%y%m%d}{step:04d}",
+        "observation_type": kind,
+        "observation_class": "science" if science else "dayCal",
+        "qa_state": quality,
+        "raw_iq": PERCENTILES[dice[5] % len(PERCENTILES)],
+        "raw_cc": PERCENTILES[dice[6] % len(PERCENTILES)],
+        "release": day + timedelta(days=365) if science else day,
+        "proprietary_coordinates": science and chance[3] < PROPRIETARY,
+        "engineering": chance[4] < ENGINEERING,
+        "calibration_program": not science,
+        "reduction": "RAW",
+        "processing": "Raw",
+        "mode": "LS" if spectra else "imaging",
+        "spectroscopy": spectra,
+        "binning": ("1x1", "2x2")[dice[6] % 2],
+        "profile": "synthetic",
+    }
 
 
 def _program(station: Station, day: date, dice: int, *, science: bool) -> str:
@@ -231,12 +232,12 @@ def _program(station: Station, day: date, dice: int, *, science: bool) -> str:
     )
 
 
-def _version(station: Station, frame: Frame, night: int, number: int, root_id: int) -> NewVersion:
+def _version(station: Station, frame: Fields, night: int, number: int, root_id: int) -> NewVersion:
     day = FIRST_NIGHT + timedelta(days=night)
-    name = station.name.format(night=f"{day:%Y%m%d}", number=number, instrument=frame.instrument)
+    name = station.name.format(night=f"{day:%Y%m%d}", number=number, instrument=frame["instrument"])
     header = _header(_keywords(frame))
     crc, md5 = crc64(header), hashlib.md5(header, usedforsecurity=False).hexdigest()
-    stamp = frame.ended_at or _midnight(night)
+    stamp = frame["ended_at"] or _midnight(night)
     return NewVersion(
         name=name,
         location=Location(root_id, f"{day:%Y/%m/%d}", name),
@@ -252,29 +253,29 @@ def _version(station: Station, frame: Frame, night: int, number: int, root_id: i
         trailing_crc=0,
         headers=(header,),
         origin="ingest",
-        fields=fields_of_frame(frame),
+        fields=frame,
         digests={"file_md5": md5, "data_md5": md5},
     )
 
 
-def _keywords(frame: Frame) -> dict[str, Value]:
+def _keywords(frame: Fields) -> dict[str, Value]:
     known: dict[str, Any] = {
         "SIMPLE": True,
         "BITPIX": 8,
         "NAXIS": 0,
-        "TELESCOP": frame.telescope,
-        "INSTRUME": frame.instrument,
-        "OBJECT": frame.object,
-        "OBSTYPE": frame.observation_type,
-        "DATE-OBS": frame.started_at and frame.started_at.isoformat()[:23],
-        "EXPTIME": frame.exposure_s,
-        "FILTER": frame.filter,
-        "RA": frame.ra_deg,
-        "DEC": frame.dec_deg,
-        "AIRMASS": frame.airmass,
-        "GEMPRGID": frame.program,
-        "OBSID": frame.observation_id,
-        "DATALAB": frame.data_label,
+        "TELESCOP": frame["telescope"],
+        "INSTRUME": frame["instrument"],
+        "OBJECT": frame["object"],
+        "OBSTYPE": frame["observation_type"],
+        "DATE-OBS": frame["started_at"] and frame["started_at"].isoformat()[:23],
+        "EXPTIME": frame["exposure_s"],
+        "FILTER": frame["filter"],
+        "RA": frame["ra_deg"],
+        "DEC": frame["dec_deg"],
+        "AIRMASS": frame["airmass"],
+        "GEMPRGID": frame["program"],
+        "OBSID": frame["observation_id"],
+        "DATALAB": frame["data_label"],
     }
     return {keyword: value for keyword, value in known.items() if value is not None}
 

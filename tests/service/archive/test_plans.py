@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from armillary.access.models import ANYBODY, OPERATOR, Grants, Principal
 from armillary.archive import search
 from armillary.archive.cones import Cone, in_cone
+from armillary.archive.criteria import terms_of
 from armillary.archive.cursors import write_cursor
 from armillary.archive.listing import Lister
-from armillary.archive.search import Criteria
 from armillary.archive.selection import parse
+from armillary.archive.selection.models import Term
 from armillary.archive.tables import frame
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.demo.filling import fill
@@ -42,7 +43,12 @@ async def large(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
 
 
 async def statement_of(
-    large: Archive, criteria: Criteria, viewer: Principal, *, after: datetime | None = None, limit: int = 100
+    large: Archive,
+    criteria: Sequence[Term],
+    viewer: Principal,
+    *,
+    after: datetime | None = None,
+    limit: int = 100,
 ) -> tuple[Statement, search.Page]:
     """Return the first statement of a search, and the page that it led to."""
     cursor = write_cursor(after, FRAMES // 2) if after else None
@@ -60,26 +66,26 @@ async def explained(
         return await plan_of(session, statement)
 
 
-SEARCHES: dict[str, tuple[Criteria, datetime | None, str]] = {
-    "latest": (Criteria(), None, "frame_latest"),
-    "latest of a site": (Criteria(site="gemini-north"), None, "frame_latest_of_site"),
-    "deep page": (Criteria(), MIDDLE, "frame_latest"),
-    "deep page of a site": (Criteria(site="cpt"), MIDDLE, "frame_latest_of_site"),
+SEARCHES: dict[str, tuple[Sequence[Term], datetime | None, str]] = {
+    "latest": (terms_of(), None, "frame_latest"),
+    "latest of a site": (terms_of(site="gemini-north"), None, "frame_latest_of_site"),
+    "deep page": (terms_of(), MIDDLE, "frame_latest"),
+    "deep page of a site": (terms_of(site="cpt"), MIDDLE, "frame_latest_of_site"),
     "site, filter, exposure, dates": (
-        Criteria(site="gemini-south", filter="r", exposure_min_s=100, since=HALF_A_YEAR_BEFORE, until=MIDDLE),
+        terms_of(site="gemini-south", filter="r", exposure_min_s=100, since=HALF_A_YEAR_BEFORE, until=MIDDLE),
         *(None, "frame_by_filter"),
     ),
-    "filter": (Criteria(filter="H2", site="gemini-south"), None, "frame_by_filter"),
-    "instrument": (Criteria(instrument="NIFS"), None, "frame_latest"),
-    "name": (Criteria(name="N20230510Y0003.fits"), None, "file_name_unique"),
-    "names of a night": (Criteria(name="N20230510Y*"), None, "file_name_unique"),
-    "cone": (Criteria(cone=Cone(200.0, -30.0, 0.1)), None, "frame_by_position"),
-    "cone at the pole": (Criteria(cone=Cone(0.0, 90.0, 1.0)), None, "frame_by_position"),
-    "cone across RA 0": (Criteria(cone=Cone(0.0, 0.0, 1.0), site="cpt"), None, "frame_by_position"),
-    "night": (Criteria(night=date(2023, 5, 10)), None, "frame_by_night"),
-    "label": (Criteria(data_label="GN-2023A-Q-150-1-2305100001"), None, "frame_by_label"),
-    "observation": (Criteria(observation_id="GN-2023A-Q-150-1"), None, "frame_by_observation"),
-    "program": (Criteria(program="GN-2023A-Q-150"), None, "frame_by_program"),
+    "filter": (terms_of(filter="H2", site="gemini-south"), None, "frame_by_filter"),
+    "instrument": (terms_of(instrument="NIFS"), None, "frame_latest"),
+    "name": (terms_of(name="N20230510Y0003.fits"), None, "file_name_unique"),
+    "names of a night": (terms_of(name="N20230510Y*"), None, "file_name_unique"),
+    "cone": (terms_of(cone="200.0,-30.0,0.1"), None, "frame_by_position"),
+    "cone at the pole": (terms_of(cone="0.0,90.0,1.0"), None, "frame_by_position"),
+    "cone across RA 0": (terms_of(cone="0.0,0.0,1.0", site="cpt"), None, "frame_by_position"),
+    "night": (terms_of(night=date(2023, 5, 10)), None, "frame_by_night"),
+    "label": (terms_of(data_label="GN-2023A-Q-150-1-2305100001"), None, "frame_by_label"),
+    "observation": (terms_of(observation_id="GN-2023A-Q-150-1"), None, "frame_by_observation"),
+    "program": (terms_of(program="GN-2023A-Q-150"), None, "frame_by_program"),
 }  # fmt: skip
 
 

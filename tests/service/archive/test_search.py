@@ -14,7 +14,7 @@ import pytest
 from armillary.access.models import Principal
 from armillary.archive.cones import Cone
 from armillary.archive.cursors import BadCursor
-from armillary.archive.search import BadPredicate, parse_predicate
+from armillary.archive.selection.comparisons import BadPredicate, parse_predicate
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.errors import BadRequest
 from tests.support.archive import Archive, an_archive, put

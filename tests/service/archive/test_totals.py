@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from armillary.access.models import ANYBODY, OPERATOR
-from armillary.archive.cones import Cone
-from armillary.archive.search import Criteria
+from armillary.archive.criteria import terms_of
+from armillary.archive.selection.models import Term
 from armillary.archive.totals import Total, TotalIs, total_of
 from tests.support.archive import Archive, put
 
@@ -17,7 +18,7 @@ INSERT INTO frame (file_id, version_id, details, keywords) SELECT id, -id, '{}',
 """
 
 
-async def total(archive: Archive, criteria: Criteria, *, exact: bool = True, **options: Any) -> Total:
+async def total(archive: Archive, criteria: Sequence[Term], *, exact: bool = True, **options: Any) -> Total:
     today = archive.context.clock.now().date()
     viewer = options.pop("viewer", OPERATOR)
     # No count gives up because the machine is busy.
@@ -32,10 +33,10 @@ async def a_night(archive: Archive) -> None:
 
 async def test_a_count_is_exact_up_to_its_limit(archive: Archive) -> None:
     await a_night(archive)
-    assert await total(archive, Criteria()) == Total(FRAMES, TotalIs.EXACT)
-    assert await total(archive, Criteria(name="1*")) == Total(11, TotalIs.EXACT)
-    assert await total(archive, Criteria(), most=FRAMES) == Total(FRAMES, TotalIs.EXACT)
-    given_up = await total(archive, Criteria(), most=FRAMES - 1)
+    assert await total(archive, terms_of()) == Total(FRAMES, TotalIs.EXACT)
+    assert await total(archive, terms_of(name="1*")) == Total(11, TotalIs.EXACT)
+    assert await total(archive, terms_of(), most=FRAMES) == Total(FRAMES, TotalIs.EXACT)
+    given_up = await total(archive, terms_of(), most=FRAMES - 1)
     assert given_up.total_is == TotalIs.ESTIMATE
     assert given_up.total >= FRAMES
 
@@ -45,20 +46,20 @@ async def test_a_count_that_takes_too_long_becomes_an_estimate(archive: Archive)
     async with archive.context.database.begin() as connection:
         await connection.exec_driver_sql(MANY)
     await archive.context.database.refresh("frame")
-    found = await total(archive, Criteria(), patience_ms=1)
+    found = await total(archive, terms_of(), patience_ms=1)
     assert found.total_is == TotalIs.ESTIMATE
     assert abs(found.total - 50_000) < 5000
-    assert (await total(archive, Criteria())).total == 50_000 + FRAMES
+    assert (await total(archive, terms_of())).total == 50_000 + FRAMES
 
 
 async def test_an_estimate_is_that_of_the_planner(archive: Archive) -> None:
     await a_night(archive)
     await archive.context.database.refresh("frame", "file", "version")
-    assert await total(archive, Criteria(), exact=False) == Total(FRAMES, TotalIs.ESTIMATE)
+    assert await total(archive, terms_of(), exact=False) == Total(FRAMES, TotalIs.ESTIMATE)
 
 
 async def test_circles_are_counted_since_nobody_can_estimate_them(archive: Archive) -> None:
     await a_night(archive)
     for viewer in (OPERATOR, ANYBODY):
-        around = Criteria(cone=Cone(10.0, 20.0, 0.1))
+        around = terms_of(cone="10.0,20.0,0.1")
         assert (await total(archive, around, exact=False, viewer=viewer)).total_is == TotalIs.EXACT

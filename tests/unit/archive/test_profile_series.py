@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.archive.models import Frame
 from armillary.archive.profiles import FrameReader, load_profiles
 from armillary.fits.models import Value
 from armillary.fits.series import HeaderValues, Series
-from tests.support.frames import a_header, frame_from, headers_of_text
+from tests.support.frames import Frame, a_header, frame_from, headers_of_text
 from tests.support.realdata import header_texts
 
 PROFILES = load_profiles()

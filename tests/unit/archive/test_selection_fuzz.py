@@ -11,9 +11,8 @@ from sqlalchemy.dialects import postgresql
 
 from armillary.access.models import ANYBODY
 from armillary.archive.selection import BadSelection, Selection, parse
-from armillary.archive.selection.conditions import PROPRIETARY, conditions
+from armillary.archive.selection.conditions import conditions, tells_position
 from armillary.archive.selection.keys import COORDINATES, KEYS
-from armillary.archive.selection.models import InCone, field_of
 from armillary.archive.selection.words import FOLDED, WORDS
 
 TODAY = date(2026, 1, 2)
@@ -44,9 +43,9 @@ def test_any_path_is_selected_by_or_refused(segments: list[str], lenient: bool) 
     if found is None:
         return
     assert lenient or not found.unrecognised
-    clauses = list(conditions(found, ANYBODY, TODAY))
+    clauses = list(conditions(found.terms, ANYBODY, TODAY))
     statement = str(sa.and_(sa.true(), *clauses).compile(dialect=postgresql.dialect()))
-    if any(isinstance(term, InCone) or field_of(term) in PROPRIETARY for term in found.terms):
+    if any(map(tells_position, found.terms)):
         assert "proprietary_coordinates" in statement
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 import typer
 
-from armillary.archive.search import Criteria, criteria_of
+from armillary.archive.cones import Cone
+from armillary.archive.criteria import terms_of
+from armillary.archive.selection.models import Among, Between, Compared, InCone, Like
 from armillary.commands.words import parse_setting
 from armillary.errors import BadRequest
 
@@ -55,25 +57,32 @@ def test_a_value_that_is_no_text_is_refused():
 
 
 def test_criteria_are_read_in_one_way_for_all():
-    given = Criteria(qa_state="pass", since=datetime(2026, 1, 1))
-    found = criteria_of(given, cone="10,20,1", keywords=["EXPTIME>30"])
-    assert found.qa_state == "Pass"
-    assert found.since == datetime(2026, 1, 1, tzinfo=UTC)
-    assert found.cone is not None
-    assert [one.keyword for one in found.keywords] == ["EXPTIME"]
+    since = datetime(2026, 1, 1)
+    found = terms_of(qa_state="pass", since=since, cone="10,20,1", keywords=["EXPTIME>30"])
+    assert found == (
+        Between("started_at", since.replace(tzinfo=UTC), None),
+        Among("qa_state", ("Pass",)),
+        InCone(Cone(10.0, 20.0, 1.0)),
+        Compared("EXPTIME", ">", "30"),
+    )
+    assert terms_of(night=date(2026, 1, 1)) == (Between("night", date(2026, 1, 1), date(2026, 1, 1), "[]"),)
+    assert terms_of(name="a_b*.fits?") == (Like("name", r"a\_b%.fits_"),)
+    assert terms_of(name="a.fits.bz2") == (Among("name", ("a.fits",)),)
+    assert terms_of(site=None) == ()
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    "given",
     [
-        (Criteria(qa_state="god"), {}),
-        (Criteria(name="a\x00"), {}),
-        (Criteria(), {"keywords": ["A=\udcff"]}),
-        (Criteria(), {"keywords": ["A"]}),
-        (Criteria(), {"cone": "1,2"}),
-        (Criteria(since=datetime.max.replace(tzinfo=UTC).astimezone()), {"cone": "x"}),
+        {"qa_state": "god"},
+        {"name": "a\x00"},
+        {"site": "a\x00"},
+        {"keywords": ["A=\udcff"]},
+        {"keywords": ["A"]},
+        {"cone": "1,2"},
+        {"since": datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))},
     ],
 )
-def test_words_that_cannot_be_understood_are_refused(given, words):
+def test_words_that_cannot_be_understood_are_refused(given):
     with pytest.raises(BadRequest):
-        criteria_of(given, **words)
+        terms_of(**given)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from armillary.archive.catalog import NewVersion
-from armillary.archive.models import Frame
 from armillary.demo.frames import NIGHTS, STATIONS, make_frames
 from armillary.fits.crc import crc64
 from armillary.fits.header import read_values
 from armillary.fits.scan import scan
+from tests.support.frames import Frame
 
 
 def frames(count: int, *, seed: int = 1) -> list[NewVersion]:

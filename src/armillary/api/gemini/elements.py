@@ -10,14 +10,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
+from armillary.archive.fields import POINTING
 from armillary.archive.listing import Column, Listing
 from armillary.archive.tags import SPEAKING, tags
 
 _encode = json.JSONEncoder(check_circular=False).encode
 COMPRESSED = ("bz2", "gz")
 TAGS = "tags"
-HIDDEN = ("object", "ra_deg", "dec_deg", "azimuth_deg", "elevation_deg", "rotator_deg", "airmass")
-"""Values that tell where a telescope pointed."""
 
 Writer = Callable[[Column], Iterable[str]]
 Keys = Mapping[str, tuple[str, Writer]]
@@ -159,6 +158,6 @@ def _values(listing: Listing, names: list[str]) -> dict[str, Column]:
     values[TAGS] = list(map(tags, *(values[name] for name in SPEAKING)))
     shown = values["coordinates_visible"]
     if not all(shown):
-        for name in HIDDEN:
+        for name in POINTING:
             values[name] = [value if seen else None for value, seen in zip(values[name], shown, strict=True)]
     return values

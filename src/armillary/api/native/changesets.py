@@ -14,8 +14,8 @@ from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
 from armillary.api.http.values import plain
 from armillary.api.native.routing import answers, editors, failures, storable_words
-from armillary.archive.search import BadPredicate
 from armillary.archive.selection import MalformedSelector, UnknownSelector
+from armillary.archive.selection.comparisons import BadPredicate
 from armillary.base.work import wait_for
 from armillary.edits.changesets import service
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet

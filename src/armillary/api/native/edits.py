@@ -17,8 +17,8 @@ from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
 from armillary.api.http.values import plain
 from armillary.api.native.routing import REFUSALS, Word, answers, auditors, editors, failures, storable_words
+from armillary.archive.criteria import as_utc
 from armillary.archive.errors import FileAmbiguous, FileNotFound
-from armillary.archive.search import as_utc
 from armillary.edits import audit as record
 from armillary.edits.audit import EditNotFound
 from armillary.edits.audit_store import AuditQuery

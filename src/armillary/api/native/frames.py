@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date, datetime
+from inspect import Parameter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -12,11 +11,15 @@ from fastapi.responses import JSONResponse
 from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import Word, answers, anybody, failures, storable_words
 from armillary.archive import search as frames
+from armillary.archive.criteria import read_selection, terms_of
 from armillary.archive.cursors import BadCursor
+from armillary.archive.fields import CRITERIA, Criterion
 from armillary.archive.models import MAX_PAGE
-from armillary.archive.search import BadPredicate, Criteria, criteria_of, read_selection
 from armillary.archive.selection import MalformedSelector, UnknownSelector
+from armillary.archive.selection.comparisons import BadPredicate
+from armillary.archive.selection.models import Term
 from armillary.archive.totals import Asked, total_of
+from armillary.base.signatures import with_parameters
 from armillary.errors import BadRequest
 
 router = APIRouter()
@@ -36,53 +39,32 @@ _FRAME = {
 async def _asked(
     ctx: Ctx,
     name: Word = None,
-    site: Word = None,
-    telescope: Word = None,
-    instrument: Word = None,
-    filter: Word = None,
-    object: Word = None,
-    program: Word = None,
-    observation_id: Word = None,
-    data_label: Word = None,
-    observation_type: Word = None,
-    qa_state: Word = None,
-    night: date | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    exposure_min_s: Annotated[float | None, Query(allow_inf_nan=False)] = None,
-    exposure_max_s: Annotated[float | None, Query(allow_inf_nan=False)] = None,
     cone: Annotated[str | None, Query(description="RA,DEC,RADIUS in degrees")] = None,
     keyword: Annotated[list[str] | None, Query(description="KEYWORD=VALUE and its kin")] = None,
     selection: Annotated[
         str | None,
         Query(max_length=2000, description="As in the paths of /jsonsummary: GMOS-N/20260101/Pass"),
     ] = None,
-) -> Criteria:
-    """Return what frames are asked for; all criteria have to hold."""
-    given = Criteria(
-        name=name,
-        site=site,
-        telescope=telescope,
-        instrument=instrument,
-        filter=filter,
-        object=object,
-        program=program,
-        observation_id=observation_id,
-        data_label=data_label,
-        observation_type=observation_type,
-        qa_state=qa_state,
-        night=night,
-        since=since,
-        until=until,
-        exposure_min_s=exposure_min_s,
-        exposure_max_s=exposure_max_s,
-    )
-    criteria = criteria_of(given, cone=cone, keywords=keyword)
+    **given: Any,
+) -> tuple[Term, ...]:
+    """Return what frames are asked for; all terms have to hold."""
+    terms = terms_of(name=name, cone=cone, keywords=keyword, **given)
     if selection is None:
-        return criteria
+        return terms
     storable_words(selection)
     today, summit = ctx.today, ctx.context.settings.archive.summit
-    return replace(criteria, selection=read_selection(selection, today=today, summit=summit))
+    return (*terms, *read_selection(selection, today=today, summit=summit).terms)
+
+
+def _parameter(one: Criterion) -> Parameter:
+    """Return the parameter of the route that a criterion is."""
+    kind: Any = Word if one.type is str else one.type | None
+    if one.type is float:
+        kind = Annotated[kind, Query(allow_inf_nan=False)]
+    return Parameter(one.name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+
+
+with_parameters(_asked, map(_parameter, CRITERIA))
 
 
 @router.get(
@@ -93,7 +75,7 @@ async def _asked(
 )
 async def search(
     ctx: Ctx,
-    criteria: Annotated[Criteria, Depends(_asked)],
+    terms: Annotated[tuple[Term, ...], Depends(_asked)],
     total: Annotated[
         Asked, Query(description="Whether to tell how many there are, and how surely")
     ] = Asked.NONE,
@@ -107,10 +89,10 @@ async def search(
     """
     today, viewer = ctx.today, ctx.principal
     async with ctx.context.database.begin() as connection:
-        page = await frames.search(connection, criteria, viewer, today=today, limit=limit, cursor=cursor)
+        page = await frames.search(connection, terms, viewer, today=today, limit=limit, cursor=cursor)
         body: dict[str, Any] = {"frames": [frames.to_json(one) for one in page.frames], "cursor": page.cursor}
         if total is not Asked.NONE:
             exact = total is Asked.EXACT
-            found = await total_of(connection, criteria, viewer, today=today, exact=exact)
+            found = await total_of(connection, terms, viewer, today=today, exact=exact)
             body |= {"total": found.total, "total_is": str(found.total_is)}
     return JSONResponse(body)

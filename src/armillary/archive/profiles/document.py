@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from armillary.archive.profiles.fields import FIELDS
+from armillary.archive.fields import SOURCED
 from armillary.archive.profiles.units import UNITS
 
 Scalar = bool | int | float | str
@@ -120,8 +120,8 @@ class ProfileFile(_Strict):
 
     @model_validator(mode="after")
     def _known_fields(self) -> ProfileFile:
-        if unknown := set(self.fields) - set(FIELDS):
-            raise ValueError(f"unknown field {sorted(unknown)[0]!r}; known are {', '.join(sorted(FIELDS))}")
+        if unknown := set(self.fields) - set(SOURCED):
+            raise ValueError(f"unknown field {sorted(unknown)[0]!r}; known are {', '.join(sorted(SOURCED))}")
         return self
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from armillary.archive.models import Fields, QaState
-from armillary.archive.profiles.fields import FieldRule
+from armillary.archive.fields import FieldRule, Fields
+from armillary.archive.models import QaState
 from armillary.archive.profiles.load import Profiles
 from armillary.archive.profiles.lookup import Lookup, lookup_of
 from armillary.archive.profiles.plan import PositionRule, Question

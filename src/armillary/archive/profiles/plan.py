@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from armillary.archive.fields import SOURCED, FieldRule
 from armillary.archive.profiles.document import Condition, Conditions, Position, ProfileFile, Source
-from armillary.archive.profiles.fields import FIELDS, FieldRule
 from armillary.archive.profiles.lookup import Lookup
 from armillary.archive.profiles.units import UNITS
 from armillary.fits.models import Value
@@ -86,8 +86,8 @@ def compile_profile(file: ProfileFile) -> Profile:
         positions=tuple(_compile_position(position) for position in file.positions or ()),
         longitude=tuple(compile_source(source) for source in file.longitude or ()),
         fields=tuple(
-            (name, FIELDS[name], tuple(compile_source(source) for source in file.fields[name]))
-            for name in FIELDS
+            (name, SOURCED[name], tuple(compile_source(source) for source in file.fields[name]))
+            for name in SOURCED
             if file.fields.get(name)
         ),
     )

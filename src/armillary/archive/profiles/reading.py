@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from armillary.archive.fields import FieldRule
 from armillary.archive.profiles import values as read
-from armillary.archive.profiles.fields import FieldRule
 from armillary.archive.profiles.lookup import Lookup
 from armillary.archive.profiles.plan import Profile, Rule, folded
 from armillary.fits.models import Value

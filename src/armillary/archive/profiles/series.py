@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
-from armillary.archive.models import Fields
+from armillary.archive.fields import Fields
 from armillary.archive.profiles.load import Profiles
 from armillary.archive.profiles.lookup import FILENAME, Lookup, WatchedLookup, lookup_of
 from armillary.archive.profiles.mapper import Answers, assemble, fields_of

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 
-from armillary.archive.profiles.fields import FieldRule
+from armillary.archive.fields import FieldRule
 from armillary.archive.quality import parse_release, percentile
 from armillary.fits.models import Value
 from armillary.sky.coordinates import parse_sexagesimal

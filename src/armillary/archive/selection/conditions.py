@@ -1,14 +1,13 @@
-"""Selections as conditions of SQL on ``version`` joined with its ``file`` and that file's ``frame``.
+"""Terms as conditions of SQL on ``version`` joined with its ``file`` and that file's ``frame``.
 
 A frame belongs to a file, so conditions on it choose files, and older versions come with theirs.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any, assert_never
 
@@ -17,56 +16,51 @@ import sqlalchemy as sa
 from armillary.access.models import Principal
 from armillary.archive import embargo
 from armillary.archive.cones import in_cone
-from armillary.archive.models import Frame
+from armillary.archive.fields import BY_NAME, POINTING, Kind
+from armillary.archive.selection.comparisons import comparison
 from armillary.archive.selection.models import (
     Among,
     Anything,
     Around,
     Between,
+    Bound,
+    Compared,
     Component,
     Differs,
+    Ends,
     Flag,
     InCone,
     InHeader,
     Like,
     Nothing,
-    Selection,
     Starts,
     TaggedOrRaw,
     Term,
     field_of,
+    literally,
 )
 from armillary.archive.tables import file, frame, keywords_with, version
 
 Condition = sa.ColumnElement[bool]
-PROPRIETARY = frozenset(
-    {"ra_deg", "dec_deg", "azimuth_deg", "elevation_deg", "airmass", "object", "rotator_deg"}
-)
-"""Fields that tell where a telescope pointed; they find nothing that the caller may not see."""
-
 listed = version.join(file, file.c.id == version.c.file_id).join(frame, frame.c.file_id == version.c.file_id)
 """What conditions are about."""
 
-_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
-    "bool": sa.Boolean(),
-    "int": sa.Double(),
-    "float": sa.Double(),
-    "str": sa.Text(),
-    "time": sa.Text(),
+_CASTS: dict[Kind, type[sa.types.TypeEngine[Any]]] = {
+    "flag": sa.Boolean,
+    "count": sa.Double,
+    "percentile": sa.Double,
+    "number": sa.Double,
 }
-_DETAILS = {
-    one.name: _TYPES[str(one.type).removesuffix(" | None")]
-    for one in dataclasses.fields(Frame)
-    if one.name not in frame.c
-}
+"""What the text of a detail becomes; other kinds are compared as text."""
+_PREFIX = re.compile(r"(?:[^%_\\]|\\.)*", re.DOTALL)
 _TRUE_WORDS = ("true", "t", "yes", "1")
 
 
 def detail(name: str) -> sa.ColumnElement[Any]:
     """Return a value of a frame that has no column of its own."""
     text = frame.c.details[name].astext
-    kind = _DETAILS[name]
-    return text if isinstance(kind, sa.Text) else sa.cast(text, kind)
+    kind = _CASTS.get(BY_NAME[name].kind)
+    return sa.cast(text, kind()) if kind else text
 
 
 def metadata_ready() -> Condition:
@@ -90,12 +84,21 @@ def column(name: str) -> sa.ColumnElement[Any]:
     return detail(name)
 
 
-def conditions(selection: Selection, viewer: Principal, today: date) -> Iterator[Condition]:
-    """Yield the conditions under which a version is selected, for somebody who may see so much."""
-    for term in selection.terms:
+def conditions(terms: Iterable[Term], viewer: Principal, today: date) -> Iterator[Condition]:
+    """Yield the conditions under which all terms hold, as far as the viewer may know that."""
+    wanted = tuple(terms)
+    for term in wanted:
         yield from _of(term)
-    if any(isinstance(term, InCone) or field_of(term) in PROPRIETARY for term in selection.terms):
+    if any(tells_position(term) for term in wanted):
         yield embargo.coordinates_visible(viewer, today)
+
+
+def tells_position(term: Term) -> bool:
+    """Tell whether it gives away where a telescope pointed to know for which files a term holds.
+
+    Headers tell positions under many names, and a comparison gives a value away bit by bit.
+    """
+    return isinstance(term, InCone | Compared) or field_of(term) in POINTING
 
 
 def _of(term: Term) -> Iterator[Condition]:
@@ -107,8 +110,7 @@ def _of(term: Term) -> Iterator[Condition]:
         case Flag(name, value):
             yield _flag(name, value)
         case Between(name, low, high, ends):
-            yield column(name) >= low if ends[0] == "[" else column(name) > low
-            yield column(name) <= high if ends[1] == "]" else column(name) < high
+            yield from _between(column(name), low, high, ends)
         case Around(name, low, high):
             above, below = column(name) >= low, column(name) < high
             yield sa.and_(above, below) if low < high else sa.or_(above, below)
@@ -116,13 +118,14 @@ def _of(term: Term) -> Iterator[Condition]:
             yield sa.or_(*(_starts(name, prefix) for prefix in prefixes))
         case Component(name, part):
             yield sa.or_(column(name) == part, *(_starts(name, part + joint) for joint in ("_", "+_")))
-        case Like(name, text, open_start, open_end):
-            pattern = f"{'%' if open_start else ''}{_escaped(text)}{'%' if open_end else ''}"
-            yield column(name).like(pattern, escape="\\")
+        case Like(name, pattern):
+            yield from _like(name, pattern)
         case InCone(cone):
             yield in_cone(cone)
         case InHeader(keywords, words):
             yield sa.or_(*(_holds(keyword, words) for keyword in keywords))
+        case Compared():
+            yield comparison(term)
         case TaggedOrRaw(tag):
             yield sa.or_(column("processing") == "Raw", keywords_with("PROCTAG")["PROCTAG"].astext == tag)
         case Anything():
@@ -131,6 +134,22 @@ def _of(term: Term) -> Iterator[Condition]:
             yield sa.false()
         case _:
             assert_never(term)
+
+
+def _between(
+    value: sa.ColumnElement[Any], low: Bound | None, high: Bound | None, ends: Ends
+) -> Iterator[Condition]:
+    if low is not None:
+        yield value >= low if ends[0] == "[" else value > low
+    if high is not None:
+        yield value <= high if ends[1] == "]" else value < high
+
+
+def _like(name: str, pattern: str) -> Iterator[Condition]:
+    # A range of names serves every plan, a pattern only those that are made for it.
+    if name == "name" and (prefix := _PREFIX.match(pattern)) and prefix[0]:
+        yield begins_with(file.c.name, re.sub(r"\\(.)", r"\1", prefix[0]))
+    yield column(name).like(pattern, escape="\\")
 
 
 def _flag(name: str, value: bool) -> Condition:
@@ -145,7 +164,7 @@ def _flag(name: str, value: bool) -> Condition:
 
 def _starts(name: str, prefix: str) -> Condition:
     if name != "name":
-        return column(name).like(_escaped(prefix) + "%", escape="\\")
+        return column(name).like(literally(prefix) + "%", escape="\\")
     return begins_with(file.c.name, prefix)
 
 
@@ -162,8 +181,4 @@ def begins_with(name: sa.ColumnElement[str], prefix: str) -> Condition:
 
 def _holds(keyword: str, words: tuple[str, ...]) -> Condition:
     text = keywords_with(keyword)[keyword].astext
-    return sa.and_(*(text.ilike(f"%{_escaped(word)}%", escape="\\") for word in words))
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([%_\\])", r"\\\1", text)
+    return sa.and_(*(text.ilike(f"%{literally(word)}%", escape="\\") for word in words))

@@ -17,6 +17,7 @@ from armillary.archive.selection.models import (
     Starts,
     TaggedOrRaw,
     Term,
+    literally,
 )
 from armillary.archive.selection.words import spelt
 
@@ -64,7 +65,8 @@ def _object(value: str, today: date) -> Terms:
     open_start, open_end = name.startswith("*"), name.endswith("*")
     if not (open_start or open_end):
         return (Among("object", (name,)),)
-    return (Like("object", name.removeprefix("*").removesuffix("*"), open_start, open_end),)
+    text = literally(name.removeprefix("*").removesuffix("*"))
+    return (Like("object", f"{'%' * open_start}{text}{'%' * open_end}"),)
 
 
 def _path(value: str, today: date) -> Terms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal, TypeAlias
@@ -38,11 +39,11 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """The field lies between two bounds; ``ends`` says which of them belong to it."""
+    """The field lies between two bounds, or on one side of one; ``ends`` says which of them belong to it."""
 
     field: str
-    low: Bound
-    high: Bound
+    low: Bound | None
+    high: Bound | None
     ends: Ends = "[)"
 
 
@@ -73,12 +74,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """The field is the text, with anything before it, after it, or both."""
+    """The field fits a pattern, as of LIKE in SQL; `literally` writes the parts that mean themselves."""
 
     field: str
-    text: str
-    open_start: bool
-    open_end: bool
+    pattern: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +93,15 @@ class InHeader:
 
     keywords: tuple[str, ...]
     words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A keyword of the headers has a value for which this is so; numbers compare as numbers, words as words."""
+
+    keyword: str
+    operator: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +136,7 @@ Term = (
     | Like
     | InCone
     | InHeader
+    | Compared
     | TaggedOrRaw
     | Anything
     | Nothing
@@ -137,6 +146,11 @@ CLOSING = frozenset(
     {"started_at", "night", "entrytime", "lastmod", "program", "observation_id", "data_label", "name"}
 )
 """Fields whose terms leave a bounded number of rows: dates, ids and file names."""
+
+
+def literally(text: str) -> str:
+    """Return a part of a pattern that stands for this text alone."""
+    return re.sub(r"([%_\\])", r"\\\1", text)
 
 
 def field_of(term: Term) -> str | None:

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.access.models import OPERATOR, Principal
 from armillary.archive import members as archive
 from armillary.archive.names import storable
-from armillary.archive.search import KeywordPredicate, parse_predicate
 from armillary.archive.selection import parse
+from armillary.archive.selection.comparisons import parse_predicate
+from armillary.archive.selection.models import Compared
 from armillary.archive.service import logical_name
 from armillary.base import work
 from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, submit
@@ -74,7 +75,8 @@ def _members(context: Context, wanted: Wanted, viewer: Principal) -> archive.Mem
         raise BadChangeSet("The change set means no files: give a selection (`present` for all) or names.")
     today, archived = context.clock.now().date(), context.settings.archive
     selection = parse(segments, today=today, summit=archived.summit)
-    return archive.members_of(selection, _predicates(wanted), today=today, viewer=viewer)
+    terms = (*selection.terms, *_predicates(wanted))
+    return archive.members_of(terms, today=today, viewer=viewer)
 
 
 def _names(wanted: Wanted, *, also: bool) -> list[str]:
@@ -85,7 +87,7 @@ def _names(wanted: Wanted, *, also: bool) -> list[str]:
     return [logical_name(name) for name in wanted.names]
 
 
-def _predicates(wanted: Wanted) -> list[KeywordPredicate]:
+def _predicates(wanted: Wanted) -> list[Compared]:
     if not all(map(storable, wanted.keywords)):
         raise BadChangeSet("A keyword condition holds characters that no header has.")
     return [parse_predicate(text) for text in wanted.keywords]
