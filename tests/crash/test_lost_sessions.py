@@ -125,7 +125,8 @@ async def a_death(context: Context, nursery: Nursery, locks: PathLocks) -> None:
     locks.close()
     await wait_for(context.database, context.bus, [order], PATIENCE_S)
     found = await order_of(context, order)
-    assert (found["state"], found["attempts"]) == ("Completed", 1)
+    # A preview that reads the file may cost it another attempt, and none may wait for the lease.
+    assert found["state"] == "Completed"
     assert found["finished"] < held["lease_until"]
 
 
