@@ -1,5 +1,6 @@
 # make run     start Armillary with a demonstration night
 # make test    functions, engines, interfaces; SEED=number gives another order, ARMILLARY_EXAMPLES=other other examples
+# make unit    the pure parts alone, in half a minute
 # make siege   whole programs: installed and used, killed, under load, on full disks; CI runs it after the tests
 # make bench   the side-by-side table
 # make soak    thousands of kills, and minutes of load
@@ -9,8 +10,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 DATA ?= demo
 PORT ?= 8000
 SEED ?= 1
+# The many processes that tests start would compile everything again where Python may write no bytecode.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup packages run test lint siege bench soak clean
+.PHONY: setup packages run test unit lint siege bench soak clean
 
 setup: .venv/ready
 
@@ -46,9 +49,11 @@ packages:
 
 test: .venv/ready-test packages
 	@$(MAKE) --no-print-directory lint
-	@# Where Python may not write bytecode, each of the many processes that tests start would compile everything.
 	@$(BIN)/python -m compileall -q src
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) --ignore=tests/crash --ignore=tests/e2e
+
+unit: .venv/ready-test
+	$(BIN)/pytest --quiet --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) tests/unit
 
 siege: .venv/ready-test packages
 	@$(BIN)/python -m compileall -q src
