@@ -67,7 +67,7 @@ LONG = (
     "crash/test_load.py",
     "e2e/test_new_field.py",
 )
-"""Modules of more than about twenty seconds, the longest first: those of `make test`, then those of `make siege`."""
+"""Modules of more than about twenty seconds, the longest first; those of the sieges behind the others."""
 _PLACES = {str(Path(__file__).parent / name): place for place, name in enumerate(LONG)}
 
 
