@@ -48,7 +48,8 @@ def send(
     async def action(context: Context) -> int:
         await service.register(context)
         async with context.database.begin() as connection:
-            queued = await service.queue_selection(context, connection, to, segments, actor=user_name())
+            wanted = service.selection_of(context, segments)
+            queued = await service.queue_selection(context, connection, to, wanted, actor=user_name())
         await _help(context, data)
         return len(queued)
 

@@ -14,8 +14,9 @@ from armillary.archive.listing import Lister
 from armillary.archive.names import science_priority
 from armillary.archive.selection import Selection, parse
 from armillary.archive.selection.models import Flag
+from armillary.archive.selection.stored import terms_to_json
 from armillary.archive.service import versions_by_id
-from armillary.base.work import NO_LIMIT, NewOrder, admin, ask, submit
+from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, ask, submit
 from armillary.base.work import overview as figures
 from armillary.context import Context
 from armillary.exports import store
@@ -67,7 +68,7 @@ async def plan(connection: AsyncConnection, cargoes: Iterable[Cargo]) -> int:
 
 
 async def queue_selection(
-    context: Context, connection: AsyncConnection, destination: str, segments: Sequence[str], *, actor: str
+    context: Context, connection: AsyncConnection, destination: str, wanted: Selection, *, actor: str
 ) -> list[int]:
     """Queue the present files that a selection finds for one destination, whatever its pattern.
 
@@ -75,11 +76,9 @@ async def queue_selection(
     ------
     UnknownDestination
         If it is not configured.
-    BadSelection
-        If a segment cannot be understood.
     """
     await check_destination(connection, destination)
-    selection = selection_of(context, segments).requiring(Flag("present", True), Flag("canonical", True))
+    selection = wanted.requiring(Flag("present", True), Flag("canonical", True))
     today = context.clock.now().date()
     lister = Lister(OPERATOR, today, context.settings.archive)
     order_ids: list[int] = []
@@ -134,13 +133,12 @@ async def ask_for_selection(
     Raises
     ------
     UnknownDestination, BadSelection
-        As for `queue_selection`.
+        As for `queue_selection` and `selection_of`.
     """
     await check_destination(connection, destination)
-    selection_of(context, segments)
-    return await ask(
-        connection, QUEUE, {"destination": destination, "selection": list(segments)}, actor=actor
-    )
+    terms = terms_to_json(selection_of(context, segments).terms)
+    args: JsonObject = {"destination": destination, "selection": list(segments), "terms": terms}
+    return await ask(connection, QUEUE, args, actor=actor)
 
 
 async def ask_for_retry(connection: AsyncConnection, destination: str | None, *, actor: str) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from armillary.archive.selection import Selection
+from armillary.archive.selection.stored import terms_of_json
 from armillary.base.log import get_logger
 from armillary.base.work import Claim, Kind, Response, Retry, Worker
 from armillary.base.work.retry import is_final
@@ -39,10 +41,17 @@ async def queue_exports(context: Context, claims: Sequence[Claim]) -> None:
     args: Any = claim.order.args
     responses: dict[int, Response] = {}
     async with claim.completing(responses) as connection:
-        ids = await service.queue_selection(
-            context, connection, args["destination"], args["selection"], actor=claim.order.actor
-        )
+        wanted = _selection(context, args)
+        actor = claim.order.actor
+        ids = await service.queue_selection(context, connection, args["destination"], wanted, actor=actor)
         responses[claim.order.id] = Response(value={"queued": len(ids)})
+
+
+def _selection(context: Context, args: Any) -> Selection:
+    # An order of a release of before has the text alone.
+    if "terms" in args:
+        return Selection(terms=terms_of_json(args["terms"]))
+    return service.selection_of(context, args["selection"])
 
 
 async def retry_exports(context: Context, claims: Sequence[Claim]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from armillary.edits.changesets.preview import preview
 from armillary.edits.errors import ItemRefused
 from armillary.edits.tasks import KINDS as EDIT_KINDS
 from tests.support.archive import ORIGIN, Archive, an_archive, put, sha256
+from tests.support.clock import FakeClock
 from tests.support.night import gemini_file
 
 FILES = 12
@@ -214,6 +216,32 @@ async def test_one_bad_file_does_not_stop_the_others(night: Archive) -> None:
     async with night.context.database.begin() as connection:
         shown, after = await service.files(connection, change_set, [FileState.FAILED], after=0, count=10)
     assert ([one["file"] for one in shown], after) == ([NAMES[4]], None)
+
+
+async def test_a_selection_means_what_it_meant_when_it_was_accepted(night: Archive) -> None:
+    then = dataclasses.replace(night.context, clock=FakeClock())
+    wanted = Wanted(values={"generic": {"A": 1}}, selection=("today",), keywords=("OBJECT=M 2",))
+    async with then.database.begin() as connection:
+        change_set = await service.ask(connection, then, wanted, ORIGIN)
+    # The worker's clock shows another day; only the text of the selection says otherwise.
+    await night.finish([change_set])
+    document = await work(night, change_set)
+    assert files_of(document) == {"changed": 6}
+    assert (document["selection"], document["keywords"]) == (("today",), ("OBJECT=M 2",))
+    assert "terms" not in document
+
+
+async def test_an_order_of_before_is_read_by_its_words(night: Archive) -> None:
+    async with night.context.database.begin() as connection:
+        change_set = await service.ask(connection, night.context, setting(A=1), ORIGIN)
+    text_of = "(args->>'wanted')::jsonb - 'terms'"
+    await sql(
+        night,
+        f"UPDATE work_order SET args = jsonb_set(args, '{{wanted}}', to_jsonb(({text_of})::text)) WHERE id = :id",
+        id=change_set,
+    )
+    await night.finish([change_set])
+    assert files_of(await work(night, change_set)) == {"changed": 12}
 
 
 async def test_a_stopped_set_is_resumed_where_it_was(night: Archive) -> None:

@@ -54,7 +54,8 @@ async def test_another_look_leaves_what_brought_a_version(exporting: Exporting, 
     await exporting.export()
     before = (await exporting.there())[NAME]
     async with exporting.context.database.begin() as connection:
-        await service.queue_selection(exporting.context, connection, "old", ["N20260101"], actor="test")
+        wanted = service.selection_of(exporting.context, ["N20260101"])
+        await service.queue_selection(exporting.context, connection, "old", wanted, actor="test")
     await exporting.export()
     assert len(old.targets("GET")) == 2
     assert len(old.targets("POST")) == 1

@@ -209,12 +209,13 @@ async def test_a_selection_is_queued_whatever_the_pattern(
     await choosy.export()
     assert old.asked == []
     async with choosy.context.database.begin() as connection:
-        queued = await service.queue_selection(choosy.context, connection, "old", ["N20260101"], actor="me")
+        wanted = service.selection_of(choosy.context, ["N20260101"])
+        queued = await service.queue_selection(choosy.context, connection, "old", wanted, actor="me")
         assert len(queued) == 2
         with pytest.raises(UnknownDestination, match="Did you mean 'old'"):
-            await service.queue_selection(choosy.context, connection, "olf", [NAME], actor="me")
+            await service.queue_selection(choosy.context, connection, "olf", wanted, actor="me")
         with pytest.raises(UnknownSelector, match="nonsense"):
-            await service.queue_selection(choosy.context, connection, "old", ["nonsense"], actor="me")
+            service.selection_of(choosy.context, ["nonsense"])
     await choosy.export()
     assert {name for _, name in old.files} == {NAME, "N20260101S0002.fits"}
 

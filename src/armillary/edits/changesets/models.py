@@ -7,11 +7,15 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from armillary.edits.changesets.errors import BadChangeSet
 from armillary.edits.models import EditRequest, Target
 from armillary.edits.validation import Rules, edit_request
+from armillary.errors import BadRequest
+
+if TYPE_CHECKING:
+    from armillary.archive.selection.models import Term
 
 MOST_LISTED = 100
 """Most change sets of one list."""
@@ -72,7 +76,8 @@ LEADS_TO = {
 class Wanted:
     """Which files to change, and how: ``values``, ``reject_new`` and ``extension`` as in a header update.
 
-    Files are meant by ``names``, or by a selection and conditions on keywords that both have to hold.
+    Files are meant by ``names``, or by a selection and conditions on keywords that both have to hold. ``terms``
+    are what these meant when the change set was accepted; one accepted by a release of before has none.
     """
 
     values: dict[str, Any]
@@ -81,6 +86,7 @@ class Wanted:
     names: tuple[str, ...] = ()
     reject_new: bool = False
     extension: int | str | list[str | int] | None = None
+    terms: tuple[Term, ...] | None = None
 
     def request(self, rules: Rules) -> EditRequest:
         """Return what is asked of every file; the target is for the caller to name.
@@ -95,7 +101,11 @@ class Wanted:
 
     def to_text(self) -> str:
         """Return JSON text; jsonb would turn the float 1e5 into an integer."""
-        return json.dumps(dataclasses.asdict(self))
+        # Only here: commands load these words for the text of --help.
+        from armillary.archive.selection.stored import terms_to_json
+
+        terms = None if self.terms is None else terms_to_json(self.terms)
+        return json.dumps(dataclasses.asdict(dataclasses.replace(self, terms=None)) | {"terms": terms})
 
     @classmethod
     def of_text(cls, text: object) -> Wanted:
@@ -106,11 +116,14 @@ class Wanted:
         BadChangeSet
             If it cannot be read.
         """
+        from armillary.archive.selection.stored import terms_of_json
+
         try:
             fields = json.loads(str(text))
             lists = {name: tuple(fields[name]) for name in ("selection", "keywords", "names")}
-            return cls(**fields | lists)
-        except (ValueError, TypeError, KeyError) as error:
+            terms = None if fields.get("terms") is None else terms_of_json(fields["terms"])
+            return cls(**fields | lists | {"terms": terms})
+        except (ValueError, TypeError, KeyError, BadRequest) as error:
             raise BadChangeSet(f"The change set cannot be read: {error}") from None
 
 

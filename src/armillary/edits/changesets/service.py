@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +14,7 @@ from armillary.archive import members as archive
 from armillary.archive.names import storable
 from armillary.archive.selection import parse
 from armillary.archive.selection.comparisons import parse_predicate
-from armillary.archive.selection.models import Compared
+from armillary.archive.selection.models import Compared, Term
 from armillary.archive.service import logical_name
 from armillary.base import work
 from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, submit
@@ -73,10 +74,16 @@ def _members(context: Context, wanted: Wanted, viewer: Principal) -> archive.Mem
         return archive.members_named(_names(wanted, also=bool(segments or wanted.keywords)))
     if not segments and not wanted.keywords:
         raise BadChangeSet("The change set means no files: give a selection (`present` for all) or names.")
-    today, archived = context.clock.now().date(), context.settings.archive
-    selection = parse(segments, today=today, summit=archived.summit)
-    terms = (*selection.terms, *_predicates(wanted))
-    return archive.members_of(terms, today=today, viewer=viewer)
+    today = context.clock.now().date()
+    return archive.members_of(_terms(context, wanted, today), today=today, viewer=viewer)
+
+
+def _terms(context: Context, wanted: Wanted, today: date) -> tuple[Term, ...]:
+    if wanted.terms is not None:
+        return wanted.terms
+    segments = [part for one in wanted.selection for part in one.split("/") if part]
+    selection = parse(segments, today=today, summit=context.settings.archive.summit)
+    return (*selection.terms, *_predicates(wanted))
 
 
 def _names(wanted: Wanted, *, also: bool) -> list[str]:
@@ -107,6 +114,8 @@ async def ask(
     That is the id of the change set, too. Raises what `check` does.
     """
     check(context, wanted, viewer)
+    if not wanted.names:
+        wanted = replace(wanted, terms=_terms(context, wanted, context.clock.now().date()))
     args: JsonObject = {
         "wanted": wanted.to_text(),
         "address": origin.address,
@@ -312,7 +321,8 @@ def summary(found: ChangeSet, counted: dict[str, int], *, told: bool = True) -> 
 
 
 def _shown(wanted: Wanted, *, told: bool) -> dict[str, Any]:
-    shown = asdict(wanted) | {"names": list(wanted.names[:MOST_SAMPLES])}
+    shown = asdict(replace(wanted, terms=None)) | {"names": list(wanted.names[:MOST_SAMPLES])}
+    del shown["terms"]
     return shown if told else shown | {"values": None, "selection": None, "keywords": None}
 
 
