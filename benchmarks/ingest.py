@@ -25,10 +25,10 @@ from sqlalchemy.orm import Session
 from armillary.archive import ingest, service
 from armillary.archive.versions import Location, Root, to_signed
 from armillary.base import migrate
-from armillary.base.bus import PostgresBus
 from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.signals import PostgresSignals
 from armillary.context import Context, Stores
 from armillary.fits.crc import crc64
 from armillary.settings import Settings
@@ -183,14 +183,14 @@ async def ours(server: EmbeddedServer, night: Night, private: Path) -> AsyncIter
     await migrate.upgrade(owner)
     private.mkdir(exist_ok=True)
     database = await Database.connect(server, Role.WORKER, home=private.resolve())
-    bus = PostgresBus(database)
-    context = Context(Settings(data=private), database, Stores(private), bus, SystemClock())
+    signals = PostgresSignals(database)
+    context = Context(Settings(data=private), database, Stores(private), signals, SystemClock())
     async with database.begin() as connection:
         root = await service.ensure_root(connection, "night", night.folder, in_place=True)
     try:
         yield Ours(context, owner, root, night)
     finally:
-        await bus.close()
+        await signals.close()
         await database.close()
         await owner.close()
 

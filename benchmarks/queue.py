@@ -22,9 +22,9 @@ import procrastinate
 from pgqueuer.types import QueueExecutionMode
 
 from armillary.base import migrate
-from armillary.base.bus import Bus, PostgresBus
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.signals import PostgresSignals, Signals
 from armillary.base.work import Claim, Kind, NewOrder, Worker, submit
 from armillary.settings import Settings
 from benchmarks.scratch import scratch
@@ -58,7 +58,7 @@ class Surroundings:
 
     database: Database
     settings: Settings
-    bus: Bus
+    signals: Signals
 
 
 @asynccontextmanager
@@ -75,11 +75,11 @@ async def ours(server: EmbeddedServer, counter: Counter) -> AsyncIterator[Varian
             orders = [NewOrder(kind="count", args={"n": n}) for n in range(jobs)]
             await submit(connection, orders, keyed_fifo=False)
 
-    bus = PostgresBus(database)
-    context = Surroundings(database, Settings(data=server.top.parent), bus)
+    signals = PostgresSignals(database)
+    context = Surroundings(database, Settings(data=server.top.parent), signals)
     kinds = [Kind("count", count)]
     yield Variant(fill, lambda: Worker(context, kinds, slots=CONSUMERS).drain())
-    await bus.close()
+    await signals.close()
     await database.close()
 
 

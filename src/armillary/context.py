@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from armillary.base import identity, revisions
-from armillary.base.bus import PostgresBus
 from armillary.base.clock import Clock, SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.generations import notice_restore
 from armillary.base.place import POSTGRES, PRIVATE
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.pool import Sandbox
+from armillary.base.signals import PostgresSignals
 from armillary.base.store import LocalStore, ObjectStore
 from armillary.base.store.readonly import ReadOnlyStore
 from armillary.base.store.workshop import own_directory
@@ -64,7 +64,7 @@ class Context:
     settings: Settings
     database: Database
     stores: Stores
-    bus: PostgresBus
+    signals: PostgresSignals
     clock: Clock
     sandbox: Sandbox = field(default_factory=Sandbox)
     """Where the bytes of strangers are decoded."""
@@ -100,13 +100,13 @@ async def open_context(
         stack.push_async_callback(database.close)
         if role is not Role.WEB:
             await notice_restore(database)
-        bus = PostgresBus(database)
-        stack.push_async_callback(bus.close)
+        signals = PostgresSignals(database)
+        stack.push_async_callback(signals.close)
         stores = Stores(settings.data / PRIVATE)
         stack.callback(stores.close)
         sandbox = Sandbox()
         stack.callback(sandbox.close)
-        yield Context(settings, database, stores, bus, SystemClock(), sandbox)
+        yield Context(settings, database, stores, signals, SystemClock(), sandbox)
 
 
 async def _source(settings: Settings, role: Role, stack: AsyncExitStack) -> str | EmbeddedServer:

@@ -135,7 +135,7 @@ def test_echo_answers_with_its_argument(server: Running) -> None:
     async def action(context: Context) -> object:
         async with context.database.begin() as connection:
             ids = await submit(connection, [NewOrder(kind="echo", args={"echo": said})], keyed_fifo=False)
-        await wait_for(context.database, context.bus, ids, WAIT_S)
+        await wait_for(context.database, context.signals, ids, WAIT_S)
         async with context.database.begin() as connection:
             return (await outcomes(connection, ids))[ids[0]].response
 

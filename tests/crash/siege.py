@@ -80,7 +80,7 @@ class Siege:
     async def _take_in(self, context: Context, night: Night) -> None:
         for path, in_place in ((night.private, True), (night.adopted, False)):
             run = await bulk.submit_paths(context, [path], copy=False, force=False, in_place=in_place)
-            await wait_for(context.database, context.bus, list(run.orders), SETTLE_S)
+            await wait_for(context.database, context.signals, list(run.orders), SETTLE_S)
 
     async def _clients(self, context: Context, names: tuple[str, ...]) -> Clients:
         async with context.database.begin() as connection:

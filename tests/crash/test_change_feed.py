@@ -125,7 +125,7 @@ async def settle(context: Context, most: int) -> None:
 async def change_much(context: Context, directory: Path, enough: Callable[[], bool]) -> None:
     """Take files in, then edit all of them again and again, until everything has happened that should."""
     run = await bulk.submit_paths(context, [directory], copy=False, force=False, in_place=True)
-    ended = await wait_for(context.database, context.bus, list(run.orders), PATIENCE_S)
+    ended = await wait_for(context.database, context.signals, list(run.orders), PATIENCE_S)
     assert [one.response.error for one in ended.values() if not one.response.ok] == []
     number = 0
     while await count(context, "SELECT count(*) FROM change") < CHANGES or not enough():

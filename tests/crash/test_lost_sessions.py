@@ -101,7 +101,7 @@ async def a_night(directory: Path) -> AsyncIterator[tuple[Context, Context, Nigh
         nursery = Nursery(settings.data, DEFAULTS)
         try:
             nursery.spawn("first")
-            await wait_for(context.database, context.bus, list(run.orders), PATIENCE_S)
+            await wait_for(context.database, context.signals, list(run.orders), PATIENCE_S)
         finally:
             nursery.close()
         yield context, cut, night
@@ -123,7 +123,7 @@ async def a_death(context: Context, nursery: Nursery, locks: PathLocks) -> None:
     (victim,) = [pid for pid in pids if f"-{pid}-" in held["lease_owner"]]
     assert kill(victim)
     locks.close()
-    await wait_for(context.database, context.bus, [order], PATIENCE_S)
+    await wait_for(context.database, context.signals, [order], PATIENCE_S)
     found = await order_of(context, order)
     # A preview that reads the file may cost it another attempt, and none may wait for the lease.
     assert found["state"] == "Completed"
@@ -153,7 +153,7 @@ async def test_a_living_worker_without_sessions_keeps_what_it_writes(tmp_path: P
             assert (found["state"], found["lease_owner"]) == ("Started", writer.owner)
             assert found["fence"] == held["fence"]
             files.go_on.set()
-            await wait_for(context.database, context.bus, [order], PATIENCE_S)
+            await wait_for(context.database, context.signals, [order], PATIENCE_S)
         finally:
             files.go_on.set()
             nursery.close()

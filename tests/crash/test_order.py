@@ -65,7 +65,7 @@ async def two_workers(directory: Path) -> AsyncIterator[tuple[Context, Night, li
         try:
             pids = [nursery.spawn(f"worker-{number}") for number in range(2)]
             run = await bulk.submit_paths(context, [night.private], copy=False, force=False, in_place=True)
-            await wait_for(context.database, context.bus, list(run.orders), PATIENCE_S)
+            await wait_for(context.database, context.signals, list(run.orders), PATIENCE_S)
             yield context, night, pids
         finally:
             nursery.close()
@@ -85,7 +85,7 @@ async def sleep(pid: int) -> None:
 
 async def settle(context: Context) -> None:
     left = await rows(context, "SELECT id FROM work_order WHERE state IN ('Queued', 'Started')")
-    await wait_for(context.database, context.bus, [row["id"] for row in left], PATIENCE_S)
+    await wait_for(context.database, context.signals, [row["id"] for row in left], PATIENCE_S)
 
 
 async def assert_never_together(context: Context) -> None:
@@ -105,9 +105,9 @@ async def test_two_hundred_updates_end_in_the_order_of_acceptance(tmp_path: Path
     async with two_workers(tmp_path) as (context, night, _):
         # Others that wait may be done by one run; the first one is done by another.
         orders = [await update(context, 0, "a.fits")]
-        await wait_for(context.database, context.bus, orders, PATIENCE_S)
+        await wait_for(context.database, context.signals, orders, PATIENCE_S)
         orders += [await update(context, number, "a.fits") for number in range(1, UPDATES)]
-        ended = await wait_for(context.database, context.bus, orders, PATIENCE_S)
+        ended = await wait_for(context.database, context.signals, orders, PATIENCE_S)
         assert len(ended) == UPDATES
         assert all(one.response.ok for one in ended.values())
         with fits.open(night.private / "a.fits", checksum=True) as hdus:
@@ -127,7 +127,7 @@ async def test_a_worker_that_wakes_late_overwrites_nothing(tmp_path: Path) -> No
             if number in (15, 40):
                 sleeping.append(asyncio.create_task(sleep(pids[number % 2])))
             await asyncio.sleep(0.1)
-        ended = await wait_for(context.database, context.bus, orders, PATIENCE_S)
+        ended = await wait_for(context.database, context.signals, orders, PATIENCE_S)
         assert len(ended) == len(orders)
         await settle(context)
         await asyncio.gather(*sleeping)

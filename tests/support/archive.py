@@ -22,12 +22,12 @@ from armillary.archive import service as archive_service
 from armillary.archive.criteria import terms_of
 from armillary.archive.verification import Finding, verify_files
 from armillary.archive.versions import Version
-from armillary.base.bus import PostgresBus
 from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.identity import settle_in
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.pool import Child, Sandbox
+from armillary.base.signals import PostgresSignals
 from armillary.base.work import Kind, NewOrder, Outcome, Worker, outcomes, submit
 from armillary.commands.work import KINDS
 from armillary.context import Context, Stores
@@ -222,15 +222,15 @@ async def an_archive(
         database = await Database.connect(server, Role.WORKER, name=name, home=home, pool_size=6)
         # Rows of a database that is there were written by an archive elsewhere, which has moved here with them.
         await settle_in(database, home, own_database=database_name is not None, may_write=True)
-        bus = PostgresBus(database)
+        signals = PostgresSignals(database)
         stores = Stores(directory / "data" / "private")
         sandbox = KeptSandbox(chosen.archive.preview_memory)
-        opened = Archive(Context(chosen, database, stores, bus, SystemClock(), sandbox), directory)
+        opened = Archive(Context(chosen, database, stores, signals, SystemClock(), sandbox), directory)
         try:
             yield opened
         finally:
             opened.let_go()
-            await bus.close()
+            await signals.close()
             await database.close()
 
 

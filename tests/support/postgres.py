@@ -18,9 +18,9 @@ import asyncpg
 import pytest
 
 from armillary.base import migrate
-from armillary.base.bus import Bus, PostgresBus
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import Dsn, EmbeddedServer
+from armillary.base.signals import PostgresSignals, Signals
 from armillary.settings import Settings, WorkSettings
 
 TEMPLATE = "armillary_template"
@@ -123,7 +123,7 @@ class AContext:
 
     database: Database
     settings: Settings
-    bus: Bus
+    signals: Signals
 
 
 def work_settings(**changes: float) -> Settings:
@@ -167,6 +167,6 @@ async def web_db(owner: Database, postgres: EmbeddedServer, database_name: str) 
 @pytest.fixture
 async def context(worker_db: Database, tmp_path: Path) -> AsyncIterator[AContext]:
     """Give what a worker needs."""
-    bus = PostgresBus(worker_db)
-    yield AContext(worker_db, work_settings().model_copy(update={"data": tmp_path}), bus)
-    await bus.close()
+    signals = PostgresSignals(worker_db)
+    yield AContext(worker_db, work_settings().model_copy(update={"data": tmp_path}), signals)
+    await signals.close()

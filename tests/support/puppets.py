@@ -20,9 +20,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from armillary.base.bus import PostgresBus
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.signals import PostgresSignals
 from armillary.base.store.errors import StorageFull
 from armillary.base.work import Claim, Kind, OrderCancelled, Response, Retry, Worker, step
 from armillary.errors import BadRequest, Unavailable
@@ -86,7 +86,7 @@ async def _live(connection: socket.socket, dsn: str, name: str, data: Path) -> N
     await strings.tell(pid=os.getpid())
     database = await Database.connect(dsn, Role.WORKER, name=name, application="puppet", pool_size=2)
     settings = work_settings(lease_s=3600.0, room_s=0.02).model_copy(update={"data": data})
-    context = AContext(database, settings, PostgresBus(database))
+    context = AContext(database, settings, PostgresSignals(database))
     kind = Kind(KIND, strings.obey, retry=Retry(0.01, 0.02, MOST_ATTEMPTS))
     await Worker(context, [kind], name="puppet", slots=1).run(asyncio.Event())
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from armillary.base.bus import PostgresBus
 from armillary.base.database import Database, Role
+from armillary.base.signals import PostgresSignals
 from armillary.base.work import Claim, Kind, Worker
 from armillary.base.work.presence import Presence
 from tests.support.postgres import AContext, work_settings
@@ -27,7 +27,7 @@ async def _live(dsn: str, name: str, data: Path) -> None:
 
     database = await Database.connect(dsn, Role.WORKER, name=name, application="victim", pool_size=2)
     settings = work_settings(lease_s=LEASE_S).model_copy(update={"data": data})
-    context = AContext(database, settings, PostgresBus(database))
+    context = AContext(database, settings, PostgresSignals(database))
     await Worker(context, [Kind("work", hang)], name="victim", slots=1).run(asyncio.Event())
 
 

@@ -200,7 +200,7 @@ async def follow(
     read ahead, and no connection is held while the follower is busy.
     """
     silent_since, pause_s = time.monotonic(), SOON_S
-    async with context.bus.subscribe(store.CHANNEL) as news:
+    async with context.signals.subscribe(store.CHANNEL) as news:
         while True:
             async with context.database.begin() as connection:
                 found = await changes_after(connection, cursor, limit)

@@ -56,7 +56,7 @@ async def _show(context: Context) -> list[str]:
         directory = context.settings.data / "demo"
         await asyncio.to_thread(make_night, directory)
         run = await bulk.submit_paths(context, [directory], copy=False, force=False, in_place=True)
-        await wait_for(context.database, context.bus, list(run.orders), PATIENCE_S)
+        await wait_for(context.database, context.signals, list(run.orders), PATIENCE_S)
     if not await _is_edited(context, names):
         await _edit(context, names)
     return names
@@ -84,6 +84,6 @@ async def _edit(context: Context, names: Sequence[str]) -> None:
     rules = rules_of(context.settings.edits)
     requests = [edit_request(Target(name), values, rules) for name, values in wanted]
     submission = await submit_edits(context, requests, ORIGIN)
-    await wait_for(context.database, context.bus, submission.order_ids, PATIENCE_S)
+    await wait_for(context.database, context.signals, submission.order_ids, PATIENCE_S)
     revert = await submit_revert(context, science[1], None, ORIGIN)
-    await wait_for(context.database, context.bus, [revert], PATIENCE_S)
+    await wait_for(context.database, context.signals, [revert], PATIENCE_S)

@@ -96,7 +96,7 @@ async def status_of(
         left = deadline - time.monotonic()
         if found.done or left <= 0:
             return found
-        await wait_for(context.database, context.bus, awaited, left)
+        await wait_for(context.database, context.signals, awaited, left)
 
 
 async def _read(

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from armillary.base.bus import PostgresBus
 from armillary.base.database import is_transient
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.signals import PostgresSignals
 from armillary.base.work import (
     Claim,
     Outcome,
@@ -266,10 +266,10 @@ async def test_a_lost_database_connection_delays_work_only(
         nonlocal seen
         seen += 1
 
-    bus = PostgresBus(context.database)
+    signals = PostgresSignals(context.database)
     running = asyncio.create_task(a_worker(context, handler).run(stop))
     ids = await queue(context.database, an_order())
-    await wait_for(context.database, bus, ids, WAIT_S)
+    await wait_for(context.database, signals, ids, WAIT_S)
     await end_sessions(postgres, database_name)
     ids = []
     while not ids:
@@ -278,10 +278,10 @@ async def test_a_lost_database_connection_delays_work_only(
         except sa.exc.DBAPIError as error:
             if not is_transient(error):
                 raise
-    found = await wait_for(context.database, bus, ids, WAIT_S)
+    found = await wait_for(context.database, signals, ids, WAIT_S)
     stop.set()
     await running
-    await bus.close()
+    await signals.close()
     assert len(found) == 2
     assert seen == 3
 
@@ -309,24 +309,24 @@ async def test_a_waiting_worker_starts_at_once(context: AContext) -> None:
         return None
 
     running = asyncio.create_task(a_worker(context, handler).run(stop))
-    bus = PostgresBus(context.database)
+    signals = PostgresSignals(context.database)
     seconds = []
     for _ in range(10):
         began = time.perf_counter()
         ids = await queue(context.database, an_order())
-        assert await wait_for(context.database, bus, ids, WAIT_S)
+        assert await wait_for(context.database, signals, ids, WAIT_S)
         seconds.append(time.perf_counter() - began)
     stop.set()
     await running
-    await bus.close()
+    await signals.close()
     assert sorted(seconds)[5] < POLL_S / 10, "it waits for its next look at the queue"
 
 
 async def test_waiting_ends_when_the_time_is_up(context: AContext) -> None:
-    bus = PostgresBus(context.database)
+    signals = PostgresSignals(context.database)
     ids = await queue(context.database, an_order())
-    assert await wait_for(context.database, bus, ids, 0.01) == {}
-    await bus.close()
+    assert await wait_for(context.database, signals, ids, 0.01) == {}
+    await signals.close()
 
 
 async def test_ended_orders_are_kept_until_they_expire(context: AContext) -> None:

@@ -122,7 +122,7 @@ async def create(
             connection, ctx.context, body.wanted(), origin, samples=samples, viewer=ctx.principal
         )
     if wait:
-        await wait_for(ctx.context.database, ctx.context.bus, [change_set], wait)
+        await wait_for(ctx.context.database, ctx.context.signals, [change_set], wait)
     return JSONResponse(
         plain(await _document(ctx, change_set)),
         HTTPStatus.ACCEPTED,

@@ -111,7 +111,7 @@ async def events(request: Request, ctx: Ctx, kind: Word = None) -> Response:
     A client that comes again is told anew what is unfinished. States that last less than half a second may be
     skipped, ends are not.
     """
-    watched = watch_all(ctx.context.database, ctx.context.bus)
+    watched = watch_all(ctx.context.database, ctx.context.signals)
     return stream(request, _events(ctx, watched, kind), first_id="0")
 
 
@@ -133,7 +133,7 @@ async def order(
     """
     found = await _find(ctx, order_id)
     if wait and found.finished is None:
-        await wait_for(ctx.context.database, ctx.context.bus, [order_id], wait)
+        await wait_for(ctx.context.database, ctx.context.signals, [order_id], wait)
         found = await _find(ctx, order_id)
     shown = _to_json(found)
     await without_paths(ctx, [shown, shown["response"] or {}], "error")
@@ -156,7 +156,7 @@ async def order(
 async def order_events(request: Request, ctx: Ctx, order_id: Id) -> Response:
     """Watch one work order as server-sent events until it has ended; then the stream ends, too."""
     known, file_id = await _discretion(ctx, await _find(ctx, order_id))
-    watched = watch_order(ctx.context.database, ctx.context.bus, order_id)
+    watched = watch_order(ctx.context.database, ctx.context.signals, order_id)
 
     def told(one: Standing) -> Standing:
         return dataclasses.replace(one, error=known.error(one.error, file_id))
@@ -203,7 +203,7 @@ async def _asked(call: Call, kind: str, order_id: int) -> JSONResponse:
     async with call.context.database.begin() as connection:
         actor, address = call.principal.name, call.address
         asking = await service.ask(connection, kind, order_id, actor=actor, address=address)
-    ended = (await wait_for(call.context.database, call.context.bus, [asking], PATIENCE_S)).get(asking)
+    ended = (await wait_for(call.context.database, call.context.signals, [asking], PATIENCE_S)).get(asking)
     if ended is None:
         headers = {"Location": f"/v1/orders/{asking}"}
         return JSONResponse({"order": asking}, HTTPStatus.ACCEPTED, headers)

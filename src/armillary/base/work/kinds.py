@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from armillary.base.bus import Bus
 from armillary.base.database import Database
+from armillary.base.signals import Signals
 from armillary.base.work.claim import Claim
 from armillary.base.work.retry import Retry
 from armillary.settings import Settings
@@ -27,7 +27,7 @@ class Surroundings(Protocol):
         ...
 
     @property
-    def bus(self) -> Bus:
+    def signals(self) -> Signals:
         """The signals of the process."""
         ...
 

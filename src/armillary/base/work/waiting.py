@@ -5,22 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from armillary.base.bus import Bus
 from armillary.base.database import Database
+from armillary.base.signals import Signals
 from armillary.base.work.models import Outcome
 from armillary.base.work.statements import DONE_CHANNEL
 from armillary.base.work.store import outcomes
 
 
 async def wait_for(
-    database: Database, bus: Bus, order_ids: Sequence[int], timeout_s: float
+    database: Database, signals: Signals, order_ids: Sequence[int], timeout_s: float
 ) -> dict[int, Outcome]:
     """Return how the orders ended, as soon as all have, or those that have when the time is up."""
     missing = set(order_ids)
     found: dict[int, Outcome] = {}
     end = time.monotonic() + timeout_s
     # Listening comes first: what ends between the look and the wait is told.
-    async with bus.subscribe(DONE_CHANNEL) as ended:
+    async with signals.subscribe(DONE_CHANNEL) as ended:
         while True:
             async with database.begin() as connection:
                 found |= await outcomes(connection, list(missing))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 
-from armillary.base.bus import Bus
 from armillary.base.database import Database
+from armillary.base.signals import Signals
 from armillary.base.work.admin import Standing, standings
 from armillary.base.work.models import TERMINAL
 from armillary.base.work.statements import DONE_CHANNEL
@@ -15,10 +15,12 @@ LOOK_S = 0.5
 MOST = 1000
 
 
-async def watch_order(database: Database, bus: Bus, order_id: int) -> AsyncGenerator[list[Standing], None]:
+async def watch_order(
+    database: Database, signals: Signals, order_id: int
+) -> AsyncGenerator[list[Standing], None]:
     """Yield how an order stands, then every change until it has ended or is forgotten; empty lists between."""
     last: Standing | None = None
-    async with bus.subscribe(DONE_CHANNEL) as ended:
+    async with signals.subscribe(DONE_CHANNEL) as ended:
         while last is None or last.state not in TERMINAL:
             async with database.begin() as connection:
                 now = (await standings(connection, [order_id])).get(order_id)
@@ -30,14 +32,14 @@ async def watch_order(database: Database, bus: Bus, order_id: int) -> AsyncGener
                 await ended.wait(LOOK_S)
 
 
-async def watch_all(database: Database, bus: Bus) -> AsyncGenerator[list[Standing], None]:
+async def watch_all(database: Database, signals: Signals) -> AsyncGenerator[list[Standing], None]:
     """Yield the oldest unfinished orders, then what changes among them and whatever ends; empty lists between.
 
     No more than ``MOST`` are kept in mind. What lasts shorter than a look may go unseen, but for the end.
     """
     known: dict[int, Standing] = {}
     told: Sequence[int] = ()
-    async with bus.subscribe(DONE_CHANNEL) as ended:
+    async with signals.subscribe(DONE_CHANNEL) as ended:
         while True:
             async with database.begin() as connection:
                 now = await standings(connection, [*known, *told], unfinished=MOST)

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Generic
 
-from armillary.base.bus import Subscription
 from armillary.base.database import is_full, is_transient, reason_of
 from armillary.base.log import get_logger
 from armillary.base.metrics import ORDERS_CLAIMED
+from armillary.base.signals import Subscription
 from armillary.base.work.attendance import Attendance
 from armillary.base.work.claim import Claim
 from armillary.base.work.kinds import C, Kind
@@ -255,11 +255,11 @@ class Worker(Generic[C]):
     @asynccontextmanager
     async def _attending(self, stop: asyncio.Event | None) -> AsyncIterator[None]:
         """Listen, renew leases and watch for ``stop`` while the block works."""
-        bus = self.context.bus
+        signals = self.context.signals
         try:
             # Before the first claim: a worker that dies in between must be missed.
             await self.attendance.begin()
-            async with bus.subscribe(QUEUED_CHANNEL) as queued, bus.subscribe(DONE_CHANNEL) as done:
+            async with signals.subscribe(QUEUED_CHANNEL) as queued, signals.subscribe(DONE_CHANNEL) as done:
                 chores = [self._heed(queued), self._heartbeat(), self.attendance.watch(self._wake)]
                 chores += [self._heed_stop(stop)] if stop else [self._heed(done)]
                 tasks = [asyncio.create_task(chore) for chore in chores]

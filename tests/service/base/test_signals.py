@@ -7,8 +7,8 @@ import os
 import signal
 import time
 
-from armillary.base.bus import PostgresBus
 from armillary.base.database import Database
+from armillary.base.signals import PostgresSignals
 from tests.support.patience import in_time
 
 PATIENCE_S = 60.0
@@ -22,13 +22,13 @@ async def listening(database: Database) -> list[int]:
 
 
 async def test_it_is_closed_although_the_server_does_not_answer(owner: Database) -> None:
-    bus = PostgresBus(owner)
-    async with bus.subscribe("news"):
+    signals = PostgresSignals(owner)
+    async with signals.subscribe("news"):
         (backend,) = await listening(owner)
     os.kill(backend, signal.SIGSTOP)
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await bus.close()
+            await signals.close()
     finally:
         os.kill(backend, signal.SIGCONT)
     end = time.monotonic() + PATIENCE_S

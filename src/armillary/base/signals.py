@@ -51,7 +51,7 @@ class Subscription:
                 yield message
 
 
-class Bus(Protocol):
+class Signals(Protocol):
     """Where processes tell each other that something happened."""
 
     async def publish(self, connection: AsyncConnection, channel: str, payload: str = "") -> None:
@@ -63,7 +63,7 @@ class Bus(Protocol):
         ...
 
 
-class PostgresBus:
+class PostgresSignals:
     """Signals by LISTEN and NOTIFY, on one connection per process that is restored when lost."""
 
     def __init__(self, database: Database) -> None:
@@ -134,7 +134,7 @@ class PostgresBus:
                     await self._listen(channel)
         except Exception as error:
             # Whatever it is: nobody else would ever listen again.
-            log.warning("bus away", error=reason_of(error), exc_info=not is_transient(error))
+            log.warning("signals lost", error=reason_of(error), exc_info=not is_transient(error))
             return False
         return not self._lost.is_set()
 

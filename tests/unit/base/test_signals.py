@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from armillary.base.bus import MOST_WAITING, Subscription
+from armillary.base.signals import MOST_WAITING, Subscription
 
 
 async def test_a_listener_that_does_not_listen_is_told_to_look_at_everything() -> None:
