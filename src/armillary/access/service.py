@@ -92,14 +92,19 @@ async def authenticate(connection: AsyncConnection, secret: str | None) -> Princ
     row = await store.find_token(connection, digest_of(secret))
     if row is None:
         return ANYBODY
-    return Principal(row.name, frozenset(map(Scope, row.scopes)), await grants_of(connection, row.name))
+    grants = _grants(zip(row.kinds or (), row.subjects or (), strict=True))
+    return Principal(row.name, frozenset(map(Scope, row.scopes)), grants)
 
 
 async def grants_of(connection: AsyncConnection, name: str) -> Grants:
     """Return what a principal may read before its release."""
+    return _grants((row.kind, row.subject) for row in await store.list_grants(connection, name))
+
+
+def _grants(given: Iterable[tuple[str, str]]) -> Grants:
     subjects: defaultdict[str, set[str]] = defaultdict(set)
-    for row in await store.list_grants(connection, name):
-        subjects[row.kind].add(row.subject)
+    for kind, subject in given:
+        subjects[kind].add(subject)
     return Grants(
         programs=frozenset(subjects["program"]),
         observations=frozenset(subjects["observation"]),

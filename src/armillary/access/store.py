@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.tables import grant, token
@@ -36,8 +36,18 @@ async def insert_token(
 
 
 async def find_token(connection: AsyncConnection, digest: bytes) -> AnyRow | None:
-    """Return name and scopes of the live token with this hash."""
-    query = sa.select(token.c.name, token.c.scopes).where(token.c.hash == digest, _alive)
+    """Return name, scopes and grants of the live token with this hash; ``kinds[i]`` is that of ``subjects[i]``."""
+    # One statement, since every request with a token begins with it.
+    named = grant.c.principal == token.c.name
+    lists = [
+        sa.select(sa.func.array_agg(aggregate_order_by(column, grant.c.kind, grant.c.subject)))
+        .where(named)
+        .correlate(token)
+        .scalar_subquery()
+        .label(label)
+        for column, label in ((grant.c.kind, "kinds"), (grant.c.subject, "subjects"))
+    ]
+    query = sa.select(token.c.name, token.c.scopes, *lists).where(token.c.hash == digest, _alive)
     return (await connection.execute(query)).first()
 
 

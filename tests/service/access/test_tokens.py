@@ -11,6 +11,7 @@ from armillary.access import service
 from armillary.access.errors import TokenExists
 from armillary.access.models import Grants, Scope
 from tests.support.archive import Archive
+from tests.support.statements import asked_of
 
 
 async def create(archive: Archive, name: str = "ann", *, lifetime_s: float | None = None) -> str:
@@ -74,3 +75,18 @@ async def test_a_grant_is_taken_back_alone(archive: Archive) -> None:
         assert await service.ungrant(connection, "ann", "program", "P1") == 0
         assert await service.ungrant(connection, "ann", "instrument", "P2") == 0
     assert (await grants(archive)).programs == {"P2"}
+
+
+async def test_who_bears_a_token_is_one_question(archive: Archive) -> None:
+    secret = await create(archive)
+    await give(archive, "GN-2026A-Q-1", "GN-2026A-Q-2")
+    async with archive.context.database.begin() as connection:
+        await service.grant(connection, "ann", "file", "a.fits", now=archive.context.clock.now())
+    with asked_of(archive.context.database) as asked:
+        async with archive.context.database.look() as connection:
+            found = await service.authenticate(connection, secret)
+    assert (len(asked.statements), asked.commits) == (1, 0)
+    assert found.grants == await grants(archive)
+    assert found.grants == Grants(
+        programs=frozenset({"GN-2026A-Q-1", "GN-2026A-Q-2"}), files=frozenset({"a.fits"})
+    )

@@ -63,8 +63,8 @@ class Policy:
         best = ANYBODY
         for secret in carriers.secrets(connection):
             context: Context = connection.app.state.context
-            async with context.database.begin() as transaction:
-                found = await authenticate(transaction, secret)
+            async with context.database.look() as database:
+                found = await authenticate(database, secret)
             # Where anybody may enter, a token that reads everything tells the most.
             if any(map(found.may, (self.scope or Scope.READ, *self.others))):
                 return found
