@@ -39,7 +39,7 @@ ENTRIES = {
     "status": Entry(
         "status",
         "status",
-        "Show how the archive stands: versions, queues, workers, last failures, room on the disks.",
+        "Show the status of the archive: versions, queues, workers, last failures, disk space.",
     ),
     "backup": Entry(
         "backup",
@@ -52,17 +52,13 @@ ENTRIES = {
         "restore",
         "Make an archive from a backup in a directory that does not exist yet, comparing every byte.",
     ),
-    "ingest": Entry(
-        _ARCHIVE, "ingest", "Take FITS files into the archive and wait for the result; exit 1 if any failed."
-    ),
+    "ingest": Entry(_ARCHIVE, "ingest", "Ingest FITS files and wait for the result; exit 1 if any failed."),
     "search": Entry(_ARCHIVE, "search_command", "Find frames, newest first."),
-    "show": Entry(
-        _ARCHIVE, "show", "Show what is known of a file: where it is, its digests, its frame, its headers."
-    ),
+    "show": Entry(_ARCHIVE, "show", "Show a file: its location, digests, frame and headers."),
     "verify": Entry(
         _ARCHIVE,
         "verify",
-        "Read files again and check every byte against the catalog; exit 1 if any differs.",
+        "Read stored files and compare every byte with the catalog; exit 1 if any differs.",
     ),
     "edit": Entry(_EDITS, "edit", "Change header cards of a file, or of all files of a selection."),
     "fixhead": Entry(
@@ -72,7 +68,7 @@ ENTRIES = {
     ),
     "history": Entry(_EDITS, "history", "List the versions of a file and the edits between them."),
     "diff": Entry(_EDITS, "diff_command", "Show the cards that differ between two versions of a file."),
-    "revert": Entry(_EDITS, "revert", "Take an edit back: byte for byte if it is the latest."),
+    "revert": Entry(_EDITS, "revert", "Revert an edit: byte for byte if it is the latest."),
     "db": Entry(_PROCESSES, "db", "The database."),
     "root": Entry("roots", "app", "Roots: the store and adopted trees, and who may change them."),
     "token": Entry("access", "app", "Tokens: who may do what over HTTP."),

@@ -42,13 +42,13 @@ def _kinds(kind: type[ArmillaryError]) -> Iterator[type[ArmillaryError]]:
 
 
 class NotFound(ArmillaryError):
-    """There is nothing of that name here."""
+    """Not found."""
 
     code, status = "not_found", HTTPStatus.NOT_FOUND
 
 
 class BadRequest(ArmillaryError):
-    """The request cannot be understood."""
+    """Invalid request."""
 
     code, status = "bad_request", HTTPStatus.BAD_REQUEST
 
@@ -60,18 +60,18 @@ class RequestTooLarge(ArmillaryError):
 
 
 class Conflict(ArmillaryError):
-    """The request contradicts what is already here."""
+    """The request conflicts with the current state."""
 
     code, status = "conflict", HTTPStatus.CONFLICT
 
 
 class Forbidden(ArmillaryError):
-    """You may not do that."""
+    """Permission denied."""
 
     code, status = "forbidden", HTTPStatus.FORBIDDEN
 
 
 class Unavailable(ArmillaryError):
-    """A part that this needs is away; try again shortly."""
+    """A required service is unavailable; retry shortly."""
 
     code, status, transient = "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, True

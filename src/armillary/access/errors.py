@@ -14,7 +14,7 @@ class Unauthorized(ArmillaryError):
 
 
 class ScopeMissing(ArmillaryError):
-    """That token was not made for this."""
+    """The token lacks the required scope."""
 
     code, status = "scope_missing", HTTPStatus.FORBIDDEN
 

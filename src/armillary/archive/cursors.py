@@ -13,7 +13,7 @@ from armillary.errors import BadRequest
 
 
 class BadCursor(BadRequest):
-    """The cursor is not one that a search returned; start again without it."""
+    """Invalid cursor. Use the one of the previous page, or leave it out."""
 
     code = "bad_cursor"
 

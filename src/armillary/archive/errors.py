@@ -68,7 +68,7 @@ class FileNotFound(NotFound):
 
 
 class FileAmbiguous(BadRequest):
-    """Several present files have that name; say which by its path."""
+    """Several present files have that name; give the path."""
 
     code = "file_ambiguous"
 
@@ -80,7 +80,7 @@ class FileEmbargoed(Forbidden):
 
 
 class NoPreview(NotFound):
-    """There is no picture of that file: it holds no image, or the picture is not made yet."""
+    """No preview: the file has no image, or its preview is not made yet."""
 
     code = "no_preview"
 

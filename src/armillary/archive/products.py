@@ -38,7 +38,7 @@ DIGEST_S, SLOWEST_PER_S = 600.0, 1 << 20
 
 
 class Superseded(NotFound):
-    """A newer version has taken the place of this one."""
+    """Superseded by a newer version."""
 
     code = "superseded"
 
@@ -231,7 +231,10 @@ def _proven(version: Version, chunks: Iterable[bytes]) -> Iterator[bytes]:
         crc = crc64(chunk, crc)
         yield chunk
     if crc != version.data_crc:
-        raise BeingChanged(f"The bytes of '{version.name}' are just being changed, or were; verify tells.")
+        raise BeingChanged(
+            f"The bytes of '{version.name}' differ from the catalog: it is being edited, or was changed outside"
+            " Armillary. `armillary verify` tells which."
+        )
 
 
 def _data_of(version: Version) -> list[tuple[int, int]]:

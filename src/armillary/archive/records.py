@@ -23,7 +23,7 @@ _INTERNAL = ("file_id", "version_id", "hpx", "keywords", "details", "warnings")
 
 
 class HduNotFound(ArmillaryError):
-    """The file has no such HDU; give its index, or an EXTNAME that only one HDU bears."""
+    """The file has no such HDU. Give an index, or an EXTNAME that occurs once."""
 
     code, status = "hdu_not_found", HTTPStatus.NOT_FOUND
 

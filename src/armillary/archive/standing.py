@@ -11,7 +11,7 @@ from armillary.fits.containers import Container
 
 
 class BeingChanged(Unavailable):
-    """The file is just being changed; ask again."""
+    """The file is being edited; retry in a moment."""
 
     code, status = "being_changed", HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -25,7 +25,7 @@ def check_standing(version: Version, snapshot: Snapshot) -> None:
         If so; the caller looks the version up again.
     """
     if not stands(version, snapshot.stored):
-        raise BeingChanged(f"'{version.name}' is just being changed; ask again.")
+        raise BeingChanged(f"'{version.name}' is being edited; retry in a moment.")
 
 
 def stands(version: Version, stored: StoredObject) -> bool:

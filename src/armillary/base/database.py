@@ -49,7 +49,7 @@ REFUSED_CLASSES = frozenset({"28", "3D", "42"})
 
 
 class TooSlow(Unavailable):
-    """The database took too long for this; name a date, an id or a file, or try again when it is less busy."""
+    """The query took too long. Narrow it by date, id or file name, or retry when the database is less busy."""
 
     code = "too_slow"
 

@@ -80,7 +80,7 @@ def ingest(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take FITS files into the archive and wait for the result; exit 1 if any failed."""
+    """Ingest FITS files and wait for the result; exit 1 if any failed."""
     from rich.progress import Progress
 
     from armillary.archive import bulk
@@ -200,7 +200,7 @@ def show(
     header: Annotated[bool, typer.Option("--header", help="Print the cards of every HDU.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is known of a file: where it is, its digests, its frame, its headers."""
+    """Show a file: its location, digests, frame and headers."""
     from armillary.archive import search
     from armillary.archive import service as archive
     from armillary.fits.header import Header
@@ -263,7 +263,7 @@ def verify(
     data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Read files again and check every byte against the catalog; exit 1 if any differs."""
+    """Read stored files and compare every byte with the catalog; exit 1 if any differs."""
     from rich.progress import Progress
 
     from armillary.archive.verification import verify_files

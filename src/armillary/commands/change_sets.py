@@ -237,13 +237,13 @@ def stop(change_set: IdArgument, data: DataOption = DEFAULT_DATA, as_json: JsonO
 
 @app.command("resume")
 def resume(change_set: IdArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Go on with a change set that was stopped."""
+    """Resume a stopped change set."""
     _act(Action.RESUME, change_set, data, as_json=as_json)
 
 
 @app.command("retry")
 def retry(change_set: IdArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Try the files of a change set again that were refused or failed."""
+    """Retry the refused and failed files of a change set."""
     _act(Action.RETRY, change_set, data, as_json=as_json)
 
 
@@ -254,7 +254,7 @@ def revert(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take back what a change set did; a card that was edited since stays, and is reported."""
+    """Revert a change set; cards that were edited since are kept and reported."""
     if not yes:
         known = run(data, lambda context: _document(context, change_set))
         changed = known.get("files", {}).get(FileState.CHANGED, 0)

@@ -211,7 +211,7 @@ def revert(
     why: WhyOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Take an edit back: byte for byte if it is the latest."""
+    """Revert an edit: byte for byte if it is the latest."""
     from armillary.edits.history import history_of
     from armillary.edits.revert import submit_revert
 

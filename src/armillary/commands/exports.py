@@ -111,7 +111,7 @@ def list_destinations(data: DataOption = DEFAULT_DATA, as_json: JsonOption = Fal
 
 @app.command("retry")
 def retry(to: ToOption = None, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Try waiting exports again now instead of later."""
+    """Retry waiting exports now."""
     from armillary.exports import service
 
     async def action(context: Context) -> int:

@@ -93,7 +93,7 @@ def upgrade(
     data: DataOption = DEFAULT_DATA,
     revision: Annotated[str, typer.Option(help="Which revision of the schema.")] = "head",
 ) -> None:
-    """Bring the schema to the version of this program."""
+    """Upgrade the database schema to the version of this program."""
     from armillary.base import migrate
 
     settings = settings_for(data)

@@ -66,7 +66,7 @@ def claim(
     name: Annotated[str, typer.Argument(help="Which root; see armillary root list.")],
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Let this archive change the files of a root again, after its directory was copied or moved."""
+    """Make a root editable again after its data directory was copied or moved."""
     from armillary.archive.roots import claim as claim_root
     from armillary.archive.roots import roots_of
 

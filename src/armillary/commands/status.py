@@ -27,7 +27,7 @@ BAR = 20
 
 
 def status(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
-    """Show how the archive stands: versions, queues, workers, last failures, room on the disks."""
+    """Show the status of the archive: versions, queues, workers, last failures, disk space."""
     from armillary.operations.status import status_of, to_json
 
     async def action(context: Context) -> Status:

@@ -20,13 +20,13 @@ class ItemRefused(ArmillaryError):
 
 
 class KeyReused(Conflict):
-    """That Idempotency-Key came with another body before; use a fresh key for a new request."""
+    """The Idempotency-Key was already used with another body. Use a new key for a new request."""
 
     code = "idempotency_key_reused"
 
 
 class OutcomeUnknown(ArmillaryError):
-    """Nothing is known: the database went away during the commit. Repeat with the same Idempotency-Key."""
+    """Outcome unknown: the database went away during the commit. Repeat with the same Idempotency-Key."""
 
     code, status = "outcome_unknown", HTTPStatus.SERVICE_UNAVAILABLE
 

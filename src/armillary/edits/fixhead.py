@@ -36,7 +36,7 @@ _STEPS = {
 
 
 class BadFix(BadRequest):
-    """The words are not those of fixHead; see `armillary fixhead --help`."""
+    """Invalid arguments of fixHead; see `armillary fixhead --help`."""
 
     code = "bad_fix"
 

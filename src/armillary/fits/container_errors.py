@@ -26,6 +26,6 @@ class UnpackedTooLarge(ArmillaryError):
 
 
 class ContainerMismatch(ArmillaryError):
-    """The name of the file promises another kind of compression than its bytes have."""
+    """The suffix of the file name does not match the compression of its contents."""
 
     code, status = "container_mismatch", HTTPStatus.UNPROCESSABLE_ENTITY

@@ -17,7 +17,7 @@ PATIENCE_S = 3.0
 
 
 class DatabaseAway(Unavailable):
-    """The database does not answer; nothing works until it does."""
+    """The database does not respond; retry when it does."""
 
     code = "database_away"
 

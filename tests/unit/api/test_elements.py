@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from armillary.api.gemini.elements import FILES, HIDDEN, NAMES, SUMMARIES, elements
+from armillary.api.gemini.elements import FILES, NAMES, SUMMARIES, elements
+from armillary.archive.fields import POINTING
 from armillary.archive.listing import Listing
 
 ENTERED = datetime(2026, 1, 1, 5, 0, 0, 500_000, UTC)
@@ -46,11 +47,11 @@ def test_instants_and_days_have_a_blank_and_no_zone() -> None:
 
 
 def test_positions_are_null_in_the_rows_whose_viewer_may_not_know_them() -> None:
-    columns: dict[str, list[Any]] = {name: [1.5, 2.5] for name in HIDDEN}
+    columns: dict[str, list[Any]] = {name: [1.5, 2.5] for name in POINTING}
     listing = a_listing(**columns, coordinates_visible=[False, True], name=["one", "two"])
     hidden, shown = map(json.loads, elements(listing, SUMMARIES))
-    keys = [key for key, (name, _) in SUMMARIES.items() if name in HIDDEN]
-    assert len(keys) == len(HIDDEN)
+    keys = [key for key, (name, _) in SUMMARIES.items() if name in POINTING]
+    assert len(keys) == len(POINTING)
     assert [hidden[key] for key in keys] == [None] * len(keys)
     assert [shown[key] for key in keys] == [2.5] * len(keys)
     assert (hidden["name"], shown["name"]) == ("one", "two")

@@ -19,7 +19,7 @@ from armillary.edits.errors import OutcomeUnknown
 
 
 class BrokenDatabase:
-    """A database in which every transaction fails."""
+    """A database in which every statement fails."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -28,6 +28,8 @@ class BrokenDatabase:
     async def begin(self) -> AsyncIterator[None]:
         raise self.error
         yield
+
+    look = begin
 
 
 async def ask(error: Exception, method: str, path: str, *, secret: str = "any") -> httpx.Response:

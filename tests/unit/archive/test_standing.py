@@ -71,5 +71,5 @@ def test_a_compressed_file_stands_by_its_time_alone(mtime_ns: int, stood: bool) 
 async def test_bytes_of_another_version_are_refused_by_name() -> None:
     store = MemoryStore()
     await store.write("a.fits", bytes(2880), mtime_ns=6)
-    with store.open("a.fits") as snapshot, pytest.raises(BeingChanged, match=r"'a\.fits' is just being"):
+    with store.open("a.fits") as snapshot, pytest.raises(BeingChanged, match=r"'a\.fits' is being edited"):
         check_standing(a_version(), snapshot)

@@ -48,7 +48,7 @@ class HeadersTooLarge(ArmillaryError):
 
 
 class RequestTooSlow(ArmillaryError):
-    """The request did not arrive in time; send it again, faster."""
+    """The request took too long to arrive."""
 
     code, status, transient = "request_too_slow", HTTPStatus.REQUEST_TIMEOUT, True
 
@@ -66,7 +66,7 @@ class UpgradeWithBody(BadRequest):
 
 
 class TooManyPipelined(BadRequest):
-    """Too many requests were sent ahead of their answers."""
+    """Too many pipelined requests."""
 
     code = "too_many_pipelined"
 

@@ -31,7 +31,7 @@ class TooManyConnections(ArmillaryError):
 
 
 class Crowded(Unavailable):
-    """The server has as many connections as it can hold; try again shortly."""
+    """The server has reached its limit of connections; retry shortly."""
 
     code = "crowded"
 

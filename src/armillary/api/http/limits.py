@@ -24,7 +24,7 @@ IPV6_BITS = 64
 
 
 class TooManyRequests(ArmillaryError):
-    """Too many requests came from you; wait as long as Retry-After says."""
+    """Rate limit exceeded; retry after the seconds in Retry-After."""
 
     code, status, transient = "too_many_requests", HTTPStatus.TOO_MANY_REQUESTS, True
 

@@ -23,7 +23,7 @@ POLICY_VIOLATION = 1008
 
 
 class CrossSite(Forbidden):
-    """A page of another site sent this with your cookie; show the token as Bearer or X-Api-Key instead."""
+    """Cross-site request refused. Send the token as Bearer or X-Api-Key, not in a cookie."""
 
     code = "cross_site"
 

@@ -44,7 +44,7 @@ _PROBLEM: dict[str, Any] = {
 
 
 class UnknownParameter(ArmillaryError):
-    """The route has no such parameter; a filter that is overlooked would find too much."""
+    """Unknown query parameter."""
 
     code, status = "unknown_parameter", HTTPStatus.UNPROCESSABLE_ENTITY
 

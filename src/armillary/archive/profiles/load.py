@@ -27,7 +27,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class BadProfile(ArmillaryError):
-    """That instrument profile cannot be used."""
+    """Invalid instrument profile."""
 
     code, status = "bad_profile", HTTPStatus.INTERNAL_SERVER_ERROR
 

@@ -8,7 +8,7 @@ from armillary.errors import BadRequest
 
 
 class BadSelection(BadRequest):
-    """The selection cannot be understood."""
+    """Invalid selection."""
 
     code = "bad_selection"
 
@@ -18,13 +18,13 @@ class BadSelection(BadRequest):
 
 
 class UnknownSelector(BadSelection):
-    """A part of the selection is no selector; nothing is selected rather than too much."""
+    """Unknown selector; nothing was selected."""
 
     code = "unknown_selector"
 
 
 class MalformedSelector(BadSelection):
-    """The value of a selector has not the form that it should have."""
+    """Invalid value of a selector."""
 
     code = "malformed_selector"
 

@@ -8,13 +8,13 @@ from armillary.errors import ArmillaryError
 
 
 class OutOfMemory(ArmillaryError):
-    """The work takes more memory than it may have."""
+    """Memory limit exceeded."""
 
     code, status = "out_of_memory", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class OutOfTime(ArmillaryError):
-    """The work takes longer than it may."""
+    """Time limit exceeded."""
 
     code, status, transient = "out_of_time", HTTPStatus.UNPROCESSABLE_ENTITY, True
 

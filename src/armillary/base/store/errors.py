@@ -11,7 +11,7 @@ from armillary.errors import ArmillaryError, NotFound, Unavailable
 
 
 class KeyRefused(ArmillaryError):
-    """That is no name of a stored file: a relative path without `..` and control characters is wanted."""
+    """Invalid path: it must be relative, without `..` and control characters."""
 
     code, status = "key_refused", HTTPStatus.BAD_REQUEST
 
@@ -29,7 +29,7 @@ class RootAway(Unavailable):
 
 
 class RootNotClaimed(ArmillaryError):
-    """The archive may only read that root: another one may be changing it."""
+    """The root is read-only until claimed, since another archive may change it; see `armillary root claim`."""
 
     code, status, transient, waits = "root_not_claimed", HTTPStatus.CONFLICT, True, True
 
@@ -86,7 +86,7 @@ class StorageFailed(ArmillaryError):
 
 
 class RootFailed(ArmillaryError):
-    """Nothing can be written in the directory of these files, whichever file it is: look at its disk."""
+    """Nothing can be written in the directory of these files; check its disk."""
 
     code, status, transient, waits = "root_failed", HTTPStatus.SERVICE_UNAVAILABLE, True, True
 

@@ -15,18 +15,18 @@ class LostLease(ArmillaryError):
 
 
 class OrderCancelled(Conflict):
-    """Somebody cancelled the order."""
+    """The order was cancelled."""
 
     code = "order_cancelled"
 
 
 class WorkerLost(ArmillaryError):
-    """The process that ran the order ended, or could not be reached, as often as the order may be tried."""
+    """The worker died, or lost the database, in every attempt that the order had."""
 
     code, status = "worker_lost", HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class HandlerFailed(ArmillaryError):
-    """Something failed that nobody expected; the log of the worker has the traceback."""
+    """Unexpected error; the log of the worker has the traceback."""
 
     code: ClassVar[str] = "internal"

@@ -139,7 +139,7 @@ async def test_an_update_is_refused_in_its_own_form() -> None:
     start, body = await answered(scope, sec_fetch_site="cross-site")
     (item,) = json.loads(body["body"])
     assert (start["status"], item["result"]) == (403, False)
-    assert "another site" in item["error"]
+    assert "Cross-site" in item["error"]
 
 
 async def test_a_page_of_another_site_opens_no_websocket() -> None:
