@@ -33,10 +33,11 @@ class Traced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        if scope["type"] in ("http", "websocket"):
+            scope["client"] = self._proxies.client_of(scope)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["client"] = self._proxies.client_of(scope)
         answer = _Answer(send, _id_of(scope))
         began = time.perf_counter()
         with bound(request=answer.id):

@@ -7,6 +7,7 @@ import contextlib
 import json
 import subprocess
 import sys
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
@@ -137,3 +138,19 @@ def test_records_are_written_at_every_level_and_events_from_theirs_on() -> None:
     assert (lines[1]["request"], lines[1]["file"], lines[1]["reason"]) == ("abc", "n1.fits", "released")
     assert "request" not in lines[2]
     assert all(one["timestamp"].endswith("Z") for one in lines)
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_who_is_behind_a_proxy_is_known_on_every_kind_of_connection(kind: str) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"])
+
+    async def nothing(*_args: Any) -> Any:
+        raise AssertionError("nobody sends or receives here")
+
+    headers = [(b"x-forwarded-for", b"192.0.2.7, 10.0.0.9")]
+    scope = {"type": kind, "method": "GET", "path": "/", "headers": headers, "client": ("10.0.0.1", 1)}
+    await Traced(app, proxies=[ip_network("10.0.0.0/8")])(scope, nothing, nothing)
+    assert seen == [("192.0.2.7", 0)]
