@@ -1,4 +1,4 @@
-"""Where real data is: beside the repository, and inside the installed astropy."""
+"""Where real data is: beside the repository, and inside the installed astropy; and headers typed after it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import astropy
 import pytest
 
 REALDATA = Path(__file__).resolve().parents[2].parent / "shared" / "realdata"
+TYPED_HEADERS = Path(__file__).resolve().parents[1] / "data" / "headers"
 
 needs_realdata = pytest.mark.skipif(
     not REALDATA.is_dir(), reason="the real data is not beside the repository"
@@ -25,11 +26,15 @@ def astropy_fits() -> list[Path]:
     return sorted(Path(astropy.__file__).parent.rglob("*.fits*"))
 
 
+def typed_headers() -> list[Path]:
+    """Return the headers typed by hand after those of real instruments; every clone has them."""
+    return sorted(TYPED_HEADERS.glob("*.header"))
+
+
 def header_texts() -> list[Path]:
-    """Return the real headers that are kept as cards, one per line or 80 characters each."""
-    return sorted(
-        path for path in (REALDATA / "headers").glob("*.header") if path.read_bytes()[:10] == b"SIMPLE  = "
-    )
+    """Return the headers, real and typed, that are kept as cards, one per line or 80 characters each."""
+    real = sorted((REALDATA / "headers").glob("*.header"))
+    return [path for path in (*real, *typed_headers()) if path.read_bytes()[:10] == b"SIMPLE  = "]
 
 
 def fits_bytes(path: Path) -> bytes:
