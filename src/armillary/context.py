@@ -10,7 +10,7 @@ from pathlib import Path
 from armillary.base import identity, revisions
 from armillary.base.clock import Clock, SystemClock
 from armillary.base.database import Database, Role
-from armillary.base.generations import notice_restore
+from armillary.base.feed.generations import notice_restore
 from armillary.base.place import POSTGRES, PRIVATE
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.pool import Sandbox

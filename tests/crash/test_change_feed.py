@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from armillary.archive import bulk
-from armillary.archive.changes import Cursor
 from armillary.base.database import Role, is_transient
+from armillary.base.feed.models import Cursor
 from armillary.base.work import wait_for
 from armillary.context import Context, open_context
 from armillary.settings import Settings
@@ -128,7 +128,7 @@ async def change_much(context: Context, directory: Path, enough: Callable[[], bo
     ended = await wait_for(context.database, context.signals, list(run.orders), PATIENCE_S)
     assert [one.response.error for one in ended.values() if not one.response.ok] == []
     number = 0
-    while await count(context, "SELECT count(*) FROM change") < CHANGES or not enough():
+    while await count(context, "SELECT count(*) FROM feed_entry") < CHANGES or not enough():
         number += 1
         values = {"generic": {"SOAK0": number}}
         items = [{"filename": f"f{one}.fits", "values": values} for one in range(FILES)]
@@ -141,7 +141,7 @@ async def change_much(context: Context, directory: Path, enough: Callable[[], bo
 
 async def told(context: Context) -> list[str]:
     """Return the cursors of all changes in their order."""
-    query = "SELECT generation, xid::text::bigint AS xid, id FROM change ORDER BY 1, 2, 3"
+    query = "SELECT generation, number, id FROM feed_entry ORDER BY 1, 2, 3"
     return [Cursor(*row).token for row in await rows(context, query)]
 
 

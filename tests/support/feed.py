@@ -1,17 +1,17 @@
-"""Reading the feed of changes beside whatever else the database server does, autovacuum for one."""
+"""Reading the feed of changes when everything that was under way is told."""
 
 from __future__ import annotations
 
 import asyncio
 
-from armillary.archive import change_store, changes
+from armillary.archive import changes
 from tests.support.archive import Archive
 
 PATIENCE_S, LOOK_S = 60.0, 0.01
 
 
 async def settled(archive: Archive) -> None:
-    """Wait until every change can be seen: as long as an older transaction runs anywhere, it cannot."""
+    """Wait until every change can be seen: as long as one that began before is under way, it cannot."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             if not await unsettled(archive):
@@ -20,9 +20,10 @@ async def settled(archive: Archive) -> None:
 
 
 async def unsettled(archive: Archive) -> bool:
-    """Tell whether changes wait for older transactions to end."""
+    """Tell whether changes wait for other transactions to end."""
     async with archive.context.database.begin() as connection:
-        return await change_store.any_unsettled(connection)
+        start = await changes.beginning(connection)
+        return (await changes.changes_after(connection, start, 1)).unsettled
 
 
 async def told(
@@ -33,7 +34,7 @@ async def told(
         await settled(archive)
     async with archive.context.database.begin() as connection:
         start = await changes.position(connection, after)
-        return (await changes.changes_after(connection, start, limit)).changes
+        return (await changes.changes_after(connection, start, limit)).entries
 
 
 async def now(archive: Archive, *, at_once: bool = False) -> str:

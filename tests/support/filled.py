@@ -31,12 +31,30 @@ def _runs_of_orders(rows: Rows) -> None:
         del row["next_args"], row["claimed_revision"]
 
 
-CHANGES: Mapping[str, Callable[[Rows], None]] = {"0014": _runs_of_orders}
+def _feed(rows: Rows) -> None:
+    """Let changes be entries of a topic, where there are any; earlier revisions had no horizon."""
+    if "change" not in rows:
+        return
+    rows["feed_generation"] = rows.pop("change_generation")
+    rows["feed_entry"] = [_entry(one) for one in rows.pop("change")]
+    (end,) = rows.pop("change_horizon", []) or [{"generation": 0, "xid": "0", "id": 0}]
+    names = ("horizon_generation", "horizon_number", "horizon_id")
+    values = (end["generation"], int(end["xid"]), end["id"])
+    rows["feed_topic"] = [{"id": 1, "name": "versions", **dict(zip(names, values, strict=True))}]
+
+
+def _entry(change: Mapping[str, Any]) -> dict[str, Any]:
+    told = {"file": change["file_id"], **{name: change[name] for name in ("kind", "present", "canonical")}}
+    kept = {name: change[name] for name in ("generation", "id", "xid", "noted") if name in change}
+    return {**kept, "number": int(change["xid"]), "key": str(change["version_id"]), "payload": told}
+
+
+CHANGES: Mapping[str, Callable[[Rows], None]] = {"0014": _runs_of_orders, "0016": _feed}
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 
 Columns and rows that a migration adds need none.
 """
-WHOLE = ("0013",)
+WHOLE = ("0013", "0015")
 """Revisions after which columns are dropped that rows of before have."""
 SECRET = f"arm_{'A' * 43}"
 FIRST, SECOND = "N20260101S0001.fits", "N20260101S0002.fits"
@@ -132,14 +150,14 @@ def _object(header: bytes) -> str:
 
 
 async def _told(archive: Archive) -> list[tuple[str, bool, bool]]:
-    """Return the feed, which waits for whatever transaction of the server began earlier."""
+    """Return the feed, when nothing of it waits."""
     end = time.monotonic() + PATIENCE_S
     while True:
         async with archive.context.database.begin() as connection:
             feed = await changes.changes_after(connection, await changes.beginning(connection), 100)
         if not feed.unsettled:
             return [
-                (one.values["name"], one.values["present"], one.values["canonical"]) for one in feed.changes
+                (one.values["name"], one.values["present"], one.values["canonical"]) for one in feed.entries
             ]
         in_time(end)
         await asyncio.sleep(0.02)

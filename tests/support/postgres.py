@@ -67,7 +67,7 @@ def in_memory() -> Path | None:
 async def start_server(directory: Path) -> EmbeddedServer:
     """Start a server with a migrated template database."""
     server = await EmbeddedServer.acquire(directory, account=server_account())
-    # It would come at any moment, and with it other plans, locks, and transactions that hold the feed back.
+    # It would come at any moment, and with it other plans and locks.
     for statement in ("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()"):
         await admin(server, statement, user="postgres")
     await admin(server, f"CREATE DATABASE {TEMPLATE}")

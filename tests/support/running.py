@@ -21,7 +21,7 @@ import httpx
 
 from armillary.access.models import Scope
 from armillary.access.service import GrantKind, create_token, grant
-from armillary.archive import bulk, change_store
+from armillary.archive import bulk, changes
 from armillary.base.database import Role
 from armillary.base.work import outcomes
 from armillary.context import Context, open_context
@@ -111,10 +111,7 @@ class Running:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until no work order is left, and the feed of changes tells all that they did.
-
-        Some of it waits there for whatever transaction began earlier, one of the server's own chores even.
-        """
+        """Wait until no work order is left, and the feed of changes tells all that they did."""
 
         async def action(context: Context) -> None:
             end = time.monotonic() + PATIENCE_S
@@ -122,7 +119,9 @@ class Running:
                 query = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
                 async with context.database.begin() as connection:
                     left = (await connection.exec_driver_sql(query)).scalar()
-                    if not left and not await change_store.any_unsettled(connection):
+                    start = await changes.beginning(connection)
+                    feed = await changes.changes_after(connection, start, 1)
+                    if not left and not feed.unsettled:
                         return
                 await asyncio.sleep(0.02)
             raise OutOfTime(f"{left} work orders are left")

@@ -14,6 +14,7 @@ STATEMENT = re.compile(
     r"\s*(WITH\s+\w+\s+AS\b|SELECT\b|INSERT\s+INTO\b|UPDATE\s+\w+\s+SET\b|DELETE\s+FROM\b|CREATE\s|LOCK\s|EXPLAIN\s)"
 )
 ORDERS = re.compile(r"\bwork_order(_merge)?\b")
+FEED = re.compile(r"\bfeed_(entry|topic|consumer|generation|number|append|draw|settled)\b")
 
 
 def modules(*but: str) -> Iterator[tuple[str, str]]:
@@ -33,6 +34,11 @@ def texts(source: str) -> Iterator[str]:
 
 def test_only_the_engine_of_work_knows_the_table_of_orders() -> None:
     found = [name for name, source in modules("base/work/", "migrations/") if ORDERS.search(source)]
+    assert found == []
+
+
+def test_only_the_feed_knows_its_tables() -> None:
+    found = [name for name, source in modules("base/feed/", "migrations/") if FEED.search(source)]
     assert found == []
 
 

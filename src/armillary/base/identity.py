@@ -23,6 +23,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.database import Database
+from armillary.base.feed.generations import begin_generation
 from armillary.base.log import get_logger
 from armillary.base.place import (
     POSTGRES,
@@ -53,7 +54,6 @@ UPDATE root AS r SET path = a.path FROM unnest($1::smallint[], $2::text[]) AS a 
 """
 _DISCLAIM = "UPDATE root SET claimed = false WHERE id = ANY($1::smallint[])"
 _FORGET = "DELETE FROM worker_process"
-_BEGIN = "INSERT INTO change_generation (number) SELECT max(number) + $1::integer FROM change_generation"
 _SESSIONS = """
 SELECT DISTINCT application_name FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'armillary%'
@@ -167,7 +167,7 @@ async def renew(connection: AsyncConnection, *, copied_from: Path | None) -> Non
     small archive happen to be higher.
     """
     await connection.exec_driver_sql(_RENEW, (str(copied_from) if copied_from else None,))
-    await connection.exec_driver_sql(_BEGIN, (1 + secrets.randbelow(LEAP),))
+    await begin_generation(connection, 1 + secrets.randbelow(LEAP))
     await connection.exec_driver_sql(_FORGET)
     await expire_leases(connection)
 

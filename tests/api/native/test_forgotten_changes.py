@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from armillary.archive import changes
-from armillary.archive.changes import BEGINNING
+from armillary.base.feed.models import BEGINNING
 from armillary.context import Context
 from tests.support.night import gemini_file, write_as
 from tests.support.running import Running, running

@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from armillary.archive import changes
-from armillary.archive.changes import BEGINNING, BadChangeCursor, ChangeCursorGone, Cursor
 from armillary.archive.presence import mark_gone
 from armillary.base.database import Database, Role
-from armillary.base.generations import notice_restore
+from armillary.base.feed.errors import BadFeedCursor, FeedCursorGone
+from armillary.base.feed.generations import notice_restore
+from armillary.base.feed.models import BEGINNING, Cursor
+from armillary.base.feed.store import AFTER
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.archive import Archive, put
 from tests.support.feed import now, told, unsettled
@@ -79,6 +81,18 @@ async def test_what_is_rolled_back_or_tells_nothing_new_is_not_told(archive: Arc
     assert (await kinds(archive, before)).count("changed") == 1
 
 
+async def test_a_transaction_that_changes_no_version_delays_nothing(archive: Archive) -> None:
+    await archive.ingest(put(archive.directory / "a.fits"))
+    await archive.drain()
+    before = await now(archive)
+    async with archive.context.database.begin() as long:
+        await long.exec_driver_sql("UPDATE version SET mtime_ns = mtime_ns RETURNING pg_current_xact_id()")
+        async with archive.context.database.begin() as connection:
+            ids = set((await connection.exec_driver_sql(COPY, (3,))).scalars())
+        assert {one.values["version"] for one in await told(archive, before, at_once=True)} == ids
+        assert not await unsettled(archive)
+
+
 async def test_changes_wait_for_older_transactions_and_lose_nothing(archive: Archive) -> None:
     await archive.ingest(put(archive.directory / "a.fits"))
     await archive.drain()
@@ -91,13 +105,13 @@ async def test_changes_wait_for_older_transactions_and_lose_nothing(archive: Arc
         async with database.begin() as connection:
             start = await changes.position(connection, before)
             found = await changes.changes_after(connection, start, 100)
-        assert (found.changes, found.unsettled, found.cursor.token) == ([], True, before)
+        assert (found.entries, found.unsettled, found.cursor.token) == ([], True, before)
         assert await now(archive, at_once=True) == before
         waiting = asyncio.create_task(changes.next_changes(archive.context, start, limit=100, wait_s=30))
         await asyncio.sleep(0.05)
         assert not waiting.done()
     # The end of the slow transaction wakes those who wait.
-    assert (await waiting).changes
+    assert (await waiting).entries
     ids = [one.values["version"] for one in await told(archive, before)]
     assert (set(ids[:2]), set(ids[2:])) == (early, late)
 
@@ -163,14 +177,15 @@ async def test_changes_of_one_version_are_told_as_they_happened_whoever_began_fi
             version = await early.fetchval(COPY, 1)
         before = await now(archive)
         async with early.transaction():
-            await early.execute("SELECT pg_current_xact_id()")
+            copied = await early.fetchval(COPY, 1)
             await late.execute("UPDATE version SET data_md5 = 'abc' WHERE id = $1", version)
             await early.execute(ending, version)
             assert await told(archive, before, at_once=True) == []
     finally:
         await early.close()
         await late.close()
-    digests, end = await told(archive, before)
+    first, digests, end = await told(archive, before)
+    assert (str(first.kind), first.values["version"]) == ("changed", copied)
     assert (str(digests.kind), str(end.kind)) == ("digests", last)
     assert (digests.values["version"], end.values["version"]) == (version, version)
     assert end.values["present"] is False
@@ -188,14 +203,13 @@ async def test_a_restored_dump_begins_a_generation_that_comes_later(archive: Arc
         async with owner.begin() as connection:
             # As on a server that counted further before the dump was made.
             await connection.exec_driver_sql(
-                "UPDATE change SET xid = (xid::text::bigint + 1000000000)::text::xid8"
+                "UPDATE feed_entry SET xid = (xid::text::bigint + 1000000000)::text::xid8"
             )
     finally:
         await owner.close()
-    assert await told(archive, at_once=True) == []
     assert await notice_restore(database)
     assert not await notice_restore(database)
-    old = await told(archive)
+    old = await told(archive, at_once=True)
     assert [one.kind for one in old] == ["added", "digests"]
     cursor = await now(archive)
     assert cursor == old[-1].cursor.token
@@ -203,20 +217,37 @@ async def test_a_restored_dump_begins_a_generation_that_comes_later(archive: Arc
     new = await told(archive, cursor)
     assert [str(one.kind) for one in new][:2] == ["superseded", "changed"]
     assert all(one.cursor > old[-1].cursor and one.cursor.generation == 2 for one in new)
-    lost = Cursor(1, old[-1].cursor.transaction + 5, old[-1].cursor.number + 9)
-    with pytest.raises(ChangeCursorGone):
+    lost = Cursor(1, old[-1].cursor.number + 5, old[-1].cursor.id + 9)
+    with pytest.raises(FeedCursorGone):
         await told(archive, lost.token)
+
+
+async def test_a_sequence_that_is_behind_begins_a_generation(archive: Archive) -> None:
+    """As of a dump whose rows came back, and whose sequences did not."""
+    await archive.ingest(put(archive.directory / "a.fits"))
+    await archive.drain()
+    database, old = archive.context.database, await told(archive)
+    owner = await Database.connect(database.source, Role.OWNER, name=database.name, pool_size=1)
+    async with owner.begin() as connection:
+        await connection.exec_driver_sql("SELECT setval('feed_number', 1)")
+    await owner.close()
+    assert await notice_restore(database)
+    assert not await notice_restore(database)
+    await archive.set("a.fits", OBJECT="M31")
+    new = await told(archive, old[-1].cursor.token)
+    assert [str(one.kind) for one in new][:2] == ["superseded", "changed"]
+    assert new[0].cursor.number == old[0].cursor.number
 
 
 async def test_cursors_are_what_the_feed_gave_or_refused(archive: Archive) -> None:
     assert await told(archive, BEGINNING.token) == await told(archive, "") == []
     for bad in ("x", "MS4y", "é", "a" * 300, "LTEuMi4z", "MDEuMi4z", Cursor(1, 1 << 63, 1).token, "now "):
-        with pytest.raises(BadChangeCursor):
+        with pytest.raises(BadFeedCursor):
             await told(archive, bad)
-    with pytest.raises(ChangeCursorGone):
+    with pytest.raises(FeedCursorGone):
         await told(archive, Cursor(1, 5, 5).token)
     page = await changes.next_changes(archive.context, BEGINNING, limit=1, wait_s=0.05)
-    assert (page.changes, page.cursor, page.more) == ([], BEGINNING, False)
+    assert (page.entries, page.cursor, page.more) == ([], BEGINNING, False)
 
 
 async def test_pages_lead_through_everything(archive: Archive) -> None:
@@ -228,7 +259,7 @@ async def test_pages_lead_through_everything(archive: Archive) -> None:
         while more:
             start = await changes.position(connection, cursor)
             page = await changes.changes_after(connection, start, 3)
-            seen += page.changes
+            seen += page.entries
             cursor, more = page.cursor.token, page.more
     assert seen == whole
     assert len(whole) == 14
@@ -242,10 +273,13 @@ async def test_the_web_reads_the_feed_and_writes_nothing_there(
         async with web.begin() as connection:
             assert await changes.position(connection, "now") == BEGINNING
         for statement in (
-            "INSERT INTO change (generation, file_id, version_id, present, canonical, kind)"
-            " VALUES (1, 1, 1, true, true, 'added')",
-            "DELETE FROM change",
-            "INSERT INTO change_generation VALUES (7)",
+            "INSERT INTO feed_entry (topic, generation, number, key, payload) VALUES (1, 1, 1, '1', '{}')",
+            "SELECT feed_append('versions', '{1}', ARRAY['{}'::jsonb])",
+            "SELECT nextval('feed_number')",
+            "DELETE FROM feed_entry",
+            "UPDATE feed_topic SET horizon_number = 7",
+            "INSERT INTO feed_consumer (topic, name, generation, number, id) VALUES (1, 'x', 0, 0, 0)",
+            "INSERT INTO feed_generation VALUES (7)",
         ):
             with pytest.raises(DBAPIError, match="permission denied"):
                 async with web.begin() as connection:
@@ -259,9 +293,9 @@ async def test_each_change_is_found_by_its_place_in_the_index(archive: Archive, 
     async with archive.context.database.begin() as connection:
         await connection.exec_driver_sql(COPY, (3000,))
         await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
-        query = changes.store.AFTER.replace("$1", "1").replace("$2", "'5'").replace("$3", "5")
-        plan = "\n".join(
-            (await connection.exec_driver_sql("EXPLAIN " + query.replace("$4", "100"))).scalars()
-        )
-    assert "change_pk" in plan
-    assert "Seq Scan on change c" not in plan
+        query = AFTER
+        for place, value in enumerate(("'versions'", "1000000", "1", "5", "5", "100"), 1):
+            query = query.replace(f"${place}", value)
+        plan = "\n".join((await connection.exec_driver_sql(f"EXPLAIN {query}")).scalars())
+    assert "feed_entry_pk" in plan
+    assert "Seq Scan on feed_entry" not in plan

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from armillary.base import migrate
 from armillary.base.database import Database, Role
+from armillary.base.feed.models import Cursor
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support import filled
 from tests.support.archive import Archive, an_archive
+from tests.support.feed import told
 from tests.support.postgres import fresh_database
 
 REVISIONS = migrate.revisions()
@@ -101,6 +104,42 @@ async def test_what_was_submitted_again_during_a_run_waits_behind_it_after_the_u
         ("once", "l", {"a": 1}, "Started", None, 2, "once:l", None, 2),
         ("alone", "alone:m", {"a": 1}, "Queued", 7, 1, "alone:m", None, 0),
     ]
+
+
+CHANGES = """
+SELECT generation, xid::text::bigint, id, noted, file_id, version_id, kind, present, canonical FROM change
+ORDER BY 1, 2, 3
+"""
+
+
+async def _rows(database: Database, query: str) -> list[tuple[Any, ...]]:
+    async with database.raw() as connection:
+        return [tuple(row) for row in await connection.fetch(query)]
+
+
+async def test_cursors_that_clients_keep_are_good_in_the_feed_of_topics_and_back(
+    postgres: EmbeddedServer, database: Database, tmp_path: Path
+) -> None:
+    await filled.fill(database, "0015")
+    before = await _rows(database, CHANGES)
+    (horizon,) = await _rows(database, "SELECT generation, xid::text::bigint, id FROM change_horizon")
+    await migrate.upgrade(database)
+    async with an_archive(postgres, tmp_path, database_name=database.name) as archive:
+        whole = await told(archive)
+        assert [one.cursor.position for one in whole] == [row[:3] for row in before]
+        for at, row in enumerate(before):
+            assert await told(archive, Cursor(*row[:3]).token) == whole[at + 1 :]
+        assert await told(archive, Cursor(*horizon).token) == whole
+        async with archive.context.database.begin() as connection:
+            await connection.exec_driver_sql("UPDATE version SET data_md5 = 'news' WHERE id = 3")
+        (news,) = await told(archive, whole[-1].cursor.token)
+        assert news.cursor > whole[-1].cursor
+        assert news.cursor.number > max(row[1] for row in before)
+    await migrate.downgrade(database, "0015")
+    after = await _rows(database, CHANGES)
+    assert after[:-1] == before
+    assert (after[-1][:3], after[-1][5:]) == (news.cursor.position, (3, "digests", True, True))
+    assert await _rows(database, "SELECT generation, xid::text::bigint, id FROM change_horizon") == [horizon]
 
 
 async def _check_orders(archive: Archive) -> None:

@@ -15,10 +15,10 @@ import pytest
 from astropy.io import fits
 
 from armillary.archive import changes
-from armillary.archive.changes import ChangeCursorGone
 from armillary.archive.roots import RootState, claim, roots_of
 from armillary.base import migrate
 from armillary.base.database import Database, Role
+from armillary.base.feed.errors import FeedCursorGone
 from armillary.base.identity import DirectoryNotClaimed, OthersAtWork
 from armillary.base.postgres.errors import ServerFailed
 from armillary.base.postgres.server import EmbeddedServer
@@ -48,7 +48,7 @@ async def rows(archive: Archive, query: str) -> list[tuple[Any, ...]]:
 
 
 async def generation(archive: Archive) -> int:
-    return int((await rows(archive, "SELECT max(number) FROM change_generation"))[0][0])
+    return int((await rows(archive, "SELECT max(number) FROM feed_generation"))[0][0])
 
 
 async def id_of(archive: Archive) -> str:
@@ -148,7 +148,7 @@ async def test_followers_of_one_archive_are_told_apart_from_those_of_its_copy(or
                 tokens.append((await changes.position(connection, "now")).token)
         for one, foreign in ((archive, tokens[1]), (other, tokens[0])):
             async with one.context.database.begin() as connection:
-                with pytest.raises(ChangeCursorGone):
+                with pytest.raises(FeedCursorGone):
                     await changes.position(connection, foreign)
 
 

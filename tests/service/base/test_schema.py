@@ -61,7 +61,7 @@ async def test_what_the_migrations_make_is_what_is_written_down(database: Databa
     ("statement", "told"),
     [
         ("ALTER TABLE frame DROP COLUMN airmass", "missing: column frame.airmass"),
-        ("DROP TABLE change_horizon", "missing: table change_horizon"),
+        ("DROP TABLE feed_consumer", "missing: table feed_consumer"),
         ("DROP INDEX frame_by_filter", "missing: index frame.frame_by_filter"),
         ("DROP TRIGGER change_standing ON version", "missing: trigger version.change_standing"),
         ("DROP FUNCTION work_order_merge(jsonb)", "missing: function work_order_merge(jsonb)"),

@@ -138,7 +138,7 @@ async def test_an_embedded_database_comes_back_in_the_new_directory(night: Archi
 
 async def test_the_feed_of_changes_begins_anew(night: Archive) -> None:
     """A client may know changes that were made after the backup, under numbers that are used again."""
-    query = "SELECT max(number), (SELECT max(generation) FROM change) FROM change_generation"
+    query = "SELECT max(number), (SELECT max(generation) FROM feed_entry) FROM feed_generation"
 
     async def generations(archive: Archive) -> tuple[int, int]:
         async with archive.context.database.begin() as connection:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from armillary.archive import changes
-from armillary.archive.changes import BEGINNING, ChangeCursorGone, Cursor
 from armillary.base.database import Database, Role
+from armillary.base.feed.errors import FeedCursorGone
+from armillary.base.feed.models import BEGINNING, Cursor
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context
 from armillary.operations import retention
@@ -43,14 +44,14 @@ async def age(postgres: EmbeddedServer, archive: Archive, numbers: list[int]) ->
     owner = await Database.connect(postgres, Role.OWNER, name=name, pool_size=1)
     async with owner.begin() as connection:
         noted = datetime.now(UTC) - OLD
-        query = "UPDATE change SET noted = $1 WHERE id = ANY($2::bigint[])"
+        query = "UPDATE feed_entry SET noted = $1 WHERE id = ANY($2::bigint[])"
         await connection.exec_driver_sql(query, (noted, numbers))
     await owner.close()
 
 
 async def test_changes_are_kept_for_ever_by_default(postgres: EmbeddedServer, fed: Archive) -> None:
     before = await told(fed)
-    await age(postgres, fed, [one.cursor.number for one in before])
+    await age(postgres, fed, [one.cursor.id for one in before])
     await retention.thin(keeping(fed, None))
     assert await told(fed) == before
 
@@ -61,11 +62,11 @@ async def test_the_feed_begins_behind_what_is_forgotten(
 ) -> None:
     before = await told(fed)
     assert len(before) > 4
-    await age(postgres, fed, [one.cursor.number for one in before[:3]])
+    await age(postgres, fed, [one.cursor.id for one in before[:3]])
     assert await retention.forget_changes(keeping(fed), 30, portion=portion) == 3
     assert await told(fed) == before[3:]
     for lost in (BEGINNING, before[0].cursor, before[1].cursor):
-        with pytest.raises(ChangeCursorGone, match="after=now"):
+        with pytest.raises(FeedCursorGone, match="after=now"):
             await told(fed, lost.token)
     # Who has seen the last one that went has missed nothing.
     for at in (2, 3, 4):
@@ -74,7 +75,7 @@ async def test_the_feed_begins_behind_what_is_forgotten(
 
 async def test_an_old_change_behind_a_young_one_stays(postgres: EmbeddedServer, fed: Archive) -> None:
     before = await told(fed)
-    await age(postgres, fed, [one.cursor.number for one in (before[0], *before[2:])])
+    await age(postgres, fed, [one.cursor.id for one in (before[0], *before[2:])])
     await retention.thin(keeping(fed))
     assert await told(fed) == before[1:]
 
@@ -84,13 +85,13 @@ async def test_a_quiet_archive_forgets_all_and_its_followers_go_on(
 ) -> None:
     before = await told(fed)
     last = before[-1].cursor
-    await age(postgres, fed, [one.cursor.number for one in before])
+    await age(postgres, fed, [one.cursor.id for one in before])
     await retention.thin(keeping(fed))
     assert await told(fed) == await told(fed, last.token) == await told(fed, "now") == []
     async with fed.context.database.begin() as connection:
         assert await changes.position(connection, "now") == await changes.position(connection, None) == last
-        unknown = Cursor(last.generation, last.transaction, last.number + 1)
-        with pytest.raises(ChangeCursorGone):
+        unknown = Cursor(last.generation, last.number, last.id + 1)
+        with pytest.raises(FeedCursorGone):
             await changes.position(connection, unknown.token)
     await fed.set("a.fits", OBJECT="M 51")
     news = await told(fed, last.token)
@@ -103,9 +104,9 @@ async def test_a_follower_that_is_overtaken_is_told_so(postgres: EmbeddedServer,
     first = await anext(pages)
     assert first.more
     everything = await told(fed)
-    await age(postgres, fed, [one.cursor.number for one in everything])
+    await age(postgres, fed, [one.cursor.id for one in everything])
     await retention.thin(keeping(fed))
-    with pytest.raises(ChangeCursorGone):
+    with pytest.raises(FeedCursorGone):
         await anext(pages)
     await pages.aclose()
 
@@ -115,11 +116,11 @@ async def test_what_waits_for_an_older_transaction_is_not_forgotten(
 ) -> None:
     start = (await told(fed))[-1].cursor
     async with fed.context.database.begin() as slow:
-        await slow.exec_driver_sql("SELECT pg_current_xact_id()")
+        await slow.exec_driver_sql("SELECT feed_draw(1::smallint)")
         await fed.set("a.fits", OBJECT="M 81")
         async with fed.context.database.begin() as connection:
-            numbers = [row.id for row in await connection.exec_driver_sql("SELECT id FROM change")]
+            numbers = [row.id for row in await connection.exec_driver_sql("SELECT id FROM feed_entry")]
         await age(postgres, fed, numbers)
         await retention.thin(keeping(fed))
     news = await changes.next_changes(fed.context, start, limit=10, wait_s=20)
-    assert [one.kind for one in news.changes][:2] == ["superseded", "changed"]
+    assert [one.kind for one in news.entries][:2] == ["superseded", "changed"]

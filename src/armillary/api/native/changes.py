@@ -15,7 +15,10 @@ from armillary.api.http.events import Event, stream, wants_events
 from armillary.api.http.values import plain
 from armillary.api.native.routing import NEGOTIATED, answers, anybody, failures
 from armillary.archive import changes as feed
-from armillary.archive.changes import BadChangeCursor, Change, ChangeCursorGone, Cursor
+from armillary.archive.changes import Change
+from armillary.base.feed.errors import BadFeedCursor, FeedCursorGone
+from armillary.base.feed.models import BEGINNING, Cursor
+from armillary.base.feed.reader import MAX_PAGE
 from armillary.context import Context
 
 router = APIRouter()
@@ -55,7 +58,7 @@ _EXAMPLE = {
     dependencies=anybody,
     response_class=Response,
     responses=answers(_EXAMPLE, {streams.MEDIA_TYPE: "id: MS43NTEuMTI\nevent: changed\ndata: {...}\n\n"})
-    | failures(BadChangeCursor, ChangeCursorGone),
+    | failures(BadFeedCursor, FeedCursorGone),
 )
 async def changes(
     request: Request,
@@ -64,7 +67,7 @@ async def changes(
         str | None,
         Query(max_length=200, description="A cursor, or `now`; without it, from the oldest that is kept."),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=feed.MAX_PAGE)] = 1000,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1000,
     wait: Annotated[
         float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Seconds to wait for a change.")
     ] = 0,
@@ -83,14 +86,14 @@ async def changes(
     start = last_event_id if streaming and last_event_id else after
     async with ctx.context.database.begin() as connection:
         cursor = await feed.position(connection, start)
-    shown = {TRUNCATED: "true" if not start and cursor != feed.BEGINNING else "false", **NEGOTIATED}
+    shown = {TRUNCATED: "true" if not start and cursor != BEGINNING else "false", **NEGOTIATED}
     if streaming:
         followed = stream(request, _events(ctx.context, cursor), first_id=cursor.token)
         followed.headers.update(shown)
         return followed
     found = await feed.next_changes(ctx.context, cursor, limit=limit, wait_s=wait)
     body = {
-        "changes": [_to_json(one) for one in found.changes],
+        "changes": [_to_json(one) for one in found.entries],
         "cursor": found.cursor.token,
         "more": found.more,
     }
@@ -100,7 +103,7 @@ async def changes(
 async def _events(context: Context, cursor: Cursor) -> AsyncGenerator[Iterable[Event], None]:
     async with aclosing(feed.follow(context, cursor, limit=AT_ONCE)) as pages:
         async for page in pages:
-            yield [(one.cursor.token, str(one.kind), _to_json(one)) for one in page.changes]
+            yield [(one.cursor.token, str(one.kind), _to_json(one)) for one in page.entries]
 
 
 def _to_json(change: Change) -> dict[str, Any]:

@@ -1,0 +1,150 @@
+"""Every statement on the feed; what writes is functions of the database, for triggers use them, too."""
+
+# What is put into these texts are constants of this module.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.base.database import AnyRow
+
+Position = tuple[int, int, int]
+"""Generation, number, id."""
+
+# A name that no topic has leads to no row anywhere, and `horizon` raises.
+_TOPIC = "(SELECT t.id FROM feed_topic AS t WHERE t.name = $1)"
+_CURRENT = "(SELECT max(g.number) FROM feed_generation AS g)"
+# Entries of earlier generations were committed before their server was dumped.
+_SETTLED = f"(e.generation < {_CURRENT} OR e.number <= $2::bigint)"
+
+_BOUND = "SELECT feed_settled($1)"
+
+AFTER = f"""
+SELECT e.generation, e.number, e.id, e.key, e.payload, e.noted FROM feed_entry AS e
+WHERE e.topic = {_TOPIC} AND {_SETTLED}
+    AND (e.generation, e.number, e.id) > ($3::integer, $4::bigint, $5::bigint)
+ORDER BY e.generation, e.number, e.id LIMIT $6::integer
+"""
+"""The entries of a topic up to a bound and behind a position, and how many of them."""
+
+_LATEST = f"""
+SELECT e.generation, e.number, e.id FROM feed_entry AS e WHERE e.topic = {_TOPIC} AND {_SETTLED}
+ORDER BY e.generation DESC, e.number DESC, e.id DESC LIMIT 1
+"""
+
+_HORIZON = "SELECT horizon_generation, horizon_number, horizon_id"
+
+_ENDS = f"""
+{_HORIZON}, coalesce((
+    SELECT e.number FROM feed_entry AS e WHERE e.topic = t.id AND e.generation = {_CURRENT}
+    ORDER BY e.number DESC LIMIT 1
+) > $2::bigint, false) AS unsettled
+FROM feed_topic AS t WHERE t.name = $1
+"""
+
+_KNOWN = f"""
+SELECT EXISTS (SELECT FROM feed_entry AS e WHERE e.topic = {_TOPIC}
+    AND (e.generation, e.number, e.id) = ($2::integer, $3::bigint, $4::bigint))
+"""
+
+# Whatever its age, an entry is kept as long as others may come before it. Those that go are a first part of the
+# topic without a gap, and the horizon is the last of them.
+_FORGET = f"""
+WITH oldest AS (
+    SELECT e.generation, e.number, e.id, e.noted < $3::timestamptz AND {_SETTLED} AND NOT EXISTS (
+        SELECT FROM feed_consumer AS c WHERE c.topic = e.topic
+            AND (c.generation, c.number, c.id) < (e.generation, e.number, e.id)
+    ) AS past
+    FROM feed_entry AS e WHERE e.topic = {_TOPIC}
+    ORDER BY e.generation, e.number, e.id LIMIT $4::integer
+), first AS (
+    SELECT generation, number, id, bool_and(past) OVER (ORDER BY generation, number, id) AS past FROM oldest
+), gone AS (
+    DELETE FROM feed_entry AS e USING first AS f
+    WHERE f.past AND e.topic = {_TOPIC}
+        AND (e.generation, e.number, e.id) = (f.generation, f.number, f.id)
+    RETURNING e.generation, e.number, e.id
+), horizon AS (
+    UPDATE feed_topic AS t
+    SET horizon_generation = l.generation, horizon_number = l.number, horizon_id = l.id
+    FROM (SELECT * FROM gone ORDER BY generation DESC, number DESC, id DESC LIMIT 1) AS l WHERE t.name = $1
+)
+SELECT count(*) FROM gone
+"""
+
+_BEGIN = "INSERT INTO feed_generation (number) SELECT max(number) + $1::integer FROM feed_generation"
+
+
+async def append(
+    connection: AsyncConnection, topic: str, keys: Sequence[str], payloads: Sequence[str]
+) -> None:
+    """Write entries, whose payloads are texts of JSON."""
+    query = "SELECT feed_append($1, $2::text[], $3::text[]::jsonb[])"
+    await connection.exec_driver_sql(query, (topic, list(keys), list(payloads)))
+
+
+async def settled(connection: AsyncConnection, topic: str) -> int:
+    """Return the number up to which the next statement sees all that will ever be written to a topic."""
+    return int((await connection.exec_driver_sql(_BOUND, (topic,))).scalar_one())
+
+
+async def after(
+    connection: AsyncConnection, topic: str, position: Position, bound: int, limit: int
+) -> list[AnyRow]:
+    """Return the entries behind a position up to a bound."""
+    found = await connection.exec_driver_sql(AFTER, (topic, bound, *position, limit))
+    return list(found.all())
+
+
+async def latest(connection: AsyncConnection, topic: str, bound: int) -> AnyRow | None:
+    """Return the position of the last entry up to a bound."""
+    return (await connection.exec_driver_sql(_LATEST, (topic, bound))).first()
+
+
+async def ends(connection: AsyncConnection, topic: str, bound: int) -> tuple[Position, bool]:
+    """Return the position of the last entry that was forgotten, and whether there are entries above a bound."""
+    row = (await connection.exec_driver_sql(_ENDS, (topic, bound))).one()
+    return (row.horizon_generation, row.horizon_number, row.horizon_id), row.unsettled
+
+
+async def is_known(connection: AsyncConnection, topic: str, position: Position) -> bool:
+    """Tell whether an entry was written at this very position."""
+    return bool((await connection.exec_driver_sql(_KNOWN, (topic, *position))).scalar())
+
+
+async def horizon(connection: AsyncConnection, topic: str) -> Position:
+    """Return the position of the last entry that was forgotten; zeros if none was."""
+    return await _horizon(connection, topic, "")
+
+
+async def lock_horizon(connection: AsyncConnection, topic: str) -> None:
+    """Let nobody else forget entries, or register a consumer, until the transaction ends."""
+    await _horizon(connection, topic, " FOR UPDATE")
+
+
+async def _horizon(connection: AsyncConnection, topic: str, lock: str) -> Position:
+    query = f"{_HORIZON} FROM feed_topic WHERE name = $1{lock}"
+    row = (await connection.exec_driver_sql(query, (topic,))).first()
+    if row is None:
+        raise LookupError(f"the feed has no topic '{topic}'")
+    return row.horizon_generation, row.horizon_number, row.horizon_id
+
+
+async def forget(connection: AsyncConnection, topic: str, bound: int, *, before: datetime, limit: int) -> int:
+    """Forget the oldest entries up to a bound, ``limit`` at most, noted before an instant; return how many."""
+    found = await connection.exec_driver_sql(_FORGET, (topic, bound, before, limit))
+    return int(found.scalar() or 0)
+
+
+async def notice_restore(connection: AsyncConnection) -> bool:
+    """Begin a new generation if recorded transactions lie in the future of this server; tell whether."""
+    return bool((await connection.exec_driver_sql("SELECT feed_notice_restore()")).scalar())
+
+
+async def begin_generation(connection: AsyncConnection, leap: int) -> None:
+    """Begin a generation that is so many above the last one."""
+    await connection.exec_driver_sql(_BEGIN, (leap,))
