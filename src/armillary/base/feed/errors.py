@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from armillary.errors import ArmillaryError, BadRequest
+from armillary.errors import ArmillaryError, BadRequest, NotFound
 
 
 class BadFeedCursor(BadRequest):
@@ -17,3 +17,9 @@ class FeedCursorGone(ArmillaryError):
     """The feed knows no such entry, or forgot others behind it: ask `after=now`, read what it is about, go on."""
 
     code, status = "change_cursor_gone", HTTPStatus.GONE
+
+
+class UnknownConsumer(NotFound):
+    """No consumer of that name is registered for the topic; register it first."""
+
+    code = "feed_consumer_unknown"

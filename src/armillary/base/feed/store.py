@@ -76,6 +76,21 @@ WITH oldest AS (
 SELECT count(*) FROM gone
 """
 
+_REGISTER = f"""
+INSERT INTO feed_consumer (topic, name, generation, number, id)
+VALUES ({_TOPIC}, $2, $3::integer, $4::bigint, $5::bigint) ON CONFLICT DO NOTHING
+"""
+_OF_CONSUMER = f"WHERE topic = {_TOPIC} AND name = $2"
+_ACKNOWLEDGED = f"SELECT generation, number, id FROM feed_consumer {_OF_CONSUMER}"
+# Compared again when another call has moved it meanwhile.
+_ACKNOWLEDGE = f"""
+UPDATE feed_consumer SET generation = $3::integer, number = $4::bigint, id = $5::bigint, seen = now()
+{_OF_CONSUMER} AND (generation, number, id) < ($3::integer, $4::bigint, $5::bigint)
+"""
+# Who looks every second need not write as often.
+_SEE = f"UPDATE feed_consumer SET seen = now() {_OF_CONSUMER} AND seen < now() - interval '10 seconds'"
+_UNREGISTER = f"DELETE FROM feed_consumer {_OF_CONSUMER}"
+
 _BEGIN = "INSERT INTO feed_generation (number) SELECT max(number) + $1::integer FROM feed_generation"
 
 
@@ -121,6 +136,11 @@ async def horizon(connection: AsyncConnection, topic: str) -> Position:
     return await _horizon(connection, topic, "")
 
 
+async def share_horizon(connection: AsyncConnection, topic: str) -> None:
+    """Let nobody forget entries until the transaction ends."""
+    await _horizon(connection, topic, " FOR SHARE")
+
+
 async def lock_horizon(connection: AsyncConnection, topic: str) -> None:
     """Let nobody else forget entries, or register a consumer, until the transaction ends."""
     await _horizon(connection, topic, " FOR UPDATE")
@@ -138,6 +158,32 @@ async def forget(connection: AsyncConnection, topic: str, bound: int, *, before:
     """Forget the oldest entries up to a bound, ``limit`` at most, noted before an instant; return how many."""
     found = await connection.exec_driver_sql(_FORGET, (topic, bound, before, limit))
     return int(found.scalar() or 0)
+
+
+async def register(connection: AsyncConnection, topic: str, name: str, position: Position) -> None:
+    """Enter a consumer that is not there yet."""
+    await connection.exec_driver_sql(_REGISTER, (topic, name, *position))
+
+
+async def acknowledged(connection: AsyncConnection, topic: str, name: str) -> Position | None:
+    """Return what a consumer has acknowledged; None if it is not registered."""
+    row = (await connection.exec_driver_sql(_ACKNOWLEDGED, (topic, name))).first()
+    return (row.generation, row.number, row.id) if row else None
+
+
+async def see(connection: AsyncConnection, topic: str, name: str) -> None:
+    """Note that a consumer was here."""
+    await connection.exec_driver_sql(_SEE, (topic, name))
+
+
+async def acknowledge(connection: AsyncConnection, topic: str, name: str, position: Position) -> None:
+    """Move what a consumer has acknowledged forward, if that is forward."""
+    await connection.exec_driver_sql(_ACKNOWLEDGE, (topic, name, *position))
+
+
+async def unregister(connection: AsyncConnection, topic: str, name: str) -> bool:
+    """Remove a consumer; tell whether it was there."""
+    return bool((await connection.exec_driver_sql(_UNREGISTER, (topic, name))).rowcount)
 
 
 async def notice_restore(connection: AsyncConnection) -> bool:
