@@ -52,7 +52,8 @@ ALTER TABLE change_generation RENAME TO feed_generation;
 ALTER TABLE feed_generation RENAME CONSTRAINT change_generation_pk TO feed_generation_pk;
 """
 
-# The sequence counts as called from the beginning: a number that is drawn is higher than the last one.
+# The sequence counts as called from the beginning: a number that is drawn is higher than the last one. As long as
+# nothing is known of the table, what is moved would be sorted whole for each page.
 MOVE = """
 INSERT INTO feed_topic (id, name) VALUES (1, 'versions');
 UPDATE feed_topic SET horizon_generation = h.generation, horizon_number = h.xid::text::bigint, horizon_id = h.id
@@ -62,6 +63,7 @@ SELECT 1, c.generation, c.xid::text::bigint, c.id, c.xid, c.noted, c.version_id:
     jsonb_build_object('kind', c.kind, 'file', c.file_id, 'present', c.present, 'canonical', c.canonical)
 FROM change AS c ORDER BY c.generation, c.xid, c.id;
 ALTER TABLE feed_entry ADD CONSTRAINT feed_entry_pk PRIMARY KEY (topic, generation, number, id);
+ANALYZE feed_entry;
 SELECT setval('feed_entry_id_seq', s.last_value, s.is_called) FROM change_id_seq AS s;
 SELECT setval('feed_number', greatest(
     1, (SELECT max(number) FROM feed_entry), (SELECT max(horizon_number) FROM feed_topic)), true);
