@@ -64,7 +64,7 @@ async def test_what_takes_too_long_is_answered_with_503_and_advice(
             reply = await lists.get(path)
             assert (reply.status_code, reply.json()["code"]) == (503, "too_slow")
             assert reply.headers["content-type"] == "application/problem+json"
-            assert "name a date" in reply.json()["detail"]
+            assert "Narrow it by date" in reply.json()["detail"]
         # A busy machine may need more than its patience for anything.
         deadline = time.monotonic() + 60
         while (reply := await lists.get(path)).status_code != 200:
