@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import signal
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from armillary.base.feed.writer import append
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.consumers import GRANT, TABLE, a_consumer
 from tests.support.patience import in_time
-from tests.support.postgres import end_sessions, fresh_database, start_server
+from tests.support.postgres import end_sessions, fresh_database, in_memory, start_server
 from tests.support.topics import make_topic
 
 T = TypeVar("T")
@@ -144,9 +145,15 @@ async def a_scene(directory: Path) -> AsyncIterator[Scene]:
 
 
 @pytest.mark.crash
-async def test_every_entry_is_dealt_with_once_and_in_order(tmp_path: Path) -> None:
-    tmp_path.chmod(0o711)
-    async with a_scene(tmp_path) as scene:
+async def test_every_entry_is_dealt_with_once_and_in_order() -> None:
+    # The path of a socket is short, and other processes are to find it.
+    with tempfile.TemporaryDirectory(prefix="feed-", dir=in_memory()) as directory:
+        Path(directory).chmod(0o711)
+        await _play(Path(directory))
+
+
+async def _play(directory: Path) -> None:
+    async with a_scene(directory) as scene:
         await asyncio.gather(scene.strike(), *(scene.write_on(topic) for topic in scene.topics))
         for topic in scene.topics:
             entries = await scene.keys(ENTRIES, topic.name)

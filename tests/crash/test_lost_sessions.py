@@ -76,6 +76,16 @@ async def until_started(context: Context, number: int) -> Any:
     return found
 
 
+async def until_rest(context: Context) -> None:
+    """Wait until digests and previews have been made, too: who is killed now would leave them begun."""
+    end = time.monotonic() + PATIENCE_S
+    while found := await rows(
+        context, "SELECT id, kind FROM work_order WHERE state IN ('Queued', 'Started')"
+    ):
+        in_time(end, found)
+        await asyncio.sleep(0.05)
+
+
 async def until_gone(context: Context, owner: str) -> None:
     end = time.monotonic() + PATIENCE_S
     while not await rows(context, statements.GONE, [owner]):
@@ -154,6 +164,7 @@ async def test_a_living_worker_without_sessions_keeps_what_it_writes(tmp_path: P
             assert found["fence"] == held["fence"]
             files.go_on.set()
             await wait_for(context.database, context.signals, [order], PATIENCE_S)
+            await until_rest(context)
         finally:
             files.go_on.set()
             nursery.close()

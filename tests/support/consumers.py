@@ -11,6 +11,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -21,6 +22,8 @@ from armillary.base.database import Database, Role, is_transient
 from armillary.base.feed import consumers
 from armillary.base.feed.models import Entry, Page, Topic
 from armillary.base.signals import PostgresSignals
+from armillary.errors import ArmillaryError
+from tests.support.patience import in_time
 
 TABLE = """
 CREATE TABLE dealt (
@@ -29,7 +32,7 @@ CREATE TABLE dealt (
 )
 """
 GRANT = "GRANT SELECT, INSERT ON dealt TO armillary_worker"
-LIMIT = 5
+LIMIT, PATIENCE_S = 5, 300.0
 
 
 async def note(connection: AsyncConnection, topic: Topic, name: str, page: Page[Entry]) -> None:
@@ -40,7 +43,7 @@ async def note(connection: AsyncConnection, topic: Topic, name: str, page: Page[
 
 
 async def _live(dsn: str, database_name: str, topic: Topic, name: str, how: str) -> None:
-    database = await Database.connect(dsn, Role.WORKER, name=database_name, application=name, pool_size=2)
+    database = await _connected(dsn, database_name, name)
     signals = PostgresSignals(database)
     while True:
         try:
@@ -56,6 +59,17 @@ async def _live(dsn: str, database_name: str, topic: Topic, name: str, how: str)
         except Exception as error:
             if not is_transient(error):
                 raise
+        await asyncio.sleep(0.05)
+
+
+async def _connected(dsn: str, database_name: str, name: str) -> Database:
+    """Connect as soon as the server is there: it may have been killed while this process started."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await Database.connect(dsn, Role.WORKER, name=database_name, application=name, pool_size=2)
+        except ArmillaryError as error:
+            in_time(end, error.message)
         await asyncio.sleep(0.05)
 
 
