@@ -1,6 +1,6 @@
 # make run     start Armillary with a demonstration night
 # make test    functions, engines, interfaces; SEED=number gives another order, ARMILLARY_EXAMPLES=other other examples
-# make unit    the pure parts alone, in half a minute
+# make unit    the pure parts alone
 # make siege   whole programs: installed and used, killed, under load, on full disks; CI runs it after the tests
 # make bench   the side-by-side table
 # make soak    thousands of kills, and minutes of load

@@ -145,9 +145,9 @@ def test_the_archive_works_and_each_account_does_its_own(machine: Machine) -> No
 
 
 def _warnings(text: str) -> list[str]:
-    # A file that is read or changed when its turn comes is tried again, which is no fault of the installation.
-    harmless = ('"level": "info"', "order is tried again")
-    return [line for line in text.splitlines() if not any(words in line for words in harmless)]
+    # A preview whose file is edited when its turn comes is tried again, which is no fault of the installation.
+    lines = [line for line in text.splitlines() if '"level": "info"' not in line]
+    return [line for line in lines if not ("order is tried again" in line and "is being edited" in line)]
 
 
 @needs_sandbox

@@ -196,7 +196,7 @@ class OrderFailed(ArmillaryError):
 
 
 class KeptSandbox(Sandbox):
-    """A sandbox whose children wait for the next test, which would start others at ten times the cost."""
+    """A sandbox whose children wait for the next test, which would have to start others."""
 
     _kept: ClassVar[defaultdict[int, list[Child]]] = defaultdict(list)
 
