@@ -88,6 +88,11 @@ class Wanted:
     extension: int | str | list[str | int] | None = None
     terms: tuple[Term, ...] | None = None
 
+    @property
+    def segments(self) -> list[str]:
+        """The parts of the selection, the slashes between left out."""
+        return [part for one in self.selection for part in one.split("/") if part]
+
     def request(self, rules: Rules) -> EditRequest:
         """Return what is asked of every file; the target is for the caller to name.
 

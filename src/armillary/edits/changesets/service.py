@@ -69,10 +69,9 @@ def check(context: Context, wanted: Wanted, viewer: Principal = OPERATOR) -> Che
 
 
 def _members(context: Context, wanted: Wanted, viewer: Principal) -> archive.Members:
-    segments = [part for one in wanted.selection for part in one.split("/") if part]
     if wanted.names:
-        return archive.members_named(_names(wanted, also=bool(segments or wanted.keywords)))
-    if not segments and not wanted.keywords:
+        return archive.members_named(_names(wanted, also=bool(wanted.segments or wanted.keywords)))
+    if not wanted.segments and not wanted.keywords:
         raise BadChangeSet("The change set means no files: give a selection (`present` for all) or names.")
     today = context.clock.now().date()
     return archive.members_of(_terms(context, wanted, today), today=today, viewer=viewer)
@@ -81,8 +80,7 @@ def _members(context: Context, wanted: Wanted, viewer: Principal) -> archive.Mem
 def _terms(context: Context, wanted: Wanted, today: date) -> tuple[Term, ...]:
     if wanted.terms is not None:
         return wanted.terms
-    segments = [part for one in wanted.selection for part in one.split("/") if part]
-    selection = parse(segments, today=today, summit=context.settings.archive.summit)
+    selection = parse(wanted.segments, today=today, summit=context.settings.archive.summit)
     return (*selection.terms, *_predicates(wanted))
 
 
