@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from armillary.settings import LimitSettings
-from tests.api.test_slow_readers import resident_mb, web_process
 from tests.support.running import PATIENCE_S, Running, running
 from tests.support.sockets import all_of
+from tests.support.web_process import resident_mb, web_process
 
 ATTACKERS = [f"127.0.1.{number}" for number in range(1, 13)]
 BYSTANDER = "127.0.2.1"

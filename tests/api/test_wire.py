@@ -14,8 +14,8 @@ import pytest
 
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
-from tests.api.test_slow_readers import web_process
 from tests.support.running import ANSWER_S, COOKIE, Running
+from tests.support.web_process import web_process
 
 NO_COOKIE = (
     b'{ "error": "This resource can only be accessed by providing a valid magic cookie, '

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from armillary.base.postgres.server import embedded
 from tests.support.archive import put
 from tests.support.command import Commands
 from tests.support.night import gemini_file
+from tests.support.postgres import server_account
 
 NAMES = [f"N20260101S{number:04d}.fits" for number in (1, 2, 3)]
 OBSERVATION = "GN-2025B-Q-101-7"
@@ -25,10 +28,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fixhead")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(folder: Path) -> AsyncIterator[Path]:
+    """Return a data directory whose database runs: every command would start it and stop it again."""
+    async with embedded(folder / "data", server_account()):
+        yield folder / "data"
+
+
 @pytest.fixture(scope="module")
-def commands(folder: Path) -> Commands:
+def commands(folder: Path, served: Path) -> Commands:
     """Make an archive of three files, the first two of one observation."""
-    commands = Commands(folder / "data")
+    commands = Commands(served)
     for number, name in enumerate(NAMES, 1):
         observation = OBSERVATION if number < 3 else "GN-2025B-Q-101-8"
         cards = {"DATALAB": f"{observation}-{number:03d}", "OBSID": observation, "RAWIQ": "Any"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,23 @@ import pytest
 from tests.support.archive import put
 from tests.support.command import Commands
 from tests.support.headers import a_file
-from tests.support.old_server import OldServer, Reply
+from tests.support.old_server import SECRET, OldServer, Reply, old_server
 from tests.support.patience import in_time
 
 NAMES = ("N20260101S0001.fits", "N20260101S0002.fits")
 
 
 @pytest.fixture
-def commands(tmp_path: Path, old: OldServer, secret_file: Path) -> Commands:
+def old() -> Iterator[OldServer]:
+    with old_server() as server:
+        yield server
+
+
+@pytest.fixture
+def commands(tmp_path: Path, old: OldServer) -> Commands:
     (tmp_path / "data").mkdir()
+    secret_file = tmp_path / "upload.secret"
+    secret_file.write_text(f"{SECRET}\n")
     (tmp_path / "data" / "armillary.toml").write_text(
         "[[exports.destinations]]\n"
         f'name = "old"\nurl = "{old.url}"\npattern = "none"\nupload_secret = "file:{secret_file}"\n'

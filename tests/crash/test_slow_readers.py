@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import http.client
 import io
-import os
 import socket
 import tarfile
 import time
@@ -23,10 +22,13 @@ import httpx
 import pytest
 
 from armillary.access.models import Scope
-from tests.api.conftest import Maker
+from tests.api.conftest import Maker, a_file, server
 from tests.support.night import gemini_file, write_as
-from tests.support.patience import NotStarted, in_time
+from tests.support.patience import in_time
 from tests.support.running import PATIENCE_S, Running, running
+from tests.support.web_process import descriptors, resident_mb, web_process
+
+__all__ = ["a_file", "server"]
 
 KB = 5_000
 POOLED = 10
@@ -92,8 +94,11 @@ EDITS = (
 )
 
 
-@pytest.mark.parametrize("container", ["", ".bz2", ".gz"])
-@pytest.mark.parametrize("copy", [True, False], ids=["in place", "by copy"])
+@pytest.mark.parametrize(
+    ("container", "copy"),
+    [("", True), ("", False), (".bz2", True), (".gz", False)],
+    ids=["plain, in place", "plain, by copy", "bz2, in place", "gz, by copy"],
+)
 def test_whoever_sips_while_a_file_is_edited_gets_one_version(
     server: Running, a_file: Maker, container: str, copy: bool
 ) -> None:
@@ -140,24 +145,6 @@ def assert_one_version(tar: bytes, unpack: Callable[[bytes], bytes], plain: byte
     assert sums[1].decode() == f"{hashlib.md5(first[1]).hexdigest()}  {first[0]}\n"
 
 
-def web_process(server: Running) -> Path:
-    """Return the directory in /proc of the process that serves."""
-    wanted = [b"serve", b"--data", os.fsencode(server.settings.data)]
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (place / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if any(words[at : at + 3] == wanted for at in range(len(words))):
-            return place
-    raise NotStarted("no process serves")
-
-
-def descriptors(process: Path) -> int:
-    """Return how many descriptors a process holds."""
-    return len(list((process / "fd").iterdir()))
-
-
 def open_files(process: Path) -> int:
     """Return how many FITS files a process holds open; connections come and go by themselves."""
     held = 0
@@ -165,12 +152,6 @@ def open_files(process: Path) -> int:
         with contextlib.suppress(FileNotFoundError):
             held += ".fits" in str(descriptor.readlink())
     return held
-
-
-def resident_mb(process: Path) -> float:
-    """Return the memory of a process in megabytes."""
-    line = next(one for one in (process / "status").read_text().splitlines() if one.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
