@@ -20,7 +20,7 @@ from rich.console import Console
 
 from armillary.access.models import Scope
 from armillary.access.service import create_token
-from armillary.archive.verification import verify_files
+from armillary.archive.intake.verification import verify_files
 from armillary.context import Context
 from benchmarks.scratch import scratch
 from benchmarks.served import LOOK_S, archive_of, memory_mb, nothing_left, processes, scalar, take_in

@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
 from armillary.access.models import ANYBODY
-from armillary.archive.cones import Cone, in_cone
-from armillary.archive.criteria import terms_of
-from armillary.archive.cursors import write_cursor
-from armillary.archive.search import search
-from armillary.archive.selection.models import Term
-from armillary.archive.tables import frame
+from armillary.archive.catalog.tables import frame
+from armillary.archive.query.cones import Cone, in_cone
+from armillary.archive.query.criteria import terms_of
+from armillary.archive.query.cursors import write_cursor
+from armillary.archive.query.models import Term
+from armillary.archive.query.search import search
 from armillary.base.database import Role
 from armillary.context import Context, open_context
 from armillary.demo.filling import fill

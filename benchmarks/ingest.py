@@ -22,8 +22,9 @@ import sqlalchemy as sa
 from astropy.io import fits
 from sqlalchemy.orm import Session
 
-from armillary.archive import ingest, service
-from armillary.archive.versions import Location, Root, to_signed
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Location, Root, to_signed
+from armillary.archive.intake import ingest
 from armillary.base import migrate
 from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
@@ -133,7 +134,7 @@ class Ours:
         self, paths: Sequence[Path], sums: dict[Path, dict[str, int] | None], waiting: asyncio.Semaphore
     ) -> None:
         async with waiting:
-            now, store = self.context.clock.now(), service.store_of(self.context, self.root)
+            now, store = self.context.clock.now(), catalog.store_of(self.context, self.root)
             files = [
                 ingest.Candidate(
                     claim=None,
@@ -150,7 +151,7 @@ class Ours:
             if bad := [one.error for one in files if one.error]:
                 raise AssertionError(bad[0])
             async with self.context.database.begin() as connection:
-                await ingest.catalog(files, connection, now=now)
+                await ingest.record_new(files, connection, now=now)
 
     def _known(self, path: Path) -> dict[str, int]:
         state = path.stat()
@@ -186,7 +187,7 @@ async def ours(server: EmbeddedServer, night: Night, private: Path) -> AsyncIter
     signals = PostgresSignals(database)
     context = Context(Settings(data=private), database, Stores(private), signals, SystemClock())
     async with database.begin() as connection:
-        root = await service.ensure_root(connection, "night", night.folder, in_place=True)
+        root = await catalog.ensure_root(connection, "night", night.folder, in_place=True)
     try:
         yield Ours(context, owner, root, night)
     finally:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from armillary.archive import bulk
+from armillary.archive.intake import bulk
 from armillary.base.database import Role
 from armillary.base.work import outcomes
 from armillary.context import Context, open_context

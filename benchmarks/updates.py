@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 
 from armillary.access.models import Scope
 from armillary.access.service import create_token
-from armillary.archive.verification import verify_files
+from armillary.archive.intake.verification import verify_files
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context
 from armillary.fits.containers import logical_name

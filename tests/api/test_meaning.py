@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from armillary.access.models import Scope
-from armillary.archive.quality import QA_CARDS, SITE_CARDS
+from armillary.archive.models import QA_CARDS, SITE_CARDS
 from tests.api.conftest import Maker
 from tests.support.running import Running
 

@@ -14,7 +14,7 @@ from armillary.access.service import create_token
 from armillary.api.http.dialect import Dialect
 from armillary.api.http.policy import UndeclaredRoute
 from armillary.app import DIALECTS, create_app
-from armillary.archive.service import store_root
+from armillary.archive.catalog.service import store_root
 from armillary.settings import LimitSettings
 from tests.support.archive import Archive, archive
 from tests.support.embargo import FILES, PAST

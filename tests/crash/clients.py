@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from armillary.archive import bulk
+from armillary.archive.intake import bulk
 from armillary.context import Context
 from armillary.edits.errors import OutcomeUnknown
 from armillary.fits.crc import crc64

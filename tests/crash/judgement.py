@@ -15,10 +15,10 @@ from typing import Any
 
 from astropy.io import fits
 
-from armillary.archive import service as archive
-from armillary.archive.staging import INGEST_UPLOAD, STAGING, sweep_staging
-from armillary.archive.verification import verify_files
-from armillary.archive.versions import Version
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
+from armillary.archive.intake.staging import INGEST_UPLOAD, STAGING, sweep_staging
+from armillary.archive.intake.verification import verify_files
 from armillary.context import Context
 from armillary.edits.leftovers import RECIPE, sweep_recipes
 from armillary.edits.orders import UPDATE_HEADERS
@@ -128,9 +128,9 @@ async def _edits(context: Context, orders: list[Any]) -> Any:
 
 async def _files(context: Context, night: Night, promises: Promises, orders: list[Any]) -> Any:
     async with context.database.begin() as connection:
-        roots = {root.id: root for root in await archive.list_roots(connection)}
+        roots = {root.id: root for root in await catalog.list_roots(connection)}
         names = [row["name"] for row in await rows(context, "SELECT name FROM file")]
-        present = {one.name: one for one in await archive.present_by_name(connection, names)}
+        present = {one.name: one for one in await catalog.present_by_name(connection, names)}
     uploaded = {o["key"] for o in orders if o["kind"] == INGEST_UPLOAD and o["state"] == "Completed"}
     for name in night.contents.keys() - present.keys():
         yield f"{name} is not in the catalog"
@@ -183,7 +183,7 @@ def _file(path: Path, expected: Expected, version: Version) -> Iterator[str]:
 
 async def _litter(context: Context) -> Any:
     async with context.database.begin() as connection:
-        roots = await archive.list_roots(connection)
+        roots = await catalog.list_roots(connection)
     kept = {
         name
         for row in await rows(context, "SELECT undo FROM version WHERE undo IS NOT NULL")
@@ -197,7 +197,7 @@ async def _litter(context: Context) -> Any:
         for path in (private / "journal").glob("*"):
             if path.suffix == ".unresolved" or not _is_ours(path):
                 yield f"journal {path}"
-        blobs |= {n for n in await archive.store_of(context, root).blob_names() if RECIPE.fullmatch(n)}
+        blobs |= {n for n in await catalog.store_of(context, root).blob_names() if RECIPE.fullmatch(n)}
         for path in (private / "undo" / "incoming").glob("*"):
             yield f"unfinished recipe {path}"
     for name in blobs ^ kept:

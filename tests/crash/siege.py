@@ -12,7 +12,7 @@ from pathlib import Path
 
 from armillary.access.models import Scope
 from armillary.access.service import create_token
-from armillary.archive import bulk
+from armillary.archive.intake import bulk
 from armillary.base.database import Role, is_transient
 from armillary.base.work import wait_for
 from armillary.context import Context, open_context

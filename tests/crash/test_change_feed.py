@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from armillary.archive import bulk
+from armillary.archive.intake import bulk
 from armillary.base.database import Role, is_transient
 from armillary.base.feed.models import Cursor
 from armillary.base.work import wait_for

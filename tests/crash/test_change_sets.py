@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from armillary.archive import bulk
-from armillary.archive import service as archive
-from armillary.archive.verification import verify_files
+from armillary.archive.catalog import service as catalog
+from armillary.archive.intake import bulk
+from armillary.archive.intake.verification import verify_files
 from armillary.base.database import Role
 from armillary.base.work import NewOrder, Worker, submit
 from armillary.base.work.admin import cancel
@@ -71,7 +71,7 @@ async def hold(context: Context) -> int:
     """Let one file wait behind an order that is not due, so that no change set ends before; return the order."""
     later = context.clock.now() + timedelta(days=1)
     async with context.database.begin() as connection:
-        version = await archive.canonical_of(connection, HELD)
+        version = await catalog.canonical_of(connection, HELD)
         assert version
         order = NewOrder(kind="echo", args={}, key=version.location.file_key, not_before=later)
         (number,) = await submit(connection, [order], keyed_fifo=True)

@@ -17,8 +17,8 @@ from sqlalchemy import text
 from armillary.access.models import Scope
 from armillary.access.service import create_token
 from armillary.app import create_app
-from armillary.archive import service
-from armillary.archive.staging import STAGING
+from armillary.archive.catalog import service as catalog
+from armillary.archive.intake.staging import STAGING
 from armillary.base.store import LocalStore
 from armillary.base.work import State
 from armillary.edits.revert import submit_revert
@@ -246,7 +246,7 @@ async def test_uploads_wait_for_the_disk_of_the_store(archive: Archive, client: 
     data.mkdir(exist_ok=True)
     with mounted(data / "store", "4m") as disk:
         async with archive.context.database.begin() as connection:
-            await service.store_root(connection, archive.context)
+            await catalog.store_root(connection, archive.context)
         ballast = fill(disk)
         for seed in (6, 7):
             content = frame_bytes(seed, kilobytes=30)
@@ -297,7 +297,7 @@ async def test_an_upload_to_a_full_staging_area_gets_507_and_leaves_nothing(
     (small_disk / STAGING).mkdir()
     (data / STAGING).symlink_to(small_disk / STAGING)
     async with archive.context.database.begin() as connection:
-        await service.store_root(connection, archive.context)
+        await catalog.store_root(connection, archive.context)
     ballast = fill(small_disk)
     reply = await client.post("/upload_file/soak/u.fits", content=CONTENT)
     assert reply.status_code == 507, reply.text

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from armillary.archive import bulk
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Root
+from armillary.archive.intake import bulk
 from armillary.base.database import Role
 from armillary.base.store import LocalStore
 from armillary.base.store.files import SystemFiles
@@ -119,10 +120,10 @@ async def a_night(directory: Path) -> AsyncIterator[tuple[Context, Context, Nigh
         yield context, cut, night
 
 
-async def private_of(context: Context) -> tuple[archive.Root, Path]:
+async def private_of(context: Context) -> tuple[Root, Path]:
     """Return the root and its private directory."""
     async with context.database.begin() as connection:
-        (root,) = [one for one in await archive.list_roots(connection) if one.name != archive.STORE]
+        (root,) = [one for one in await catalog.list_roots(connection) if one.name != catalog.STORE]
     return root, context.settings.data / "private" / root.name
 
 

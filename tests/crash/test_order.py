@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from armillary.archive import bulk
+from armillary.archive.intake import bulk
 from armillary.base.database import Database, Role
 from armillary.base.work import wait_for
 from armillary.context import Context, open_context

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from armillary.access.models import Scope
-from armillary.archive import bulk
+from armillary.archive.intake import bulk
 from armillary.context import Context
 from armillary.settings import DatabaseSettings, Settings
 from tests.crash.tree import QUICK, Tree

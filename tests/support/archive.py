@@ -17,11 +17,12 @@ import pytest
 from sqlalchemy import text
 
 from armillary.access.models import OPERATOR, Principal
-from armillary.archive import bulk, search
-from armillary.archive import service as archive_service
-from armillary.archive.criteria import terms_of
-from armillary.archive.verification import Finding, verify_files
-from armillary.archive.versions import Version
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
+from armillary.archive.intake import bulk
+from armillary.archive.intake.verification import Finding, verify_files
+from armillary.archive.query import search
+from armillary.archive.query.criteria import terms_of
 from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.identity import settle_in
@@ -110,7 +111,7 @@ class Archive:
         chosen: dict[str, Any] = {"copy": False, "force": False, "in_place": False} | options
         return await bulk.submit_paths(self.context, paths, **chosen)
 
-    async def ingest(self, *paths: Path, **options: Any) -> bulk.Report:
+    async def ingest(self, *paths: Path, **options: Any) -> bulk.IngestReport:
         """Take paths in and return the report."""
         run = await self.submit(*paths, **options)
         return bulk.collect(run, await self.run(list(run.orders)))
@@ -138,7 +139,7 @@ class Archive:
     async def version(self, name: str) -> Version:
         """Return the canonical version of a file."""
         async with self.context.database.begin() as connection:
-            found = await archive_service.canonical_of(connection, name)
+            found = await catalog.canonical_of(connection, name)
         assert found is not None, f"{name} is not in the archive"
         return found
 
@@ -146,7 +147,7 @@ class Archive:
         """Return where the bytes of a file are."""
         version = await self.version(name)
         async with self.context.database.begin() as connection:
-            root = await archive_service.root_by_id(connection, version.location.root_id)
+            root = await catalog.root_by_id(connection, version.location.root_id)
         return root.path / version.location.key
 
     async def history(self, name: str) -> History:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from armillary.archive import uploads
-from armillary.archive.staging import stage
+from armillary.archive.intake import uploads
+from armillary.archive.intake.staging import stage
 from armillary.base.database import Role
 from armillary.base.postgres import dumps
 from armillary.base.postgres.server import EmbeddedServer

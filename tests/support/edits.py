@@ -10,8 +10,8 @@ from uuid import UUID
 
 from armillary.api.gemini.requests import element_of, parse_request, read_items
 from armillary.context import Context
+from armillary.edits.acceptance import Key, rules_of, submit_edit, submit_edits
 from armillary.edits.models import Origin, Target
-from armillary.edits.service import Key, rules_of, submit_edit, submit_edits
 from armillary.edits.validation import edit_request
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from armillary.archive import changes
+from armillary.archive.changes import service as changes
 from tests.support.archive import Archive
 
 PATIENCE_S, LOOK_S = 60.0, 0.01

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from armillary.access.service import authenticate
-from armillary.archive import changes
-from armillary.archive import service as archive_service
+from armillary.archive.catalog.service import get_product
+from armillary.archive.changes import service as changes
 from armillary.base import migrate
 from armillary.base.database import Database
 from armillary.edits.changesets import service as change_sets
@@ -107,7 +107,7 @@ async def catalog(archive: Archive) -> dict[str, Any]:
     first, second = await archive.version(FIRST), await archive.version(SECOND)
     async with archive.context.database.begin() as connection:
         principal = await authenticate(connection, SECRET)
-        product = await archive_service.get_product(connection, first.id, "preview")
+        product = await get_product(connection, first.id, "preview")
     told = await _told(archive)
     return {
         "versions": [(one.id, one.origin, one.present, one.canonical) for one in history.versions],

@@ -12,7 +12,7 @@ import yaml
 from astropy.io import fits
 
 from armillary.archive.fields import UNTOLD
-from armillary.archive.profiles import Profiles, fields_of, load_profiles
+from armillary.archive.intake.profiles import Profiles, fields_of, load_profiles
 from armillary.fits.models import Value
 
 REALDATA = Path(__file__).resolve().parents[2].parent / "shared" / "realdata"

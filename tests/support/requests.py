@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from armillary.archive import quality
+from armillary.archive import models as quality
 from armillary.edits.models import PRIMARY, EditRequest, Target
 from armillary.edits.validation import Rules, checked
 from armillary.fits.keywords import is_protected

@@ -21,7 +21,8 @@ import httpx
 
 from armillary.access.models import Scope
 from armillary.access.service import GrantKind, create_token, grant
-from armillary.archive import bulk, changes
+from armillary.archive.changes import service as changes
+from armillary.archive.intake import bulk
 from armillary.base.database import Role
 from armillary.base.work import outcomes
 from armillary.context import Context, open_context

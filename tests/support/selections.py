@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from armillary.archive.selection import Selection, parse
-from armillary.archive.selection.models import Term
+from armillary.archive.query.grammar import Selection, parse
+from armillary.archive.query.models import Term
 
 TODAY = date(2026, 1, 2)
 

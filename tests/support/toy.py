@@ -14,10 +14,11 @@ from armillary.api.http.carriers import Carriers
 from armillary.api.http.dialect import Cors, Dialect
 from armillary.api.http.failures import Failure
 from armillary.api.http.policy import Policy
-from armillary.archive import search, uploads
-from armillary.archive.criteria import terms_of
+from armillary.archive.intake import uploads
+from armillary.archive.query import search
+from armillary.archive.query.criteria import terms_of
+from armillary.edits.acceptance import rules_of, submit_edit
 from armillary.edits.models import Origin, Target
-from armillary.edits.service import rules_of, submit_edit
 from armillary.edits.validation import edit_request
 from armillary.errors import BadRequest
 
@@ -45,7 +46,7 @@ async def fetch(request: Request, ctx: Ctx, name: str) -> Response:
 @router.put("/frames/{name}", dependencies=[Depends(Policy(Scope.UPLOAD))])
 async def put(request: Request, ctx: Ctx, name: str) -> Response:
     """Take a frame in."""
-    staged, order = await uploads.receive(
+    staged, order = await uploads.receive_upload(
         ctx.context, request.stream(), path="toys", name=name, declared=None, actor=ctx.principal.name
     )
     return JSONResponse({"order": order, "md5": staged.md5}, 202)

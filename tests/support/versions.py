@@ -7,8 +7,8 @@ from typing import Any
 
 import zstandard
 
-from armillary.archive.intake import examine
-from armillary.archive.versions import Location, Version
+from armillary.archive.catalog.models import Location, Version
+from armillary.archive.intake.examination import examine
 from armillary.base.store import Snapshot
 from armillary.base.store.memory import Held
 from armillary.base.store.models import StoredObject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from armillary.errors import ArmillaryError, BadRequest, Conflict, Forbidden, NotFound
+from armillary.errors import ArmillaryError, BadRequest, Conflict, Forbidden, NotFound, Unavailable
 
 
 class FileUnreadable(ArmillaryError):
@@ -113,3 +113,27 @@ class HeadersForgotten(ArmillaryError):
     """The headers of that version were not kept: it was replaced longer ago than retention.versions_days."""
 
     code, status = "headers_forgotten", HTTPStatus.GONE
+
+
+class BeingChanged(Unavailable):
+    """The file is being edited; retry in a moment."""
+
+    code, status = "being_changed", HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class HduNotFound(ArmillaryError):
+    """The file has no such HDU. Give an index, or an EXTNAME that occurs once."""
+
+    code, status = "hdu_not_found", HTTPStatus.NOT_FOUND
+
+
+class BadCursor(BadRequest):
+    """Invalid cursor. Use the one of the previous page, or leave it out."""
+
+    code = "bad_cursor"
+
+
+class BundleBroken(ArmillaryError):
+    """A file ended early while it was sent; the download is void."""
+
+    code = "bundle_broken"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from armillary.archive import service
-from armillary.archive.ingest import ingest
-from armillary.archive.products import digest, picture
-from armillary.archive.staging import INGEST_UPLOAD
-from armillary.archive.uploads import ingest_upload
+from armillary.archive.intake.ingest import ingest
+from armillary.archive.intake.orders import INGEST
+from armillary.archive.intake.staging import INGEST_UPLOAD
+from armillary.archive.intake.uploads import ingest_upload
+from armillary.archive.products.building import digest, picture
+from armillary.archive.products.orders import DIGEST, PREVIEW
 from armillary.base.work import Claim, Kind, Response
 from armillary.context import Context
 
@@ -24,8 +25,8 @@ async def echo(context: Context, claims: Sequence[Claim]) -> None:
 
 KINDS = (
     Kind("echo", echo, batch=BATCH),
-    Kind(service.INGEST, ingest, batch=BATCH),
+    Kind(INGEST, ingest, batch=BATCH),
     Kind(INGEST_UPLOAD, ingest_upload),
-    Kind(service.DIGEST, digest, batch=PRODUCTS, interruptible=True),
-    Kind(service.PREVIEW, picture, batch=PRODUCTS, interruptible=True),
+    Kind(DIGEST, digest, batch=PRODUCTS, interruptible=True),
+    Kind(PREVIEW, picture, batch=PRODUCTS, interruptible=True),
 )

@@ -31,8 +31,8 @@ from armillary.commands.terminal import (
 )
 
 if TYPE_CHECKING:
-    from armillary.archive.search import Page
-    from armillary.archive.verification import Finding
+    from armillary.archive.intake.service import Finding
+    from armillary.archive.query.service import Page
     from armillary.context import Context
 
 COLUMNS = {
@@ -83,16 +83,16 @@ def ingest(
     """Ingest FITS files and wait for the result; exit 1 if any failed."""
     from rich.progress import Progress
 
-    from armillary.archive import bulk
+    from armillary.archive.intake import service as intake
     from armillary.commands.work import finish, finish_all
 
     if copy and watch:
         raise typer.BadParameter("watched directories are adopted where they are: leave out --copy")
 
-    async def action(context: Context) -> bulk.Report:
+    async def action(context: Context) -> intake.IngestReport:
         with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
             task = progress.add_task("finding files", total=None)
-            started = await bulk.submit_paths(
+            started = await intake.submit_paths(
                 context, paths, copy=copy, force=force, in_place=private, watched=watch
             )
             progress.update(task, description="ingesting", total=len(started.orders))
@@ -100,7 +100,7 @@ def ingest(
             def show(done: int) -> None:
                 progress.update(task, completed=done)
 
-            report = bulk.collect(started, await finish(context, list(started.orders), show=show))
+            report = intake.collect(started, await finish(context, list(started.orders), show=show))
             if not is_up(data):
                 progress.update(task, description="digests and previews", total=None)
                 await finish_all(context)
@@ -130,8 +130,8 @@ def search_command(
     **given: Any,
 ) -> None:
     """Find frames, newest first."""
-    from armillary.archive import search
-    from armillary.archive.criteria import read_selection, terms_of
+    from armillary.archive.query import service as query
+    from armillary.archive.query.service import read_selection, terms_of
 
     days = {one.name for one in CRITERIA if one.type is date}
     wanted = {key: value.date() if value and key in days else value for key, value in given.items()}
@@ -142,7 +142,7 @@ def search_command(
         if select is not None:
             terms += read_selection(only_text(select), today=today, summit=summit).terms
         async with context.database.begin() as connection:
-            return await search.search(connection, terms, OPERATOR, today=today, limit=limit, cursor=cursor)
+            return await query.search(connection, terms, OPERATOR, today=today, limit=limit, cursor=cursor)
 
     _print_page(run(data, action), as_json=as_json)
 
@@ -163,10 +163,10 @@ with_parameters(search_command, map(_option, CRITERIA))
 
 
 def _print_page(page: Page, *, as_json: bool) -> None:
-    from armillary.archive import search
+    from armillary.archive.query import service as query
 
     if as_json:
-        print_json({"frames": [search.to_json(one) for one in page.frames], "cursor": page.cursor})
+        print_json({"frames": [query.plain_values(one) for one in page.frames], "cursor": page.cursor})
         return
     _print_frames(page.frames)
     if page.cursor:
@@ -201,18 +201,19 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a file: its location, digests, frame and headers."""
-    from armillary.archive import search
-    from armillary.archive import service as archive
+    from armillary.archive.catalog import service as catalog
+    from armillary.archive.query import service as query
+    from armillary.fits.containers import logical_name
     from armillary.fits.header import Header
 
     async def action(context: Context) -> tuple[dict[str, Any], tuple[bytes, ...]]:
         async with context.database.begin() as connection:
-            version = await archive.canonical_of(connection, archive.logical_name(file))
+            version = await catalog.canonical_of(connection, logical_name(file))
             if version is None:
                 raise FileNotFound(f"No file named '{file}' is in the archive.")
-            frame = await archive.frame_of_file(connection, version.file_id) or {}
-            root = await archive.root_by_id(connection, version.location.root_id)
-            numbers = [one.id for one in await archive.versions_of(connection, version.file_id)]
+            frame = await catalog.frame_of_file(connection, version.file_id) or {}
+            root = await catalog.root_by_id(connection, version.location.root_id)
+            numbers = [one.id for one in await catalog.versions_of(connection, version.file_id)]
         known = {
             "name": version.name,
             "stored": str(root.path / version.location.key),
@@ -236,7 +237,9 @@ def show(
     known, headers = run(data, action)
     if as_json:
         cards = [[[c.keyword, c.value, c.comment] for c in Header(one).cards] for one in headers]
-        print_json({**search.to_json(known), "frame": search.to_json(known["frame"]), "headers": cards})
+        print_json(
+            {**query.plain_values(known), "frame": query.plain_values(known["frame"]), "headers": cards}
+        )
         return
     _print_known(known)
     for index, one in enumerate(headers if header else ()):
@@ -266,7 +269,7 @@ def verify(
     """Read stored files and compare every byte with the catalog; exit 1 if any differs."""
     from rich.progress import Progress
 
-    from armillary.archive.verification import verify_files
+    from armillary.archive.intake.service import verify_files
 
     async def action(context: Context) -> list[Finding]:
         with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:

@@ -29,8 +29,7 @@ from armillary.commands.terminal import (
 
 if TYPE_CHECKING:
     from armillary.context import Context
-    from armillary.operations import backup as making
-    from armillary.operations import restore as restoring
+    from armillary.operations import service as operations
 
 LOOK_S = 0.1
 
@@ -47,11 +46,11 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Copy database, files and undo recipes into a directory, while everything runs; exit 1 if files were gone."""
-    from armillary.operations import backup as making
+    from armillary.operations import service as operations
 
-    async def action(context: Context) -> making.Report:
+    async def action(context: Context) -> operations.BackupReport:
         with _progress("kept") as show:
-            return await making.back_up(context, target, with_adopted=with_adopted, keep=keep, show=show)
+            return await operations.back_up(context, target, with_adopted=with_adopted, keep=keep, show=show)
 
     made = run(data, action)
     if as_json:
@@ -82,14 +81,14 @@ def restore(
 ) -> None:
     """Make an archive from a backup in a directory that does not exist yet, comparing every byte."""
     from armillary.base import log
-    from armillary.operations import restore as restoring
+    from armillary.operations import service as operations
 
     settings = settings_for(data)
     log.configure(level=os.environ.get("ARMILLARY_LOG", "ERROR"))
 
-    async def action() -> restoring.Report:
+    async def action() -> operations.RestoreReport:
         with _progress("restored") as show:
-            return await restoring.restore(source, settings, stamp=at, show=show)
+            return await operations.restore(source, settings, stamp=at, show=show)
 
     done = guarded(lambda: asyncio.run(action()))
     if as_json:

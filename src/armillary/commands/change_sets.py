@@ -42,7 +42,7 @@ def edit_many(data: Path, wanted: Wanted, origin: Origin, *, dry_run: bool, yes:
     """Edit all files that are wanted as one change set, after a look at what would change."""
     from armillary.commands.work import finish
     from armillary.edits.changesets import service
-    from armillary.edits.changesets.preview import preview
+    from armillary.edits.changesets.service import preview
 
     if dry_run or not yes:
         found = run(data, lambda context: preview(context, wanted, samples=SAMPLES))
@@ -113,9 +113,9 @@ def _end(known: dict[str, Any], *, as_json: bool) -> None:
 
 def _print_set(known: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        from armillary.archive.search import to_json
+        from armillary.archive.query.service import plain_values
 
-        print_json(to_json(known))
+        print_json(plain_values(known))
         return
     if "files" not in known:
         print_pairs([(key, value) for key, value in known.items() if value not in (None, [], ())])
@@ -159,7 +159,7 @@ def list_sets(
     as_json: JsonOption = False,
 ) -> None:
     """List change sets, newest first."""
-    from armillary.archive.search import to_json
+    from armillary.archive.query.service import plain_values
     from armillary.edits.changesets import service
 
     async def action(context: Context) -> list[dict[str, Any]]:
@@ -168,7 +168,7 @@ def list_sets(
 
     found = run(data, action)
     if as_json:
-        print_json([to_json(one) for one in found])
+        print_json([plain_values(one) for one in found])
         return
     headings = ("id", "state", "files", "done", "trouble", "created", "by", "why")
     print_table(headings, [_row(one) for one in found])

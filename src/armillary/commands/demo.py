@@ -7,19 +7,17 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from armillary.archive import bulk
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
+from armillary.archive.intake import service as intake
 from armillary.base.log import get_logger
 from armillary.base.work import wait_for
 from armillary.commands.terminal import err
 from armillary.context import Context
 from armillary.demo import make_night, night_names
-from armillary.edits.history import history_of
 from armillary.edits.models import Origin, Target
-from armillary.edits.revert import submit_revert
-from armillary.edits.service import rules_of, submit_edits
-from armillary.edits.validation import edit_request
+from armillary.edits.service import edit_request, history_of, rules_of, submit_edits, submit_revert
 from armillary.errors import ArmillaryError
+from armillary.fits.containers import logical_name
 
 log = get_logger(__name__)
 PATIENCE_S = 120.0
@@ -55,7 +53,7 @@ async def _show(context: Context) -> list[str]:
     if not await _is_in(context, names):
         directory = context.settings.data / "demo"
         await asyncio.to_thread(make_night, directory)
-        run = await bulk.submit_paths(context, [directory], copy=False, force=False, in_place=True)
+        run = await intake.submit_paths(context, [directory], copy=False, force=False, in_place=True)
         await wait_for(context.database, context.signals, list(run.orders), PATIENCE_S)
     if not await _is_edited(context, names):
         await _edit(context, names)
@@ -64,13 +62,13 @@ async def _show(context: Context) -> list[str]:
 
 async def _is_in(context: Context, names: Sequence[str]) -> bool:
     async with context.database.begin() as connection:
-        known = [await archive.canonical_of(connection, archive.logical_name(name)) for name in names]
+        known = [await catalog.canonical_of(connection, logical_name(name)) for name in names]
     return all(known)
 
 
 async def _is_edited(context: Context, names: Sequence[str]) -> bool:
     async with context.database.begin() as connection:
-        pasts = [await history_of(connection, archive.logical_name(name)) for name in names]
+        pasts = [await history_of(connection, logical_name(name)) for name in names]
     return any(past.edits for past in pasts)
 
 

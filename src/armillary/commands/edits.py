@@ -31,7 +31,7 @@ from armillary.errors import ArmillaryError, error_of
 if TYPE_CHECKING:
     from armillary.base.work import Outcome
     from armillary.context import Context
-    from armillary.edits.history import History
+    from armillary.edits.service import History
 
 
 def edit(
@@ -88,8 +88,7 @@ async def _submit(
 ) -> int:
     """Return the order of an edit of one file, or say of that file why it is refused."""
     from armillary.edits.models import Target
-    from armillary.edits.service import rules_of, submit_edit
-    from armillary.edits.validation import edit_request
+    from armillary.edits.service import edit_request, rules_of, submit_edit
 
     values = {"generic": [list(parse_setting(text)) for text in settings]}
     try:
@@ -124,7 +123,7 @@ def _print_outcome(value: dict[str, Any], *, as_json: bool) -> None:
 
 def history(file: FileArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """List the versions of a file and the edits between them."""
-    from armillary.edits.history import history_of
+    from armillary.edits.service import history_of
 
     async def action(context: Context) -> History:
         async with context.database.begin() as connection:
@@ -178,8 +177,8 @@ def diff_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show the cards that differ between two versions of a file."""
-    from armillary.archive import service as archive
-    from armillary.edits.history import diff, history_of
+    from armillary.archive.catalog import service as catalog
+    from armillary.edits.service import diff, history_of
 
     async def action(context: Context) -> list[tuple[int, str, str]]:
         async with context.database.begin() as connection:
@@ -187,8 +186,8 @@ def diff_command(
             newer = b if b is not None else len(past.versions)
             older = a if a is not None else max(1, newer - 1)
             file_id = past.versions[0].file_id
-            old = await archive.version_number(connection, file_id, older)
-            new = await archive.version_number(connection, file_id, newer)
+            old = await catalog.version_number(connection, file_id, older)
+            new = await catalog.version_number(connection, file_id, newer)
         return list(diff(old, new))
 
     lines = run(data, action)
@@ -212,8 +211,7 @@ def revert(
     as_json: JsonOption = False,
 ) -> None:
     """Revert an edit: byte for byte if it is the latest."""
-    from armillary.edits.history import history_of
-    from armillary.edits.revert import submit_revert
+    from armillary.edits.service import history_of, submit_revert
 
     async def action(context: Context) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         origin = Origin(user_name(), "command line", why)

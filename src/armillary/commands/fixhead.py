@@ -37,9 +37,9 @@ from armillary.edits.models import EditRequest, Origin, Refused, Target
 if TYPE_CHECKING:
     import httpx
 
+    from armillary.commands.fixing import Fix
     from armillary.context import Context
-    from armillary.edits.fixhead import Fix
-    from armillary.edits.validation import Rules
+    from armillary.edits.service import Rules
 
 COOKIE = "gemini_api_authorization"
 MOST_NAMES = 10_000
@@ -92,7 +92,7 @@ def fixhead(
     A number, T or F after a colon becomes one if the card holds a number or a logical, and is text on all other
     cards; after an equals sign it always becomes one. Quotes that the shell leaves keep it text: OBJECT:"'33'".
     """
-    from armillary.edits.fixhead import read_fix, request_of
+    from armillary.commands.fixing import read_fix, request_of
 
     if north and south:
         fail("-N and -S exclude each other")
@@ -126,13 +126,13 @@ def _names(fix: Fix, data: Path, server: str) -> list[str]:
 
 
 async def _find(context: Context, selection: Sequence[str]) -> list[str]:
-    from armillary.archive import members
-    from armillary.archive.selection import parse
+    from armillary.archive.query import service as query
+    from armillary.archive.query.service import parse
 
     today = context.clock.now().date()
-    wanted = members.members_of(parse(selection, today=today).terms, today=today)
+    wanted = query.members_of(parse(selection, today=today).terms, today=today)
     async with context.database.begin() as connection:
-        rows = await members.page_of(connection, wanted, after=0, count=MOST_NAMES)
+        rows = await query.page_of(connection, wanted, after=0, count=MOST_NAMES)
     return [row.name for row in rows]
 
 
@@ -186,8 +186,7 @@ def _answer(item: dict[str, Any]) -> Answer:
 async def _edit(context: Context, data: Path, request: Request, origin: Origin) -> list[Answer]:
     """Let the archive here carry the request out."""
     from armillary.commands.work import finish, finish_all
-    from armillary.edits.service import rules_of, submit_edits
-    from armillary.edits.status import EditState, status_of
+    from armillary.edits.service import EditState, rules_of, status_of, submit_edits
 
     rules = rules_of(context.settings.edits)
     submission = await submit_edits(context, [_read(item, rules) for item in request["request"]], origin)
@@ -207,7 +206,7 @@ async def _edit(context: Context, data: Path, request: Request, origin: Origin) 
 
 def _read(item: dict[str, Any], rules: Rules) -> EditRequest | Refused:
     """Return what an item asks of the archive here; one that is wrong is answered like the others."""
-    from armillary.edits.validation import edit_request
+    from armillary.edits.service import edit_request
 
     target, values = Target(item["filename"]), item["values"]
     try:

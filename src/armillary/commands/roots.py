@@ -20,8 +20,8 @@ from armillary.commands.terminal import (
 )
 
 if TYPE_CHECKING:
-    from armillary.archive.roots import RootLine, Roots
-    from armillary.archive.versions import Root
+    from armillary.archive.catalog.models import Root
+    from armillary.archive.catalog.service import RootLine, Roots
     from armillary.context import Context
 
 APPLICATION = "armillary root"
@@ -34,7 +34,7 @@ app = typer.Typer(
 @app.command("list")
 def list_roots(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """List the roots with their places and states: editable, read-only until claimed, or away."""
-    from armillary.archive.roots import roots_of
+    from armillary.archive.catalog.service import roots_of
 
     found = run(data, roots_of, anywhere=True, application=APPLICATION)
     if as_json:
@@ -55,7 +55,7 @@ def list_roots(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
 
 
 def _row(line: RootLine) -> tuple[str, str, str]:
-    from armillary.archive.roots import RootState
+    from armillary.archive.catalog.service import RootState
 
     todo = f"; armillary root claim {line.root.name}" if line.state is RootState.READ_ONLY else ""
     return line.root.name, str(line.root.path), f"{line.state}{todo}"
@@ -67,8 +67,8 @@ def claim(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Make a root editable again after its data directory was copied or moved."""
-    from armillary.archive.roots import claim as claim_root
-    from armillary.archive.roots import roots_of
+    from armillary.archive.catalog.service import claim as claim_root
+    from armillary.archive.catalog.service import roots_of
 
     async def action(context: Context) -> tuple[Root, Roots]:
         return await claim_root(context, name), await roots_of(context)

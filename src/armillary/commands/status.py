@@ -28,14 +28,14 @@ BAR = 20
 
 def status(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """Show the status of the archive: versions, queues, workers, last failures, disk space."""
-    from armillary.operations.status import status_of, to_json
+    from armillary.operations.service import status_of, status_to_json
 
     async def action(context: Context) -> Status:
         return await status_of(context)
 
     found = run(data, action)
     if as_json:
-        print_json({"up": is_up(data), **to_json(found)})
+        print_json({"up": is_up(data), **status_to_json(found)})
         return
     out.print(Group(*_screen(found, up=is_up(data))), soft_wrap=False)
 

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
 from armillary.base.database import Role
 from armillary.base.log import get_logger
 from armillary.context import open_context
@@ -63,7 +63,7 @@ async def run_all(settings: Settings, host: str, port: int, *, demo: bool, start
         address = f"http://{_shown(host)}:{listener.getsockname()[1]}"
         async with open_context(settings, Role.WORKER, application="armillary up") as context:
             async with context.database.begin() as connection:
-                await archive.store_root(connection, context)
+                await catalog.store_root(connection, context)
             children = asyncio.create_task(_keep_all(settings, listener, stop, start))
             try:
                 if await until_ready(address, stop, children):

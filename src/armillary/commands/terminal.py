@@ -23,7 +23,7 @@ import typer
 from rich import markup
 from rich.console import Console
 
-from armillary.archive.names import storable
+from armillary.base.text import storable
 from armillary.errors import ArmillaryError, Unavailable
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from armillary.archive.watching import watch_roots
+from armillary.archive.intake.service import watch_roots
 from armillary.base.alone import Office, alone
 from armillary.base.database import is_transient, reason_of
 from armillary.base.log import get_logger
@@ -15,7 +15,7 @@ from armillary.base.memory import give_back
 from armillary.base.work import Worker
 from armillary.base.work.periods import Period, submit_on_time
 from armillary.context import Context
-from armillary.operations import cleaning, heartbeat, retention
+from armillary.operations import service as operations
 
 log = get_logger(__name__)
 LOCK = 0x4152_4D55_504B
@@ -44,11 +44,11 @@ async def run(
     stop: asyncio.Event,
     *,
     watch: Watch = watch_roots,
-    periods: Sequence[Period] = cleaning.PERIODS,
+    periods: Sequence[Period] = operations.PERIODS,
     pauses: Pauses = PAUSES,
 ) -> None:
     """Watch folders and submit what is due until told to stop, if no other worker does that already."""
-    due = (*periods, *retention.periods_of(context.settings.retention))
+    due = (*periods, *operations.periods_of(context.settings.retention))
 
     async def alone_or_not() -> None:
         async with alone(context.database, LOCK) as office:
@@ -69,7 +69,7 @@ async def beat(
     owners = [worker.owner for worker in workers]
 
     async def once() -> None:
-        await heartbeat.beat(context, stop, owners=owners, name=name, slots=workers[0].slots)
+        await operations.beat(context, stop, owners=owners, name=name, slots=workers[0].slots)
 
     await repeat("heartbeat", once, TRY_S, stop)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from armillary.commands.terminal import only_text
-from armillary.edits.texts import between_quotes, keep_text
+from armillary.edits.service import between_quotes, keep_text
 from armillary.errors import BadRequest
 
 WhyOption = Annotated[str, typer.Option(help="Reason, kept with the edit.", callback=only_text)]

@@ -13,13 +13,9 @@ from armillary.context import Context
 from armillary.edits.changesets.tasks import KINDS as CHANGE_SET_KINDS
 from armillary.edits.tasks import KINDS as EDIT_KINDS
 from armillary.exports.tasks import KINDS as EXPORT_KINDS
-from armillary.operations.cleaning import KINDS as CLEANING_KINDS
-from armillary.operations.orders import KINDS as ORDER_KINDS
-from armillary.operations.retention import KINDS as RETENTION_KINDS
+from armillary.operations.tasks import KINDS as ORDER_KINDS
 
 LOOK_S = 0.25
-CHORES = (*CLEANING_KINDS, *RETENTION_KINDS)
-"""What no command helps with: somebody waits for that."""
 KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *CHANGE_SET_KINDS, *EXPORT_KINDS, *ORDER_KINDS)
 
 

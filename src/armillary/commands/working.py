@@ -7,18 +7,19 @@ import signal
 from collections.abc import Sequence
 from enum import StrEnum
 
-from armillary.archive import service as archive
-from armillary.archive.staging import check_area
+from armillary.archive.catalog import service as catalog
+from armillary.archive.intake.service import check_area
 from armillary.base.database import Role
 from armillary.base.place import STAGING
 from armillary.base.work import Kind, Worker
 from armillary.commands import upkeep
 from armillary.commands.readiness import tell_ready
-from armillary.commands.work import CHORES, KINDS
+from armillary.commands.work import KINDS
 from armillary.context import Context, open_context
 from armillary.exports import service as exports
 from armillary.exports.tasks import run_exports, workers_of
-from armillary.operations.cleaning import recover
+from armillary.operations.service import recover
+from armillary.operations.tasks import CHORES
 from armillary.settings import Settings
 
 
@@ -49,7 +50,7 @@ async def work(
     async with open_context(settings, Role.WORKER, application=f"armillary {name}") as context:
         # What the web process needs and cannot make.
         async with context.database.begin() as connection:
-            await archive.store_root(connection, context)
+            await catalog.store_root(connection, context)
         check_area(settings.data / STAGING)
         tell_ready()
         await recover(context)

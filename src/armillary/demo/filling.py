@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
-from armillary.archive import service as archive
-from armillary.archive.service import NewVersion
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.service import NewVersion
 from armillary.context import Context
 from armillary.demo.frames import dawn_after, make_frames
 from armillary.errors import Conflict
@@ -59,12 +59,12 @@ async def fill(
 
 async def _root(context: Context, *, beside_files: bool) -> int:
     async with context.database.begin() as connection:
-        if any(root.name == ROOT for root in await archive.list_roots(connection)):
+        if any(root.name == ROOT for root in await catalog.list_roots(connection)):
             raise ArchiveInUse("The catalog holds synthetic frames already; use another --data.")
-        if not beside_files and not await archive.is_empty(connection):
+        if not beside_files and not await catalog.is_empty(connection):
             raise ArchiveInUse
         path = context.settings.data.resolve() / ROOT
-        return (await archive.ensure_root(connection, ROOT, path, in_place=False)).id
+        return (await catalog.ensure_root(connection, ROOT, path, in_place=False)).id
 
 
 Portion = tuple[int, list[NewVersion]]
@@ -85,4 +85,4 @@ def _portions(count: int, *, root_id: int, seed: int) -> Iterator[Portion]:
 
 async def _record(context: Context, night: int, frames: list[NewVersion]) -> None:
     async with context.database.begin() as connection:
-        await archive.record_versions(connection, frames, now=dawn_after(night))
+        await catalog.record_versions(connection, frames, now=dawn_after(night))

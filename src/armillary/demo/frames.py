@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from armillary.archive.catalog.models import HduRecord, Location
+from armillary.archive.catalog.service import NewVersion
 from armillary.archive.fields import Fields
 from armillary.archive.models import QaState
-from armillary.archive.service import NewVersion
-from armillary.archive.versions import HduRecord, Location
 from armillary.fits.cards import END
 from armillary.fits.crc import crc64
 from armillary.fits.models import BLOCK, CARD, Value

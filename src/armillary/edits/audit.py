@@ -10,22 +10,17 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
 from armillary.archive.errors import FileNotFound
-from armillary.archive.names import storable
 from armillary.base.database import AnyRow
+from armillary.base.text import storable
 from armillary.edits import audit_store as store
-from armillary.edits.audit_store import AuditQuery
 from armillary.edits.disclosure import Discretion
-from armillary.errors import NotFound
+from armillary.edits.errors import EditNotFound
+from armillary.edits.models import AuditQuery
+from armillary.fits.containers import logical_name
 
 MAX_PAGE = 1000
-
-
-class EditNotFound(NotFound):
-    """There is no such edit; the list of edits tells their ids."""
-
-    code = "edit_not_found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ async def id_of_file(connection: AsyncConnection, name: str) -> int:
     FileNotFound
         If there was never one of that name.
     """
-    found = await archive.canonical_of(connection, archive.logical_name(name)) if storable(name) else None
+    found = await catalog.canonical_of(connection, logical_name(name)) if storable(name) else None
     if found is None:
         raise FileNotFound(f"No file named {name!r} is in the archive.")
     return found.file_id

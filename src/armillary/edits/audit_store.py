@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.database import AnyRow
-from armillary.edits.models import Outcome
+from armillary.edits.models import AuditQuery, Outcome
 from armillary.edits.tables import edit
 
 # What the record needs of other nouns' tables.
@@ -22,25 +20,6 @@ _DIGESTS = ("data_md5", "file_md5")
 
 def _version(name: str) -> sa.FromClause:
     return sa.table("version", *map(sa.column, ("id", *_DIGESTS))).alias(name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditQuery:
-    """Which edits are asked for; every criterion that is given has to hold.
-
-    ``night`` is that of the file's frame; ``since`` and ``until`` are about when an edit ended, the latter
-    excluded; ``before`` is the id that all edits found lie below.
-    """
-
-    file_id: int | None = None
-    edit_id: int | None = None
-    night: date | None = None
-    actor: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    outcome: Outcome | None = None
-    before: int | None = None
-    limit: int = 100
 
 
 async def find(connection: AsyncConnection, query: AuditQuery) -> Sequence[AnyRow]:

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from armillary.archive.content import content_of
-from armillary.archive.soundness import DataSums
+from armillary.archive.catalog.service import content_of
 from armillary.fits.crc import crc64
 from armillary.fits.models import Layout, ReadAt
+from armillary.fits.soundness import DataSums
 
 SMALL = 256 << 10
 """Bytes of files whose digests are computed at once: orders of their own would cost more than the edit."""

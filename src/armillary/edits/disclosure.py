@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Grants, Principal, Scope
-from armillary.archive import embargo
+from armillary.archive.query import service as query
 from armillary.edits.models import EditRequest
 
 WITHHELD = "It was not applied; a token that may read the file is told why."
@@ -33,16 +33,16 @@ class Discretion:
     @property
     def needless(self) -> bool:
         """Whether the viewer may read everything."""
-        return embargo.sees_everything(self.viewer)
+        return query.sees_everything(self.viewer)
 
     async def look_at(self, connection: AsyncConnection, file_ids: Iterable[int]) -> None:
         """Find out which of these files are hidden, before they are asked about."""
-        found = await embargo.hidden_among(connection, file_ids, self.viewer, self._today)
+        found = await query.hidden_among(connection, file_ids, self.viewer, self._today)
         self._hidden |= found
 
     async def hides_any(self, connection: AsyncConnection, file_ids: sa.Select[Any]) -> bool:
         """Tell whether one of the files that a statement chooses is hidden."""
-        return await embargo.any_hidden(connection, file_ids, self.viewer, self._today)
+        return await query.any_hidden(connection, file_ids, self.viewer, self._today)
 
     def hides(self, file_id: int | None) -> bool:
         """Tell whether the headers of a file that was looked at are kept from the viewer."""

@@ -71,3 +71,9 @@ class RevertBlocked(Conflict):
     """A later edit changed the same card; revert that one first."""
 
     code = "revert_blocked"
+
+
+class EditNotFound(NotFound):
+    """There is no such edit; the list of edits tells their ids."""
+
+    code = "edit_not_found"

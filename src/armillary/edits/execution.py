@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from armillary.archive.content import CHUNK
-from armillary.archive.download import check_unpacked
-from armillary.archive.intake import examine
-from armillary.archive.versions import Version, crc_of
+from armillary.archive.catalog.models import Version, crc_of
+from armillary.archive.catalog.service import CHUNK
+from armillary.archive.download.service import check_unpacked
+from armillary.archive.intake.service import examine
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
 from armillary.base.work import JsonObject, Order
 from armillary.edits.apply import HduEffect, apply_request

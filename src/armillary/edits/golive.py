@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from armillary.archive.versions import Version
+from armillary.archive.catalog.models import Version
 from armillary.base.database import reason_of
 from armillary.base.log import get_logger
 from armillary.base.store import ObjectStore, Patch, StoredObject

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
 from armillary.archive.errors import FileNotFound
-from armillary.archive.versions import Version
 from armillary.edits import store
+from armillary.fits.containers import logical_name
 from armillary.fits.models import CARD
 
 
@@ -36,12 +37,12 @@ async def history_of(connection: AsyncConnection, name: str) -> History:
     FileNotFound
         If there is no such file.
     """
-    logical = archive.logical_name(name)
-    version = await archive.canonical_of(connection, logical)
+    logical = logical_name(name)
+    version = await catalog.canonical_of(connection, logical)
     if version is None:
         raise FileNotFound(f"No file named '{logical}' is in the archive.")
     return History(
-        await archive.versions_of(connection, version.file_id),
+        await catalog.versions_of(connection, version.file_id),
         await store.edits_of_file(connection, version.file_id),
     )
 

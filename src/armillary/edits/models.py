@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 
 from armillary.errors import ArmillaryError
@@ -108,3 +109,22 @@ class Origin:
     address: str = ""
     why: str = ""
     batch: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery:
+    """Which edits are asked for; every criterion that is given has to hold.
+
+    ``night`` is that of the file's frame; ``since`` and ``until`` are about when an edit ended, the latter
+    excluded; ``before`` is the id that all edits found lie below.
+    """
+
+    file_id: int | None = None
+    edit_id: int | None = None
+    night: date | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    outcome: Outcome | None = None
+    before: int | None = None
+    limit: int = 100

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from armillary.archive.versions import Version
+from armillary.archive.catalog.models import Version
 from armillary.base.work import JsonObject, NewOrder
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import EditRequest, Origin, Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 
-from armillary.archive.versions import Version
+from armillary.archive.catalog.models import Version
 from armillary.fits.containers import Container
 from armillary.fits.restore import same_cards
 

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from armillary.archive import service as archive
-from armillary.archive.versions import Root, Version
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Root, Version
 from armillary.base.log import bound
 from armillary.base.work import Claim, about
 from armillary.context import Context
 from armillary.edits import revert
+from armillary.edits.acceptance import rules_of
 from armillary.edits.execution import execute
 from armillary.edits.golive import Job
-from armillary.edits.service import rules_of
 
 PER_THREAD = 16
 
@@ -30,7 +30,7 @@ async def prepare_updates(context: Context, places: Sequence[Present]) -> list[P
     def work(place: Present) -> Callable[[], Job]:
         claim, root, version = place
         try:
-            store = archive.store_of(context, root)
+            store = catalog.store_of(context, root)
         except Exception as error:
             # The files of other roots go on.
             return partial(_refuse, error)
@@ -54,7 +54,7 @@ async def _reversal(context: Context, place: Present, undo: revert.Undo | Except
     if isinstance(undo, Exception):
         return partial(_refuse, undo)
     try:
-        store = archive.store_of(context, root)
+        store = catalog.store_of(context, root)
         reversal = await asyncio.to_thread(revert.reversal_of, version, undo)
         recipe = await revert.recipe_of(store, version, reversal)
     except Exception as error:

@@ -10,9 +10,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive import service as archive
-from armillary.archive.reading import describer_of
-from armillary.archive.versions import Location, Root, Version, with_sums
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Location, Root, Version, with_sums
+from armillary.archive.intake import service as intake
+from armillary.archive.intake.service import describer_of
+from armillary.archive.products import service as products
 from armillary.base.store import StoredObject
 from armillary.base.work import Claim, JsonObject, Response, Retry, completing_all
 from armillary.context import Context
@@ -20,8 +22,10 @@ from armillary.edits import store
 from armillary.edits.apply import HduEffect
 from armillary.edits.execution import Execution, Judged, change_to_json, results_of
 from armillary.edits.models import Outcome
+from armillary.edits.orders import UPDATE_HEADERS
+from armillary.edits.revert import REVERT_EDIT
 from armillary.errors import ArmillaryError
-from armillary.fits.containers import Container
+from armillary.fits.containers import Container, logical_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,12 @@ async def places_of(
     A file that has another container now is another file: orders of the one and the other would not exclude
     each other.
     """
-    roots = {root.id: root for root in await archive.list_roots(connection)}
+    roots = {root.id: root for root in await catalog.list_roots(connection)}
     wanted = {}
     for claim in claims:
         place = location_of(claim.order.key or "0:")
-        wanted[claim.order.id] = (place.root_id, place.path, archive.logical_name(place.filename))
-    found = await archive.present_at(connection, wanted.values())
+        wanted[claim.order.id] = (place.root_id, place.path, logical_name(place.filename))
+    found = await catalog.present_at(connection, wanted.values())
     places: list[tuple[Claim, Root | None, Version | None]] = []
     for claim in claims:
         root, version = roots.get(wanted[claim.order.id][0]), found.get(wanted[claim.order.id])
@@ -100,10 +104,10 @@ async def record(
     now = context.clock.now()
     changed = [one for one in finished if one.execution.changed]
     new = [_new_version(context, one) for one in changed]
-    ids = await archive.record_versions(connection, new, now=now)
+    ids = await catalog.record_versions(connection, new, now=now)
     after = dict(zip((one.version.id for one in changed), ids, strict=True))
-    await archive.move_products(connection, list(after.items()))
-    await archive.submit_products(
+    await catalog.move_products(connection, list(after.items()))
+    await products.submit_products(
         connection,
         [after[one.version.id] for one in changed if not _known_digests(one)],
         actor="armillary",
@@ -121,18 +125,18 @@ async def record(
     return responses
 
 
-def _new_version(context: Context, one: Finished) -> archive.NewVersion:
+def _new_version(context: Context, one: Finished) -> catalog.NewVersion:
     execution, version = one.execution, one.version
     headers = execution.target.headers
     data_crc = execution.target_crc()
     settings = context.settings.archive
-    describer = describer_of(archive.profiles_of(settings.profiles), settings.site)
+    describer = describer_of(intake.profiles_of(settings.profiles), settings.site)
     described = describer.describe(headers, version.name)
     rewrite, digested = execution.rewrite, execution.digested
     fields = described.fields
     if digested and digested.warnings:
         fields = {**fields, "warnings": tuple(dict.fromkeys((*fields["warnings"], *digested.warnings)))}
-    return archive.NewVersion(
+    return catalog.NewVersion(
         name=version.name,
         location=version.location,
         container=version.container,
@@ -210,3 +214,9 @@ def _card_row(change: HduEffect) -> JsonObject:
     card = change.effect
     raw = {"old_raw": card.old_raw.decode("latin-1"), "new_raw": card.new_raw.decode("latin-1")}
     return {**change_to_json(change), **raw, "comment_cut": card.comment_cut}
+
+
+async def record_failures(context: Context) -> int:
+    """Put orders into the permanent record that failed where nobody could record it; return how many."""
+    async with context.database.begin() as connection:
+        return await store.record_failures(connection, [UPDATE_HEADERS, REVERT_EDIT])

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive import service as archive
-from armillary.archive.versions import Version
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
 from armillary.base.store import ObjectStore, Snapshot
 from armillary.base.work import NewOrder, Order, submit
 from armillary.context import Context
@@ -73,7 +73,7 @@ async def submit_revert(context: Context, name: str, edit_id: int | None, origin
         edit = _choose(past, edit_id)
         # Where the edit was made: the file may lie in other directories, too.
         version = {one.id: one for one in past.versions}[edit.version_after]
-        root = await archive.root_by_id(connection, version.location.root_id)
+        root = await catalog.root_by_id(connection, version.location.root_id)
         if refusal := root.refusal(version.name):
             raise refusal
         (order_id,) = await submit(connection, [order_of(edit.id, version, origin)], keyed_fifo=True)
@@ -135,7 +135,7 @@ async def undos_of(
     ids = [int(str(edit_id)) if _NUMBER.fullmatch(str(edit_id)) else 0 for edit_id, _ in pairs]
     edits = await store.changing_edits(connection, ids)
     around = {row.id: (row.version_before, row.version_after) for row in edits.values()}
-    versions = await archive.versions_by_id(connection, {one for both in around.values() for one in both})
+    versions = await catalog.versions_by_id(connection, {one for both in around.values() for one in both})
     together = await store.edits_between(connection, [row.file_id for row in edits.values()])
     found: list[Undo | NothingToRevert] = []
     for edit_id, (_, version) in zip(ids, pairs, strict=True):
@@ -158,7 +158,7 @@ async def _past_of(
     """Return the versions that matter: mostly an edit is the latest, and leads from one state to another."""
     if latest and now.id == after.id:
         return (before, after)
-    return tuple(await archive.versions_of(connection, now.file_id))
+    return tuple(await catalog.versions_of(connection, now.file_id))
 
 
 def reversal_of(version: Version, undo: Undo) -> Reversal:

@@ -15,15 +15,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import OPERATOR, Principal
-from armillary.archive import service as archive
-from armillary.archive.versions import Version
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
+from armillary.archive.products import service as products
 from armillary.base.work import admin, wait_for
 from armillary.context import Context
 from armillary.edits import store
+from armillary.edits.acceptance import rules_of
 from armillary.edits.disclosure import Discretion, sent_by
 from armillary.edits.errors import ItemRefused, UnknownRequest
 from armillary.edits.orders import request_of
-from armillary.edits.service import rules_of
 
 
 class EditState(StrEnum):
@@ -111,8 +112,8 @@ async def _read(
     states = await admin.progress(connection, order_ids)
     edits = await store.edits_of_orders(connection, order_ids)
     ids = {one for row in edits.values() for one in (row.version_before, row.version_after) if one}
-    versions = await archive.versions_by_id(connection, ids)
-    pending = await archive.digests_pending(connection, ids)
+    versions = await catalog.versions_by_id(connection, ids)
+    pending = await products.digests_pending(connection, ids)
     shown = [
         _edit_status(
             item, request.accepted, states.get(item["order"]), edits.get(item["order"]), versions, pending

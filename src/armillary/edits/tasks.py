@@ -9,8 +9,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from armillary.archive import service as archive
-from armillary.archive.versions import Root, Version
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Root, Version
 from armillary.base.database import is_transient
 from armillary.base.log import get_logger
 from armillary.base.store import StoredObject, whole_or_part
@@ -22,7 +22,6 @@ from armillary.edits.errors import FileGone
 from armillary.edits.golive import Job, look_again, patch_together, replace_whole
 from armillary.edits.orders import UPDATE_HEADERS
 from armillary.edits.preparing import Prepare, prepare_reverts, prepare_updates
-from armillary.edits.store import record_failures as record_failed_orders
 from armillary.errors import ArmillaryError
 from armillary.fits.containers import Container
 
@@ -133,7 +132,7 @@ async def _give_up(context: Context, claim: Claim, version: Version | None, erro
 
 async def _blamed(context: Context, root: Root, error: Exception) -> Exception:
     try:
-        return await whole_or_part(archive.store_of(context, root), error)
+        return await whole_or_part(catalog.store_of(context, root), error)
     except ArmillaryError:
         # The store could not even be opened, which is what the error says.
         return error
@@ -176,12 +175,6 @@ def _finished(job: Job, stored: StoredObject) -> recording.Finished:
     return recording.Finished(
         job.claim, job.version, job.execution, stored, job.undo, origin="revert", digests=digests
     )
-
-
-async def record_failures(context: Context) -> int:
-    """Put orders into the permanent record that failed where nobody could record it; return how many."""
-    async with context.database.begin() as connection:
-        return await record_failed_orders(connection, [UPDATE_HEADERS, revert.REVERT_EDIT])
 
 
 KINDS = (

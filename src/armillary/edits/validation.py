@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from armillary.archive import quality
+from armillary.archive import models as quality
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import APPENDED, PRIMARY, EditRequest, Extension, Target
 from armillary.errors import ArmillaryError
@@ -21,7 +21,7 @@ from armillary.fits.models import CardChange, Value
 
 ACTIONS = ("qa_state", "raw_site", "release", "generic")
 MAX_SHOWN = 200
-_OF_WORDS = quality.KEYWORDS | {"RELEASE"}
+_OF_WORDS = quality.QUALITY_KEYWORDS | {"RELEASE"}
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from armillary.archive.download import content_of_version
-from armillary.archive.standing import check_standing
-from armillary.archive.versions import Version
+from armillary.archive.catalog.models import Version
+from armillary.archive.catalog.service import check_standing
+from armillary.archive.download.service import content_of_version
 from armillary.base.store import ObjectStore, Snapshot
 from armillary.exports.errors import ExportFailed
 from armillary.exports.models import Parcel

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive import service as archive
-from armillary.archive.standing import BeingChanged
-from armillary.archive.versions import Version
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
+from armillary.archive.errors import BeingChanged
+from armillary.archive.products import service as products
 from armillary.base.log import get_logger
 from armillary.base.store import ObjectStore
 from armillary.base.work.busy import busy_keys
 from armillary.context import Context
-from armillary.edits.history import History, history_of
+from armillary.edits.service import History, history_of
 from armillary.exports.client import Peer, reach
 from armillary.exports.errors import ExportFailed, HeaderUpdateFailed, TooEarly
 from armillary.exports.models import HEADER_EXPORT, Cargo, Found, Held, How, Sent, path_there
@@ -88,21 +89,21 @@ async def source_of(context: Context, cargo: Cargo) -> Source | None:
         if version is None or version.data_md5 is None:
             return None
         past = await history_of(connection, cargo.name)
-        root = await archive.root_by_id(connection, version.location.root_id)
-        frame = await archive.frame_of_file(connection, version.file_id)
+        root = await catalog.root_by_id(connection, version.location.root_id)
+        frame = await catalog.frame_of_file(connection, version.file_id)
     night = frame.get("night") if frame else None
-    return Source(version, version.data_md5, past, archive.store_of(context, root), night)
+    return Source(version, version.data_md5, past, catalog.store_of(context, root), night)
 
 
 async def _summed(connection: AsyncConnection, cargo: Cargo) -> Version | None:
     """Return the canonical version if it is present at the path, once its digests are known."""
     for _ in range(2):
-        version = await archive.canonical_of(connection, cargo.name)
+        version = await catalog.canonical_of(connection, cargo.name)
         if version is None or not version.present or version.location.path != cargo.path:
             return None
         if version.data_md5 is not None:
             return version
-        if await busy_keys(connection, [f"{archive.DIGEST}:{version.id}"]):
+        if await busy_keys(connection, [f"{products.DIGEST}:{version.id}"]):
             raise TooEarly(f"The digests of {cargo.place} are being computed.", wait_s=DIGEST_S)
         # They may have come between the two statements.
     raise ExportFailed(f"{cargo.place} has no digests; `armillary verify` tells why.")

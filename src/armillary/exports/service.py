@@ -10,12 +10,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import OPERATOR
-from armillary.archive.listing import Lister
-from armillary.archive.names import science_priority
-from armillary.archive.selection import Selection, parse
-from armillary.archive.selection.models import Flag
-from armillary.archive.selection.stored import terms_to_json
-from armillary.archive.service import versions_by_id
+from armillary.archive.catalog.service import science_priority, versions_by_id
+from armillary.archive.query.models import Flag, Selection
+from armillary.archive.query.service import Lister, parse, terms_to_json
 from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, ask, submit
 from armillary.base.work import overview as figures
 from armillary.context import Context

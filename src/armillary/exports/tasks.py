@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from armillary.archive.selection import Selection
-from armillary.archive.selection.stored import terms_of_json
+from armillary.archive.query.models import Selection
+from armillary.archive.query.service import terms_of_json
 from armillary.base.log import get_logger
 from armillary.base.work import Claim, Kind, Response, Retry, Worker
 from armillary.base.work.retry import is_final

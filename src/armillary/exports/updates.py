@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from armillary.archive.versions import Version
-from armillary.edits.apply import apply_request
-from armillary.edits.history import History
+from armillary.archive.catalog.models import Version
 from armillary.edits.models import EditRequest, Outcome, Target, last_settings
-from armillary.edits.texts import keep_text
-from armillary.edits.validation import Rules, edit_request
+from armillary.edits.service import History, Rules, apply_request, edit_request, keep_text
 from armillary.errors import ArmillaryError
 from armillary.exports.models import HeaderUpdate
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from armillary import __version__
-from armillary.archive import service as archive
-from armillary.archive.versions import Root
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Root
 from armillary.base import revisions
 from armillary.base.identity import read_identity
 from armillary.base.place import STAGING
@@ -34,7 +34,7 @@ Progress = Callable[[str, int], None]
 
 
 @dataclass(slots=True)
-class Report:
+class BackupReport:
     """What a backup holds.
 
     ``skipped`` of its ``files`` were in the directory already. ``newer`` are those whose bytes of that instant
@@ -59,7 +59,7 @@ async def back_up(
     keep: int | None = None,
     show: Progress | None = None,
     pauses_s: Sequence[float] = PAUSES_S,
-) -> Report:
+) -> BackupReport:
     """Write a backup into a directory, and only what is not there yet; then forget all but ``keep`` backups.
 
     A file that is not as its record says is looked at again after each of ``pauses_s``.
@@ -78,7 +78,7 @@ async def back_up(
     with vault.writing():
         stamp = context.clock.now().strftime("%Y%m%dT%H%M%SZ")
         async with context.database.begin() as connection:
-            await archive.store_root(connection, context)
+            await catalog.store_root(connection, context)
             own = str((await read_identity(connection)).id)
         directory = vault.begin(stamp)
         try:
@@ -125,7 +125,7 @@ class Run:
     own: str
     known: dict[tuple[str, str], Kept]
     pauses_s: Sequence[float]
-    report: Report = field(default_factory=Report)
+    report: BackupReport = field(default_factory=BackupReport)
     roots: dict[int, Root] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -133,8 +133,8 @@ class Run:
         """Take the instant, dump the database, keep the files, and say at last that all is there."""
         schema = await revisions.current(self.context.database)
         async with self.context.database.begin() as connection:
-            self.roots = {root.id: root for root in await archive.list_roots(connection)}
-        owned = [root.id for root in self.roots.values() if with_adopted or root.name == archive.STORE]
+            self.roots = {root.id: root for root in await catalog.list_roots(connection)}
+        owned = [root.id for root in self.roots.values() if with_adopted or root.name == catalog.STORE]
         self.report.left = sorted(str(root.path) for root in self.roots.values() if root.id not in owned)
         spool = self.directory / "spool"
         with (self.directory / LIST).open("w") as lines:
@@ -208,7 +208,7 @@ class Run:
         kept = self.known.get((root.name, name))
         if kept is None or not await asyncio.to_thread(self.vault.holds, kept):
             try:
-                data = await archive.store_of(self.context, root).get_blob(name)
+                data = await catalog.store_of(self.context, root).get_blob(name)
             except NotFound:
                 return
             kept = await asyncio.to_thread(self.vault.put, [data])
@@ -216,14 +216,14 @@ class Run:
             self._note("undo", root.name, name, kept, lines)
 
     def _own_root(self) -> Root:
-        return {root.name: root for root in self.roots.values()}[archive.STORE]
+        return {root.name: root for root in self.roots.values()}[catalog.STORE]
 
     def _own_store(self) -> ObjectStore:
-        return archive.store_of(self.context, self._own_root())
+        return catalog.store_of(self.context, self._own_root())
 
     async def _keep_superseded(self, root: Root, lines: TextIO) -> None:
         """Keep what uploads replaced; it never changes."""
-        async for stored in archive.store_of(self.context, root).list(SUPERSEDED):
+        async for stored in catalog.store_of(self.context, root).list(SUPERSEDED):
             kept = self.known.get((root.name, stored.key))
             if kept and kept.size == stored.size and await asyncio.to_thread(self.vault.holds, kept):
                 self._note("superseded", root.name, stored.key, kept, lines, mtime_ns=stored.mtime_ns)
@@ -233,7 +233,7 @@ class Run:
     async def _keep_as_is(self, kind: str, root: Root, key: str, lines: TextIO) -> bool:
         try:
             kept, mtime_ns = await asyncio.to_thread(
-                _as_is, self.vault, archive.store_of(self.context, root), key
+                _as_is, self.vault, catalog.store_of(self.context, root), key
             )
         except NotFound:
             return False
@@ -259,7 +259,7 @@ class Run:
         root = self._own_root()
         key = f"{args['path']}/{args['filename']}" if args["path"] else str(args["filename"])
         with contextlib.suppress(NotFound):
-            await asyncio.to_thread(_as_is, self.vault, archive.store_of(self.context, root), key)
+            await asyncio.to_thread(_as_is, self.vault, catalog.store_of(self.context, root), key)
 
     def _note(self, kind: str, root: str, key: str, kept: Kept, lines: TextIO, **more: int) -> None:
         entry = {"kind": kind, "root": root, "key": key, "crc": f"{kept.crc:016x}", "size": kept.size, **more}

@@ -11,14 +11,14 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from armillary.archive import service as archive
-from armillary.archive.content import content_of
-from armillary.archive.versions import Root, Version
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Root, Version
+from armillary.archive.catalog.service import content_of
 from armillary.base.store import ObjectStore, Snapshot
 from armillary.base.work import JsonObject
 from armillary.base.work.intents import unfinished_intents
 from armillary.context import Context
-from armillary.edits.revert import WHOLE
+from armillary.edits.service import WHOLE
 from armillary.errors import ArmillaryError, NotFound
 from armillary.fits.bzip2 import splice, unsplice
 from armillary.fits.containers import Container, expand, open_logical
@@ -47,7 +47,7 @@ async def capture(
 ) -> bool:
     """Keep the bytes of a file as the snapshot knows them; return whether that was possible."""
     wanted = Kept(file.crc, file.size)
-    bytes_of = archive.store_of(context, root)
+    bytes_of = catalog.store_of(context, root)
     for pause_s in (*pauses_s, None):
         if await asyncio.to_thread(vault.holds, wanted):
             return True
@@ -95,8 +95,8 @@ def pieces(snapshot: Snapshot) -> Iterator[bytes]:
 async def _as_before(context: Context, vault: Vault, bytes_of: ObjectStore, file: File, wanted: Kept) -> bool:
     """Keep the former bytes of a file that was edited since."""
     async with context.database.begin() as connection:
-        version = (await archive.versions_by_id(connection, [file.version_id])).get(file.version_id)
-        later = await archive.versions_of(connection, version.file_id) if version else []
+        version = (await catalog.versions_by_id(connection, [file.version_id])).get(file.version_id)
+        later = await catalog.versions_of(connection, version.file_id) if version else []
         meant = await unfinished_intents(connection, version.location.file_key) if version else []
     if version is None:
         return False

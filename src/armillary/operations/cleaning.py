@@ -10,15 +10,13 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive import service as archive
-from armillary.archive.staging import sweep_staging
+from armillary.archive.catalog import service as catalog
+from armillary.archive.intake.service import sweep_staging
 from armillary.base.log import get_logger
 from armillary.base.work import Claim, Kind, Response, purge, step
 from armillary.base.work.periods import Period
 from armillary.context import Context
-from armillary.edits.leftovers import sweep_recipes
-from armillary.edits.store import forget_expired_requests
-from armillary.edits.tasks import record_failures
+from armillary.edits.service import forget_expired_requests, record_failures, sweep_recipes
 from armillary.operations import heartbeat
 
 log = get_logger(__name__)
@@ -31,10 +29,10 @@ PURGED = 10_000
 async def recover(context: Context) -> None:
     """Finish or undo what dead processes left behind in every store."""
     async with context.database.begin() as connection:
-        roots = await archive.list_roots(connection)
+        roots = await catalog.list_roots(connection)
     for root in roots:
         if root.path.is_dir():
-            for finding in await archive.store_of(context, root).recover():
+            for finding in await catalog.store_of(context, root).recover():
                 log.warning("recovered", root=root.name, finding=finding)
 
 

@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
 from armillary.base.metrics import REGISTRY
 from armillary.base.work import overview
 from armillary.context import Context
@@ -39,7 +39,7 @@ async def exposition(context: Context) -> bytes:
     async with context.database.begin() as connection:
         workers = await store.living(connection)
         waiting = await queues(connection)
-        roots = await archive.list_roots(connection)
+        roots = await catalog.list_roots(connection)
         failed = await overview.failed(connection)
     room = await asyncio.to_thread(disks, {root.name: root.path for root in roots})
     registry = CollectorRegistry()

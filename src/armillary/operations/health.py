@@ -8,18 +8,12 @@ from enum import StrEnum
 
 from armillary.base.database import DOWN, DatabaseFull, is_transient
 from armillary.context import Context
-from armillary.errors import Unavailable
 from armillary.operations import store
 from armillary.operations.acceptance import Doors
+from armillary.operations.errors import DatabaseAway
 from armillary.operations.status import queues
 
 PATIENCE_S = 3.0
-
-
-class DatabaseAway(Unavailable):
-    """The database does not respond; retry when it does."""
-
-    code = "database_away"
 
 
 class Verdict(StrEnum):

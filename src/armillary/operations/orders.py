@@ -26,8 +26,9 @@ from armillary.base.work import (
 from armillary.base.work.admin import OrderView, cancel, find_orders, run_now
 from armillary.base.work.places import Overtaken, check_place, place_of, retried_by
 from armillary.context import Context
-from armillary.edits.tasks import record_failures
-from armillary.errors import ArmillaryError, Conflict, NotFound
+from armillary.edits.service import record_failures
+from armillary.errors import ArmillaryError
+from armillary.operations.errors import NotCancellable, NotRetryable, OrderNotFound
 
 CANCEL, RETRY = "cancel_order", "retry_order"
 AT_ONCE = 2_000_000_000
@@ -36,25 +37,7 @@ DAY_S = 86_400.0
 _Act = Callable[[Context, AsyncConnection, OrderView, str], Awaitable[JsonValue]]
 
 
-class OrderNotFound(NotFound):
-    """There is no such work order, or it is forgotten by now."""
-
-    code = "order_not_found"
-
-
-class NotCancellable(Conflict):
-    """Only an order that waits, or makes steps, can be cancelled; wait for its end, then revert what it did."""
-
-    code = "order_not_cancellable"
-
-
-class NotRetryable(Conflict):
-    """Only an order that failed, or waits for its time, can be tried again, and only in its place."""
-
-    code = "order_not_retryable"
-
-
-async def find(connection: AsyncConnection, order_id: int) -> OrderView:
+async def find_order(connection: AsyncConnection, order_id: int) -> OrderView:
     """Return an order.
 
     Raises
@@ -68,7 +51,7 @@ async def find(connection: AsyncConnection, order_id: int) -> OrderView:
     return found
 
 
-async def ask(connection: AsyncConnection, kind: str, order_id: int, *, actor: str, address: str) -> int:
+async def ask_for(connection: AsyncConnection, kind: str, order_id: int, *, actor: str, address: str) -> int:
     """Queue a cancellation or a retry and return the order that asks for it.
 
     Raises
@@ -76,7 +59,7 @@ async def ask(connection: AsyncConnection, kind: str, order_id: int, *, actor: s
     OrderNotFound, NotCancellable, NotRetryable
         If it is plain already that it will fail.
     """
-    order = await find(connection, order_id)
+    order = await find_order(connection, order_id)
     if kind == CANCEL:
         _check_cancel(order)
     else:
@@ -132,7 +115,7 @@ async def _answered(claim: Claim, act: _Act, context: Context) -> None:
     responses: dict[int, Response] = {}
     try:
         async with completing_all([claim], responses) as connection:
-            order = await find(connection, int(str(claim.order.args["order"])))
+            order = await find_order(connection, int(str(claim.order.args["order"])))
             value = await act(context, connection, order, claim.order.actor)
             responses[claim.order.id] = Response(value=value)
     except ArmillaryError as error:
@@ -145,7 +128,7 @@ async def _cancel(context: Context, connection: AsyncConnection, order: OrderVie
     state = await cancel(connection, order.id, f"Cancelled by {actor}.", keep_s=keep_s)
     if state is None:
         # A worker claimed it since the look above.
-        _check_cancel(await find(connection, order.id))
+        _check_cancel(await find_order(connection, order.id))
         raise NotCancellable
     return {"order": order.id, "state": str(state)}
 

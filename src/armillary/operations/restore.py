@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from armillary.archive import service as archive
-from armillary.archive.versions import Location
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Location
+from armillary.archive.intake import service as intake
 from armillary.base import migrate
 from armillary.base.database import Database, Role
 from armillary.base.identity import read_identity, record_place, renew
@@ -56,7 +57,7 @@ class BackupTooNew(Conflict):
 
 
 @dataclass(slots=True)
-class Report:
+class RestoreReport:
     """What was restored.
 
     ``left`` are adopted trees that are used where they stand, ``newer`` files that are taken in again because
@@ -74,7 +75,7 @@ class Report:
 
 async def restore(
     source: Path, settings: Settings, *, stamp: str | None = None, show: Progress | None = None
-) -> Report:
+) -> RestoreReport:
     """Restore a backup, the latest by default, into the data directory of the settings.
 
     Everything is compared with the sums that were taken when the backup was made.
@@ -142,7 +143,7 @@ class Run:
         self._blobs: dict[str, Blobs] = {}
         self._identities: list[tuple[int, str]] = []
         self._again: list[tuple[str, str]] = []
-        self.report = Report(
+        self.report = RestoreReport(
             manifest["created"], missing=list(manifest["missing"]), newer=list(manifest["newer"])
         )
 
@@ -190,7 +191,7 @@ class Run:
 
     @staticmethod
     def _below(top: Path, root: str) -> Path:
-        return top / archive.STORE if root == archive.STORE else top / ADOPTED / root
+        return top / catalog.STORE if root == catalog.STORE else top / ADOPTED / root
 
     def _settings(self) -> None:
         """Put the settings back, unless they lead to the database of the archive that was lost."""
@@ -251,9 +252,9 @@ class Run:
             await store.set_identities(connection, self._identities)
             await renew(connection, copied_from=lost.path if lost else None)
             await record_place(connection, here)
-            roots = {root.name: root for root in await archive.list_roots(connection)}
+            roots = {root.name: root for root in await catalog.list_roots(connection)}
             places = [Location(roots[root].id, *_split(key)) for root, key in self._again]
-            await archive.submit_ingests(connection, places, actor="restore", force=True, patient=False)
+            await intake.submit_ingests(connection, places, actor="restore", force=True, patient=False)
 
 
 def _split(key: str) -> tuple[str, str]:

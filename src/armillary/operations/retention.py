@@ -11,9 +11,9 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
-from armillary.archive import changes as feed
-from armillary.archive import service as archive
-from armillary.archive.versions import Root
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Root
+from armillary.archive.changes import service as feed
 from armillary.base.log import get_logger
 from armillary.base.work import Claim, Kind, Response, step
 from armillary.base.work.periods import Period
@@ -100,12 +100,12 @@ async def remove_superseded(context: Context, days: float) -> int:
     async with context.database.begin() as connection:
         roots = [
             root
-            for root in await archive.list_roots(connection)
-            if root.name == archive.STORE and root.claimed
+            for root in await catalog.list_roots(connection)
+            if root.name == catalog.STORE and root.claimed
         ]
     total, portion = 0, dict[int, str]()
     for root in roots:
-        async for stored in archive.store_of(context, root).list(".superseded/"):
+        async for stored in catalog.store_of(context, root).list(".superseded/"):
             if found := ASIDE.fullmatch(stored.key):
                 portion[int(found[1])] = stored.key
             if len(portion) == PORTION:
@@ -119,7 +119,7 @@ async def _remove(context: Context, root: Root, keys: dict[int, str], days: floa
     before = context.clock.now() - timedelta(days=days)
     async with context.database.begin() as connection:
         old = await store.replaced(connection, list(keys), before=before)
-    bytes_of = archive.store_of(context, root)
+    bytes_of = catalog.store_of(context, root)
     for version_id in old:
         with contextlib.suppress(NotFound):
             await bytes_of.delete(keys[version_id])

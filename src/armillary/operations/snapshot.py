@@ -9,9 +9,8 @@ from typing import Any
 
 import asyncpg
 
-from armillary.archive.service import INGEST
-from armillary.archive.staging import INGEST_UPLOAD
-from armillary.archive.versions import from_signed
+from armillary.archive.catalog.models import from_signed
+from armillary.archive.intake.service import INGEST, INGEST_UPLOAD
 from armillary.base.database import let_go
 from armillary.base.work.admin import arguments_of_kind
 from armillary.context import Context

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary import __version__
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
+from armillary.archive.products import service as products
 from armillary.base import revisions
 from armillary.base.identity import read_identity
 from armillary.base.work import overview
@@ -32,7 +33,7 @@ from armillary.operations.models import (
 )
 
 LAST_FAILURES = 5
-PRODUCTS = (archive.DIGEST, archive.PREVIEW)
+PRODUCTS = (products.DIGEST, products.PREVIEW)
 """Orders that know the version they are about, but no name."""
 
 
@@ -42,7 +43,7 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
     async with context.database.begin() as connection:
         postgresql, size = await store.about_server(connection)
         totals, exact = await store.totals(connection)
-        roots = await archive.list_roots(connection)
+        roots = await catalog.list_roots(connection)
         names = {str(root.id): root.name for root in roots}
         directories = {root.name: root.path for root in roots} | {"private": context.stores.private}
         if context.settings.database.url is None:
@@ -74,7 +75,7 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
         )
 
 
-def to_json(status: Status) -> dict[str, Any]:
+def status_to_json(status: Status) -> dict[str, Any]:
     """Return the status as plain values; instants as ISO 8601 with Z."""
     return dataclasses.asdict(status, dict_factory=lambda pairs: {key: _plain(value) for key, value in pairs})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from armillary.archive import changes
+from armillary.archive.changes import service as changes
 from armillary.base.feed.models import BEGINNING
 from armillary.context import Context
 from tests.support.night import gemini_file, write_as

@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from armillary.access.models import Scope
 from armillary.access.service import GrantKind, create_token, grant
 from armillary.app import create_app
-from armillary.archive.service import logical_name
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.fits.containers import logical_name
 from tests.support.archive import Archive, an_archive, put
 from tests.support.night import gemini_file, write_as
 from tests.support.postgres import postgres

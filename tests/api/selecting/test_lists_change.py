@@ -59,7 +59,7 @@ async def test_work_that_ends_while_a_list_is_made_is_still_told(
         return await busy.busy_keys(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr("armillary.archive.listing.busy_keys", after_all_work)
+        patch.setattr("armillary.archive.query.listing.busy_keys", after_all_work)
         (found,) = (await lists.get(f"/jsonfilelist/canonical/filename={N2}")).json()
     assert found["pending_ingest"] is True
     (found,) = (await lists.get(f"/jsonfilelist/canonical/filename={N2}")).json()

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import ANYBODY, OPERATOR, Principal
-from armillary.archive.listing import Lister
-from armillary.archive.selection import parse
+from armillary.archive.query.grammar import parse
+from armillary.archive.query.listing import Lister
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.archive import Archive, an_archive

@@ -15,9 +15,9 @@ import pytest
 from astropy.io import fits
 
 from armillary.access.models import ANYBODY, OPERATOR, Scope
-from armillary.archive.bundle import bundle, choose
-from armillary.archive.listing import Lister
-from armillary.archive.selection import parse
+from armillary.archive.download.bundle import bundle, choose
+from armillary.archive.query.grammar import parse
+from armillary.archive.query.listing import Lister
 from tests.api.selecting.conftest import FILES, NAMES, Lists
 from tests.support.night import gemini_file
 

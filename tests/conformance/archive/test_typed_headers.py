@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from armillary.archive.fields import UNTOLD
-from armillary.archive.profiles import load_profiles
+from armillary.archive.intake.profiles import load_profiles
 from tests.support.frames import frame_from, headers_of_text
 from tests.support.realdata import TYPED_HEADERS, typed_headers
 

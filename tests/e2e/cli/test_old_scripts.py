@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from armillary.archive import bulk
+from armillary.archive.intake import bulk
 from armillary.base.database import Role
 from armillary.base.work import NewOrder, submit
 from armillary.context import Context, open_context

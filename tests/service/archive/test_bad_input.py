@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from armillary.archive import bulk
+from armillary.archive.intake import bulk
 from tests.support.archive import OLD_NS, Archive, put
 from tests.support.headers import a_card, a_file, a_primary
 

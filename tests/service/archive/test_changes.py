@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from armillary.archive import changes
-from armillary.archive.presence import mark_gone
+from armillary.archive.changes import service as changes
+from armillary.archive.intake.presence import mark_gone
 from armillary.base.database import Database, Role
 from armillary.base.feed.errors import BadFeedCursor, FeedCursorGone
 from armillary.base.feed.generations import notice_restore

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from armillary.access.models import ANYBODY, OPERATOR, Grants, Principal
-from armillary.archive import search
-from armillary.archive.cones import Cone, in_cone
-from armillary.archive.criteria import terms_of
-from armillary.archive.cursors import write_cursor
-from armillary.archive.listing import Lister
-from armillary.archive.selection import parse
-from armillary.archive.selection.models import Term
-from armillary.archive.tables import frame
+from armillary.archive.catalog.tables import frame
+from armillary.archive.query import search
+from armillary.archive.query.cones import Cone, in_cone
+from armillary.archive.query.criteria import terms_of
+from armillary.archive.query.cursors import write_cursor
+from armillary.archive.query.grammar import parse
+from armillary.archive.query.listing import Lister
+from armillary.archive.query.models import Term
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.demo.filling import fill
 from tests.support.archive import Archive, an_archive

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from armillary.archive.service import present_by_name
-from armillary.archive.versions import Version
+from armillary.archive.catalog.models import Version
+from armillary.archive.catalog.service import present_by_name
 from tests.support.archive import Archive, put
 from tests.support.headers import a_file
 

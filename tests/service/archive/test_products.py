@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from armillary.archive import service
+from armillary.archive.catalog import service as catalog
+from armillary.archive.products import service as products
 from armillary.base.halting import Halt, Halted, in_thread
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.errors import OutOfTime
@@ -32,7 +33,7 @@ async def product_orders(archive: Archive, kind: str) -> list[tuple[str, int, st
 async def picture_of(archive: Archive, name: str, kind: str = "preview") -> tuple[str, bytes]:
     """Return media type and content of a product."""
     async with archive.context.database.begin() as connection:
-        found = await service.get_product(connection, (await archive.version(name)).id, kind)
+        found = await catalog.get_product(connection, (await archive.version(name)).id, kind)
     assert found is not None
     return found.media_type, found.content
 
@@ -148,7 +149,7 @@ async def test_a_preview_that_takes_too_long_ends_failed_and_says_why_it_is_miss
         patient = archive.context.settings.archive.model_copy(update={"preview_s": WAIT_S})
         object.__setattr__(archive.context.settings, "archive", patient)
         async with archive.context.database.begin() as connection:
-            await service.submit_products(connection, [(await archive.version("a.fits")).id], actor="test")
+            await products.submit_products(connection, [(await archive.version("a.fits")).id], actor="test")
         await archive.drain()
         media_type, content = await picture_of(archive, "a.fits")
         assert (media_type, content[:2]) == ("image/jpeg", b"\xff\xd8")

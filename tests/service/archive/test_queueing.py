@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from armillary.archive.adoption import location_of
-from armillary.archive.service import list_roots, submit_ingests
+from armillary.archive.catalog.service import list_roots
+from armillary.archive.intake.adoption import location_of
+from armillary.archive.intake.service import submit_ingests
 from tests.support.archive import OLD_NS, Archive, put
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from armillary.archive import bulk
+from armillary.archive.intake import bulk
 from tests.support.archive import Archive, put
 
 
-def counts(report: bulk.Report) -> tuple[int, int, int]:
+def counts(report: bulk.IngestReport) -> tuple[int, int, int]:
     return report.ingested, report.skipped, len(report.failed)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from armillary.archive import service, uploads
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.claims import RootState, claim, roots_of
 from armillary.archive.errors import UnknownRoot
-from armillary.archive.roots import RootState, claim, roots_of
-from armillary.archive.staging import stage
+from armillary.archive.intake import uploads
+from armillary.archive.intake.staging import stage
 from armillary.base.store.errors import RootAway, RootNotClaimed
 from armillary.base.work import outcomes
 from armillary.base.work.admin import find_orders
@@ -81,10 +82,10 @@ async def test_a_copy_changes_nothing_in_a_tree_that_it_shares(original: Path) -
         with pytest.raises(RootNotClaimed, match=todo):
             await upload(archive, OTHER, "uploaded.fits")
         async with archive.context.database.begin() as connection:
-            root = await service.root_by_id(
+            root = await catalog.root_by_id(
                 connection, (await archive.version("other.fits")).location.root_id
             )
-        bytes_of = service.store_of(archive.context, root)
+        bytes_of = catalog.store_of(archive.context, root)
         with pytest.raises(RootNotClaimed, match=todo):
             await bytes_of.write("new.fits", OTHER)
         with pytest.raises(RootNotClaimed, match=todo):
@@ -158,11 +159,11 @@ async def test_a_tree_that_is_away_is_not_made_and_comes_back(original: Path) ->
     async with opened(original) as archive:
         assert await states(archive) == {"store": RootState.EDITABLE, "tree": RootState.AWAY}
         async with archive.context.database.begin() as connection:
-            root = await service.root_by_id(
+            root = await catalog.root_by_id(
                 connection, (await archive.version("other.fits")).location.root_id
             )
         with pytest.raises(RootAway, match="armillary root list"):
-            await service.store_of(archive.context, root).head("other.fits")
+            await catalog.store_of(archive.context, root).head("other.fits")
         assert "mount its disk" in (await archive.verify("other.fits"))["other.fits"]
         assert not tree.exists()
         tree.with_name("unmounted").rename(tree)
@@ -189,7 +190,7 @@ async def test_a_name_that_is_taken_gets_a_number(archive: Archive) -> None:
     """It is made of a path, and another directory may have stood there before this archive was moved."""
     async with archive.context.database.begin() as connection:
         roots = [
-            await service.ensure_root(connection, "tree", archive.directory / place, in_place=False)
+            await catalog.ensure_root(connection, "tree", archive.directory / place, in_place=False)
             for place in ("one", "two", "one", "three")
         ]
     assert [root.name for root in roots] == ["tree", "tree-2", "tree", "tree-3"]
@@ -199,4 +200,4 @@ async def test_a_name_that_is_taken_gets_a_number(archive: Archive) -> None:
 async def test_an_unknown_number_of_a_root_is_an_error_with_words(archive: Archive) -> None:
     async with archive.context.database.begin() as connection:
         with pytest.raises(UnknownRoot, match="armillary root list"):
-            await service.root_by_id(connection, 4711)
+            await catalog.root_by_id(connection, 4711)

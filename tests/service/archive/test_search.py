@@ -12,9 +12,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from armillary.access.models import Principal
-from armillary.archive.cones import Cone
-from armillary.archive.cursors import BadCursor
-from armillary.archive.selection.comparisons import BadPredicate, parse_predicate
+from armillary.archive.errors import BadCursor
+from armillary.archive.query.comparisons import BadPredicate, parse_predicate
+from armillary.archive.query.cones import Cone
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.errors import BadRequest
 from tests.support.archive import Archive, an_archive, put

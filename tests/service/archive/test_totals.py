@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from armillary.access.models import ANYBODY, OPERATOR
-from armillary.archive.criteria import terms_of
-from armillary.archive.selection.models import Term
-from armillary.archive.totals import Total, TotalIs, total_of
+from armillary.archive.query.criteria import terms_of
+from armillary.archive.query.models import Term
+from armillary.archive.query.totals import Total, TotalIs, total_of
 from tests.support.archive import Archive, put
 
 FRAMES = 30

@@ -15,11 +15,12 @@ import pytest
 from sqlalchemy import text
 
 from armillary.access.models import OPERATOR
-from armillary.archive import service, staging, uploads
-from armillary.archive.download import open_download
-from armillary.archive.errors import FileAmbiguous
-from armillary.archive.staging import DAY_S, STAGING, Staged, UploadTooLarge, stage, sweep_staging
-from armillary.archive.standing import BeingChanged
+from armillary.archive.catalog import service as catalog
+from armillary.archive.download import service as download
+from armillary.archive.download.service import open_download
+from armillary.archive.errors import BeingChanged, FileAmbiguous
+from armillary.archive.intake import staging, uploads
+from armillary.archive.intake.staging import DAY_S, STAGING, Staged, UploadTooLarge, stage, sweep_staging
 from armillary.base.work import Response
 from tests.support.archive import Archive, an_archive, put
 from tests.support.headers import a_file
@@ -39,7 +40,7 @@ async def queue(archive: Archive, content: bytes, name: str = NAME, *, path: str
     """Receive bytes as the web side does."""
     context = archive.context
     async with context.database.begin() as connection:
-        await service.store_root(connection, context)
+        await catalog.store_root(connection, context)
     staged = await stage(context, chunks_of(content), declared=len(content))
     async with context.database.begin() as connection:
         order = await uploads.accept_upload(
@@ -197,8 +198,8 @@ async def test_old_bytes_are_set_aside_in_pieces(archive: Archive) -> None:
     (archive.context.settings.data / "store").mkdir(parents=True)
     stored(archive).write_bytes(large)
     async with archive.context.database.begin() as connection:
-        root = await service.store_root(connection, archive.context)
-    bytes_of = service.store_of(archive.context, root)
+        root = await catalog.store_root(connection, archive.context)
+    bytes_of = catalog.store_of(archive.context, root)
     tracemalloc.start()
     try:
         await uploads.keep_old_bytes(bytes_of, NAME, version, own_store=bytes_of)
@@ -213,8 +214,8 @@ async def test_between_replacement_and_record_nothing_is_served(archive: Archive
     """Bytes of equal size with other pixels lie there; the headers in the catalog are those of the old ones."""
     await upload(archive, GOOD)
     async with archive.context.database.begin() as connection:
-        served = await service.version_to_serve(connection, NAME, OPERATOR, now=archive.context.clock.now())
-    bytes_of = service.store_of(archive.context, served.root)
+        served = await download.version_to_serve(connection, NAME, OPERATOR, now=archive.context.clock.now())
+    bytes_of = catalog.store_of(archive.context, served.root)
     pixels = np.frombuffer(GOOD, "u1").copy()
     pixels[-2880:] ^= 1
 

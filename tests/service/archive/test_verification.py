@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from armillary.archive.errors import FileNotFound
-from armillary.archive.verification import RESTLESS
+from armillary.archive.intake.verification import RESTLESS
 from tests.support.archive import Archive, put
 from tests.support.headers import a_file
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from armillary.archive import watching
+from armillary.archive.catalog.models import Root
+from armillary.archive.catalog.service import present_by_name
 from armillary.archive.errors import NotWatchable
-from armillary.archive.service import present_by_name
-from armillary.archive.versions import Root
-from armillary.archive.watching import Pauses, Watch
+from armillary.archive.intake import watching
+from armillary.archive.intake.watching import Pauses, Watch
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context
 from tests.support.archive import Archive, an_archive, put

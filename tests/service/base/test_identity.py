@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from astropy.io import fits
 
-from armillary.archive import changes
-from armillary.archive.roots import RootState, claim, roots_of
+from armillary.archive.catalog.claims import RootState, claim, roots_of
+from armillary.archive.changes import service as changes
 from armillary.base import migrate
 from armillary.base.database import Database, Role
 from armillary.base.feed.errors import FeedCursorGone

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from armillary.archive.service import canonical_of
+from armillary.archive.catalog.service import canonical_of
 from armillary.demo.filling import ArchiveInUse, fill
 from armillary.demo.frames import make_frames
 from tests.support.archive import Archive, put

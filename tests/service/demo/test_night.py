@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from armillary.archive.intake.profiles import load_profiles
 from armillary.archive.models import QaState
-from armillary.archive.profiles import load_profiles
 from armillary.demo import make_night
 from armillary.demo.gmos import Exposure, make_gmos
 from armillary.demo.imagers import Shot, make_photon_ranch

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive import service as archive
-from armillary.archive.selection import UnknownSelector
-from armillary.archive.versions import Location
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Location
+from armillary.archive.intake import service as intake
+from armillary.archive.products import service as products
+from armillary.archive.query.grammar import UnknownSelector
 from armillary.base.store.memory import MemoryStore
 from armillary.exports import sending, service
 from armillary.exports.errors import UnknownDestination
@@ -124,11 +126,11 @@ async def test_an_export_is_unique_per_file_path_and_destination(exporting: Expo
 
 async def test_the_batch_of_the_work_that_recorded_a_version_is_known(exporting: Exporting) -> None:
     async with exporting.context.database.begin() as connection:
-        await archive.store_root(connection, exporting.context)
-        place = Location((await archive.store_root(connection, exporting.context)).id, "", NAME)
+        await catalog.store_root(connection, exporting.context)
+        place = Location((await catalog.store_root(connection, exporting.context)).id, "", NAME)
     put(exporting.context.settings.data / "store" / NAME, a_file())
     async with exporting.context.database.begin() as connection:
-        await archive.submit_ingests(connection, [place], actor="test")
+        await intake.submit_ingests(connection, [place], actor="test")
         await connection.exec_driver_sql("UPDATE work_order SET batch = 'night 7' WHERE kind = 'ingest'")
     await exporting.drain()
     rows = await exporting.rows("SELECT batch, args->>'batch' FROM work_order WHERE kind = 'export:old'")
@@ -155,9 +157,9 @@ async def test_a_file_whose_digests_are_still_computed_waits_for_them(
     await exporting.take_in(NAME)
     async with exporting.context.database.begin() as connection:
         await connection.exec_driver_sql("UPDATE version SET data_md5 = NULL")
-        version = await archive.canonical_of(connection, NAME)
+        version = await catalog.canonical_of(connection, NAME)
         assert version is not None
-        await archive.submit_products(connection, [version.id], actor="test", previews=False)
+        await products.submit_products(connection, [version.id], actor="test", previews=False)
         await connection.exec_driver_sql(
             "UPDATE work_order SET not_before = now() + interval '1 hour'"
             " WHERE kind = 'digest' AND state = 'Queued'"
@@ -262,12 +264,12 @@ async def test_an_object_store_is_a_source_too(
     objects = MemoryStore()
     (tmp_path / "objects").mkdir()
     async with exporting.context.database.begin() as connection:
-        root = await archive.ensure_root(connection, "objects", tmp_path / "objects", in_place=True)
+        root = await catalog.ensure_root(connection, "objects", tmp_path / "objects", in_place=True)
     exporting.context.stores.opened["objects"] = objects
     await objects.write(f"raw/{NAME}{suffix}", bz2.compress(content) if suffix else content)
     async with exporting.context.database.begin() as connection:
         place = Location(root.id, "raw", f"{NAME}{suffix}")
-        await archive.submit_ingests(connection, [place], actor="test", patient=False)
+        await intake.submit_ingests(connection, [place], actor="test", patient=False)
     await exporting.export()
     assert old.has(NAME, "raw") == content
     await exporting.set(NAME, OBSERVER="somebody")

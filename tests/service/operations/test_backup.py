@@ -13,7 +13,7 @@ import pytest
 
 from armillary.access.models import Scope
 from armillary.access.service import authenticate, create_token
-from armillary.archive import service
+from armillary.archive.catalog import service as catalog
 from armillary.errors import BadRequest
 from armillary.operations.backup import back_up
 from armillary.operations.restore import restore
@@ -142,7 +142,7 @@ async def test_uploads_during_the_backup_do_not_reach_it(
     night: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with night.context.database.begin() as connection:
-        await service.store_root(connection, night.context)
+        await catalog.store_root(connection, night.context)
     path = (await night.version("plain.fits")).location.path
     before = await digests(night)
 

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from armillary.archive import service, uploads
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
 from armillary.archive.errors import HeadersForgotten
-from armillary.archive.staging import stage
-from armillary.archive.versions import Version
+from armillary.archive.intake import uploads
+from armillary.archive.intake.staging import stage
 from armillary.base.work import State, Worker
 from armillary.base.work.admin import OrderView, list_orders
 from armillary.base.work.periods import submit_on_time
@@ -210,8 +211,8 @@ async def test_recipes_of_thinned_versions_go_and_the_others_stay(years: Years) 
         await years.set(AIRMASS=number)
     version = await years.archive.version("spliced.fits")
     async with years.context.database.begin() as connection:
-        root = await service.root_by_id(connection, version.location.root_id)
-    blobs = service.store_of(years.context, root)
+        root = await catalog.root_by_id(connection, version.location.root_id)
+    blobs = catalog.store_of(years.context, root)
     assert len(await blobs.blob_names()) == 8
     years.pass_days(31)
     await retention.thin(years.context)
@@ -243,7 +244,7 @@ async def _upload(years: Years, content: bytes) -> None:
         yield content
 
     async with years.context.database.begin() as connection:
-        await service.store_root(connection, years.context)
+        await catalog.store_root(connection, years.context)
     staged = await stage(years.context, chunks(), declared=len(content))
     async with years.context.database.begin() as connection:
         order = await uploads.accept_upload(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from armillary.archive import changes
+from armillary.archive.changes import service as changes
 from armillary.base.database import Database, Role
 from armillary.base.feed.errors import FeedCursorGone
 from armillary.base.feed.models import BEGINNING, Cursor

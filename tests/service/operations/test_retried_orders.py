@@ -31,7 +31,7 @@ async def ask(archive: Archive, kind: str, order: int) -> int | None:
     """Have an order cancelled or tried again, and no other work done; return the order that it leads to."""
     context: Context = archive.context
     async with context.database.begin() as connection:
-        asking = await orders.ask(connection, kind, order, actor="operator", address="")
+        asking = await orders.ask_for(connection, kind, order, actor="operator", address="")
     await Worker(context, orders.KINDS, name="operator").run_until([asking])
     async with context.database.begin() as connection:
         response = (await outcomes(connection, [asking]))[asking].response

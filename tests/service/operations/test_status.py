@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from armillary.archive.store import list_roots
+from armillary.archive.catalog.store import list_roots
 from armillary.base import migrate
 from armillary.base.work import NewOrder, submit
 from armillary.operations import heartbeat, store
 from armillary.operations.exposition import exposition
-from armillary.operations.status import status_of, to_json
+from armillary.operations.status import status_of, status_to_json
 from tests.support.archive import Archive, put
 
 OWNER = "worker-1-17-abcd"
@@ -204,7 +204,7 @@ async def test_disks_show_room_and_say_so_where_nobody_can_look(archive: Archive
 
 
 async def test_status_is_json_with_utc_instants(archive: Archive) -> None:
-    document = json.loads(json.dumps(to_json(await status_of(archive.context))))
+    document = json.loads(json.dumps(status_to_json(await status_of(archive.context))))
     assert document["at"].endswith("Z")
     assert {"version", "schema", "queues", "workers", "failures", "disks", "totals"} <= set(document)
 

@@ -10,7 +10,7 @@ import pytest
 
 from armillary.api.gemini.elements import FILES, NAMES, SUMMARIES, elements
 from armillary.archive.fields import POINTING
-from armillary.archive.listing import Listing
+from armillary.archive.query.listing import Listing
 
 ENTERED = datetime(2026, 1, 1, 5, 0, 0, 500_000, UTC)
 WORDS = ['a "quoted" name', "back\\slash", "Ünicode ☃ 𝄞", "100%s, %(x)s", "", "a, b", "line\nend", None]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.archive.content import CHUNK, Content, content_of
-from armillary.archive.versions import HduRecord, layout_of
+from armillary.archive.catalog.content import CHUNK, Content, content_of
+from armillary.archive.catalog.models import HduRecord, layout_of
 from armillary.fits.models import BLOCK, Layout
 
 HEADERS = (b"h" * BLOCK, b"i" * 2 * BLOCK, b"j" * BLOCK)

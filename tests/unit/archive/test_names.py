@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.archive.names import LOWEST_INGEST, has_controls, science_priority
+from armillary.archive.catalog.priorities import LOWEST_INGEST, science_priority
+from armillary.base.text import has_controls
 
 IN_ORDER = [
     "S20260102S0001.fits",

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from armillary.archive.profiles import BadProfile, load_profiles
+from armillary.archive.intake.profiles import BadProfile, load_profiles
 from tests.support.frames import frame_from
 
 GOOD = """

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from armillary.archive.intake.profiles import load_profiles
 from armillary.archive.models import QaState
-from armillary.archive.profiles import load_profiles
 from tests.support.frames import Frame, a_frame, a_header, frame_from
 
 PROFILES = load_profiles()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.archive.profiles import FrameReader, load_profiles
+from armillary.archive.intake.profiles import FrameReader, load_profiles
 from armillary.fits.models import Value
 from armillary.fits.series import HeaderValues, Series
 from tests.support.frames import Frame, a_header, frame_from, headers_of_text

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.archive.models import QaState
-from armillary.archive.quality import (
+from armillary.archive.models import (
     QA_CARDS,
     SITE_CARDS,
+    QaState,
     parse_release,
     percentile,
     qa_cards,

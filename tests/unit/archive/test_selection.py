@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.archive.cones import Cone
-from armillary.archive.selection import Selection
-from armillary.archive.selection.keys import COORDINATES, KEYS
-from armillary.archive.selection.models import (
+from armillary.archive.query.cones import Cone
+from armillary.archive.query.grammar import Selection
+from armillary.archive.query.grammar.keys import COORDINATES, KEYS
+from armillary.archive.query.grammar.words import FOLDED, WORDS
+from armillary.archive.query.models import (
     Among,
     Anything,
     Around,
@@ -23,7 +24,6 @@ from armillary.archive.selection.models import (
     TaggedOrRaw,
     Term,
 )
-from armillary.archive.selection.words import FOLDED, WORDS
 from tests.support.selections import selected, terms
 
 

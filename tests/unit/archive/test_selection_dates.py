@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import pytest
 
-from armillary.archive.selection.models import Between
+from armillary.archive.query.models import Between
 from tests.support.selections import terms, utc
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql
 
 from armillary.access.models import ANYBODY
-from armillary.archive.selection import BadSelection, Selection, parse
-from armillary.archive.selection.conditions import conditions, tells_position
-from armillary.archive.selection.keys import COORDINATES, KEYS
-from armillary.archive.selection.words import FOLDED, WORDS
+from armillary.archive.query.conditions import conditions, tells_position
+from armillary.archive.query.grammar import BadSelection, Selection, parse
+from armillary.archive.query.grammar.keys import COORDINATES, KEYS
+from armillary.archive.query.grammar.words import FOLDED, WORDS
 
 TODAY = date(2026, 1, 2)
 VALUES = st.one_of(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.archive.selection import MalformedSelector, UnknownSelector
-from armillary.archive.selection.errors import BadSelection
+from armillary.archive.query.errors import BadSelection
+from armillary.archive.query.grammar import MalformedSelector, UnknownSelector
 from tests.support.selections import selected
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.archive.cones import Cone
-from armillary.archive.selection import BadSelection, parse
-from armillary.archive.selection.models import (
+from armillary.archive.query.cones import Cone
+from armillary.archive.query.grammar import BadSelection, parse
+from armillary.archive.query.grammar.words import FOLDED, WORDS
+from armillary.archive.query.models import (
     Among,
     Anything,
     Around,
@@ -28,8 +29,7 @@ from armillary.archive.selection.models import (
     TaggedOrRaw,
     Term,
 )
-from armillary.archive.selection.stored import terms_of_json, terms_to_json
-from armillary.archive.selection.words import FOLDED, WORDS
+from armillary.archive.query.stored import terms_of_json, terms_to_json
 from armillary.base.work.store import decoded, dump
 from armillary.errors import BadRequest
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from armillary.archive.soundness import DataSums
 from armillary.fits.scan import scan
+from armillary.fits.soundness import DataSums
 
 
 def a_file_with_sums() -> bytes:

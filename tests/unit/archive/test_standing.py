@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from armillary.archive.standing import BeingChanged, check_standing, stands
-from armillary.archive.versions import Location, Version
+from armillary.archive.catalog.models import Location, Version
+from armillary.archive.catalog.standing import check_standing, stands
+from armillary.archive.errors import BeingChanged
 from armillary.base.store import StoredObject
 from armillary.base.store.memory import MemoryStore
 

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 import typer
 
-from armillary.archive.cones import Cone
-from armillary.archive.criteria import terms_of
-from armillary.archive.selection.models import Among, Between, Compared, InCone, Like
+from armillary.archive.query.cones import Cone
+from armillary.archive.query.criteria import terms_of
+from armillary.archive.query.models import Among, Between, Compared, InCone, Like
 from armillary.commands.words import parse_setting
 from armillary.errors import BadRequest
 

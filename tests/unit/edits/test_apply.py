@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.archive.content import content_of
+from armillary.archive.catalog.content import content_of
 from armillary.edits.apply import (
     HduEffect,
     apply_request,

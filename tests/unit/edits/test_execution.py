@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from armillary.archive.versions import Location, Version
+from armillary.archive.catalog.models import Location, Version
 from armillary.base.store.memory import MemoryStore
 from armillary.base.work import Order
 from armillary.edits.apply import HduEffect

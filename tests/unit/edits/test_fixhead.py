@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from armillary.commands.fixing import BadFix, Fix, read_fix, request_of
 from armillary.commands.words import parse_setting
 from armillary.edits.errors import ItemRefused
-from armillary.edits.fixhead import BadFix, Fix, read_fix, request_of
 from armillary.errors import ArmillaryError
 
 TODAY = date(2026, 1, 2)

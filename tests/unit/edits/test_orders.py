@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.archive.versions import Location
+from armillary.archive.catalog.models import Location
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import EditRequest, Origin, Target
 from armillary.edits.orders import UPDATE_HEADERS, of_text, order_of, request_of, to_text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.archive import quality
+from armillary.archive import models as quality
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import PRIMARY, EditRequest, Extension
 from armillary.edits.validation import Rules, checked, edit_request, suggest
@@ -203,7 +203,7 @@ def test_a_site_protects_keywords_however_they_are_spelled(spelled: str) -> None
 
 @pytest.mark.parametrize("spell", [str.upper, str.lower, str.title])
 def test_words_set_what_a_site_protects_from_being_set_otherwise(spell: Any) -> None:
-    cards = {*quality.KEYWORDS, "RELEASE"}
+    cards = {*quality.QUALITY_KEYWORDS, "RELEASE"}
     rules = Rules(frozenset(map(spell, cards)))
     values = {"qa_state": "pass", "raw_site": ["iq20", "cc50", "wv20", "bg20"], "release": "2027-01-02"}
     assert {card.keyword for card in asked(values, rules).primary} == cards

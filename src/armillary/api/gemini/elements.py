@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
+from armillary.api.gemini.tags import SPEAKING, tags
 from armillary.archive.fields import POINTING
-from armillary.archive.listing import Column, Listing
-from armillary.archive.tags import SPEAKING, tags
+from armillary.archive.query.service import Column, Listing
 
 _encode = json.JSONEncoder(check_circular=False).encode
 COMPRESSED = ("bz2", "gz")

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 
 from armillary.api.http.failures import Failure
 from armillary.api.http.problems import problem
-from armillary.archive.selection import BadSelection
+from armillary.archive.query.errors import BadSelection
 from armillary.base.database import DatabaseFull
 from armillary.errors import ArmillaryError, Unavailable
 

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
 from armillary.api.gemini.selecting import anybody
+from armillary.api.gemini.tags import tags_of
 from armillary.api.http.calls import Call, Ctx
-from armillary.archive import embargo
-from armillary.archive import service as archive
-from armillary.archive.names import storable
-from armillary.archive.tags import tags_of
-from armillary.archive.versions import Version
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
+from armillary.archive.query import service as query
+from armillary.base.text import storable
+from armillary.fits.containers import logical_name
 from armillary.fits.models import CARD
 
 router = APIRouter()
@@ -33,7 +34,7 @@ async def full_header(ctx: Ctx, name: str) -> Response:
     """Show name, tags and all cards of a file, given by name, or by the number of one of its versions."""
     async with ctx.context.database.begin() as connection:
         version = await _find(connection, name.strip("/"))
-        frame = await archive.frame_of_file(connection, version.file_id) if version else None
+        frame = await catalog.frame_of_file(connection, version.file_id) if version else None
     if version is None:
         return PlainTextResponse(f"No file or version '{name}' is in the archive.\n", HTTPStatus.NOT_FOUND)
     if not _may_read(version, frame, ctx):
@@ -50,15 +51,15 @@ async def _find(connection: Any, name: str) -> Version | None:
         return None
     if name.isascii() and name.isdecimal():
         number = int(name) if len(name) < 20 else MAX_ID + 1
-        return (await archive.versions_by_id(connection, [number])).get(number) if number <= MAX_ID else None
-    return await archive.canonical_of(connection, archive.logical_name(name.rpartition("/")[2]))
+        return (await catalog.versions_by_id(connection, [number])).get(number) if number <= MAX_ID else None
+    return await catalog.canonical_of(connection, logical_name(name.rpartition("/")[2]))
 
 
 def _may_read(version: Version, frame: dict[str, Any] | None, call: Call) -> bool:
     if frame is None:
-        return embargo.sees_everything(call.principal)
+        return query.sees_everything(call.principal)
     row = {**frame, "name": version.name}
-    return embargo.shows_coordinates(row, call.principal, call.today)
+    return query.shows_coordinates(row, call.principal, call.today)
 
 
 def _lines(version: Version, frame: dict[str, Any]) -> Iterator[str]:

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.api.gemini.elements import FILES, NAMES, STATES, SUMMARIES, Keys, elements
 from armillary.api.gemini.selecting import FAILURES, anybody, lister_of, reports, selection_of
 from armillary.api.http.calls import Call, Ctx
-from armillary.archive.listing import Lister, Listing
-from armillary.archive.selection import Selection
+from armillary.archive.query.models import Selection
+from armillary.archive.query.service import Lister, Listing
 from armillary.context import Context
 
 router = APIRouter()

@@ -9,7 +9,7 @@ from typing import Any
 
 from armillary.edits.errors import ItemRefused, MalformedRequest
 from armillary.edits.models import Accepted, EditRequest, Refused, Target
-from armillary.edits.validation import Rules, edit_request, suggest
+from armillary.edits.service import Rules, edit_request, suggest
 from armillary.errors import RequestTooLarge
 
 OPTIONS = ("reject_new", "extension", "if_data_md5", "expect_data_md5")

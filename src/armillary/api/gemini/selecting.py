@@ -12,8 +12,8 @@ from armillary.api.http.calls import Call
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.paths import segments_below
 from armillary.api.http.policy import Policy
-from armillary.archive.listing import Lister
-from armillary.archive.selection import Selection, parse
+from armillary.archive.query.models import Selection
+from armillary.archive.query.service import Lister, parse
 
 TRUNCATED, UNRECOGNISED = "Armillary-Truncated", "Armillary-Unrecognised"
 DOWNLOADERS = Carriers(("gemini_fits_authorization",))

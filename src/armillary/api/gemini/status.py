@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from armillary.edits.status import EditStatus, RequestStatus
+from armillary.edits.service import EditStatus, RequestStatus
 
 DIGESTS = ("data_md5", "file_md5")
 SHOWN = ("extension", "keyword", "old", "new", "created")

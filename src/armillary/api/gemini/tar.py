@@ -14,10 +14,9 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from armillary.api.gemini.selecting import FAILURES, anybody, lister_of, reports, selection_of
 from armillary.api.http.body import read_body
 from armillary.api.http.calls import Call, Ctx
-from armillary.archive.bundle import bundle, choose
-from armillary.archive.names import storable
-from armillary.archive.selection import Selection
-from armillary.archive.selection.models import Among
+from armillary.archive.download.service import bundle, choose
+from armillary.archive.query.models import Among, Selection
+from armillary.base.text import storable
 from armillary.errors import BadRequest
 from armillary.fits.containers import logical_name
 

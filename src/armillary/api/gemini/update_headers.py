@@ -21,8 +21,7 @@ from armillary.api.http.discretion import without_paths
 from armillary.api.http.policy import Policy
 from armillary.edits.errors import UnknownRequest
 from armillary.edits.models import EditRequest, Origin, Refused
-from armillary.edits.service import Key, rules_of, submit_edits
-from armillary.edits.status import status_of
+from armillary.edits.service import Key, rules_of, status_of, submit_edits
 from armillary.settings import EditSettings
 
 router = APIRouter()

@@ -13,8 +13,8 @@ from armillary.api.gemini.errors import as_json
 from armillary.api.http.calls import Ctx
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.policy import Policy
-from armillary.archive import uploads
-from armillary.archive.names import has_controls
+from armillary.archive.intake import service as intake
+from armillary.base.text import has_controls
 from armillary.errors import BadRequest
 
 router = APIRouter()
@@ -42,7 +42,7 @@ async def upload_file(
         raise BadRequest(f"{batch!r} is no name of a batch: it holds characters that cannot be kept.")
     path, _, name = target.strip("/").rpartition("/")
     declared = request.headers.get("content-length", "")
-    staged, _ = await uploads.receive(
+    staged, _ = await intake.receive_upload(
         ctx.context,
         request.stream(),
         path=path,
@@ -51,5 +51,5 @@ async def upload_file(
         actor=ctx.principal.name,
         batch=batch,
     )
-    stored_path = "" if path == uploads.PROCESSED_CALIBRATION else path
+    stored_path = "" if path == intake.PROCESSED_CALIBRATION else path
     return as_json([{"filename": name, "path": stored_path, "size": staged.size, "md5": staged.md5}])

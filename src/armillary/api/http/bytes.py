@@ -11,14 +11,14 @@ from fastapi.responses import StreamingResponse
 from armillary.access.models import Principal
 from armillary.api.http.calls import Call
 from armillary.api.http.conditional import Unsatisfiable, byte_range, digest_header, http_date, not_modified
-from armillary.archive import service as archive
-from armillary.archive.download import Download, open_download, stream
-from armillary.archive.errors import FileNotFound
-from armillary.archive.names import storable
-from armillary.archive.service import Served
-from armillary.archive.standing import BeingChanged
+from armillary.archive.catalog import service as catalog
+from armillary.archive.download import service as download
+from armillary.archive.download.service import Download, Served, open_download, stream
+from armillary.archive.errors import BeingChanged, FileNotFound
 from armillary.base.log import get_record
+from armillary.base.text import storable
 from armillary.context import Context
+from armillary.fits.containers import logical_name
 
 log = get_record(__name__)
 TRIES, PAUSE_S = 40, 0.05
@@ -48,15 +48,15 @@ async def _open(context: Context, name: str, viewer: Principal) -> tuple[Downloa
         raise FileNotFound(f"No file named {name!r} is in the archive.")
     for attempt in range(TRIES):
         async with context.database.begin() as connection:
-            served = await archive.version_to_serve(
+            served = await download.version_to_serve(
                 connection,
-                archive.logical_name(filename),
+                logical_name(filename),
                 viewer,
                 now=context.clock.now(),
                 path=path if path else None,
             )
         try:
-            store = archive.store_of(context, served.root)
+            store = catalog.store_of(context, served.root)
             most = context.settings.archive.max_unpacked
             return await open_download(store, served, filename, max_unpacked=most), served
         except BeingChanged:

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 
 from armillary.access.models import ANYBODY, Principal, Scope
 from armillary.api.http.calls import Call
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
 from armillary.context import Context
 
 HIDDEN = "..."
@@ -68,7 +68,7 @@ async def without_paths(call: Call, rows: Iterable[dict[str, Any]], *keys: str) 
 async def directories_of(context: Context) -> Directories:
     """Return the names of the directories of an archive."""
     async with context.database.begin() as connection:
-        roots = await archive.list_roots(connection)
+        roots = await catalog.list_roots(connection)
     return _directories(context, {root.name: root.path for root in roots})
 
 

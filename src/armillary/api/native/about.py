@@ -13,9 +13,8 @@ from armillary import __version__
 from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import answers, anybody, failures
 from armillary.base.database import DatabaseFull
-from armillary.operations.acceptance import Doors
-from armillary.operations.exposition import MEDIA_TYPE, exposition
-from armillary.operations.health import DatabaseAway, health_of
+from armillary.operations.errors import DatabaseAway
+from armillary.operations.service import MEDIA_TYPE, Doors, exposition, health_of
 
 router = APIRouter()
 FRESH_S = 1.0

@@ -14,8 +14,8 @@ from armillary.api.http.calls import Ctx
 from armillary.api.http.events import Event, stream, wants_events
 from armillary.api.http.values import plain
 from armillary.api.native.routing import NEGOTIATED, answers, anybody, failures
-from armillary.archive import changes as feed
-from armillary.archive.changes import Change
+from armillary.archive.changes import service as feed
+from armillary.archive.changes.service import Change
 from armillary.base.feed.errors import BadFeedCursor, FeedCursorGone
 from armillary.base.feed.models import BEGINNING, Cursor
 from armillary.base.feed.reader import MAX_PAGE

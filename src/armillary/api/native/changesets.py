@@ -14,15 +14,14 @@ from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
 from armillary.api.http.values import plain
 from armillary.api.native.routing import answers, editors, failures, storable_words
-from armillary.archive.selection import MalformedSelector, UnknownSelector
-from armillary.archive.selection.comparisons import BadPredicate
+from armillary.archive.query.errors import BadPredicate, MalformedSelector, UnknownSelector
 from armillary.base.work import wait_for
 from armillary.edits.changesets import service
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
 from armillary.edits.changesets.models import MOST_LISTED, Action, FileState, Wanted
-from armillary.edits.disclosure import Discretion
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import Origin
+from armillary.edits.service import Discretion
 from armillary.errors import RequestTooLarge
 
 router = APIRouter()

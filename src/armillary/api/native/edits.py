@@ -17,27 +17,24 @@ from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
 from armillary.api.http.values import plain
 from armillary.api.native.routing import REFUSALS, Word, answers, auditors, editors, failures, storable_words
-from armillary.archive.criteria import as_utc
 from armillary.archive.errors import FileAmbiguous, FileNotFound
-from armillary.edits import audit as record
-from armillary.edits.audit import EditNotFound
-from armillary.edits.audit_store import AuditQuery
+from armillary.archive.query.service import as_utc
+from armillary.edits import service as edits
 from armillary.edits.errors import (
+    EditNotFound,
     ItemRefused,
     KeyReused,
     MalformedRequest,
     NothingToRevert,
     OutcomeUnknown,
 )
-from armillary.edits.models import Origin, Outcome, Target
-from armillary.edits.revert import submit_revert
-from armillary.edits.service import Key, rules_of, submit_edit
-from armillary.edits.validation import edit_request
+from armillary.edits.models import AuditQuery, Origin, Outcome, Target
+from armillary.edits.service import Key, edit_request, rules_of, submit_edit, submit_revert
 from armillary.errors import RequestTooLarge
 
 router = APIRouter()
 M = TypeVar("M", bound=BaseModel)
-Limit = Annotated[int, Query(ge=1, le=record.MAX_PAGE)]
+Limit = Annotated[int, Query(ge=1, le=edits.MAX_PAGE)]
 Before = Annotated[int | None, Query(ge=1, lt=1 << 63, description="What the answer before said.")]
 _EDIT = {
     "id": 7,
@@ -111,7 +108,7 @@ async def edits_of_file(
 ) -> JSONResponse:
     """List what was asked of a file, newest first: edits that changed it, that changed nothing, that failed."""
     async with ctx.context.database.begin() as connection:
-        file_id = await record.id_of_file(connection, name)
+        file_id = await edits.id_of_file(connection, name)
     return await _audit(ctx, AuditQuery(file_id=file_id, outcome=outcome, before=cursor, limit=limit))
 
 
@@ -120,7 +117,7 @@ async def edits_of_file(
     dependencies=auditors,
     responses=answers({"edits": [_EDIT], "cursor": 7}) | failures(*REFUSALS),
 )
-async def edits(
+async def all_edits(
     ctx: Ctx,
     night: date | None = None,
     actor: Word = None,
@@ -146,7 +143,7 @@ async def edits(
 
 async def _audit(call: Call, query: AuditQuery) -> JSONResponse:
     async with call.context.database.begin() as connection:
-        page = await record.audit(connection, query, call.principal, today=call.today)
+        page = await edits.audit(connection, query, call.principal, today=call.today)
     await without_paths(call, page.edits, "error")
     return JSONResponse({"edits": plain(page.edits), "cursor": page.before})
 
@@ -207,7 +204,7 @@ async def revert_edit(request: Request, ctx: Ctx, edit_id: int) -> JSONResponse:
     asked = _parsed(NewRevert, body or b"{}")
     storable_words(asked.why)
     async with ctx.context.database.begin() as connection:
-        name = await record.name_of_edited(connection, edit_id)
+        name = await edits.name_of_edited(connection, edit_id)
     order = await submit_revert(ctx.context, name, edit_id, _origin(ctx, asked.why))
     return _accepted({"name": name, "order": order, "request": None}, None)
 

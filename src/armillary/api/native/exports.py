@@ -15,7 +15,7 @@ from armillary.api.http.body import documented, parsed
 from armillary.api.http.calls import Ctx
 from armillary.api.http.policy import Policy
 from armillary.api.native.routing import REFUSALS, answers, failures
-from armillary.archive.names import storable
+from armillary.base.text import storable
 from armillary.errors import BadRequest, Forbidden, NotFound, RequestTooLarge
 from armillary.exports import service
 from armillary.exports.models import MOST_SHOWN

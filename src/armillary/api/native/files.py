@@ -12,12 +12,18 @@ from armillary.api.http.bytes import serve_bytes
 from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.values import plain
 from armillary.api.native.routing import NEGOTIATED, Documented, answers, anybody, failures
-from armillary.archive import records
-from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, VersionNotFound
-from armillary.archive.records import HduNotFound, Record
-from armillary.archive.standing import BeingChanged
-from armillary.archive.versions import Version
-from armillary.edits.history import diff
+from armillary.archive.catalog.models import Version
+from armillary.archive.errors import (
+    BeingChanged,
+    FileAmbiguous,
+    FileEmbargoed,
+    FileNotFound,
+    HduNotFound,
+    VersionNotFound,
+)
+from armillary.archive.query import service as query
+from armillary.archive.query.service import Record
+from armillary.edits.service import diff
 from armillary.errors import BadRequest
 from armillary.fits.cards import body_of, printable, split_cards
 from armillary.fits.header import Header
@@ -144,7 +150,7 @@ async def versions(
     """List the versions of a file, newest first; `cursor` in the answer leads to the older ones."""
     record = await _record(ctx, name)
     async with ctx.context.database.begin() as connection:
-        found = await records.versions_before(connection, record, cursor, limit)
+        found = await query.versions_before(connection, record, cursor, limit)
     more = found[-1].id if found and found[-1].id != record.ids[0] else None
     shown = [_version_json(record, one) for one in found]
     return JSONResponse({"name": record.version.name, "versions": shown, "cursor": more})
@@ -180,7 +186,7 @@ async def _headers(
     request: Request, call: Call, name: str, hdu: str | None, version_id: int | None, form: str | None
 ) -> Response:
     _, version = await _open_version(call, name, version_id)
-    chosen = range(len(version.hdus)) if hdu is None else [records.hdu_index(version, hdu)]
+    chosen = range(len(version.hdus)) if hdu is None else [query.hdu_index(version, hdu)]
     raw = await asyncio.to_thread(version.headers)
     if _wants_text(request, form):
         texts = [_text_of(raw[index]) for index in chosen]
@@ -222,7 +228,7 @@ async def difference(
     record, new = await _open_version(ctx, name, to)
     before = record.ids[max(0, record.ids.index(new.id) - 1)]
     async with ctx.context.database.begin() as connection:
-        old = await records.version_of(connection, record, start or before)
+        old = await query.version_of(connection, record, start or before)
     found = await asyncio.to_thread(lambda: list(diff(old, new)))
     if _wants_text(request, format):
         lines = (f"{sign}{hdu} {_shown(card)}\n" for hdu, sign, card in found)
@@ -246,15 +252,15 @@ async def content(request: Request, ctx: Ctx, name: str) -> Response:
 
 async def _record(call: Call, name: str) -> Record:
     async with call.context.database.begin() as connection:
-        return await records.record_of(connection, name, call.principal, call.today)
+        return await query.record_of(connection, name, call.principal, call.today)
 
 
 async def _open_version(call: Call, name: str, version_id: int | None) -> tuple[Record, Version]:
     """Return a version whose headers the caller may read."""
     async with call.context.database.begin() as connection:
-        record = await records.record_of(connection, name, call.principal, call.today)
-        records.check_headers(record)
-        return record, await records.version_of(connection, record, version_id)
+        record = await query.record_of(connection, name, call.principal, call.today)
+        query.check_headers(record)
+        return record, await query.version_of(connection, record, version_id)
 
 
 def _wants_text(request: Request, form: str | None) -> bool:

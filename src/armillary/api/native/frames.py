@@ -10,15 +10,13 @@ from fastapi.responses import JSONResponse
 
 from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import Word, answers, anybody, failures, storable_words
-from armillary.archive import search as frames
-from armillary.archive.criteria import read_selection, terms_of
-from armillary.archive.cursors import BadCursor
+from armillary.archive.errors import BadCursor
 from armillary.archive.fields import CRITERIA, Criterion
 from armillary.archive.models import MAX_PAGE
-from armillary.archive.selection import MalformedSelector, UnknownSelector
-from armillary.archive.selection.comparisons import BadPredicate
-from armillary.archive.selection.models import Term
-from armillary.archive.totals import Asked, total_of
+from armillary.archive.query import service as query
+from armillary.archive.query.errors import BadPredicate, MalformedSelector, UnknownSelector
+from armillary.archive.query.models import Term
+from armillary.archive.query.service import Asked, read_selection, terms_of, total_of
 from armillary.base.signatures import with_parameters
 from armillary.errors import BadRequest
 
@@ -89,8 +87,11 @@ async def search(
     """
     today, viewer = ctx.today, ctx.principal
     async with ctx.context.database.begin() as connection:
-        page = await frames.search(connection, terms, viewer, today=today, limit=limit, cursor=cursor)
-        body: dict[str, Any] = {"frames": [frames.to_json(one) for one in page.frames], "cursor": page.cursor}
+        page = await query.search(connection, terms, viewer, today=today, limit=limit, cursor=cursor)
+        body: dict[str, Any] = {
+            "frames": [query.plain_values(one) for one in page.frames],
+            "cursor": page.cursor,
+        }
         if total is not Asked.NONE:
             exact = total is Asked.EXACT
             found = await total_of(connection, terms, viewer, today=today, exact=exact)

@@ -27,13 +27,13 @@ from armillary.api.native.routing import (
     operators,
     storable_words,
 )
-from armillary.archive.service import logical_name
 from armillary.base.work import State, wait_for
 from armillary.base.work.admin import OrderView, Standing, list_orders
 from armillary.base.work.watching import watch_all, watch_order
-from armillary.edits.disclosure import Discretion
-from armillary.operations import orders as service
-from armillary.operations.orders import NotCancellable, NotRetryable, OrderNotFound
+from armillary.edits.service import Discretion
+from armillary.fits.containers import logical_name
+from armillary.operations import service as operations
+from armillary.operations.errors import NotCancellable, NotRetryable, OrderNotFound
 
 router = APIRouter()
 PATIENCE_S, MAX_WAIT_S, MAX_PAGE = 10.0, 60.0, 1000
@@ -178,7 +178,7 @@ async def cancel(ctx: Ctx, order_id: Id) -> JSONResponse:
 
     A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
     """
-    return await _asked(ctx, service.CANCEL, order_id)
+    return await _asked(ctx, operations.CANCEL, order_id)
 
 
 @router.post(
@@ -196,25 +196,25 @@ async def retry(ctx: Ctx, order_id: Id) -> JSONResponse:
 
     A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
     """
-    return await _asked(ctx, service.RETRY, order_id)
+    return await _asked(ctx, operations.RETRY, order_id)
 
 
 async def _asked(call: Call, kind: str, order_id: int) -> JSONResponse:
     async with call.context.database.begin() as connection:
         actor, address = call.principal.name, call.address
-        asking = await service.ask(connection, kind, order_id, actor=actor, address=address)
+        asking = await operations.ask_for(connection, kind, order_id, actor=actor, address=address)
     ended = (await wait_for(call.context.database, call.context.signals, [asking], PATIENCE_S)).get(asking)
     if ended is None:
         headers = {"Location": f"/v1/orders/{asking}"}
         return JSONResponse({"order": asking}, HTTPStatus.ACCEPTED, headers)
     if not ended.response.ok:
-        raise (NotCancellable if kind == service.CANCEL else NotRetryable)(ended.response.error)
+        raise (NotCancellable if kind == operations.CANCEL else NotRetryable)(ended.response.error)
     return JSONResponse(ended.response.value)
 
 
 async def _find(call: Call, order_id: int) -> OrderView:
     async with call.context.database.begin() as connection:
-        return await service.find(connection, order_id)
+        return await operations.find_order(connection, order_id)
 
 
 async def _discretion(call: Call, found: OrderView) -> tuple[Discretion, int | None]:

@@ -6,9 +6,12 @@ from fastapi import APIRouter, Response
 
 from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import Documented, anybody, failures
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
+from armillary.archive.download import service as download
 from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, NoPreview
-from armillary.archive.names import storable
+from armillary.archive.products import service as products
+from armillary.base.text import storable
+from armillary.fits.containers import logical_name
 
 router = APIRouter()
 
@@ -31,13 +34,13 @@ async def picture(ctx: Ctx, name: str, kind: str) -> Response:
     if not storable(name):
         raise FileNotFound(f"No file named {name!r} is in the archive.")
     async with ctx.context.database.begin() as connection:
-        served = await archive.version_to_serve(
-            connection, archive.logical_name(name), ctx.principal, now=ctx.context.clock.now()
+        served = await download.version_to_serve(
+            connection, logical_name(name), ctx.principal, now=ctx.context.clock.now()
         )
-        made = await archive.get_product(connection, served.version.id, kind)
+        made = await catalog.get_product(connection, served.version.id, kind)
     if made is None:
         raise NoPreview
-    if made.media_type == archive.REASON_TYPE:
+    if made.media_type == products.REASON_TYPE:
         raise NoPreview(f"There is no {kind} of '{served.version.name}': {made.content.decode()}")
     headers = {"ETag": f'"{made.sha256}"', "Cache-Control": "private, max-age=3600"}
     return Response(made.content, media_type=made.media_type, headers=headers)

@@ -17,7 +17,7 @@ from armillary.api.http.carriers import Carriers
 from armillary.api.http.limits import TooManyRequests
 from armillary.api.http.policy import Policy
 from armillary.api.http.problems import MEDIA_TYPE
-from armillary.archive.names import storable
+from armillary.base.text import storable
 from armillary.errors import ArmillaryError, BadRequest, Forbidden, NotFound, Unavailable
 
 anybody = [Depends(Policy(None, Carriers(("gemini_fits_authorization",))))]

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import REFUSALS, answers, failures, operators
-from armillary.operations.status import status_of, to_json
+from armillary.operations.service import status_of, status_to_json
 
 router = APIRouter()
 
@@ -32,4 +32,4 @@ _EXAMPLE = {
 )
 async def status(ctx: Ctx) -> JSONResponse:
     """Tell versions, queues, workers, last failures and room on the disks, as `armillary status` does."""
-    return JSONResponse(to_json(await status_of(ctx.context)), headers={"Cache-Control": "no-store"})
+    return JSONResponse(status_to_json(await status_of(ctx.context)), headers={"Cache-Control": "no-store"})

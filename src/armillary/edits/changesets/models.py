@@ -15,7 +15,7 @@ from armillary.edits.validation import Rules, edit_request
 from armillary.errors import BadRequest
 
 if TYPE_CHECKING:
-    from armillary.archive.selection.models import Term
+    from armillary.archive.query.models import Term
 
 MOST_LISTED = 100
 """Most change sets of one list."""
@@ -107,7 +107,7 @@ class Wanted:
     def to_text(self) -> str:
         """Return JSON text; jsonb would turn the float 1e5 into an integer."""
         # Only here: commands load these words for the text of --help.
-        from armillary.archive.selection.stored import terms_to_json
+        from armillary.archive.query.service import terms_to_json
 
         terms = None if self.terms is None else terms_to_json(self.terms)
         return json.dumps(dataclasses.asdict(dataclasses.replace(self, terms=None)) | {"terms": terms})
@@ -121,7 +121,7 @@ class Wanted:
         BadChangeSet
             If it cannot be read.
         """
-        from armillary.archive.selection.stored import terms_of_json
+        from armillary.archive.query.service import terms_of_json
 
         try:
             fields = json.loads(str(text))

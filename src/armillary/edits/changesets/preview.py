@@ -9,15 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 from armillary.access.models import OPERATOR, Principal
-from armillary.archive import members as archive
+from armillary.archive.query import service as query
 from armillary.context import Context
+from armillary.edits.acceptance import Decision, decide
 from armillary.edits.apply import HduEffect, apply_request
+from armillary.edits.changesets.members import check, refuse_absent
 from armillary.edits.changesets.models import Preview, Wanted
-from armillary.edits.changesets.service import check, refuse_absent
 from armillary.edits.disclosure import Discretion
 from armillary.edits.execution import change_to_json
 from armillary.edits.models import Target
-from armillary.edits.service import Decision, decide
 from armillary.errors import ArmillaryError
 
 PAGE, MOST_REASONS = 500, 20
@@ -41,7 +41,7 @@ async def preview(context: Context, wanted: Wanted, *, samples: int, viewer: Pri
     while True:
         # A transaction per page: the walk may take long, and old rows could not be cleaned up meanwhile.
         async with context.database.begin() as connection:
-            rows = await archive.page_of(connection, checked.members, after=after, count=PAGE)
+            rows = await query.page_of(connection, checked.members, after=after, count=PAGE)
             await known.look_at(connection, [row.file_id for row in rows])
             told = [row for row in rows if not known.hides(row.file_id)]
             requests = [replace(checked.request, target=Target(row.name)) for row in told]

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import OPERATOR, Principal
-from armillary.archive import members as archive
-from armillary.archive.names import storable
-from armillary.archive.selection import parse
-from armillary.archive.selection.comparisons import parse_predicate
-from armillary.archive.selection.models import Compared, Term
-from armillary.archive.service import logical_name
 from armillary.base import work
 from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, submit
 from armillary.context import Context
 from armillary.edits.changesets import store
-from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
+from armillary.edits.changesets.errors import ChangeSetBusy, UnknownChangeSet
+from armillary.edits.changesets.members import MOST_NAMES, check, refuse_absent, terms_of
 from armillary.edits.changesets.models import (
     ALLOWED,
     LEADS_TO,
@@ -32,70 +26,14 @@ from armillary.edits.changesets.models import (
     State,
     Wanted,
 )
+from armillary.edits.changesets.preview import preview
 from armillary.edits.disclosure import Discretion, viewer_of_json, viewer_to_json
-from armillary.edits.models import EditRequest, Origin
-from armillary.edits.service import rules_of
+from armillary.edits.models import Origin
 
 CREATE, PREVIEW, CONTROL, STEP = "change_set", "change_set_preview", "change_set_control", "change_set_step"
-MOST_NAMES, MOST_SAMPLES, MOST_FILES = 100_000, 100, 1000
+MOST_SAMPLES, MOST_FILES = 100, 1000
 FIRST_ERRORS, RATE_S = 10, 10.0
 _TROUBLE = (FileState.REFUSED, FileState.FAILED, FileState.KEPT)
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A change set that can be carried out: its files as a query, and what to do to each."""
-
-    members: archive.Members
-    request: EditRequest
-
-
-def check(context: Context, wanted: Wanted, viewer: Principal = OPERATOR) -> Checked:
-    """Judge a change set as far as that is possible without its files.
-
-    What it says of positions means only files whose headers the viewer may read, as in a search.
-
-    Raises
-    ------
-    BadSelection, BadPredicate, BadChangeSet
-        If it is not clear which files it means.
-    ItemRefused
-        If what it asks for would be refused of any file.
-    """
-    request = wanted.request(rules_of(context.settings.edits))
-    if not any(request.by_extension()):
-        raise BadChangeSet("The change set changes nothing; say which cards to set.")
-    return Checked(_members(context, wanted, viewer), request)
-
-
-def _members(context: Context, wanted: Wanted, viewer: Principal) -> archive.Members:
-    if wanted.names:
-        return archive.members_named(_names(wanted, also=bool(wanted.segments or wanted.keywords)))
-    if not wanted.segments and not wanted.keywords:
-        raise BadChangeSet("The change set means no files: give a selection (`present` for all) or names.")
-    today = context.clock.now().date()
-    return archive.members_of(_terms(context, wanted, today), today=today, viewer=viewer)
-
-
-def _terms(context: Context, wanted: Wanted, today: date) -> tuple[Term, ...]:
-    if wanted.terms is not None:
-        return wanted.terms
-    selection = parse(wanted.segments, today=today, summit=context.settings.archive.summit)
-    return (*selection.terms, *_predicates(wanted))
-
-
-def _names(wanted: Wanted, *, also: bool) -> list[str]:
-    if also:
-        raise BadChangeSet("Give names or a selection, not both.")
-    if len(wanted.names) > MOST_NAMES or not all(map(storable, wanted.names)):
-        raise BadChangeSet(f"Names are text, and at most {MOST_NAMES}; use a selection for more.")
-    return [logical_name(name) for name in wanted.names]
-
-
-def _predicates(wanted: Wanted) -> list[Compared]:
-    if not all(map(storable, wanted.keywords)):
-        raise BadChangeSet("A keyword condition holds characters that no header has.")
-    return [parse_predicate(text) for text in wanted.keywords]
 
 
 async def ask(
@@ -113,7 +51,7 @@ async def ask(
     """
     check(context, wanted, viewer)
     if not wanted.names:
-        wanted = replace(wanted, terms=_terms(context, wanted, context.clock.now().date()))
+        wanted = replace(wanted, terms=terms_of(context, wanted, context.clock.now().date()))
     args: JsonObject = {
         "wanted": wanted.to_text(),
         "address": origin.address,
@@ -145,19 +83,6 @@ async def create(
     matched = await store.insert(connection, values, checked.members, change_set)
     await begin_step(connection, change_set)
     return matched
-
-
-async def refuse_absent(connection: AsyncConnection, wanted: Wanted) -> None:
-    """Refuse a change set that names files which are not present.
-
-    Raises
-    ------
-    BadChangeSet
-        Naming the first of them.
-    """
-    names = [logical_name(name) for name in wanted.names]
-    if names and (absent := await archive.absent_among(connection, names)):
-        raise BadChangeSet(f"{len(absent)} names are not in the archive: {', '.join(absent[:10])}")
 
 
 async def begin_step(connection: AsyncConnection, change_set: int) -> int:
@@ -362,6 +287,25 @@ async def files(
     return shown, rows[count - 1].file_id if len(rows) > count else None
 
 
-def preview_to_json(preview: Preview) -> dict[str, Any]:
+def preview_to_json(found: Preview) -> dict[str, Any]:
     """Return a preview in plain values."""
-    return asdict(preview)
+    return asdict(found)
+
+
+__all__ = [
+    "MOST_FILES",
+    "MOST_NAMES",
+    "MOST_SAMPLES",
+    "act",
+    "ask",
+    "ask_to",
+    "begin_step",
+    "create",
+    "document",
+    "files",
+    "get",
+    "overview",
+    "preview",
+    "preview_to_json",
+    "summary",
+]

@@ -11,17 +11,17 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive import service as archive
+from armillary.archive.catalog import service as catalog
 from armillary.base.database import AnyRow
 from armillary.base.work import NewOrder, submit
 from armillary.context import Context
 from armillary.edits import revert
+from armillary.edits.acceptance import decide, rules_of
 from armillary.edits.changesets import store
 from armillary.edits.changesets.models import RESTING, ChangeSet, FileState, State
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import EditRequest, Origin, Refused, Target
 from armillary.edits.orders import UPDATE_HEADERS, order_of
-from armillary.edits.service import decide, rules_of
 from armillary.edits.store import record_failures
 
 CHUNK, WINDOW = 1024, 4096
@@ -117,7 +117,7 @@ def _requests(context: Context, found: ChangeSet, waiting: Sequence[AnyRow]) -> 
 
 async def _queue_reverts(connection: AsyncConnection, found: ChangeSet, chunk: int) -> int:
     changed = await store.next_changed(connection, found.id, chunk)
-    versions = await archive.versions_by_id(connection, [row.version_after for row in changed])
+    versions = await catalog.versions_by_id(connection, [row.version_after for row in changed])
     origin = Origin(found.reverter or found.actor, found.address, f"change set {found.id} is reverted")
     orders = [
         _of_set(revert.order_of(row.edit_id, versions[row.version_after], origin), found.id)

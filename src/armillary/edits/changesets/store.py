@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.members import Members
+from armillary.archive.query.service import Members
 from armillary.base.database import AnyRow
 from armillary.base.work import admin, joins
 from armillary.edits.changesets.models import ChangeSet, State, Wanted

@@ -1,0 +1,111 @@
+"""The roots of an archive: where they are, and which of them it may change.
+
+A copy of an archive changes its own files. Trees outside of its directory it shares with the archive that it was
+copied from, so it only reads them until somebody claims them (`armillary.base.identity`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive.catalog import store
+from armillary.archive.catalog.models import Root
+from armillary.archive.catalog.roots import root_by_id, store_of
+from armillary.archive.errors import UnknownRoot
+from armillary.base.identity import check_place, read_identity, take_over
+from armillary.base.log import get_logger
+from armillary.base.place import STORE
+from armillary.base.work import admin
+from armillary.context import Context
+
+log = get_logger(__name__)
+
+
+class RootState(StrEnum):
+    """What can be done with the files of a root."""
+
+    EDITABLE = "editable"
+    READ_ONLY = "read-only"
+    """Nothing is changed until the root is claimed."""
+    AWAY = "away"
+    """The directory is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootLine:
+    """A root and its state."""
+
+    root: Root
+    state: RootState
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """All roots of an archive, with its id and the directory that it was copied from, if it was."""
+
+    archive: UUID
+    copied_from: str | None
+    lines: tuple[RootLine, ...]
+
+
+async def roots_of(context: Context) -> Roots:
+    """Return the roots with their states."""
+    async with context.database.begin() as connection:
+        identity = await read_identity(connection)
+        roots = await store.list_roots(connection)
+    lines = [RootLine(root, await asyncio.to_thread(_state, root)) for root in roots]
+    return Roots(identity.id, identity.copied_from, tuple(lines))
+
+
+def _state(root: Root) -> RootState:
+    if not root.path.is_dir():
+        return RootState.AWAY
+    return RootState.EDITABLE if root.claimed else RootState.READ_ONLY
+
+
+async def claim(context: Context, name: str) -> Root:
+    """Let the archive change the files of a root, and the orders run at once that waited for that.
+
+    To claim the store is to say that this directory is the archive, wherever its database or other state lies.
+
+    Raises
+    ------
+    UnknownRoot
+        If there is no root of that name.
+    DirectoryNotClaimed
+        If the database belongs to another directory, which is to be claimed first.
+    OthersAtWork
+        If processes are at work that may use another directory with the same database.
+    """
+    async with context.database.begin() as connection:
+        await _find(connection, name)
+    if name == STORE:
+        await take_over(context.database, context.settings.data)
+    else:
+        await check_place(context.database, context.settings.data)
+    async with context.database.begin() as connection:
+        root = await _find(connection, name)
+        await store.claim_root(connection, root.id)
+        root = await root_by_id(connection, root.id)
+    if root.path.is_dir():
+        # What a crash left behind before the directory was copied or moved.
+        for finding in await store_of(context, root).recover():
+            log.warning("recovered", root=root.name, finding=finding)
+    async with context.database.begin() as connection:
+        await admin.run_keys_now(connection, f"{root.id}:")
+    return root
+
+
+async def _find(connection: AsyncConnection, name: str) -> Root:
+    roots = {root.name: root for root in await store.list_roots(connection)}
+    if name not in roots:
+        near = difflib.get_close_matches(name, roots, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UnknownRoot(f"There is no root '{name}'.{hint} See armillary root list.")
+    return roots[name]

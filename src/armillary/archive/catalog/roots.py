@@ -1,0 +1,76 @@
+"""Roots, the directory trees that hold the files of an archive, and their object stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive.catalog import store
+from armillary.archive.catalog.models import Root
+from armillary.archive.catalog.store import (
+    list_roots,
+)
+from armillary.archive.errors import UnknownRoot
+from armillary.base.place import STORE
+from armillary.base.store import ObjectStore
+from armillary.base.store.errors import StorageFailed, explain
+from armillary.context import Context
+from armillary.errors import Conflict
+
+MOST_NAMESAKES = 1000
+
+
+async def root_by_id(connection: AsyncConnection, root_id: int) -> Root:
+    """Return a root.
+
+    Raises
+    ------
+    UnknownRoot
+        If there is none of that number.
+    """
+    found = {root.id: root for root in await list_roots(connection)}.get(root_id)
+    if found is None:
+        raise UnknownRoot(f"There is no root {root_id}; armillary root list shows those that there are.")
+    return found
+
+
+async def ensure_root(
+    connection: AsyncConnection, name: str, path: Path, *, in_place: bool, watched: bool = False
+) -> Root:
+    """Return the root at a path, recording it if it is new.
+
+    The name may be taken: it is made of a path, where another directory stood before this archive was moved.
+    """
+    for number in range(1, MOST_NAMESAKES):
+        free = name if number == 1 else f"{name}-{number}"
+        await store.insert_root(connection, name=free, path=path, in_place=in_place, watched=watched)
+        if found := {root.path: root for root in await list_roots(connection)}.get(path):
+            return found
+    raise Conflict(f"There are {number} roots named {name} already.")
+
+
+def store_of(context: Context, root: Root) -> ObjectStore:
+    """Return the object store of a root.
+
+    Raises
+    ------
+    ArmillaryError
+        If its directory, or the private one that belongs to it, cannot be opened.
+    """
+    try:
+        return context.stores.at(root.name, root.path, in_place=root.in_place, claimed=root.claimed)
+    except FileNotFoundError as error:
+        # That is not said of any file, so none of them is gone.
+        raise StorageFailed(f"{root.path} cannot be opened: {error.strerror}; look at the disk.") from error
+    except OSError as error:
+        raise explain(error, str(root.path)) from error
+
+
+async def store_root(connection: AsyncConnection, context: Context) -> Root:
+    """Return the root of Armillary's own store, below the data directory."""
+    path = context.settings.data / STORE
+    # A link may lead to a disk that is not mounted.
+    if not path.is_symlink():
+        path.mkdir(mode=0o755, exist_ok=True)
+    return await ensure_root(connection, STORE, path.resolve(), in_place=True)

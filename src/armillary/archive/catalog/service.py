@@ -1,0 +1,55 @@
+"""What other nouns and the dialects may ask of the catalog: files, their versions, and the roots they lie in."""
+
+from armillary.archive.catalog.claims import RootLine, Roots, RootState, claim, roots_of
+from armillary.archive.catalog.content import CHUNK, content_of
+from armillary.archive.catalog.lookup import frame_of_file, version_number
+from armillary.archive.catalog.priorities import science_priority
+from armillary.archive.catalog.recording import NewVersion, record_versions
+from armillary.archive.catalog.roots import ensure_root, root_by_id, store_of, store_root
+from armillary.archive.catalog.standing import check_standing
+from armillary.archive.catalog.store import (
+    canonical_of,
+    get_product,
+    is_empty,
+    list_roots,
+    move_products,
+    present_at,
+    present_by_label,
+    present_by_name,
+    unclaimed_roots,
+    versions_by_id,
+    versions_of,
+)
+from armillary.base.place import STORE
+
+__all__ = [
+    "CHUNK",
+    "STORE",
+    "NewVersion",
+    "RootLine",
+    "RootState",
+    "Roots",
+    "canonical_of",
+    "check_standing",
+    "claim",
+    "content_of",
+    "ensure_root",
+    "frame_of_file",
+    "get_product",
+    "is_empty",
+    "list_roots",
+    "move_products",
+    "present_at",
+    "present_by_label",
+    "present_by_name",
+    "record_versions",
+    "root_by_id",
+    "roots_of",
+    "science_priority",
+    "store_of",
+    "store_root",
+    "unclaimed_roots",
+    "version_number",
+    "versions_by_id",
+    "versions_of",
+]

@@ -1,0 +1,378 @@
+"""Every statement on roots, files, versions and frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive.catalog.models import (
+    Location,
+    Presence,
+    Root,
+    Version,
+    from_signed,
+    hdus_from_json,
+    hdus_to_json,
+    with_sums,
+)
+from armillary.archive.catalog.series import CatalogSeries
+from armillary.archive.catalog.tables import (
+    all_keywords,
+    file,
+    frame,
+    headers_of_series,
+    product,
+    root,
+    version,
+)
+from armillary.base.database import AnyRow, driver, home_of
+from armillary.base.place import STORE, address_of, path_at
+
+VERSION_COLUMNS = (*version.c, headers_of_series().label("series_headers"), file.c.name)
+# DO NOTHING returns no row for names that are there, and locks none: DO UPDATE would write a dead row for each.
+_CREATE_FILES = "INSERT INTO file (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING id, name"
+_KNOWN_FILES = "SELECT id, name FROM file WHERE name = ANY ($1::text[])"
+# Ids are taken beforehand, so that versions, frames and changes that refer to each other go in by COPY.
+_NEXT_VERSIONS = "SELECT nextval(pg_get_serial_sequence('version', 'id')) FROM generate_series(1, $1::int)"
+_ENSURE = """
+INSERT INTO series (id, headers, keywords)
+SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::jsonb[]) ON CONFLICT DO NOTHING
+"""
+# One statement, so that a version is superseded in one step. Each branch has a partial index of its own.
+_RETIRE = """
+WITH place AS (SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS p (file_id, root_id, path)),
+there AS (
+    SELECT v.id FROM version AS v JOIN place AS p
+        ON v.file_id = p.file_id AND v.root_id = p.root_id AND v.path = p.path
+    WHERE v.present
+), foremost AS (SELECT id FROM version WHERE file_id = ANY($4::bigint[]) AND canonical)
+UPDATE version AS v SET present = v.present AND v.id NOT IN (SELECT id FROM there), canonical = false
+FROM (SELECT id FROM there UNION SELECT id FROM foremost) AS retired
+WHERE v.id = retired.id
+"""
+_versions = sa.select(*VERSION_COLUMNS).join_from(version, file, file.c.id == version.c.file_id)
+
+
+def _version_of(row: AnyRow) -> Version:
+    hdus, trailing, trailing_crc = hdus_from_json(row.layout)
+    return Version(
+        id=row.id,
+        file_id=row.file_id,
+        name=row.name,
+        location=Location(row.root_id, row.path, row.filename),
+        container=row.container,
+        present=row.present,
+        canonical=row.canonical,
+        file_size=row.file_size,
+        data_size=row.data_size,
+        file_crc=from_signed(row.file_crc),
+        data_crc=from_signed(row.data_crc),
+        file_md5=row.file_md5,
+        data_md5=row.data_md5,
+        file_sha256=row.file_sha256,
+        data_sha256=row.data_sha256,
+        mtime_ns=row.mtime_ns,
+        identity=row.identity,
+        lastmod=row.lastmod,
+        entrytime=row.entrytime,
+        hdus=hdus,
+        trailing=trailing,
+        trailing_crc=trailing_crc,
+        packed_headers=row.headers,
+        series_headers=row.series_headers,
+        origin=row.origin,
+        previous_id=row.previous_id,
+        undo=row.undo,
+    )
+
+
+async def _fetch_versions(connection: AsyncConnection, query: sa.Select[Any]) -> list[Version]:
+    return [_version_of(row) for row in (await connection.execute(query)).all()]
+
+
+async def is_empty(connection: AsyncConnection) -> bool:
+    """Tell whether the catalog knows no version of any file."""
+    return not await connection.scalar(sa.select(sa.exists(sa.select(version.c.id))))
+
+
+async def list_roots(connection: AsyncConnection) -> list[Root]:
+    """Return every root."""
+    rows = (await connection.execute(sa.select(*root.c).order_by(root.c.id))).all()
+    if not rows:
+        return []
+    home = home_of(connection)
+    return [
+        Root(row.id, row.name, path_at(row.path, home), row.in_place, row.watched, row.claimed)
+        for row in rows
+    ]
+
+
+async def unclaimed_roots(connection: AsyncConnection) -> dict[int, str]:
+    """Return the names of the roots that the archive may only read, by id."""
+    rows = (await connection.execute(sa.select(root.c.id, root.c.name).where(~root.c.claimed))).all()
+    return {row.id: row.name for row in rows}
+
+
+async def claim_root(connection: AsyncConnection, root_id: int) -> None:
+    """Let the archive change the files of a root."""
+    await connection.execute(sa.update(root).where(root.c.id == root_id).values(claimed=True))
+
+
+async def insert_root(
+    connection: AsyncConnection, *, name: str, path: Path, in_place: bool, watched: bool
+) -> None:
+    """Record a root, unless there is one of its path or name already."""
+    # The store may be a link that leads elsewhere, and somewhere else later on.
+    address = STORE if name == STORE else address_of(path, home_of(connection))
+    values = {"name": name, "path": address, "in_place": in_place, "watched": watched}
+    await connection.execute(insert(root).values(values).on_conflict_do_nothing())
+
+
+async def set_watched(connection: AsyncConnection, root_id: int, watched: bool) -> None:
+    """Say whether new files below a root are taken in by themselves."""
+    await connection.execute(sa.update(root).where(root.c.id == root_id).values(watched=watched))
+
+
+async def ensure_files(connection: AsyncConnection, names: Iterable[str]) -> tuple[dict[str, int], set[str]]:
+    """Return the ids of logical files by name, and which of them are new here."""
+    below, wanted = await driver(connection), sorted(set(names))
+    # In one order, so that transactions that create the same files wait for each other and never in a circle.
+    ids = {row["name"]: row["id"] for row in await below.fetch(_CREATE_FILES, wanted)}
+    fresh = set(ids)
+    if len(ids) < len(wanted):
+        ids |= {row["name"]: row["id"] for row in await below.fetch(_KNOWN_FILES, wanted)}
+    return ids, fresh
+
+
+async def versions_by_id(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, Version]:
+    """Return versions by id."""
+    query = _versions.where(version.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.BigInteger))))
+    return {found.id: found for found in await _fetch_versions(connection, query)}
+
+
+async def present_by_name(connection: AsyncConnection, names: Iterable[str]) -> list[Version]:
+    """Return the present versions of logical names."""
+    wanted = sa.cast(list(names), sa.ARRAY(sa.Text))
+    return await _fetch_versions(
+        connection, _versions.where(file.c.name == sa.any_(wanted), version.c.present)
+    )
+
+
+async def present_by_label(
+    connection: AsyncConnection, labels: Iterable[str]
+) -> list[tuple[str, str | None, Version | None]]:
+    """Return (label, reduction, present version or None) of every logical file that bears one of the labels."""
+    wanted = sa.cast(list(labels), sa.ARRAY(sa.Text))
+    query = (
+        sa.select(frame.c.data_label, frame.c.reduction, frame.c.file_id)
+        .where(frame.c.data_label == sa.any_(wanted))
+        .order_by(frame.c.file_id)
+    )
+    rows = (await connection.execute(query)).all()
+    # A second statement instead of a join: with ids at hand the planner takes the index of present versions,
+    # whatever it believes about how many frames bear a label.
+    ids = sa.cast([row.file_id for row in rows], sa.ARRAY(sa.BigInteger))
+    present = _versions.where(version.c.file_id == sa.any_(ids), version.c.present)
+    found: dict[int, list[Version]] = {}
+    for one in await _fetch_versions(connection, present):
+        found.setdefault(one.file_id, []).append(one)
+    return [(row.data_label, row.reduction, one) for row in rows for one in found.get(row.file_id) or (None,)]
+
+
+async def present_at(
+    connection: AsyncConnection, places: Iterable[tuple[int, str, str]]
+) -> dict[tuple[int, str, str], Version]:
+    """Return the present versions at (root id, path, logical name)."""
+    # One statement text for any number of places: it is prepared once, and a join with an array is never a scan.
+    wanted = sorted(set(places))
+    columns = [
+        sa.cast([place[0] for place in wanted], sa.ARRAY(sa.SmallInteger)),
+        sa.cast([place[1] for place in wanted], sa.ARRAY(sa.Text)),
+        sa.cast([place[2] for place in wanted], sa.ARRAY(sa.Text)),
+    ]
+    place = sa.func.unnest(*columns).table_valued("root_id", "path", "name").render_derived("place")
+    query = _versions.join(place, file.c.name == place.c.name).where(
+        version.c.root_id == place.c.root_id, version.c.path == place.c.path, version.c.present
+    )
+    found = await _fetch_versions(connection, query)
+    return {(one.location.root_id, one.location.path, one.name): one for one in found}
+
+
+async def present_twins(connection: AsyncConnection, identities: Iterable[str]) -> dict[str, list[Location]]:
+    """Return where the present versions with these identities (device and inode) are."""
+    wanted = sa.cast(sorted(set(identities)), sa.ARRAY(sa.Text))
+    query = sa.select(version.c.identity, version.c.root_id, version.c.path, version.c.filename).where(
+        version.c.identity == sa.any_(wanted), version.c.present
+    )
+    found: dict[str, list[Location]] = {}
+    for row in (await connection.execute(query)).all():
+        found.setdefault(row.identity, []).append(Location(row.root_id, row.path, row.filename))
+    return found
+
+
+async def present_of(
+    connection: AsyncConnection, names: Iterable[str], identities: Iterable[str]
+) -> list[Presence]:
+    """Return every presence of files with these names, or of these files on the disk."""
+    columns = (version.c.id, file.c.name, version.c.identity, version.c.root_id, version.c.path)
+    present = (
+        sa.select(*columns, version.c.filename)
+        .join_from(version, file, file.c.id == version.c.file_id)
+        .where(version.c.present)
+    )
+    of_names = present.where(file.c.name == sa.any_(sa.cast(sorted(set(names)), sa.ARRAY(sa.Text))))
+    files = sa.cast(sorted(set(identities)), sa.ARRAY(sa.Text))
+    # Two branches, since neither index serves an OR of both conditions.
+    query = of_names.union(present.where(version.c.identity == sa.any_(files)))
+    rows = (await connection.execute(query)).all()
+    return [
+        Presence(row.id, row.name, row.identity, Location(row.root_id, row.path, row.filename))
+        for row in rows
+    ]
+
+
+async def next_version_ids(connection: AsyncConnection, count: int) -> list[int]:
+    """Reserve ids for new versions."""
+    below = await driver(connection)
+    return [row[0] for row in await below.fetch(_NEXT_VERSIONS, count)]
+
+
+async def retire_present(
+    connection: AsyncConnection, places: Sequence[tuple[int, int, str]], file_ids: Sequence[int]
+) -> None:
+    """Let the versions at (file id, root id, path) be present no more, and none of the files canonical."""
+    below = await driver(connection)
+    columns = [list(column) for column in zip(*places, strict=True)] or [[], [], []]
+    await below.execute(_RETIRE, *columns, list(file_ids))
+
+
+async def copy_rows(
+    connection: AsyncConnection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Write many rows at once by COPY."""
+    # COPY needs no plan, and no other statement for each number of rows.
+    below = await driver(connection)
+    await below.copy_records_to_table(table.name, records=rows, columns=list(columns))
+
+
+async def ensure_series(connection: AsyncConnection, wanted: Mapping[UUID, CatalogSeries]) -> None:
+    """Record the series that new versions belong to, by id."""
+    if wanted:
+        below, rows = await driver(connection), wanted.values()
+        await below.execute(
+            _ENSURE, list(wanted), [row.headers for row in rows], [row.keywords for row in rows]
+        )
+
+
+async def delete_frames(connection: AsyncConnection, file_ids: Sequence[int]) -> None:
+    """Forget the frames of files that get new ones."""
+    ids = sa.cast(list(file_ids), sa.ARRAY(sa.BigInteger))
+    await connection.execute(sa.delete(frame).where(frame.c.file_id == sa.any_(ids)))
+
+
+async def touch_version(
+    connection: AsyncConnection, version_id: int, *, mtime_ns: int, identity: str, lastmod: datetime
+) -> None:
+    """Record a new time stamp or inode of unchanged bytes."""
+    values = {"mtime_ns": mtime_ns, "identity": identity, "lastmod": lastmod}
+    await connection.execute(sa.update(version).where(version.c.id == version_id).values(values))
+
+
+async def set_digests(
+    connection: AsyncConnection, one: Version, digests: Mapping[str, str], sums: Mapping[int, int]
+) -> None:
+    """Record md5 and SHA-256 of a version's bytes, and the sums of its data by HDU."""
+    values: dict[str, Any] = dict(digests)
+    if sums:
+        values["layout"] = hdus_to_json(with_sums(one.hdus, sums), one.trailing, one.trailing_crc)
+    await connection.execute(sa.update(version).where(version.c.id == one.id).values(values))
+
+
+async def add_warnings(connection: AsyncConnection, version_id: int, warnings: Sequence[str]) -> None:
+    """Add warnings to the frame of a version, those that it has already left out."""
+    for warning in warnings:
+        # Judged by the statement that writes: two workers that found the same add it once.
+        lacks = sa.not_(sa.literal(warning) == sa.any_(frame.c.warnings))
+        added = sa.func.array_append(frame.c.warnings, sa.cast(warning, sa.Text))
+        statement = sa.update(frame).where(frame.c.version_id == version_id, lacks).values(warnings=added)
+        await connection.execute(statement)
+
+
+async def canonical_of(connection: AsyncConnection, name: str) -> Version | None:
+    """Return the canonical version of a logical file."""
+    query = _versions.where(file.c.name == name, version.c.canonical)
+    found = await _fetch_versions(connection, query)
+    return found[0] if found else None
+
+
+async def versions_of(connection: AsyncConnection, file_id: int) -> list[Version]:
+    """Return every version of a file, oldest first."""
+    return await _fetch_versions(
+        connection, _versions.where(version.c.file_id == file_id).order_by(version.c.id)
+    )
+
+
+async def version_ids_of(connection: AsyncConnection, file_id: int) -> list[int]:
+    """Return the ids of every version of a file, oldest first."""
+    query = sa.select(version.c.id).where(version.c.file_id == file_id).order_by(version.c.id)
+    return list((await connection.scalars(query)).all())
+
+
+async def present_after(connection: AsyncConnection, version_id: int, count: int) -> list[Version]:
+    """Return the next present versions in order of id, for walks over the whole archive."""
+    # By id, not by offset: what is edited meanwhile gets a higher id and is met later, and nothing is met twice.
+    query = _versions.where(version.c.present, version.c.id > version_id).order_by(version.c.id).limit(count)
+    return await _fetch_versions(connection, query)
+
+
+async def present_states(connection: AsyncConnection, root_id: int) -> list[tuple[Location, tuple[int, int]]]:
+    """Return the place of every present file of a root, with its size and time stamp."""
+    columns = (version.c.path, version.c.filename, version.c.file_size, version.c.mtime_ns)
+    query = sa.select(*columns).where(version.c.root_id == root_id, version.c.present)
+    rows = (await connection.execute(query)).all()
+    return [(Location(root_id, row.path, row.filename), (row.file_size, row.mtime_ns)) for row in rows]
+
+
+async def mark_absent(connection: AsyncConnection, version_ids: Sequence[int]) -> None:
+    """Record that the bytes of versions are gone from storage."""
+    ids = sa.cast(list(version_ids), sa.ARRAY(sa.BigInteger))
+    await connection.execute(sa.update(version).where(version.c.id == sa.any_(ids)).values(present=False))
+
+
+async def frame_row(connection: AsyncConnection, file_id: int) -> AnyRow | None:
+    """Return the frame of a file, with all its keywords."""
+    columns = [c for c in frame.c if c.name not in ("keywords", "series_id")]
+    query = sa.select(*columns, all_keywords().label("keywords")).where(frame.c.file_id == file_id)
+    return (await connection.execute(query)).first()
+
+
+async def put_product(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """Store a picture of a version, replacing an older one of the same kind."""
+    statement = insert(product).values(values)
+    kept = {key: value for key, value in values.items() if key not in ("version_id", "kind")}
+    await connection.execute(
+        statement.on_conflict_do_update(index_elements=["version_id", "kind"], set_=kept)
+    )
+
+
+async def get_product(connection: AsyncConnection, version_id: int, kind: str) -> AnyRow | None:
+    """Return a picture of a version."""
+    query = sa.select(*product.c).where(product.c.version_id == version_id, product.c.kind == kind)
+    return (await connection.execute(query)).first()
+
+
+async def move_products(connection: AsyncConnection, pairs: Sequence[tuple[int, int]]) -> None:
+    """Let the pictures of old versions serve the new ones: an edit of the header leaves pixels alone."""
+    if not pairs:
+        return
+    columns = [sa.cast([pair[side] for pair in pairs], sa.ARRAY(sa.BigInteger)) for side in (0, 1)]
+    moved = sa.func.unnest(*columns).table_valued("old", "new").render_derived("moved")
+    statement = sa.update(product).where(product.c.version_id == moved.c.old).values(version_id=moved.c.new)
+    await connection.execute(statement)

@@ -1,0 +1,194 @@
+"""Take many files in at once and wait for every outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog import store
+from armillary.archive.catalog.models import Location, Root
+from armillary.archive.errors import FileUnreadable, FileVanished, NotWatchable
+from armillary.archive.intake import orders, presence
+from armillary.archive.intake.adoption import Finder, location_of, read_chunks
+from armillary.base.store import ObjectStore
+from armillary.base.work import Outcome
+from armillary.context import Context
+from armillary.errors import ArmillaryError, Conflict, NotFound
+
+PORTION = 5000
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What became of the files of a run."""
+
+    ingested: int = 0
+    skipped: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report for scripts."""
+        failed = [{"path": path, "error": message} for path, message in self.failed]
+        return {"ingested": self.ingested, "skipped": self.skipped, "failed": failed}
+
+
+@dataclass(slots=True)
+class Run:
+    """A run under way: the orders, each with the paths it was named by, and what is known of the result."""
+
+    orders: dict[int, list[Path]] = field(default_factory=dict)
+    report: IngestReport = field(default_factory=IngestReport)
+
+
+async def submit_paths(
+    context: Context,
+    paths: Sequence[Path],
+    *,
+    copy: bool,
+    force: bool,
+    in_place: bool,
+    watched: bool | None = None,
+) -> Run:
+    """Find the files below paths and queue their intake, adopted where they are or copied into the store.
+
+    ``watched`` says whether the roots of the files are watched from now on; None leaves that as it is.
+    """
+    run = Run()
+    async with context.database.begin() as connection:
+        own = await catalog.store_root(connection, context)
+    if watched is not None:
+        await watch(context, paths, watched=watched, in_place=in_place)
+    async with context.database.begin() as connection:
+        roots = await store.list_roots(connection)
+    known = [] if copy else [root.path for root in (own, *roots)]
+    finder = Finder(known, nested=not copy, own=context.settings.data.resolve())
+    found = await asyncio.to_thread(finder.search, paths)
+    run.report.failed += [(str(path), _naming(path, error.message)) for path, error in found.failed]
+    placed = (
+        await _copy(context, own, found.places, run)
+        if copy
+        else await _adopt(context, found.places, in_place)
+    )
+    for start in range(0, len(placed), PORTION):
+        portion = placed[start : start + PORTION]
+        async with context.database.begin() as connection:
+            ids = await orders.submit_ingests(
+                connection, [place for place, _ in portion], actor="operator", force=force
+            )
+        for order, (_, path) in zip(ids, portion, strict=True):
+            run.orders.setdefault(order, []).append(path)
+    if not copy:
+        await _mark_missing(context, paths, {str(path) for _, path in placed})
+    return run
+
+
+async def _mark_missing(context: Context, paths: Sequence[Path], found: set[str]) -> None:
+    """Let files be present no more that the catalog knows in these directories and that are gone."""
+    for whole in {path.resolve() for path in paths if path.is_dir()}:
+        known = await presence.known_below(context, whole)
+        await presence.mark_missing(
+            context, [place for path, (place, _) in known.items() if path not in found]
+        )
+
+
+async def watch(context: Context, paths: Sequence[Path], *, watched: bool, in_place: bool) -> None:
+    """Let directories be roots whose new files are taken in by themselves, or no longer.
+
+    Raises
+    ------
+    NotWatchable
+        If a path is no directory, or only a part of a root.
+    """
+    for path in paths:
+        whole = path.resolve()
+        if not whole.is_dir():
+            raise NotWatchable(f"{path} is no directory; only directories can be watched.")
+        async with context.database.begin() as connection:
+            for root in await store.list_roots(connection):
+                if whole != root.path and whole.is_relative_to(root.path):
+                    raise NotWatchable(
+                        f"{path} is a part of {root.path}, which was taken in before; watch that as a whole."
+                    )
+            root = await catalog.ensure_root(connection, root_name(whole), whole, in_place=in_place)
+            await store.set_watched(connection, root.id, watched)
+
+
+async def _adopt(
+    context: Context, places: Sequence[tuple[Path, Path]], in_place: bool
+) -> list[tuple[Location, Path]]:
+    roots: dict[Path, Root] = {}
+    async with context.database.begin() as connection:
+        for base in dict.fromkeys(base for base, _ in places):
+            roots[base] = await catalog.ensure_root(connection, root_name(base), base, in_place=in_place)
+    return [(location_of(roots[base], below), base / below) for base, below in places]
+
+
+def root_name(path: Path) -> str:
+    """Return a short name for a root, which also names its private directory."""
+    word = re.sub(r"[^A-Za-z0-9._-]", "_", path.name)[:40] or "root"
+    return f"{word}-{zlib.crc32(bytes(path)):08x}"
+
+
+async def _copy(
+    context: Context, own: Root, places: Sequence[tuple[Path, Path]], run: Run
+) -> list[tuple[Location, Path]]:
+    """Copy files into the store; one that lies there with other bytes already is refused."""
+    bytes_of = catalog.store_of(context, own)
+    copied: list[tuple[Location, Path]] = []
+    for base, below in places:
+        source, place = base / below, location_of(own, below)
+        try:
+            if not await _is_copied(bytes_of, place.key, source):
+                mtime_ns = source.stat().st_mtime_ns
+                await bytes_of.write(place.key, read_chunks(source), mtime_ns=mtime_ns)
+        except FileNotFoundError:
+            run.report.failed.append((str(source), FileVanished(f"{source} is gone.").message))
+        except OSError as error:
+            run.report.failed.append((str(source), FileUnreadable(f"{source}: {error.strerror}.").message))
+        except Conflict:
+            run.report.failed.append((str(source), _other_bytes(source, place.key)))
+        except ArmillaryError as error:
+            run.report.failed.append((str(source), _naming(source, error.message)))
+        else:
+            copied.append((place, source))
+    return copied
+
+
+def _other_bytes(source: Path, key: str) -> str:
+    return (
+        f"{source}: the store holds {key} with other bytes already, which may have been edited;"
+        " rename the file, or copy the directory above it."
+    )
+
+
+async def _is_copied(bytes_of: ObjectStore, key: str, source: Path) -> bool:
+    try:
+        stored = await bytes_of.head(key)
+    except NotFound:
+        return False
+    state = source.stat()
+    return (stored.size, stored.mtime_ns) == (state.st_size, state.st_mtime_ns)
+
+
+def _naming(path: Path, message: str) -> str:
+    return message if str(path) in message else f"{path}: {message}"
+
+
+def collect(run: Run, ended: Mapping[int, Outcome]) -> IngestReport:
+    """Count the outcomes of a run whose orders have ended; what was named again counts as skipped."""
+    for order, paths in run.orders.items():
+        response = ended[order].response
+        value: Any = response.value or {}
+        if not response.ok:
+            run.report.failed += [(str(path), _naming(path, response.error)) for path in paths]
+            continue
+        new = value.get("outcome") != "skipped"
+        run.report.ingested += new
+        run.report.skipped += len(paths) - new
+    return run.report

@@ -1,0 +1,399 @@
+"""The work order `ingest`: examine stored files in batches and put them into the catalog."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog import store
+from armillary.archive.catalog.models import Location, Root, Version
+from armillary.archive.catalog.recording import NewVersion, record_versions
+from armillary.archive.errors import FileUnreadable, FileVanished, SameFileTwice, StillGrowing, TwoContainers
+from armillary.archive.intake import examination, presence
+from armillary.archive.intake.examination import Examined
+from armillary.archive.intake.profiles import profiles_of
+from armillary.archive.intake.reading import Describer, describer_of
+from armillary.archive.products import service as products
+from armillary.base.database import is_transient, reason_of
+from armillary.base.log import get_logger
+from armillary.base.store import ObjectStore, StoredObject, whole_or_part
+from armillary.base.store.errors import StorageDenied
+from armillary.base.work import Claim, LostLease, Response, completing_all
+from armillary.context import Context
+from armillary.errors import ArmillaryError, NotFound
+from armillary.fits.containers import logical_name
+from armillary.fits.errors import EmptyFile, HeaderWithoutEnd, TruncatedFile
+from armillary.settings import ArchiveSettings
+
+log = get_logger(__name__)
+GROWING = (TruncatedFile, EmptyFile, HeaderWithoutEnd)
+PATIENCE_S = 600.0
+NS = 1_000_000_000
+THREADS = 2
+_turn = threading.Lock()
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One file on its way into the catalog; ``claim`` is that of its work order, if it has one."""
+
+    claim: Claim | None
+    root: Root
+    store: ObjectStore
+    location: Location
+    known: Version | None
+    now: datetime
+    stored: StoredObject | None = None
+    examined: Examined | None = None
+    new: NewVersion | None = None
+    error: Exception | None = None
+    skipped: str = ""
+    args: dict[str, Any] = field(default_factory=dict)
+    left: list[int] = field(default_factory=list)
+    """Versions at places that the file has left."""
+
+    @property
+    def name(self) -> str:
+        """The logical name."""
+        return logical_name(self.location.filename)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds since the file was found."""
+        return (self.now - self.claim.order.added).total_seconds() if self.claim else 0.0
+
+    @property
+    def order(self) -> Claim:
+        """The claim of a file that came with a work order."""
+        if self.claim is None:
+            raise AssertionError("this file came without a work order")
+        return self.claim
+
+
+async def ingest(context: Context, claims: Sequence[Claim]) -> None:
+    """Take a batch of files in: each gets its own outcome, all share one transaction."""
+    candidates = await _candidates(context, claims)
+    await examine(context, candidates)
+    await _refuse_twins(context, candidates)
+    await note_moves(context, candidates)
+    await _finish(context, candidates)
+
+
+async def examine(context: Context, candidates: Sequence[Candidate]) -> None:
+    """Look at the files of a batch; what goes wrong is kept with each."""
+    settings = context.settings.archive
+    if all(candidate.args.get("known") for candidate in candidates):
+        await asyncio.to_thread(_examine_in_turn, candidates, settings)
+        return
+    # A hop to a thread costs as much as a small file, so each takes its share of the batch.
+    threads = min(THREADS, len(candidates))
+    shares = [candidates[number::threads] for number in range(threads)]
+    await asyncio.gather(*(asyncio.to_thread(_examine_all, share, settings) for share in shares))
+
+
+async def note_moves(context: Context, candidates: Sequence[Candidate]) -> None:
+    """Find out which places of the catalog the files have left."""
+    moved = [(c, c.stored.identity) for c in candidates if c.stored and not c.error]
+    arrivals = [presence.Arrival(c.name, identity, c.location) for c, identity in moved]
+    for (one, _), left in zip(moved, await presence.left_behind(context, arrivals), strict=True):
+        one.left = left
+
+
+async def _candidates(context: Context, claims: Sequence[Claim]) -> list[Candidate]:
+    places = [_location(claim) for claim in claims]
+    async with context.database.begin() as connection:
+        roots = {root.id: root for root in await store.list_roots(connection)}
+        keys = [(place.root_id, place.path, logical_name(place.filename)) for place in places]
+        known = await store.present_at(connection, keys)
+    candidates = []
+    for claim, place, key in zip(claims, places, keys, strict=True):
+        root = roots[place.root_id]
+        try:
+            bytes_of = catalog.store_of(context, root)
+        except ArmillaryError as error:
+            # The files of other roots go on.
+            await claim.fail(error)
+            continue
+        args, now = dict(claim.order.args), context.clock.now()
+        candidates.append(Candidate(claim, root, bytes_of, place, known.get(key), now, args=args))
+    return candidates
+
+
+def _location(claim: Claim) -> Location:
+    args: Any = claim.order.args
+    return Location(int(args["root_id"]), str(args["path"]), str(args["filename"]))
+
+
+def _examine_in_turn(candidates: Sequence[Candidate], settings: ArchiveSettings) -> None:
+    """Look at files of which only headers are read: threads would only wait for each other at every call."""
+    with _turn:
+        _examine_all(candidates, settings)
+
+
+def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings) -> None:
+    """Look at some files in a thread; what goes wrong is kept with each."""
+    describer = describer_of(profiles_of(settings.profiles), settings.site)
+
+    def look(candidate: Candidate) -> None:
+        _look(candidate, settings, describer)
+
+    def describe(candidate: Candidate) -> None:
+        candidate.new = new_version(candidate, describer)
+
+    # One step for all files after the other: its code and tables stay in the caches of the processor.
+    for step in (look, describe, _make_rows):
+        for candidate in candidates:
+            if candidate.error is None and not candidate.skipped:
+                _attempt(step, candidate)
+
+
+def _make_rows(candidate: Candidate) -> None:
+    if candidate.new:
+        _ = candidate.new.rows
+
+
+def _attempt(step: Callable[[Candidate], None], candidate: Candidate) -> None:
+    try:
+        step(candidate)
+    except StorageDenied:
+        candidate.error = FileUnreadable(
+            f"{_path(candidate)}: permission denied; let the account that runs Armillary read it,"
+            " then ingest it again."
+        )
+    except NotFound:
+        candidate.error = FileVanished(f"{_path(candidate)} is gone; it was there when it was found.")
+    except ArmillaryError as error:
+        if isinstance(error, GROWING) and _may_grow(candidate):
+            error = StillGrowing(f"{_path(candidate)} is still being written; it is taken in once it rests.")
+        elif not error.message.startswith(str(_path(candidate))):
+            error = type(error)(f"{_path(candidate)}: {error.message}")
+        candidate.error = error
+    except Exception as error:
+        candidate.error = error
+
+
+def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer) -> None:
+    known, force = candidate.known, bool(candidate.args.get("force"))
+    with candidate.store.open(candidate.location.key) as snapshot:
+        stored = candidate.stored = snapshot.stored
+        _refuse_two_containers(candidate)
+        if known and not force and _untouched(known, candidate.location, stored):
+            candidate.skipped = "unchanged"
+            return
+        crc = _checksum_that_came_along(candidate.args.get("known"), stored)
+        candidate.examined = examination.examine(
+            snapshot,
+            candidate.location.filename,
+            max_header=settings.max_header,
+            max_unpacked=settings.max_unpacked,
+            known_crc=crc,
+            series=describer.series,
+        )
+    if crc is None and not _rests(candidate, stored):
+        raise _changing(candidate)
+    if known and not force and _same_bytes(known, candidate):
+        candidate.skipped = "same bytes"
+
+
+def _rests(candidate: Candidate, stored: StoredObject) -> bool:
+    """Tell whether a file is still as it was when it was opened, some seconds of reading ago."""
+    with candidate.store.open(candidate.location.key) as again:
+        return (again.stored.size, again.stored.mtime_ns) == (stored.size, stored.mtime_ns)
+
+
+def _changing(candidate: Candidate) -> ArmillaryError:
+    if candidate.waited_s < PATIENCE_S:
+        return StillGrowing(f"{_path(candidate)} changed while it was read; it is taken in once it rests.")
+    return FileUnreadable(f"{_path(candidate)} never rests; ingest it again when its writer is done.")
+
+
+def _untouched(known: Version, location: Location, stored: StoredObject) -> bool:
+    return (known.location.filename, known.file_size, known.mtime_ns) == (
+        location.filename,
+        stored.size,
+        stored.mtime_ns,
+    )
+
+
+def _same_bytes(known: Version, candidate: Candidate) -> bool:
+    examined = candidate.examined
+    return examined is not None and (known.location.filename, known.file_size, known.file_crc) == (
+        candidate.location.filename,
+        examined.file_size,
+        examined.file_crc,
+    )
+
+
+def _checksum_that_came_along(known: dict[str, Any] | None, stored: StoredObject) -> int | None:
+    if known and (known.get("size"), known.get("mtime_ns")) == (stored.size, stored.mtime_ns):
+        return int(known["crc"])
+    return None
+
+
+def _refuse_two_containers(candidate: Candidate) -> None:
+    known = candidate.known
+    if known is None or known.location.filename == candidate.location.filename:
+        return
+    try:
+        candidate.store.open(known.location.key).close()
+    except NotFound:
+        return
+    raise _two_containers(candidate, known.location.filename)
+
+
+def _two_containers(candidate: Candidate, other: str) -> TwoContainers:
+    return TwoContainers(
+        f"{_path(candidate)} and {other} in the same directory are two containers of one file;"
+        " remove one of them and ingest the other again."
+    )
+
+
+def _path(candidate: Candidate) -> str:
+    return str(candidate.root.path / candidate.location.key)
+
+
+def _may_grow(candidate: Candidate) -> bool:
+    """Tell whether a file that ends too early may still be being written: it was touched a moment ago."""
+    stored = candidate.stored
+    if stored is None or not candidate.args.get("patient", True):
+        return False
+    rest_s = candidate.now.timestamp() - stored.mtime_ns / NS
+    return rest_s < 5.0 and candidate.waited_s < PATIENCE_S
+
+
+async def _refuse_twins(context: Context, candidates: Sequence[Candidate]) -> None:
+    """Refuse a second name of a file: an edit under one name would change the other unseen."""
+    fresh = [c for c in candidates if c.stored and c.examined and not c.error and not c.skipped]
+    async with context.database.begin() as connection:
+        twins = await store.present_twins(connection, [c.stored.identity for c in fresh if c.stored])
+    seen: dict[str, Location] = {}
+    taken: dict[tuple[int, str, str], Location] = {}
+    for one in fresh:
+        place = (one.location.root_id, one.location.path, one.name)
+        if first := taken.get(place):
+            one.error = _two_containers(one, first.filename)
+            continue
+        taken[place] = one.location
+        identity = one.stored.identity if one.stored else ""
+        others = [place for place in twins.get(identity, []) if place.file_key != one.location.file_key]
+        others = [place for place in others if await _is_same_file(context, one, place)]
+        if identity in seen:
+            others.append(seen[identity])
+        if others:
+            one.error = SameFileTwice(
+                f"{_path(one)} is another name of {others[0].key}: one file on disk; remove one of the names."
+            )
+        else:
+            seen[identity] = one.location
+
+
+async def _is_same_file(context: Context, one: Candidate, place: Location) -> bool:
+    """Tell whether a recorded place still leads to the same file: inode numbers are used again."""
+    async with context.database.begin() as connection:
+        roots = {root.id: root for root in await store.list_roots(connection)}
+    try:
+        other = await catalog.store_of(context, roots[place.root_id]).head(place.key)
+    except ArmillaryError:
+        return False
+    return one.stored is not None and other.identity == one.stored.identity
+
+
+async def _finish(context: Context, candidates: Sequence[Candidate]) -> None:
+    """End the orders: the good ones with their versions in one transaction, the others with their error."""
+    good = [c for c in candidates if c.error is None]
+    for failed in candidates:
+        if isinstance(failed.error, StillGrowing):
+            failed.order.postpone(5.0, failed.error.message)
+        elif failed.error is not None:
+            await failed.order.fail(await whole_or_part(failed.store, failed.error))
+    vanished = [c.known.presence() for c in candidates if c.known and isinstance(c.error, FileVanished)]
+    await presence.mark_gone(context, vanished)
+    if not good:
+        return
+    try:
+        await _record(context, good)
+    except Exception as error:
+        if len(good) == 1 or is_transient(error) or isinstance(error, LostLease):
+            raise
+        # One file that the catalog refuses must not keep the others out.
+        log.warning("batch refused; its files are recorded one by one", error=reason_of(error))
+        for one in good:
+            await _record_alone(context, one)
+    new = sum(not c.skipped for c in good)
+    log.info("files ingested", new=new, skipped=len(good) - new, failed=len(candidates) - len(good))
+
+
+async def _record_alone(context: Context, one: Candidate) -> None:
+    try:
+        await _record(context, [one])
+    except Exception as error:
+        await one.order.fail(error)
+
+
+async def _record(context: Context, good: Sequence[Candidate]) -> None:
+    """Put files into the catalog and end their orders, all in one transaction."""
+    responses = {c.order.order.id: Response(value=_outcome(c)) for c in good}
+    async with completing_all([c.order for c in good], responses) as connection:
+        await record_candidates(connection, good, now=context.clock.now())
+
+
+async def record_candidates(connection: AsyncConnection, good: Sequence[Candidate], *, now: datetime) -> None:
+    """Put examined files into the catalog, in the caller's transaction."""
+    if left := [version_id for one in good for version_id in one.left]:
+        await store.mark_absent(connection, left)
+    for one in good:
+        if one.skipped == "same bytes" and one.known and one.stored:
+            lastmod = datetime.fromtimestamp(one.stored.mtime_ns / NS, UTC)
+            await store.touch_version(
+                connection,
+                one.known.id,
+                mtime_ns=one.stored.mtime_ns,
+                identity=one.stored.identity,
+                lastmod=lastmod,
+            )
+    ids = await record_new([c for c in good if not c.skipped], connection, now=now)
+    await products.submit_products(connection, ids, actor="armillary")
+
+
+async def record_new(new: Sequence[Candidate], connection: AsyncConnection, *, now: datetime) -> list[int]:
+    """Record examined files as versions with frames and return the versions' ids."""
+    return await record_versions(connection, [c.new for c in new if c.new], now=now)
+
+
+def _outcome(candidate: Candidate) -> dict[str, Any]:
+    return {"outcome": "skipped" if candidate.skipped else "ingested", "why": candidate.skipped or None}
+
+
+def new_version(candidate: Candidate, describer: Describer) -> NewVersion:
+    """Return what the catalog is to know of an examined file."""
+    examined, stored = candidate.examined, candidate.stored
+    if examined is None or stored is None:
+        raise AssertionError("a candidate without error was examined")
+    content, name = examined.content, candidate.name
+    values = examined.values or describer.series.read(content.headers)
+    return NewVersion(
+        name=name,
+        location=candidate.location,
+        container=examined.container,
+        file_size=examined.file_size,
+        data_size=content.size,
+        file_crc=examined.file_crc,
+        data_crc=content.crc,
+        mtime_ns=stored.mtime_ns,
+        identity=stored.identity,
+        hdus=content.hdus,
+        trailing=content.trailing,
+        trailing_crc=content.trailing_crc,
+        headers=content.headers,
+        origin=str(candidate.args.get("origin") or "ingest"),
+        fields=describer.fields(values, name),
+        values=values,
+        previous_id=candidate.known.id if candidate.known else None,
+    )

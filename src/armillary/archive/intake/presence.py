@@ -1,0 +1,133 @@
+"""Which recorded files are gone from storage: moved to another place of the catalog, or deleted.
+
+A version that is gone is present no more, or its file would be in two places and every request ambiguous.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog import store
+from armillary.archive.catalog.models import Location, Presence, Root
+from armillary.base.log import get_logger
+from armillary.context import Context
+from armillary.errors import ArmillaryError, NotFound
+from armillary.fits.containers import logical_name
+
+log = get_logger(__name__)
+PORTION = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file that is stored at a place: its logical name and which file it is on the disk."""
+
+    name: str
+    identity: str
+    location: Location
+
+
+async def left_behind(context: Context, arrivals: Sequence[Arrival]) -> list[list[int]]:
+    """Return, for each arrival, the present versions at places that its file has left.
+
+    The same file on the disk under another path has been moved there, whatever its name was; a file of the
+    same name may have been moved to another disk.
+    """
+    if not arrivals:
+        return []
+    names, identities = {one.name for one in arrivals}, {one.identity for one in arrivals}
+    async with context.database.begin() as connection:
+        roots = {root.id: root for root in await store.list_roots(connection)}
+        recorded = await store.present_of(connection, names, identities)
+    of_name: dict[str, list[Presence]] = {}
+    of_file: dict[str, list[Presence]] = {}
+    for one in recorded:
+        of_name.setdefault(one.name, []).append(one)
+        of_file.setdefault(one.identity, []).append(one)
+    return [
+        [
+            one.version_id
+            for one in {*of_file.get(new.identity, ()), *of_name.get(new.name, ())}
+            if one.location.file_key != new.location.file_key
+            and await _is_gone(context, roots[one.location.root_id], one)
+            and (one.identity == new.identity or await _is_there(roots[one.location.root_id]))
+        ]
+        for new in arrivals
+    ]
+
+
+async def mark_gone(context: Context, recorded: Iterable[Presence]) -> list[Presence]:
+    """Record which of these versions have no stored file any more, and return them.
+
+    A root that is away or empty tells nothing: its disk may not be mounted.
+    """
+    believed = list(recorded)
+    if not believed:
+        return []
+    async with context.database.begin() as connection:
+        roots = {root.id: root for root in await store.list_roots(connection)}
+    gone = [
+        one
+        for one in believed
+        if await _is_gone(context, roots[one.location.root_id], one)
+        and await _is_there(roots[one.location.root_id])
+    ]
+    if gone:
+        async with context.database.begin() as connection:
+            await store.mark_absent(connection, [one.version_id for one in gone])
+        log.info("files gone", count=len(gone), first=gone[0].location.key)
+    return gone
+
+
+async def known_below(context: Context, directory: Path) -> dict[str, tuple[Location, tuple[int, int]]]:
+    """Return place, size and time stamp of each file that the catalog believes below a directory, by path."""
+    known: dict[str, tuple[Location, tuple[int, int]]] = {}
+    async with context.database.begin() as connection:
+        for root in await store.list_roots(connection):
+            inside = root.path.is_relative_to(directory)
+            if inside or directory.is_relative_to(root.path):
+                for place, state in await store.present_states(connection, root.id):
+                    path = root.path / place.key
+                    if inside or path.is_relative_to(directory):
+                        known[str(path)] = place, state
+    return known
+
+
+async def mark_missing(context: Context, places: Sequence[Location]) -> list[Presence]:
+    """Mark those of the places absent, that a search did not come across, whose files are gone."""
+    marked: list[Presence] = []
+    for start in range(0, len(places), PORTION):
+        portion = places[start : start + PORTION]
+        keys = [(place.root_id, place.path, logical_name(place.filename)) for place in portion]
+        async with context.database.begin() as connection:
+            found = await store.present_at(connection, keys)
+        marked += await mark_gone(context, [one.presence() for one in found.values()])
+    return marked
+
+
+async def _is_gone(context: Context, root: Root, one: Presence) -> bool:
+    """Tell whether a stored file is surely not there; one that cannot be reached may be."""
+    try:
+        await catalog.store_of(context, root).head(one.location.key)
+    except NotFound:
+        return True
+    except ArmillaryError:
+        return False
+    return False
+
+
+async def _is_there(root: Root) -> bool:
+    return await asyncio.to_thread(_holds_anything, root.path)
+
+
+def _holds_anything(directory: Path) -> bool:
+    try:
+        with os.scandir(directory) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False

@@ -1,0 +1,30 @@
+"""What other nouns and the dialects may ask of the intake: files into the catalog, and another look at them."""
+
+from armillary.archive.intake.bulk import IngestReport, collect, submit_paths
+from armillary.archive.intake.examination import examine
+from armillary.archive.intake.orders import INGEST, submit_ingests
+from armillary.archive.intake.profiles import profiles_of
+from armillary.archive.intake.reading import describer_of
+from armillary.archive.intake.staging import INGEST_UPLOAD, check_area, sweep_staging
+from armillary.archive.intake.uploads import PROCESSED_CALIBRATION, receive_upload
+from armillary.archive.intake.verification import Finding, verify_files
+from armillary.archive.intake.watching import watch_roots
+
+__all__ = [
+    "INGEST",
+    "INGEST_UPLOAD",
+    "PROCESSED_CALIBRATION",
+    "Finding",
+    "IngestReport",
+    "check_area",
+    "collect",
+    "describer_of",
+    "examine",
+    "profiles_of",
+    "receive_upload",
+    "submit_ingests",
+    "submit_paths",
+    "sweep_staging",
+    "verify_files",
+    "watch_roots",
+]

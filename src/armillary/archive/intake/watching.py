@@ -1,0 +1,199 @@
+"""Watch folders: what comes to rest in a watched root is taken in by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from watchfiles import awatch
+
+from armillary.archive.catalog import store
+from armillary.archive.catalog.models import Root
+from armillary.archive.intake import orders, presence
+from armillary.archive.intake.adoption import FITS_NAME, Finder, location_of, walk
+from armillary.base.database import is_transient
+from armillary.base.log import get_logger
+from armillary.context import Context
+
+log = get_logger(__name__)
+PORTION = 1000
+Known = Mapping[str, tuple[int, int]]
+"""Size and time stamp of files by path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Seconds between two looks: at what may have come to rest, at a whole tree, at what is to be watched."""
+
+    look_s: float = 1.0
+    reconcile_s: float = 60.0
+    roots_s: float = 5.0
+
+
+_USUAL = Pauses()
+Watch = Callable[[Context, Root, asyncio.Event, Pauses], Coroutine[Any, Any, None]]
+"""How one root is watched until told to stop."""
+
+
+async def watch_root(context: Context, root: Root, stop: asyncio.Event, pauses: Pauses) -> None:
+    """Take in what comes to rest in a root, until told to stop."""
+    waiting = Waiting(context.settings.archive.quiet_s)
+    heard = asyncio.create_task(_listen(root, waiting))
+    scanned = -pauses.reconcile_s
+    try:
+        while not stop.is_set():
+            if time.monotonic() - scanned >= pauses.reconcile_s:
+                await _reconcile(context, root, waiting)
+                scanned = time.monotonic()
+                if heard.done():
+                    _tell_end(heard)
+                    heard = asyncio.create_task(_listen(root, waiting))
+            await _take_in(context, root, await asyncio.to_thread(waiting.rested))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pauses.look_s)
+    finally:
+        heard.cancel()
+        await asyncio.gather(heard, return_exceptions=True)
+
+
+async def watch_roots(
+    context: Context, stop: asyncio.Event, *, pauses: Pauses = _USUAL, watch: Watch = watch_root
+) -> None:
+    """Watch every watched root until told to stop, and each only as long as it is to be watched.
+
+    Events are a hint that costs nothing; a scan of the whole tree every minute is the truth, since events
+    are lost on network mounts.
+    """
+    watchers: dict[int, asyncio.Task[None]] = {}
+    try:
+        while not stop.is_set():
+            async with context.database.begin() as connection:
+                roots = {root.id: root for root in await store.list_roots(connection) if root.watched}
+            for root_id in list(watchers):
+                if watchers[root_id].done():
+                    _tell_end(watchers.pop(root_id))
+                elif root_id not in roots:
+                    await _cancel(watchers.pop(root_id))
+            for root_id in roots.keys() - watchers.keys():
+                watchers[root_id] = asyncio.create_task(watch(context, roots[root_id], stop, pauses))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pauses.roots_s)
+    finally:
+        await _cancel(*watchers.values())
+
+
+async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_end(watcher: asyncio.Task[None]) -> None:
+    """Log why a watcher ended; it is started anew at the next look."""
+    error = None if watcher.cancelled() else watcher.exception()
+    if error is not None:
+        log.warning("watcher ended", error=str(error), exc_info=None if is_transient(error) else error)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Files that were noticed, until their size and time stamp have not changed for a quiet period.
+
+    ``seen`` are those waited for, with the instant of their last change, size and time stamp; ``taken`` those
+    that came to rest, as they were then, until the catalog knows them.
+    """
+
+    quiet_s: float
+    seen: dict[Path, tuple[float, int, int]] = field(default_factory=dict)
+    taken: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+    def expect(self, paths: Iterable[Path]) -> None:
+        """Wait for files, except those that were taken as they are and did not get into the catalog."""
+        for path in paths:
+            if path in self.seen or self.taken.get(path, (-1, -1)) == _state(path):
+                continue
+            self.seen[path] = (0.0, -1, -1)
+
+    def settle(self, known: Known) -> None:
+        """Remember no longer what the catalog knows as it is by now, nor what is gone."""
+        for path, taken in list(self.taken.items()):
+            if known.get(str(path)) == taken or _state(path) is None:
+                del self.taken[path]
+
+    def rested(self) -> list[Path]:
+        """Return the files that have come to rest, and wait for them no longer."""
+        now, rested = time.monotonic(), []
+        for path, (since, size, mtime_ns) in list(self.seen.items()):
+            state = _state(path)
+            if state is None:
+                del self.seen[path]
+                self.taken.pop(path, None)
+            elif state != (size, mtime_ns):
+                self.seen[path] = (now, *state)
+            elif now - since >= self.quiet_s:
+                rested.append(path)
+                self.taken[path] = state
+                del self.seen[path]
+        return rested
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
+
+
+async def _listen(root: Root, waiting: Waiting) -> None:
+    # Without our stop event: a cancelled listener sets the one that it was given.
+    async for changes in awatch(root.path, recursive=True):
+        paths = [Path(name) for _, name in changes]
+        waiting.expect(p for p in paths if FITS_NAME.fullmatch(p.name) and not p.name.startswith("."))
+
+
+async def _reconcile(context: Context, root: Root, waiting: Waiting) -> None:
+    """Compare a root with the catalog: expect what that does not know, mark what is gone."""
+    known = await presence.known_below(context, root.path)
+    states = {path: state for path, (_, state) in known.items()}
+    own = context.settings.data.resolve()
+    strangers, found = await asyncio.to_thread(_compare, root, own, states)
+    waiting.settle(states)
+    waiting.expect(strangers)
+    await presence.mark_missing(context, [place for path, (place, _) in known.items() if path not in found])
+
+
+def _compare(root: Root, own: Path, known: Known) -> tuple[list[Path], set[str]]:
+    """Return the files that the catalog does not know, or knows otherwise, and those it rightly knows of."""
+    strangers: list[Path] = []
+    found: set[str] = set()
+    for path in walk(root.path, apart=own):
+        name, state = str(path), _state(path)
+        if state is None:
+            continue
+        if name in known:
+            found.add(name)
+        if known.get(name) != state:
+            strangers.append(path)
+    return strangers, found
+
+
+async def _take_in(context: Context, root: Root, paths: Sequence[Path]) -> None:
+    if not paths:
+        return
+    async with context.database.begin() as connection:
+        roots = {one.path: one for one in await store.list_roots(connection)}
+    finder = Finder(list(roots), own=context.settings.data.resolve())
+    for path in paths:
+        finder.place(path, root.path)
+    for path, error in finder.found.failed:
+        log.warning("file not taken in", file=str(path), error=error.message)
+    places = [location_of(roots[base], below) for base, below in finder.found.places]
+    for start in range(0, len(places), PORTION):
+        async with context.database.begin() as connection:
+            await orders.submit_ingests(connection, places[start : start + PORTION], actor="watch")

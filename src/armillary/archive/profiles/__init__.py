@@ -1,9 +1,0 @@
-"""Instrument profiles: how the keywords of an instrument become a frame. Data, not code."""
-
-from __future__ import annotations
-
-from armillary.archive.profiles.load import BadProfile, Profiles, load_profiles
-from armillary.archive.profiles.mapper import fields_of
-from armillary.archive.profiles.series import FrameReader
-
-__all__ = ["BadProfile", "FrameReader", "Profiles", "fields_of", "load_profiles"]

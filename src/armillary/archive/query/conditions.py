@@ -1,0 +1,184 @@
+"""Terms as conditions of SQL on ``version`` joined with its ``file`` and that file's ``frame``.
+
+A frame belongs to a file, so conditions on it choose files, and older versions come with theirs.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any, assert_never
+
+import sqlalchemy as sa
+
+from armillary.access.models import Principal
+from armillary.archive.catalog.tables import file, frame, keywords_with, version
+from armillary.archive.fields import BY_NAME, POINTING, Kind
+from armillary.archive.query import visibility
+from armillary.archive.query.comparisons import comparison
+from armillary.archive.query.cones import in_cone
+from armillary.archive.query.models import (
+    Among,
+    Anything,
+    Around,
+    Between,
+    Bound,
+    Compared,
+    Component,
+    Differs,
+    Ends,
+    Flag,
+    InCone,
+    InHeader,
+    Like,
+    Nothing,
+    Starts,
+    TaggedOrRaw,
+    Term,
+    field_of,
+    literally,
+)
+
+Condition = sa.ColumnElement[bool]
+listed = version.join(file, file.c.id == version.c.file_id).join(frame, frame.c.file_id == version.c.file_id)
+"""What conditions are about."""
+
+_CASTS: dict[Kind, type[sa.types.TypeEngine[Any]]] = {
+    "flag": sa.Boolean,
+    "count": sa.Double,
+    "percentile": sa.Double,
+    "number": sa.Double,
+}
+"""What the text of a detail becomes; other kinds are compared as text."""
+_PREFIX = re.compile(r"(?:[^%_\\]|\\.)*", re.DOTALL)
+_TRUE_WORDS = ("true", "t", "yes", "1")
+
+
+def detail(name: str) -> sa.ColumnElement[Any]:
+    """Return a value of a frame that has no column of its own."""
+    text = frame.c.details[name].astext
+    kind = _CASTS.get(BY_NAME[name].kind)
+    return sa.cast(text, kind()) if kind else text
+
+
+def metadata_ready() -> Condition:
+    """Return whether everything in a file's headers could be read: its frame has no warnings."""
+    return sa.func.cardinality(frame.c.warnings) == 0
+
+
+def column(name: str) -> sa.ColumnElement[Any]:
+    """Return what a field of a selection is in the database."""
+    match name:
+        case "name":
+            return file.c.name
+        case "mdready":
+            return metadata_ready()
+        case "preimage":
+            return sa.func.lower(keywords_with("PREIMAGE")["PREIMAGE"].astext).in_(_TRUE_WORDS)
+        case _ if name in version.c:
+            return version.c[name]
+        case _ if name in frame.c:
+            return frame.c[name]
+    return detail(name)
+
+
+def conditions(terms: Iterable[Term], viewer: Principal, today: date) -> Iterator[Condition]:
+    """Yield the conditions under which all terms hold, as far as the viewer may know that."""
+    wanted = tuple(terms)
+    for term in wanted:
+        yield from _of(term)
+    if any(tells_position(term) for term in wanted):
+        yield visibility.coordinates_visible(viewer, today)
+
+
+def tells_position(term: Term) -> bool:
+    """Tell whether it gives away where a telescope pointed to know for which files a term holds.
+
+    Headers tell positions under many names, and a comparison gives a value away bit by bit.
+    """
+    return isinstance(term, InCone | Compared) or field_of(term) in POINTING
+
+
+def _of(term: Term) -> Iterator[Condition]:
+    match term:
+        case Among(name, values):
+            yield column(name) == values[0] if len(values) == 1 else column(name).in_(values)
+        case Differs(name, value):
+            yield column(name).is_distinct_from(value)
+        case Flag(name, value):
+            yield _flag(name, value)
+        case Between(name, low, high, ends):
+            yield from _between(column(name), low, high, ends)
+        case Around(name, low, high):
+            above, below = column(name) >= low, column(name) < high
+            yield sa.and_(above, below) if low < high else sa.or_(above, below)
+        case Starts(name, prefixes):
+            yield sa.or_(*(_starts(name, prefix) for prefix in prefixes))
+        case Component(name, part):
+            yield sa.or_(column(name) == part, *(_starts(name, part + joint) for joint in ("_", "+_")))
+        case Like(name, pattern):
+            yield from _like(name, pattern)
+        case InCone(cone):
+            yield in_cone(cone)
+        case InHeader(keywords, words):
+            yield sa.or_(*(_holds(keyword, words) for keyword in keywords))
+        case Compared():
+            yield comparison(term)
+        case TaggedOrRaw(tag):
+            yield sa.or_(column("processing") == "Raw", keywords_with("PROCTAG")["PROCTAG"].astext == tag)
+        case Anything():
+            pass
+        case Nothing():
+            yield sa.false()
+        case _:
+            assert_never(term)
+
+
+def _between(
+    value: sa.ColumnElement[Any], low: Bound | None, high: Bound | None, ends: Ends
+) -> Iterator[Condition]:
+    if low is not None:
+        yield value >= low if ends[0] == "[" else value > low
+    if high is not None:
+        yield value <= high if ends[1] == "]" else value < high
+
+
+def _like(name: str, pattern: str) -> Iterator[Condition]:
+    # A range of names serves every plan, a pattern only those that are made for it.
+    if name == "name" and (prefix := _PREFIX.match(pattern)) and prefix[0]:
+        yield begins_with(file.c.name, re.sub(r"\\(.)", r"\1", prefix[0]))
+    yield column(name).like(pattern, escape="\\")
+
+
+def _flag(name: str, value: bool) -> Condition:
+    if name in ("present", "canonical", "mdready"):
+        return column(name) if value else sa.not_(column(name))
+    if name in ("spectroscopy", "adaptive_optics", "laser_guide_star"):
+        # Not every instrument has such a thing to say yes or no to.
+        return column(name).is_(value)
+    known = sa.func.coalesce(column(name), False)
+    return known if value else sa.not_(known)
+
+
+def _starts(name: str, prefix: str) -> Condition:
+    if name != "name":
+        return column(name).like(literally(prefix) + "%", escape="\\")
+    return begins_with(file.c.name, prefix)
+
+
+def begins_with(name: sa.ColumnElement[str], prefix: str) -> Condition:
+    """Return whether a name of a file begins with some characters.
+
+    A range of names serves every plan, prepared ones too; the index orders them by code point.
+    """
+    last = ord(prefix[-1])
+    after = prefix[:-1] + chr(last + 1) if last < sys.maxunicode else ""
+    beyond = name < after if after and after.isprintable() else sa.true()
+    return sa.and_(name >= prefix, beyond, sa.func.starts_with(name, prefix))
+
+
+def _holds(keyword: str, words: tuple[str, ...]) -> Condition:
+    text = keywords_with(keyword)[keyword].astext
+    return sa.and_(*(text.ilike(f"%{literally(word)}%", escape="\\") for word in words))

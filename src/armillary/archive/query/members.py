@@ -1,0 +1,51 @@
+"""The files that a selection means: by their ids, for work on every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access.models import OPERATOR, Principal
+from armillary.archive.catalog.tables import file, version
+from armillary.archive.query.conditions import conditions, listed
+from armillary.archive.query.models import Term
+from armillary.base.database import AnyRow
+
+Members = sa.Select[tuple[Any, ...]]
+
+
+def members_of(terms: Iterable[Term], *, today: date, viewer: Principal = OPERATOR) -> Members:
+    """Return the query of (file id, name) of the present files that fit, as far as the viewer may know."""
+    wanted = conditions(terms, viewer, today)
+    query = sa.select(file.c.id.label("file_id"), file.c.name).select_from(listed)
+    return query.where(version.c.present, version.c.canonical, *wanted)
+
+
+def members_named(names: Sequence[str]) -> Members:
+    """Return the same query for files with these logical names."""
+    wanted = sa.cast(sorted(set(names)), sa.ARRAY(sa.Text))
+    query = sa.select(file.c.id.label("file_id"), file.c.name).join(version, version.c.file_id == file.c.id)
+    return query.where(file.c.name == sa.any_(wanted), version.c.present).distinct()
+
+
+async def page_of(connection: AsyncConnection, members: Members, *, after: int, count: int) -> list[AnyRow]:
+    """Return the next of the files in order of id."""
+    chosen = members.subquery()
+    query = sa.select(chosen).where(chosen.c.file_id > after).order_by(chosen.c.file_id).limit(count)
+    return list((await connection.execute(query)).all())
+
+
+async def count_of(connection: AsyncConnection, members: Members) -> int:
+    """Return how many files there are."""
+    return int(await connection.scalar(sa.select(sa.func.count()).select_from(members.subquery())) or 0)
+
+
+async def absent_among(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
+    """Return those of the logical names of which no file is present, in order."""
+    chosen = members_named(names).subquery()
+    found = set((await connection.scalars(sa.select(chosen.c.name))).all())
+    return sorted(set(names) - found)

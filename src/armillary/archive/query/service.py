@@ -1,0 +1,55 @@
+"""What other nouns and the dialects may ask of queries: terms, pages, lists, and what somebody may see."""
+
+from armillary.archive.query.comparisons import parse_predicate
+from armillary.archive.query.criteria import as_utc, read_selection, terms_of
+from armillary.archive.query.grammar import parse
+from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
+from armillary.archive.query.listing import Column, Lister, Listing
+from armillary.archive.query.members import Members, absent_among, members_named, members_of, page_of
+from armillary.archive.query.records import (
+    Record,
+    check_headers,
+    hdu_index,
+    record_of,
+    version_of,
+    versions_before,
+)
+from armillary.archive.query.search import Page, plain_values, search
+from armillary.archive.query.stored import terms_of_json, terms_to_json
+from armillary.archive.query.totals import Asked, total_of
+from armillary.archive.query.visibility import any_hidden, hidden_among, sees_everything, shows_coordinates
+
+__all__ = [
+    "Asked",
+    "Column",
+    "Lister",
+    "Listing",
+    "Members",
+    "Page",
+    "Record",
+    "absent_among",
+    "any_hidden",
+    "as_utc",
+    "check_headers",
+    "hdu_index",
+    "hidden_among",
+    "kind_of_id",
+    "members_named",
+    "members_of",
+    "page_of",
+    "parse",
+    "parse_predicate",
+    "plain_values",
+    "read_name",
+    "read_selection",
+    "record_of",
+    "search",
+    "sees_everything",
+    "shows_coordinates",
+    "terms_of",
+    "terms_of_json",
+    "terms_to_json",
+    "total_of",
+    "version_of",
+    "versions_before",
+]

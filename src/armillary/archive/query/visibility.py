@@ -1,0 +1,128 @@
+"""Who may see a file before the world does: one rule, as a Python test and as a clause of SQL.
+
+The rule is header-updates specification, section 7.4: released, or engineering data, or shown a token that
+reads everything, or granted the program, observation, instrument or file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access.models import Principal, Scope
+from armillary.archive.catalog.tables import file, frame
+
+
+class Reason(StrEnum):
+    """Why somebody may have a file."""
+
+    RELEASED = "released"
+    PI = "pi"
+    STAFF = "staff"
+    MAGIC = "magic"
+    ENGINEERING = "eng"
+    INSTRUMENT_TEAM = "inst_team"
+    GRANTED = "canhaveit"
+
+
+def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reason | None:
+    """Return why the viewer may have the pixels of a frame, or None.
+
+    Parameters
+    ----------
+    row
+        ``name``, ``release``, ``engineering``, ``program``, ``observation_id`` and ``instrument`` of the frame.
+    today
+        The date in UTC; the day of release is public.
+    """
+    if Scope.ADMIN in viewer.scopes:
+        return Reason.STAFF
+    if Scope.READ in viewer.scopes:
+        return Reason.MAGIC
+    if row["engineering"]:
+        return Reason.ENGINEERING
+    if row["release"] is not None and row["release"] <= today:
+        return Reason.RELEASED
+    grants = viewer.grants
+    if row["program"] in grants.programs:
+        return Reason.PI
+    if row["observation_id"] in grants.observations or row["name"] in grants.files:
+        return Reason.GRANTED
+    if row["instrument"] in grants.instruments:
+        return Reason.INSTRUMENT_TEAM
+    return None
+
+
+def shows_coordinates(row: Mapping[str, Any], viewer: Principal, today: date) -> bool:
+    """Tell whether the viewer may know where the telescope pointed; ``row`` as for ``why_visible``."""
+    return not row["proprietary_coordinates"] or why_visible(row, viewer, today) is not None
+
+
+def sees_everything(viewer: Principal) -> bool:
+    """Tell whether no embargo holds for the viewer."""
+    return viewer.may(Scope.READ)
+
+
+def visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
+    """Return the same rule as a condition on ``frame``, whatever else a statement joins."""
+    if sees_everything(viewer):
+        return sa.true()
+    given = viewer.grants
+    granted = (
+        (frame.c.program, given.programs),
+        (frame.c.observation_id, given.observations),
+        (frame.c.instrument, given.instruments),
+    )
+    return sa.or_(
+        sa.func.coalesce(frame.c.engineering, False),
+        sa.func.coalesce(frame.c.release <= today, False),
+        # As arrays, so that the text of a statement does not depend on how much somebody was granted.
+        *(column == _any_of(names) for column, names in granted if names),
+        *([frame.c.file_id.in_(_files_named(given.files))] if given.files else ()),
+    )
+
+
+def _any_of(names: Iterable[str]) -> sa.ColumnElement[Any]:
+    return sa.any_(sa.cast(sorted(names), sa.ARRAY(sa.Text)))
+
+
+def _files_named(names: Iterable[str]) -> sa.Select[tuple[int]]:
+    """Return the ids of files; a name of its own, so that it never means a row of the statement around it."""
+    granted = file.alias("granted")
+    return sa.select(granted.c.id).where(granted.c.name == _any_of(names))
+
+
+def coordinates_visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
+    """Return the condition under which positions of a frame may be shown and searched."""
+    return sa.or_(sa.not_(sa.func.coalesce(frame.c.proprietary_coordinates, False)), visible(viewer, today))
+
+
+async def hidden_among(
+    connection: AsyncConnection, file_ids: Iterable[int], viewer: Principal, today: date
+) -> frozenset[int]:
+    """Return those of the files whose headers the viewer may not read, for they tell a position."""
+    wanted = frozenset(file_ids)
+    if sees_everything(viewer) or not wanted:
+        return frozenset()
+    ids = sa.cast(sorted(wanted), sa.ARRAY(sa.BigInteger))
+    query = _hidden(viewer, today).where(frame.c.file_id == sa.any_(ids))
+    return frozenset((await connection.scalars(query)).all())
+
+
+async def any_hidden(
+    connection: AsyncConnection, file_ids: sa.Select[Any], viewer: Principal, today: date
+) -> bool:
+    """Tell whether there is such a file among those that a statement chooses."""
+    if sees_everything(viewer):
+        return False
+    query = _hidden(viewer, today).where(frame.c.file_id.in_(file_ids))
+    return bool(await connection.scalar(sa.select(query.exists())))
+
+
+def _hidden(viewer: Principal, today: date) -> sa.Select[Any]:
+    return sa.select(frame.c.file_id).where(sa.not_(coordinates_visible(viewer, today)))

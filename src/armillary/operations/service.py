@@ -1,0 +1,33 @@
+"""What the dialects and commands may ask of operations: how an archive stands, its chores, copies of it."""
+
+from armillary.operations.acceptance import Doors
+from armillary.operations.backup import BackupReport, back_up
+from armillary.operations.cleaning import PERIODS, recover
+from armillary.operations.exposition import MEDIA_TYPE, exposition
+from armillary.operations.health import health_of
+from armillary.operations.heartbeat import beat
+from armillary.operations.orders import CANCEL, RETRY, ask_for, find_order
+from armillary.operations.restore import RestoreReport, restore
+from armillary.operations.retention import periods_of
+from armillary.operations.status import status_of, status_to_json
+
+__all__ = [
+    "CANCEL",
+    "MEDIA_TYPE",
+    "PERIODS",
+    "RETRY",
+    "BackupReport",
+    "Doors",
+    "RestoreReport",
+    "ask_for",
+    "back_up",
+    "beat",
+    "exposition",
+    "find_order",
+    "health_of",
+    "periods_of",
+    "recover",
+    "restore",
+    "status_of",
+    "status_to_json",
+]
