@@ -52,7 +52,7 @@ def add_field(source: Path) -> None:
     text = fields.read_text()
     assert text.count(LAST) == 1
     fields.write_text(text.replace(LAST, FIELD + LAST))
-    profile = source / "archive" / "profiles" / "data" / "generic.toml"
+    profile = source / "archive" / "intake" / "profiles" / "data" / "generic.toml"
     text = profile.read_text()
     assert text.count("[fields]\n") == 1
     profile.write_text(text.replace("[fields]\n", f"[fields]\n{SOURCE}"))

@@ -18,7 +18,7 @@ from armillary.base.database import Role
 from armillary.base.postgres import dumps
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context, open_context
-from armillary.operations.backup import Report, back_up
+from armillary.operations.backup import BackupReport, back_up
 from armillary.operations.restore import restore
 from armillary.operations.vault import Vault
 from armillary.settings import DatabaseSettings, Settings
@@ -52,7 +52,7 @@ def target(archive: Archive) -> Path:
     return archive.directory / "backups"
 
 
-async def make(archive: Archive, **options: Any) -> Report:
+async def make(archive: Archive, **options: Any) -> BackupReport:
     """Make a backup; each comes a second after the last."""
     return await back_up(later(archive), target(archive), **options)
 

@@ -14,12 +14,10 @@ from armillary.api.http.carriers import Carriers
 from armillary.api.http.dialect import Cors, Dialect
 from armillary.api.http.failures import Failure
 from armillary.api.http.policy import Policy
-from armillary.archive.intake import uploads
-from armillary.archive.query import search
-from armillary.archive.query.criteria import terms_of
-from armillary.edits.acceptance import rules_of, submit_edit
+from armillary.archive.intake import service as intake
+from armillary.archive.query import service as query
 from armillary.edits.models import Origin, Target
-from armillary.edits.validation import edit_request
+from armillary.edits.service import edit_request, rules_of, submit_edit
 from armillary.errors import BadRequest
 
 MAX_BODY = 10_000
@@ -31,10 +29,10 @@ anybody = [Depends(Policy(None))]
 async def find(ctx: Ctx, telescope: str | None = None) -> Response:
     """List frames of a telescope."""
     async with ctx.context.database.begin() as connection:
-        page = await search.search(
-            connection, terms_of(telescope=telescope), ctx.principal, today=ctx.today, limit=100
+        page = await query.search(
+            connection, query.terms_of(telescope=telescope), ctx.principal, today=ctx.today, limit=100
         )
-    return JSONResponse([search.to_json(one) for one in page.frames])
+    return JSONResponse([query.plain_values(one) for one in page.frames])
 
 
 @router.get("/frames/{name}", dependencies=anybody)
@@ -46,7 +44,7 @@ async def fetch(request: Request, ctx: Ctx, name: str) -> Response:
 @router.put("/frames/{name}", dependencies=[Depends(Policy(Scope.UPLOAD))])
 async def put(request: Request, ctx: Ctx, name: str) -> Response:
     """Take a frame in."""
-    staged, order = await uploads.receive_upload(
+    staged, order = await intake.receive_upload(
         ctx.context, request.stream(), path="toys", name=name, declared=None, actor=ctx.principal.name
     )
     return JSONResponse({"order": order, "md5": staged.md5}, 202)

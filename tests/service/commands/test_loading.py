@@ -16,7 +16,7 @@ HEAVY = {
     "alembic",
     "armillary.api",
     "armillary.app",
-    "armillary.archive.service",
+    "armillary.archive.catalog.service",
     "armillary.base.database",
     "armillary.context",
     "armillary.settings",

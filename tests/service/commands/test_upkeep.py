@@ -14,9 +14,9 @@ from armillary.base.work import State, Worker
 from armillary.base.work.admin import list_orders
 from armillary.base.work.periods import Period
 from armillary.commands import upkeep
-from armillary.commands.work import CHORES
 from armillary.context import Context
 from armillary.operations import cleaning
+from armillary.operations.tasks import CHORES
 from tests.support.archive import Archive
 from tests.support.patience import in_time
 

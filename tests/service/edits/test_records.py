@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from armillary.edits import revert
 from armillary.edits.errors import NothingToRevert
+from armillary.edits.recording import record_failures
 from armillary.edits.status import status_of
-from armillary.edits.tasks import record_failures
 from tests.support.archive import ORIGIN, Archive, OrderFailed, put
 from tests.support.edits import accept_one
 from tests.support.headers import a_file

@@ -22,10 +22,10 @@ from armillary.archive.intake.staging import stage
 from armillary.base.work import State, Worker
 from armillary.base.work.admin import OrderView, list_orders
 from armillary.base.work.periods import submit_on_time
-from armillary.commands.work import CHORES
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
 from armillary.operations import retention
+from armillary.operations.tasks import CHORES
 from armillary.settings import RetentionSettings
 from tests.support.archive import ORIGIN, Archive, put, sha256
 from tests.support.clock import FakeClock

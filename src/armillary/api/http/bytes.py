@@ -12,8 +12,7 @@ from armillary.access.models import Principal
 from armillary.api.http.calls import Call
 from armillary.api.http.conditional import Unsatisfiable, byte_range, digest_header, http_date, not_modified
 from armillary.archive.catalog import service as catalog
-from armillary.archive.download import service as download
-from armillary.archive.download.service import Download, Served, open_download, stream
+from armillary.archive.download.service import Download, Served, open_download, stream, version_to_serve
 from armillary.archive.errors import BeingChanged, FileNotFound
 from armillary.base.log import get_record
 from armillary.base.text import storable
@@ -48,7 +47,7 @@ async def _open(context: Context, name: str, viewer: Principal) -> tuple[Downloa
         raise FileNotFound(f"No file named {name!r} is in the archive.")
     for attempt in range(TRIES):
         async with context.database.begin() as connection:
-            served = await download.version_to_serve(
+            served = await version_to_serve(
                 connection,
                 logical_name(filename),
                 viewer,

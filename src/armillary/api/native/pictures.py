@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import Documented, anybody, failures
 from armillary.archive.catalog import service as catalog
-from armillary.archive.download import service as download
+from armillary.archive.download.service import version_to_serve
 from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, NoPreview
 from armillary.archive.products import service as products
 from armillary.base.text import storable
@@ -34,7 +34,7 @@ async def picture(ctx: Ctx, name: str, kind: str) -> Response:
     if not storable(name):
         raise FileNotFound(f"No file named {name!r} is in the archive.")
     async with ctx.context.database.begin() as connection:
-        served = await download.version_to_serve(
+        served = await version_to_serve(
             connection, logical_name(name), ctx.principal, now=ctx.context.clock.now()
         )
         made = await catalog.get_product(connection, served.version.id, kind)
