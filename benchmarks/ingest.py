@@ -30,7 +30,8 @@ from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.signals import PostgresSignals
-from armillary.context import Context, Stores
+from armillary.base.store.stores import Stores
+from armillary.context import Context
 from armillary.fits.crc import crc64
 from armillary.settings import Settings
 from benchmarks import fitsstorage

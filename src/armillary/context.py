@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from armillary.base import identity, revisions
 from armillary.base.clock import Clock, SystemClock
@@ -15,9 +14,7 @@ from armillary.base.place import POSTGRES, PRIVATE
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.pool import Sandbox
 from armillary.base.signals import PostgresSignals
-from armillary.base.store import LocalStore, ObjectStore
-from armillary.base.store.readonly import ReadOnlyStore
-from armillary.base.store.workshop import own_directory
+from armillary.base.store.stores import Stores
 from armillary.errors import Unavailable
 from armillary.settings import Settings
 
@@ -26,35 +23,6 @@ class SchemaOutdated(Unavailable):
     """The database has an older schema than this program, or none; run `armillary db upgrade` as its owner."""
 
     code, transient = "schema_outdated", False
-
-
-@dataclass(slots=True)
-class Stores:
-    """The object stores of this process, one per root."""
-
-    private: Path
-    opened: dict[str, ObjectStore] = field(default_factory=dict)
-
-    def at(self, name: str, path: Path, *, in_place: bool, claimed: bool = True) -> ObjectStore:
-        """Return the store of a root.
-
-        ``in_place`` says whether live files may be patched where they are, ``claimed`` whether they may be changed
-        at all. Nothing is made but private directories, and those only in a directory that is there: it may have
-        been moved away since this process began.
-        """
-        if name not in self.opened:
-            private = self.private / name
-            # The web process may run under an account that cannot enter it.
-            with suppress(PermissionError):
-                self.private.mkdir(mode=0o700, exist_ok=True)
-                own_directory(private)
-            self.opened[name] = LocalStore(path, private, in_place=in_place, create=False)
-        return self.opened[name] if claimed else ReadOnlyStore(self.opened[name], name)
-
-    def close(self) -> None:
-        """Let go of all stores; they are opened again when they are needed."""
-        while self.opened:
-            self.opened.popitem()[1].close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,10 @@ from armillary.base.identity import settle_in
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.pool import Child, Sandbox
 from armillary.base.signals import PostgresSignals
+from armillary.base.store.stores import Stores
 from armillary.base.work import Kind, NewOrder, Outcome, Worker, outcomes, submit
 from armillary.commands.work import KINDS
-from armillary.context import Context, Stores
+from armillary.context import Context
 from armillary.edits.history import History, history_of
 from armillary.edits.models import Origin
 from armillary.edits.revert import submit_revert

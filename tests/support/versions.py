@@ -10,12 +10,12 @@ import zstandard
 from armillary.archive.catalog.models import Location, Version
 from armillary.archive.intake.examination import examine
 from armillary.base.store import Snapshot
-from armillary.base.store.memory import Held
 from armillary.base.store.models import StoredObject
 from armillary.base.work import Order
 from armillary.edits.models import EditRequest
 from armillary.edits.orders import UPDATE_HEADERS, to_text
 from tests.support.headers import a_primary
+from tests.support.memory_store import Held
 
 NAME = "N20260101S0001.fits"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

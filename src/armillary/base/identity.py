@@ -33,6 +33,7 @@ from armillary.base.place import (
     Place,
     Standing,
     address_of,
+    is_path,
     path_at,
     place_of,
     standing,
@@ -198,7 +199,8 @@ async def _move_in(
     """Make a directory that was another one's, or that one on another disk, an archive of its own."""
     roots = await _readdress(connection, roots, here.path, former)
     await renew(connection, copied_from=former)
-    inside = [root for root in roots if path_at(root.path, here.path).is_relative_to(here.path)]
+    local = [root for root in roots if is_path(root.path)]
+    inside = [root for root in local if path_at(root.path, here.path).is_relative_to(here.path)]
     outside = [root for root in roots if root not in inside]
     await connection.exec_driver_sql(_DISCLAIM, ([root.id for root in outside],))
     for root in inside:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlsplit
 
 STORE, STAGING, PRIVATE, POSTGRES = "store", "staging", "private", "postgres"
 """What is in the directory of an archive."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 NO_WORD = "0"
 """What file systems say that give themselves no name, such as those of other machines."""
 
@@ -62,3 +65,19 @@ def address_of(path: Path, home: Path) -> str:
 def path_at(address: str, home: Path) -> Path:
     """Return the path that is recorded so; links below the directory may lead out of it."""
     return Path(address) if address.startswith("/") else (home / address).resolve()
+
+
+def is_path(address: str) -> bool:
+    """Tell whether an address on record is a path; other addresses are the URLs of stores elsewhere."""
+    return _SCHEME.match(address) is None
+
+
+def url_at(address: str, home: Path) -> str:
+    """Return the URL that is recorded so: ``file://`` for a path."""
+    return path_at(address, home).as_uri() if is_path(address) else address
+
+
+def path_of(url: str) -> Path | None:
+    """Return the directory of this machine that a URL means, or None if it means another place."""
+    parts = urlsplit(url)
+    return Path(os.fsdecode(unquote_to_bytes(parts.path))) if parts.scheme == "file" else None

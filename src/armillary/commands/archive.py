@@ -216,7 +216,7 @@ def show(
             numbers = [one.id for one in await catalog.versions_of(connection, version.file_id)]
         known = {
             "name": version.name,
-            "stored": str(root.path / version.location.key),
+            "stored": root.shown(version.location.key),
             "version": numbers.index(version.id) + 1,
             "present": version.present,
             "file_size": version.file_size,

@@ -41,7 +41,7 @@ def list_roots(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
         roots = [
             {
                 "name": line.root.name,
-                "place": str(line.root.path),
+                "place": line.root.shown(),
                 "state": str(line.state),
                 "watched": line.root.watched,
             }
@@ -58,7 +58,7 @@ def _row(line: RootLine) -> tuple[str, str, str]:
     from armillary.archive.catalog.service import RootState
 
     todo = f"; armillary root claim {line.root.name}" if line.state is RootState.READ_ONLY else ""
-    return line.root.name, str(line.root.path), f"{line.state}{todo}"
+    return line.root.name, line.root.shown(), f"{line.state}{todo}"
 
 
 @app.command("claim")
@@ -74,7 +74,7 @@ def claim(
         return await claim_root(context, name), await roots_of(context)
 
     root, found = run(data, action, anywhere=True, application=APPLICATION)
-    out.print(f"this archive may change {escape(root.name)} in {escape(root.path)}")
+    out.print(f"this archive may change {escape(root.name)} in {escape(root.shown())}")
     if found.copied_from:
         err.print(
             f"[yellow]see to it:[/] no other archive may change these files, above all the one in"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from armillary.archive.catalog import service as catalog
-from armillary.archive.intake.service import check_area
 from armillary.base.database import Role
 from armillary.base.place import STAGING
+from armillary.base.store.staging import check_area
 from armillary.base.work import Kind, Worker
 from armillary.commands import upkeep
 from armillary.commands.readiness import tell_ready

@@ -20,7 +20,7 @@ async def sweep_recipes(context: Context) -> int:
         roots = await catalog.list_roots(connection)
     removed = 0
     for root in roots:
-        if root.path.is_dir():
+        if root.is_there:
             removed += await _sweep(context, root)
     return removed
 

@@ -135,7 +135,7 @@ class Run:
         async with self.context.database.begin() as connection:
             self.roots = {root.id: root for root in await catalog.list_roots(connection)}
         owned = [root.id for root in self.roots.values() if with_adopted or root.name == catalog.STORE]
-        self.report.left = sorted(str(root.path) for root in self.roots.values() if root.id not in owned)
+        self.report.left = sorted(root.shown() for root in self.roots.values() if root.id not in owned)
         spool = self.directory / "spool"
         with (self.directory / LIST).open("w") as lines:
             async with viewing(self.context) as view:
@@ -194,7 +194,7 @@ class Run:
         elif not await capture(
             self.context, self.vault, root, file, own_store=self._own_store(), pauses_s=self.pauses_s
         ):
-            shown = str(root.path / file.key)
+            shown = root.shown(file.key)
             if await self._keep_as_is("newer", root, file.key, lines):
                 self.report.newer.append(shown)
             else:
@@ -283,7 +283,7 @@ class Run:
             "newer": self.report.newer,
             "missing": self.report.missing,
             "roots": [
-                {"name": root.name, "path": str(root.path), "copied": root.id in owned}
+                {"name": root.name, "path": root.shown(), "copied": root.id in owned}
                 for root in self.roots.values()
             ],
         }

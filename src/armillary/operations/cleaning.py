@@ -31,7 +31,7 @@ async def recover(context: Context) -> None:
     async with context.database.begin() as connection:
         roots = await catalog.list_roots(connection)
     for root in roots:
-        if root.path.is_dir():
+        if root.is_there:
             for finding in await catalog.store_of(context, root).recover():
                 log.warning("recovered", root=root.name, finding=finding)
 

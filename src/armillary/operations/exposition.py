@@ -41,7 +41,7 @@ async def exposition(context: Context) -> bytes:
         waiting = await queues(connection)
         roots = await catalog.list_roots(connection)
         failed = await overview.failed(connection)
-    room = await asyncio.to_thread(disks, {root.name: root.path for root in roots})
+    room = await asyncio.to_thread(disks, {root.name: root.path for root in roots if root.path})
     registry = CollectorRegistry()
     own = [*REGISTRY.collect()]
     registry.register(_Families(_merged(own, [(row.name, row.metrics) for row in workers])))

@@ -123,8 +123,9 @@ async def _remove(context: Context, root: Root, keys: dict[int, str], days: floa
     for version_id in old:
         with contextlib.suppress(NotFound):
             await bytes_of.delete(keys[version_id])
-        with contextlib.suppress(OSError):
-            (root.path / keys[version_id]).parent.rmdir()
+        if root.path:
+            with contextlib.suppress(OSError):
+                (root.path / keys[version_id]).parent.rmdir()
     return len(old)
 
 

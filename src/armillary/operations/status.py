@@ -45,7 +45,9 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
         totals, exact = await store.totals(connection)
         roots = await catalog.list_roots(connection)
         names = {str(root.id): root.name for root in roots}
-        directories = {root.name: root.path for root in roots} | {"private": context.stores.private}
+        directories = {root.name: root.path for root in roots if root.path} | {
+            "private": context.stores.private
+        }
         if context.settings.database.url is None:
             directories["database"] = context.settings.data / "postgres"
         oldest = await overview.oldest(connection)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from armillary.base.store.local import LocalStore
-from armillary.base.store.memory import MemoryStore
+from tests.support.memory_store import MemoryStore
 
 WAIT_S = 0.05
 MEMORY_DISK = Path("/dev/shm")

@@ -19,8 +19,10 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.download import service as download
 from armillary.archive.download.service import open_download
 from armillary.archive.errors import BeingChanged, FileAmbiguous
-from armillary.archive.intake import staging, uploads
-from armillary.archive.intake.staging import DAY_S, STAGING, Staged, UploadTooLarge, stage, sweep_staging
+from armillary.archive.intake import uploads
+from armillary.archive.intake.staging import DAY_S, STAGING, stage, sweep_staging
+from armillary.base.store import staging
+from armillary.base.store.staging import Staged, UploadTooLarge
 from armillary.base.work import Response
 from tests.support.archive import Archive, an_archive, put
 from tests.support.headers import a_file

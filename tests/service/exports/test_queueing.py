@@ -15,13 +15,13 @@ from armillary.archive.catalog.models import Location
 from armillary.archive.intake import service as intake
 from armillary.archive.products import service as products
 from armillary.archive.query.grammar import UnknownSelector
-from armillary.base.store.memory import MemoryStore
 from armillary.exports import sending, service
 from armillary.exports.errors import UnknownDestination
 from armillary.exports.models import Cargo
 from tests.service.exports.conftest import Destined, Exporting, Servers
 from tests.support.archive import put
 from tests.support.headers import a_file
+from tests.support.memory_store import MemoryStore
 from tests.support.old_server import SECRET, OldServer, Reply
 
 NAME = "N20260101S0001.fits"

@@ -10,7 +10,7 @@ from armillary.archive.catalog.models import Location, Version
 from armillary.archive.catalog.standing import check_standing, stands
 from armillary.archive.errors import BeingChanged
 from armillary.base.store import StoredObject
-from armillary.base.store.memory import MemoryStore
+from tests.support.memory_store import MemoryStore
 
 
 def a_version(*, container: str = "plain") -> Version:

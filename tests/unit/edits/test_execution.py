@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from armillary.archive.catalog.models import Location, Version
-from armillary.base.store.memory import MemoryStore
 from armillary.base.work import Order
 from armillary.edits.apply import HduEffect
 from armillary.edits.digests import SMALL
@@ -34,6 +33,7 @@ from armillary.fits.crc import crc64
 from armillary.fits.models import BLOCK, CardEffect, Value
 from armillary.fits.plan import apply_plan
 from tests.support.headers import a_file, a_layout
+from tests.support.memory_store import MemoryStore
 from tests.support.requests import RULES, a_request
 from tests.support.versions import NAME, a_version, an_order
 

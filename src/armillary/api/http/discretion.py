@@ -69,7 +69,7 @@ async def directories_of(context: Context) -> Directories:
     """Return the names of the directories of an archive."""
     async with context.database.begin() as connection:
         roots = await catalog.list_roots(connection)
-    return _directories(context, {root.name: root.path for root in roots})
+    return _directories(context, {root.name: root.path for root in roots if root.path})
 
 
 def _directories(context: Context, roots: Mapping[str, Path]) -> Directories:

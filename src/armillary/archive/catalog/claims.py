@@ -64,7 +64,7 @@ async def roots_of(context: Context) -> Roots:
 
 
 def _state(root: Root) -> RootState:
-    if not root.path.is_dir():
+    if not root.is_there:
         return RootState.AWAY
     return RootState.EDITABLE if root.claimed else RootState.READ_ONLY
 
@@ -93,7 +93,7 @@ async def claim(context: Context, name: str) -> Root:
         root = await _find(connection, name)
         await store.claim_root(connection, root.id)
         root = await root_by_id(connection, root.id)
-    if root.path.is_dir():
+    if root.is_there:
         # What a crash left behind before the directory was copied or moved.
         for finding in await store_of(context, root).recover():
             log.warning("recovered", root=root.name, finding=finding)

@@ -13,6 +13,7 @@ from typing import Any
 import zstandard
 
 from armillary.archive.errors import HeadersForgotten
+from armillary.base.place import path_of
 from armillary.base.store.errors import RootNotClaimed
 from armillary.fits.crc import crc64, crc64_fold
 from armillary.fits.models import Hdu, Layout
@@ -32,17 +33,42 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A directory of FITS files: the store of Armillary itself, or a tree adopted where it stands.
+    """Where files lie: the store of Armillary itself, a tree adopted where it stands, or a store elsewhere.
 
-    One that is not ``claimed`` may only be read: another archive may be changing it.
+    Parameters
+    ----------
+    url
+        ``file://`` for a directory of this machine; the scheme says which kind of store holds the files.
+    in_place
+        Whether live files may be patched where they are.
+    watched
+        Whether files that appear there are taken in by themselves; of directories of this machine alone.
+    claimed
+        False for one that may only be read, since another archive may be changing it.
     """
 
     id: int
     name: str
-    path: Path
+    url: str
     in_place: bool
     watched: bool = False
     claimed: bool = True
+
+    @property
+    def path(self) -> Path | None:
+        """The directory of this machine, or None if the files are not in one."""
+        return path_of(self.url)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be looked into: a disk may not be mounted. Blocks for a moment."""
+        return self.path is None or self.path.is_dir()
+
+    def shown(self, key: str = "") -> str:
+        """Return where a file is, for people."""
+        if self.path is not None:
+            return str(self.path / key)
+        return f"{self.url.rstrip('/')}/{key}" if key else self.url
 
     def refusal(self, what: str) -> RootNotClaimed | None:
         """Return why nothing may be changed here, None if it may; ``what`` is left undone."""

@@ -36,16 +36,17 @@ async def root_by_id(connection: AsyncConnection, root_id: int) -> Root:
 
 
 async def ensure_root(
-    connection: AsyncConnection, name: str, path: Path, *, in_place: bool, watched: bool = False
+    connection: AsyncConnection, name: str, place: Path | str, *, in_place: bool, watched: bool = False
 ) -> Root:
-    """Return the root at a path, recording it if it is new.
+    """Return the root at a path, or at a URL, recording it if it is new.
 
     The name may be taken: it is made of a path, where another directory stood before this archive was moved.
     """
+    url = place if isinstance(place, str) else place.as_uri()
     for number in range(1, MOST_NAMESAKES):
         free = name if number == 1 else f"{name}-{number}"
-        await store.insert_root(connection, name=free, path=path, in_place=in_place, watched=watched)
-        if found := {root.path: root for root in await list_roots(connection)}.get(path):
+        await store.insert_root(connection, name=free, place=place, in_place=in_place, watched=watched)
+        if found := {root.url: root for root in await list_roots(connection)}.get(url):
             return found
     raise Conflict(f"There are {number} roots named {name} already.")
 
@@ -59,12 +60,14 @@ def store_of(context: Context, root: Root) -> ObjectStore:
         If its directory, or the private one that belongs to it, cannot be opened.
     """
     try:
-        return context.stores.at(root.name, root.path, in_place=root.in_place, claimed=root.claimed)
+        return context.stores.at(root.name, root.url, in_place=root.in_place, claimed=root.claimed)
     except FileNotFoundError as error:
         # That is not said of any file, so none of them is gone.
-        raise StorageFailed(f"{root.path} cannot be opened: {error.strerror}; look at the disk.") from error
+        raise StorageFailed(
+            f"{root.shown()} cannot be opened: {error.strerror}; look at the disk."
+        ) from error
     except OSError as error:
-        raise explain(error, str(root.path)) from error
+        raise explain(error, root.shown()) from error
 
 
 async def store_root(connection: AsyncConnection, context: Context) -> Root:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from armillary.archive.catalog.models import Version
 from armillary.archive.errors import BeingChanged
-from armillary.base.store import Snapshot, StoredObject
+from armillary.base.store import Snapshot, StoredObject, same_file
 from armillary.fits.containers import Container
 
 
@@ -23,7 +23,7 @@ def check_standing(version: Version, snapshot: Snapshot) -> None:
 def stands(version: Version, stored: StoredObject) -> bool:
     """Tell whether a stored file holds the data of a version, judged by what the system says of it.
 
-    An edit in place leaves the inode and changes the time and the headers of a plain file, which come from
+    An edit in place leaves the file and changes the time and the headers of a plain file, which come from
     the catalog. Whatever replaces a file, a copy-edit or an upload, leaves neither: such bytes are nobody's
     until they are recorded. A file that was moved or restored from a backup keeps its time.
     """
@@ -31,9 +31,4 @@ def stands(version: Version, stored: StoredObject) -> bool:
         return False
     if stored.mtime_ns == version.mtime_ns:
         return True
-    # Device numbers are given anew when a system starts, inode numbers are not.
-    return version.container == Container.PLAIN and _inode(stored.identity) == _inode(version.identity)
-
-
-def _inode(identity: str) -> str:
-    return identity.rpartition(":")[2]
+    return version.container == Container.PLAIN and same_file(stored.identity, version.identity)

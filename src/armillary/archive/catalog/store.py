@@ -33,7 +33,7 @@ from armillary.archive.catalog.tables import (
     version,
 )
 from armillary.base.database import AnyRow, driver, home_of
-from armillary.base.place import STORE, address_of, path_at
+from armillary.base.place import STORE, address_of, url_at
 
 VERSION_COLUMNS = (*version.c, headers_of_series().label("series_headers"), file.c.name)
 # DO NOTHING returns no row for names that are there, and locks none: DO UPDATE would write a dead row for each.
@@ -109,8 +109,7 @@ async def list_roots(connection: AsyncConnection) -> list[Root]:
         return []
     home = home_of(connection)
     return [
-        Root(row.id, row.name, path_at(row.path, home), row.in_place, row.watched, row.claimed)
-        for row in rows
+        Root(row.id, row.name, url_at(row.path, home), row.in_place, row.watched, row.claimed) for row in rows
     ]
 
 
@@ -126,11 +125,12 @@ async def claim_root(connection: AsyncConnection, root_id: int) -> None:
 
 
 async def insert_root(
-    connection: AsyncConnection, *, name: str, path: Path, in_place: bool, watched: bool
+    connection: AsyncConnection, *, name: str, place: Path | str, in_place: bool, watched: bool
 ) -> None:
-    """Record a root, unless there is one of its path or name already."""
+    """Record a root, unless there is one of its place or name already; ``place`` is a path, or a URL."""
     # The store may be a link that leads elsewhere, and somewhere else later on.
-    address = STORE if name == STORE else address_of(path, home_of(connection))
+    elsewhere = place if isinstance(place, str) else address_of(place, home_of(connection))
+    address = STORE if name == STORE else elsewhere
     values = {"name": name, "path": address, "in_place": in_place, "watched": watched}
     await connection.execute(insert(root).values(values).on_conflict_do_nothing())
 

@@ -66,7 +66,7 @@ async def submit_paths(
         await watch(context, paths, watched=watched, in_place=in_place)
     async with context.database.begin() as connection:
         roots = await store.list_roots(connection)
-    known = [] if copy else [root.path for root in (own, *roots)]
+    known = [] if copy else [root.path for root in (own, *roots) if root.path]
     finder = Finder(known, nested=not copy, own=context.settings.data.resolve())
     found = await asyncio.to_thread(finder.search, paths)
     run.report.failed += [(str(path), _naming(path, error.message)) for path, error in found.failed]
@@ -111,7 +111,7 @@ async def watch(context: Context, paths: Sequence[Path], *, watched: bool, in_pl
             raise NotWatchable(f"{path} is no directory; only directories can be watched.")
         async with context.database.begin() as connection:
             for root in await store.list_roots(connection):
-                if whole != root.path and whole.is_relative_to(root.path):
+                if root.path and whole != root.path and whole.is_relative_to(root.path):
                     raise NotWatchable(
                         f"{path} is a part of {root.path}, which was taken in before; watch that as a whole."
                     )

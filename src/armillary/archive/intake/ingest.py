@@ -256,7 +256,7 @@ def _two_containers(candidate: Candidate, other: str) -> TwoContainers:
 
 
 def _path(candidate: Candidate) -> str:
-    return str(candidate.root.path / candidate.location.key)
+    return candidate.root.shown(candidate.location.key)
 
 
 def _may_grow(candidate: Candidate) -> bool:

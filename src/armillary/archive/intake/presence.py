@@ -89,6 +89,8 @@ async def known_below(context: Context, directory: Path) -> dict[str, tuple[Loca
     known: dict[str, tuple[Location, tuple[int, int]]] = {}
     async with context.database.begin() as connection:
         for root in await store.list_roots(connection):
+            if root.path is None:
+                continue
             inside = root.path.is_relative_to(directory)
             if inside or directory.is_relative_to(root.path):
                 for place, state in await store.present_states(connection, root.id):
@@ -122,7 +124,8 @@ async def _is_gone(context: Context, root: Root, one: Presence) -> bool:
 
 
 async def _is_there(root: Root) -> bool:
-    return await asyncio.to_thread(_holds_anything, root.path)
+    # Of a store elsewhere there is no empty mount point.
+    return root.path is None or await asyncio.to_thread(_holds_anything, root.path)
 
 
 def _holds_anything(directory: Path) -> bool:

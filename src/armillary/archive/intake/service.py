@@ -5,7 +5,7 @@ from armillary.archive.intake.examination import examine
 from armillary.archive.intake.orders import INGEST, submit_ingests
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
-from armillary.archive.intake.staging import INGEST_UPLOAD, check_area, sweep_staging
+from armillary.archive.intake.staging import INGEST_UPLOAD, sweep_staging
 from armillary.archive.intake.uploads import PROCESSED_CALIBRATION, receive_upload
 from armillary.archive.intake.verification import Finding, verify_files
 from armillary.archive.intake.watching import watch_roots
@@ -16,7 +16,6 @@ __all__ = [
     "PROCESSED_CALIBRATION",
     "Finding",
     "IngestReport",
-    "check_area",
     "collect",
     "describer_of",
     "examine",

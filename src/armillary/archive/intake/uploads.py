@@ -16,16 +16,16 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.errors import BadFileName, FileAmbiguous, FileVanished, SameFileTwice, TwoContainers
-from armillary.archive.intake import staging
 from armillary.archive.intake.adoption import COPY_CHUNK, check_name
 from armillary.archive.intake.examination import Examined, examine
 from armillary.archive.intake.ingest import Candidate, new_version, note_moves, record_candidates
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
-from armillary.archive.intake.staging import INGEST_UPLOAD, Staged
+from armillary.archive.intake.staging import INGEST_UPLOAD, stage
 from armillary.base.database import is_undone
 from armillary.base.place import STAGING
-from armillary.base.store import ObjectStore, Snapshot, StoredObject, whole_or_part
+from armillary.base.store import ObjectStore, Snapshot, StoredObject, staging, whole_or_part
+from armillary.base.store.staging import Staged
 from armillary.base.text import has_controls
 from armillary.base.work import Claim, NewOrder, Response, submit
 from armillary.context import Context
@@ -93,7 +93,7 @@ async def receive_upload(
         If the name could lead anywhere else.
     """
     check_target(path, name)
-    staged = await staging.stage(context, stream, declared=declared)
+    staged = await stage(context, stream, declared=declared)
     committing = False
     try:
         async with context.database.begin() as connection:
@@ -202,7 +202,10 @@ async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
 
 async def _move(context: Context, arrival: _Arrival, area: Path, token: str) -> Candidate:
     """Judge the staged bytes and move them into the store; return what the catalog is to know."""
-    snapshot = await asyncio.to_thread(staging.open_staged, area, token, arrival.place.filename)
+    try:
+        snapshot = await asyncio.to_thread(staging.open_staged, area, token, arrival.place.filename)
+    except staging.NotStaged as error:
+        raise FileVanished(error.message) from error
     with snapshot:
         arrival.examined = await asyncio.to_thread(_judged, context, arrival, snapshot)
         await _refuse_other_containers(arrival)

@@ -85,7 +85,7 @@ async def _verify(context: Context, version: Version, root: Root) -> Finding:
             await asyncio.sleep(pause_s)
     if problem == GONE:
         await presence.mark_gone(context, [version.presence()])
-    return Finding(version.name, str(root.path / version.location.key), version.file_size, problem)
+    return Finding(version.name, root.shown(version.location.key), version.file_size, problem)
 
 
 async def _on_record(context: Context, version: Version) -> Version | None:

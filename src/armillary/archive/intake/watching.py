@@ -14,6 +14,7 @@ from watchfiles import awatch
 
 from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Root
+from armillary.archive.errors import NotWatchable
 from armillary.archive.intake import orders, presence
 from armillary.archive.intake.adoption import FITS_NAME, Finder, location_of, walk
 from armillary.base.database import is_transient
@@ -150,16 +151,29 @@ def _state(path: Path) -> tuple[int, int] | None:
     return state.st_size, state.st_mtime_ns
 
 
+def _directory(root: Root) -> Path:
+    """Return the directory that is watched.
+
+    Raises
+    ------
+    NotWatchable
+        If the root is none.
+    """
+    if root.path is None:
+        raise NotWatchable(f"{root.name} is at {root.url}; only directories of this machine can be watched.")
+    return root.path
+
+
 async def _listen(root: Root, waiting: Waiting) -> None:
     # Without our stop event: a cancelled listener sets the one that it was given.
-    async for changes in awatch(root.path, recursive=True):
+    async for changes in awatch(_directory(root), recursive=True):
         paths = [Path(name) for _, name in changes]
         waiting.expect(p for p in paths if FITS_NAME.fullmatch(p.name) and not p.name.startswith("."))
 
 
 async def _reconcile(context: Context, root: Root, waiting: Waiting) -> None:
     """Compare a root with the catalog: expect what that does not know, mark what is gone."""
-    known = await presence.known_below(context, root.path)
+    known = await presence.known_below(context, _directory(root))
     states = {path: state for path, (_, state) in known.items()}
     own = context.settings.data.resolve()
     strangers, found = await asyncio.to_thread(_compare, root, own, states)
@@ -172,7 +186,7 @@ def _compare(root: Root, own: Path, known: Known) -> tuple[list[Path], set[str]]
     """Return the files that the catalog does not know, or knows otherwise, and those it rightly knows of."""
     strangers: list[Path] = []
     found: set[str] = set()
-    for path in walk(root.path, apart=own):
+    for path in walk(_directory(root), apart=own):
         name, state = str(path), _state(path)
         if state is None:
             continue
@@ -187,10 +201,10 @@ async def _take_in(context: Context, root: Root, paths: Sequence[Path]) -> None:
     if not paths:
         return
     async with context.database.begin() as connection:
-        roots = {one.path: one for one in await store.list_roots(connection)}
+        roots = {one.path: one for one in await store.list_roots(connection) if one.path}
     finder = Finder(list(roots), own=context.settings.data.resolve())
     for path in paths:
-        finder.place(path, root.path)
+        finder.place(path, _directory(root))
     for path, error in finder.found.failed:
         log.warning("file not taken in", file=str(path), error=error.message)
     places = [location_of(roots[base], below) for base, below in finder.found.places]

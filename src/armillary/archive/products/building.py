@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -119,11 +121,9 @@ async def _drawn(context: Context, work: _Work) -> dict[str, Picture]:
     settings, current = context.settings.archive, work.current
 
     def draw_it(ask: Ask) -> dict[str, Picture]:
-        with work.bytes_of.open(current.location.key) as snapshot:
+        with work.bytes_of.open(current.location.key) as snapshot, described(snapshot) as fd:
             check_standing(current, snapshot)
-            fd, container = snapshot.fileno(), Container(current.container)
-            if fd is None:
-                raise AssertionError("only files on a disk have pictures")
+            container = Container(current.container)
             subject = Subject(current.layout(), container, settings.preview_px, settings.max_unpacked)
             return ask(draw, fd, subject)
 
@@ -140,6 +140,19 @@ async def _drawn(context: Context, work: _Work) -> dict[str, Picture]:
         ) from None
     except ChildDied as error:
         raise PictureFailed(f"{error.message} The image may be damaged.") from None
+
+
+@contextmanager
+def described(snapshot: Snapshot) -> Iterator[int]:
+    """Give a descriptor of the bytes of a snapshot: its own, or that of a copy that is gone at the end."""
+    if (fd := snapshot.fileno()) is not None:
+        yield fd
+        return
+    with tempfile.TemporaryFile() as copy:
+        for chunk in _stored_chunks(snapshot):
+            copy.write(chunk)
+        copy.flush()
+        yield copy.fileno()
 
 
 async def _say_why_not(context: Context, work: _Work, reason: str) -> None:

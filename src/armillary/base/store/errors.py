@@ -16,6 +16,12 @@ class KeyRefused(ArmillaryError):
     code, status = "key_refused", HTTPStatus.BAD_REQUEST
 
 
+class UnknownScheme(ArmillaryError):
+    """The URL of the root names a kind of store that this program does not have."""
+
+    code = "unknown_scheme"
+
+
 class OutsideRoot(ArmillaryError):
     """The path leads out of the storage root."""
 

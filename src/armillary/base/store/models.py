@@ -40,6 +40,14 @@ class Patch:
     tag: str = ""
 
 
+def same_file(one: str, other: str) -> bool:
+    """Tell whether two identities that a store gave are of one file.
+
+    Device numbers are given anew when a system starts, inode numbers are not.
+    """
+    return one.rpartition(":")[2] == other.rpartition(":")[2]
+
+
 Guard = Callable[[Sequence[Patch]], Awaitable[None]]
 """Awaited under the files' locks just before bytes go live; what it raises aborts, and nothing changed."""
 
