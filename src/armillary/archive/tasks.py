@@ -8,8 +8,10 @@ from armillary.archive.intake.ingest import ingest
 from armillary.archive.intake.orders import INGEST
 from armillary.archive.intake.staging import INGEST_UPLOAD
 from armillary.archive.intake.uploads import ingest_upload
-from armillary.archive.products.building import digest, picture
-from armillary.archive.products.orders import DIGEST, PREVIEW
+from armillary.archive.products.building import build
+from armillary.archive.products.digests import digest
+from armillary.archive.products.orders import DIGEST
+from armillary.archive.products.registry import BUILDERS
 from armillary.base.work import Claim, Kind, Response
 from armillary.context import Context
 
@@ -28,5 +30,5 @@ KINDS = (
     Kind(INGEST, ingest, batch=BATCH),
     Kind(INGEST_UPLOAD, ingest_upload),
     Kind(DIGEST, digest, batch=PRODUCTS, interruptible=True),
-    Kind(PREVIEW, picture, batch=PRODUCTS, interruptible=True),
+    *(Kind(one.name, build, batch=PRODUCTS, interruptible=True) for one in BUILDERS),
 )

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.intake.service import sweep_staging
+from armillary.archive.products import service as products
 from armillary.base.log import get_logger
 from armillary.base.work import Claim, Kind, Response, purge, step
 from armillary.base.work.periods import Period
@@ -59,9 +60,13 @@ async def clean(context: Context, claims: Sequence[Claim], *, portion: int = PUR
 
 
 async def sweep(context: Context, claims: Sequence[Claim]) -> None:
-    """Remove undo recipes that no version needs."""
+    """Remove undo recipes that no version needs, and products without a record; queue products that are gone."""
     (claim,) = claims
-    claim.complete(Response(value={"recipes": await sweep_recipes(context)}))
+    async with step(claim, "recipes"):
+        recipes = await sweep_recipes(context)
+    async with step(claim, "products"):
+        settled = await products.settle_products(context)
+    claim.complete(Response(value={"recipes": recipes, **settled}))
 
 
 class Forget(Protocol):

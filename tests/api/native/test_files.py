@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ from astropy.io import fits
 
 from armillary.access.models import Scope
 from tests.api.conftest import Maker
-from tests.support.running import Running
+from tests.support.patience import in_time
+from tests.support.running import PATIENCE_S, Running
 
 RELEASE = (datetime.now(UTC).date() + timedelta(days=400)).isoformat()
 
@@ -191,3 +193,21 @@ def test_content_is_the_file_route(server: Running, shared_file: str) -> None:
             f"/v1/files/{shared_file}/content", headers={"If-None-Match": native.headers["ETag"]}
         )
         assert again.status_code == 304
+
+
+def test_a_preview_whose_object_is_lost_is_made_again_for_whoever_asks(
+    server: Running, a_file: Maker
+) -> None:
+    name = a_file(RELEASE="2020-01-01", kb=1500)
+    whole = get(server, f"{name}/preview")
+    assert (whole.status_code, whole.content[:3]) == (200, b"\xff\xd8\xff")
+    digest = whole.headers["ETag"].strip('"')
+    (server.settings.data / "products" / digest[:2] / f"{digest}.jpg").unlink()
+    lost = get(server, f"{name}/preview")
+    assert (lost.status_code, lost.json()["code"]) == (404, "no_preview")
+    assert "being made again" in lost.text
+    deadline = time.monotonic() + PATIENCE_S
+    while (again := get(server, f"{name}/preview")).status_code != 200:
+        in_time(deadline, "the preview is not made again")
+        time.sleep(0.1)
+    assert again.content == whole.content

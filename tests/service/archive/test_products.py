@@ -35,7 +35,7 @@ async def picture_of(archive: Archive, name: str, kind: str = "preview") -> tupl
     async with archive.context.database.begin() as connection:
         found = await catalog.get_product(connection, (await archive.version(name)).id, kind)
     assert found is not None
-    return found.media_type, found.content
+    return found.media_type, await products.fetch(archive.context, found)
 
 
 async def take_in_without_products(archive: Archive, path: Path) -> None:

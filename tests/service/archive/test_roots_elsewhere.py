@@ -17,6 +17,7 @@ from armillary.archive.download.service import open_download, stream, version_to
 from armillary.archive.errors import NotWatchable
 from armillary.archive.intake.orders import submit_ingests
 from armillary.archive.intake.watching import Pauses, watch_root
+from armillary.archive.products.service import fetch
 from armillary.base.store.errors import RootNotClaimed, UnknownScheme
 from armillary.base.store.stores import FACTORIES, Stores
 from armillary.operations.service import status_of
@@ -60,7 +61,7 @@ class Elsewhere:
 async def elsewhere(archive: Archive) -> Elsewhere:
     """Open an archive that knows stores in memory, with one root there."""
     objects = MemoryStore()
-    factories = {**FACTORIES, "memory": lambda url, private, *, in_place: objects}
+    factories = {**FACTORIES, "memory": lambda url, private, *, in_place, durable: objects}
     stores = Stores(archive.context.stores.private, factories)
     context = dataclasses.replace(archive.context, stores=stores)
     async with context.database.begin() as connection:
@@ -81,7 +82,7 @@ async def test_a_file_is_taken_in_shown_edited_and_given_back(elsewhere: Elsewhe
     async with archive.context.database.begin() as connection:
         picture = await get_product(connection, version.id, "preview")
     assert picture is not None
-    assert picture.content[:3] == b"\xff\xd8\xff"
+    assert (await fetch(archive.context, picture))[:3] == b"\xff\xd8\xff"
     assert await elsewhere.served() == plain
 
     await archive.set(NAME, OBJECT="elsewhere")

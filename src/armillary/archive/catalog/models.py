@@ -20,6 +20,8 @@ from armillary.fits.models import Hdu, Layout
 
 JsonObject = dict[str, Any]
 _SIGN = 1 << 63
+REASON_TYPE = "text/plain"
+"""A product of this type is none, but says why there is none."""
 
 
 class Origin(StrEnum):
@@ -253,3 +255,20 @@ def to_signed(crc: int) -> int:
 def from_signed(column: int) -> int:
     """Return the checksum that a bigint holds."""
     return column & ((1 << 64) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product on record: an object in the store of products, or the reason why there is none."""
+
+    version_id: int
+    kind: str
+    media_type: str
+    sha256: str
+    key: str | None
+    content: bytes | None
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no such product, if that is what the record says."""
+        return (self.content or b"").decode() if self.media_type == REASON_TYPE else None

@@ -4,15 +4,14 @@ from armillary.archive.catalog.claims import RootLine, Roots, RootState, claim, 
 from armillary.archive.catalog.content import CHUNK, content_of
 from armillary.archive.catalog.lookup import frame_of_file, version_number
 from armillary.archive.catalog.priorities import science_priority
+from armillary.archive.catalog.product_store import get_product, move_products
 from armillary.archive.catalog.recording import NewVersion, record_versions
 from armillary.archive.catalog.roots import ensure_root, root_by_id, store_of, store_root
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.catalog.store import (
     canonical_of,
-    get_product,
     is_empty,
     list_roots,
-    move_products,
     present_at,
     present_by_label,
     present_by_name,

@@ -28,7 +28,6 @@ from armillary.archive.catalog.tables import (
     file,
     frame,
     headers_of_series,
-    product,
     root,
     version,
 )
@@ -351,28 +350,3 @@ async def frame_row(connection: AsyncConnection, file_id: int) -> AnyRow | None:
     columns = [c for c in frame.c if c.name not in ("keywords", "series_id")]
     query = sa.select(*columns, all_keywords().label("keywords")).where(frame.c.file_id == file_id)
     return (await connection.execute(query)).first()
-
-
-async def put_product(connection: AsyncConnection, values: dict[str, Any]) -> None:
-    """Store a picture of a version, replacing an older one of the same kind."""
-    statement = insert(product).values(values)
-    kept = {key: value for key, value in values.items() if key not in ("version_id", "kind")}
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=["version_id", "kind"], set_=kept)
-    )
-
-
-async def get_product(connection: AsyncConnection, version_id: int, kind: str) -> AnyRow | None:
-    """Return a picture of a version."""
-    query = sa.select(*product.c).where(product.c.version_id == version_id, product.c.kind == kind)
-    return (await connection.execute(query)).first()
-
-
-async def move_products(connection: AsyncConnection, pairs: Sequence[tuple[int, int]]) -> None:
-    """Let the pictures of old versions serve the new ones: an edit of the header leaves pixels alone."""
-    if not pairs:
-        return
-    columns = [sa.cast([pair[side] for pair in pairs], sa.ARRAY(sa.BigInteger)) for side in (0, 1)]
-    moved = sa.func.unnest(*columns).table_valued("old", "new").render_derived("moved")
-    statement = sa.update(product).where(product.c.version_id == moved.c.old).values(version_id=moved.c.new)
-    await connection.execute(statement)

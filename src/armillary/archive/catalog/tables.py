@@ -128,7 +128,11 @@ product = sa.Table(
     sa.Column("height", sa.Integer),
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("made", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("content", sa.LargeBinary),
+    sa.Column("key", sa.Text),
+    sa.Column("step", sa.SmallInteger, nullable=False),
+    sa.Column("parameters", JSONB),
+    sa.Column("source", sa.Text),
 )
 
 

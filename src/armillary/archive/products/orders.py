@@ -7,13 +7,11 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog.priorities import LOWEST_INGEST
-from armillary.base.work import NewOrder, admin, submit
+from armillary.base.work import JsonObject, NewOrder, admin, ask, submit
 
 DIGEST, PREVIEW = "digest", "preview"
 AWAITED_PRIORITY = 0
 DIGEST_PRIORITY, PREVIEW_PRIORITY = LOWEST_INGEST - 10, LOWEST_INGEST - 20
-REASON_TYPE = "text/plain"
-"""A product of this type is no picture, but says why there is none."""
 
 
 async def submit_products(
@@ -23,31 +21,33 @@ async def submit_products(
 
     Those without pictures come from edits, whose clients wait for the digests: no ingest goes first.
     """
+    priority = DIGEST_PRIORITY if previews else AWAITED_PRIORITY
     orders = []
     for version_id in version_ids:
-        args = {"version_id": version_id}
-        orders.append(
-            NewOrder(
-                kind=DIGEST,
-                args=args,
-                key=f"{DIGEST}:{version_id}",
-                unique_key=f"{DIGEST}:{version_id}",
-                priority=DIGEST_PRIORITY if previews else AWAITED_PRIORITY,
-                actor=actor,
-            )
-        )
+        orders.append(_order(DIGEST, version_id, actor, priority))
         if previews:
-            orders.append(
-                NewOrder(
-                    kind=PREVIEW,
-                    args=args,
-                    key=f"{PREVIEW}:{version_id}",
-                    unique_key=f"{PREVIEW}:{version_id}",
-                    priority=PREVIEW_PRIORITY,
-                    actor=actor,
-                )
-            )
+            orders.append(_order(PREVIEW, version_id, actor, PREVIEW_PRIORITY))
     await submit(connection, orders, keyed_fifo=False)
+
+
+async def submit_builds(
+    connection: AsyncConnection, kind: str, version_ids: Sequence[int], *, actor: str
+) -> None:
+    """Queue the builder of that name for versions, behind everything else."""
+    orders = [_order(kind, version_id, actor, PREVIEW_PRIORITY) for version_id in version_ids]
+    await submit(connection, orders, keyed_fifo=False)
+
+
+def _order(kind: str, version_id: int, actor: str, priority: int) -> NewOrder:
+    key = f"{kind}:{version_id}"
+    args: JsonObject = {"version_id": version_id}
+    return NewOrder(kind=kind, args=args, key=key, unique_key=key, priority=priority, actor=actor)
+
+
+async def ask_again(connection: AsyncConnection, kind: str, version_id: int) -> int:
+    """Have the products of a builder made again, as somebody waits for them; return the order."""
+    args: JsonObject = {"version_id": version_id}
+    return await ask(connection, kind, args, actor="armillary", unique_key=f"{kind}:{version_id}")
 
 
 async def digests_pending(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[str, int]:

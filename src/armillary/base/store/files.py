@@ -180,7 +180,7 @@ def _copy_attribute(source: int, target: int, name: str) -> None:
 
 
 class UnsyncedFiles(SystemFiles):
-    """The same without any sync: only for measuring what durability costs."""
+    """The same without any sync: for what can be made again."""
 
     def sync(self, fd: int) -> None:
         """Do nothing."""

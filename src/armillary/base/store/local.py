@@ -65,7 +65,7 @@ class LocalStore:
     create
         Make the tree if it is not there; otherwise it may come later, and nothing can be done until then.
     durable
-        False skips journal and syncs, and loses files in crashes: for measurements only.
+        False skips journal and syncs, and may lose files when power fails: for what can be made again.
     """
 
     def __init__(

@@ -21,15 +21,15 @@ from armillary.base.store.workshop import own_directory
 class Factory(Protocol):
     """Opens the stores of one scheme."""
 
-    def __call__(self, url: str, private: Path, *, in_place: bool) -> ObjectStore:
+    def __call__(self, url: str, private: Path, *, in_place: bool, durable: bool) -> ObjectStore:
         """Return the store at a URL.
 
         ``private`` is a directory that the store may have for itself, ``in_place`` whether live files may be
-        patched where they are.
+        patched where they are, ``durable`` whether what is stored has to survive a failure of power.
         """
 
 
-def local_store(url: str, private: Path, *, in_place: bool) -> ObjectStore:
+def local_store(url: str, private: Path, *, in_place: bool, durable: bool) -> ObjectStore:
     """Return the store in a directory of this machine.
 
     Nothing is made but private directories, and those only in a directory that is there: it may have been moved
@@ -42,7 +42,7 @@ def local_store(url: str, private: Path, *, in_place: bool) -> ObjectStore:
     with suppress(PermissionError):
         private.parent.mkdir(mode=0o700, exist_ok=True)
         own_directory(private)
-    return LocalStore(path, private, in_place=in_place, create=False)
+    return LocalStore(path, private, in_place=in_place, create=False, durable=durable)
 
 
 FACTORIES: Mapping[str, Factory] = MappingProxyType({"file": local_store})
@@ -56,8 +56,10 @@ class Stores:
     factories: Mapping[str, Factory] = field(default_factory=lambda: FACTORIES)
     opened: dict[str, ObjectStore] = field(default_factory=dict)
 
-    def at(self, name: str, url: str, *, in_place: bool, claimed: bool = True) -> ObjectStore:
-        """Return the store of a root; one that is not ``claimed`` cannot be changed.
+    def at(
+        self, name: str, url: str, *, in_place: bool, claimed: bool = True, durable: bool = True
+    ) -> ObjectStore:
+        """Return the store of that name; one that is not ``claimed`` cannot be changed.
 
         Raises
         ------
@@ -69,7 +71,9 @@ class Stores:
             if scheme not in self.factories:
                 known = ", ".join(sorted(self.factories))
                 raise UnknownScheme(f"Root {name} is at {url}; this program has stores for {known}.")
-            self.opened[name] = self.factories[scheme](url, self.private / name, in_place=in_place)
+            self.opened[name] = self.factories[scheme](
+                url, self.private / name, in_place=in_place, durable=durable
+            )
         return self.opened[name] if claimed else ReadOnlyStore(self.opened[name], name)
 
     def close(self) -> None:

@@ -1,0 +1,75 @@
+"""Every statement on products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive.catalog.models import REASON_TYPE, Product
+from armillary.archive.catalog.tables import product
+
+_COLUMNS = tuple(product.c[name] for name in ("version_id", "kind", "media_type", "sha256", "key", "content"))
+_OBJECTS = """
+SELECT key, version_id, kind FROM product
+WHERE key COLLATE "C" > $1 AND ($2::text IS NULL OR key COLLATE "C" <= $2)
+"""
+
+
+async def put_product(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """Put a product of a version on record, in the place of an older one of its kind."""
+    statement = insert(product).values(values)
+    kept = {key: value for key, value in values.items() if key not in ("version_id", "kind")}
+    await connection.execute(
+        statement.on_conflict_do_update(index_elements=["version_id", "kind"], set_=kept)
+    )
+
+
+async def get_product(connection: AsyncConnection, version_id: int, kind: str) -> Product | None:
+    """Return a product of a version, or the reason why there is none; None if nothing is on record."""
+    query = sa.select(*_COLUMNS).where(product.c.version_id == version_id, product.c.kind == kind)
+    row = (await connection.execute(query)).first()
+    return Product(*row) if row else None
+
+
+async def move_products(connection: AsyncConnection, pairs: Sequence[tuple[int, int]]) -> None:
+    """Let the products of old versions serve the new ones: an edit of the header leaves pixels alone."""
+    if not pairs:
+        return
+    columns = [sa.cast([pair[side] for pair in pairs], sa.ARRAY(sa.BigInteger)) for side in (0, 1)]
+    moved = sa.func.unnest(*columns).table_valued("old", "new").render_derived("moved")
+    statement = sa.update(product).where(product.c.version_id == moved.c.old).values(version_id=moved.c.new)
+    await connection.execute(statement)
+
+
+async def recorded_objects(
+    connection: AsyncConnection, *, after: str, last: str | None
+) -> dict[str, tuple[int, str]]:
+    """Return a version and its kind of product for each key on record behind ``after``, up to ``last``."""
+    rows = await connection.exec_driver_sql(_OBJECTS, (after, last))
+    return {row.key: (row.version_id, row.kind) for row in rows}
+
+
+async def products_before(
+    connection: AsyncConnection, kinds: Sequence[str], step: int, *, limit: int
+) -> set[tuple[int, str]]:
+    """Return version and kind of some products that an earlier step of their builder made."""
+    query = sa.select(product.c.version_id, product.c.kind)
+    query = query.where(product.c.kind.in_(kinds), product.c.step < step).limit(limit)
+    return {(row.version_id, row.kind) for row in await connection.execute(query)}
+
+
+async def products_inside(connection: AsyncConnection, *, limit: int) -> list[Product]:
+    """Return some products whose bytes are in the database, locked."""
+    inside = product.c.content.is_not(None) & (product.c.media_type != REASON_TYPE)
+    query = sa.select(*_COLUMNS).where(inside).limit(limit).with_for_update(skip_locked=True)
+    return [Product(*row) for row in await connection.execute(query)]
+
+
+async def move_product_out(connection: AsyncConnection, version_id: int, kind: str, key: str) -> None:
+    """Record that the bytes of a product are in the store of products."""
+    this = (product.c.version_id == version_id) & (product.c.kind == kind)
+    await connection.execute(sa.update(product).where(this).values(key=key, content=None))

@@ -1,0 +1,72 @@
+"""Preview and thumbnail of the first image of a version."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from armillary.archive.catalog.standing import check_standing
+from armillary.archive.errors import PictureFailed, PictureTooLarge, PictureTooSlow
+from armillary.archive.products.drawing import Subject, draw
+from armillary.archive.products.models import Made
+from armillary.archive.products.sources import Work, stored_chunks
+from armillary.base.sandbox.errors import ChildDied, OutOfMemory, OutOfTime
+from armillary.base.sandbox.pool import Ask
+from armillary.base.store import Snapshot
+from armillary.context import Context
+from armillary.fits.containers import Container
+from armillary.fits.pictures import Picture
+
+JPEG = "image/jpeg"
+
+
+async def pictures(context: Context, work: Work) -> list[Made]:
+    """Return the pictures of a version, none without an image.
+
+    Raises
+    ------
+    PictureTooLarge, PictureTooSlow, PictureFailed
+        If there can be none.
+    """
+    drawn = await _drawn(context, work)
+    return [Made(kind, JPEG, one.jpeg, one.width, one.height) for kind, one in drawn.items()]
+
+
+async def _drawn(context: Context, work: Work) -> dict[str, Picture]:
+    # In a child process: what it decodes, strangers wrote.
+    settings, current = context.settings.archive, work.current
+
+    def draw_it(ask: Ask) -> dict[str, Picture]:
+        with work.bytes_of.open(current.location.key) as snapshot, described(snapshot) as fd:
+            check_standing(current, snapshot)
+            container = Container(current.container)
+            subject = Subject(current.layout(), container, settings.preview_px, settings.max_unpacked)
+            return ask(draw, fd, subject)
+
+    try:
+        return await context.sandbox.run(draw_it, memory=settings.preview_memory, seconds=settings.preview_s)
+    except OutOfMemory:
+        raise PictureTooLarge(
+            f"A preview takes more than {settings.preview_memory} bytes of memory;"
+            " raise archive.preview_memory to allow that."
+        ) from None
+    except OutOfTime:
+        raise PictureTooSlow(
+            f"A preview takes more than {settings.preview_s:g} s; raise archive.preview_s to allow that."
+        ) from None
+    except ChildDied as error:
+        raise PictureFailed(f"{error.message} The image may be damaged.") from None
+
+
+@contextmanager
+def described(snapshot: Snapshot) -> Iterator[int]:
+    """Give a descriptor of the bytes of a snapshot: its own, or that of a copy that is gone at the end."""
+    if (fd := snapshot.fileno()) is not None:
+        yield fd
+        return
+    with tempfile.TemporaryFile() as copy:
+        for chunk in stored_chunks(snapshot):
+            copy.write(chunk)
+        copy.flush()
+        yield copy.fileno()

@@ -1,0 +1,52 @@
+"""The builders of products: what each makes, and which step of its development it is at."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from armillary.archive.products.models import Made
+from armillary.archive.products.orders import PREVIEW
+from armillary.archive.products.pictures import pictures
+from armillary.archive.products.sources import Work
+from armillary.context import Context
+from armillary.settings import ArchiveSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """How products of some kinds are made of a version.
+
+    Parameters
+    ----------
+    name
+        The kind of its work orders.
+    makes
+        The kinds of its products.
+    step
+        Raised when the products come out otherwise: those of an earlier step are made anew, one after another.
+    parameters
+        What of the settings the products depend on; they are on record with them.
+    build
+        Returns the products of a version; raises what is on record instead of them, if there can be none.
+    """
+
+    name: str
+    makes: tuple[str, ...]
+    step: int
+    parameters: Callable[[ArchiveSettings], dict[str, Any]]
+    build: Callable[[Context, Work], Awaitable[list[Made]]]
+
+
+BUILDERS = (
+    Builder(
+        name=PREVIEW,
+        makes=("preview", "thumbnail"),
+        step=1,
+        parameters=lambda settings: {"long_side_px": settings.preview_px},
+        build=pictures,
+    ),
+)
+BY_NAME = {builder.name: builder for builder in BUILDERS}
+OF_KIND = {kind: builder for builder in BUILDERS for kind in builder.makes}
