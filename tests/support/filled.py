@@ -49,7 +49,17 @@ def _entry(change: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "number": int(change["xid"]), "key": str(change["version_id"]), "payload": told}
 
 
-CHANGES: Mapping[str, Callable[[Rows], None]] = {"0014": _runs_of_orders, "0016": _feed}
+def _products(rows: Rows) -> None:
+    """Let the web role have lost pictures made again, where it has a list of what it may merge."""
+    if "work_web_kind" in rows:
+        rows["work_web_kind"].append({"kind": "preview"})
+
+
+CHANGES: Mapping[str, Callable[[Rows], None]] = {
+    "0014": _runs_of_orders,
+    "0016": _feed,
+    "0017": _products,
+}
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 
 Columns and rows that a migration adds need none.

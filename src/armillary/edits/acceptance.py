@@ -24,7 +24,7 @@ from armillary.base.work import Order, submit, unfinished
 from armillary.context import Context
 from armillary.edits import store
 from armillary.edits.apply import find_extension, refuse_new_keywords
-from armillary.edits.errors import ExtensionNotFound, ItemRefused, KeyReused, OutcomeUnknown
+from armillary.edits.errors import ExtensionNotFound, ItemRefused, KeyReused, NoHeaders, OutcomeUnknown
 from armillary.edits.models import Accepted, EditRequest, Origin, Refused, Target
 from armillary.edits.orders import UPDATE_HEADERS, order_of, request_of
 from armillary.edits.validation import Rules
@@ -223,9 +223,15 @@ async def decide(
             missing = FileAmbiguous(SEVERAL_FILES) if len(found) > 1 else FileNotFound(NO_FILE)
             decisions.append(Decision(one.target, error=missing))
         else:
-            error = error or _unclaimed(version, unclaimed)
+            error = error or _no_headers(version) or _unclaimed(version, unclaimed)
             decisions.append(Decision(one.target, request, version, error))
     return await _refuse_new(connection, decisions, rules_of(settings))
+
+
+def _no_headers(version: Version) -> ArmillaryError | None:
+    if version.is_fits:
+        return None
+    return NoHeaders(f"'{version.name}' has no headers; only FITS files can be edited.")
 
 
 def _unclaimed(version: Version, unclaimed: Mapping[int, str]) -> ArmillaryError | None:

@@ -43,6 +43,12 @@ class ExtensionNotFound(ArmillaryError):
     code, status = "extension_not_found", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class NoHeaders(BadRequest):
+    """The file has no headers; only FITS files can be edited."""
+
+    code = "no_headers"
+
+
 class FileGone(NotFound):
     """The file is not where it was when the update was accepted."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import OPERATOR
-from armillary.archive.catalog.service import science_priority, versions_by_id
+from armillary.archive.catalog.service import is_fits, science_priority, versions_by_id
 from armillary.archive.query.models import Flag, Selection
 from armillary.archive.query.service import Lister, parse, terms_to_json
 from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, ask, submit
@@ -58,7 +58,8 @@ async def check_destination(connection: AsyncConnection, name: str) -> None:
 
 async def plan(connection: AsyncConnection, cargoes: Iterable[Cargo]) -> int:
     """Queue files for every destination that wants them, in the caller's transaction; return how many orders."""
-    every = list(cargoes)
+    # Servers of the old kind know FITS files alone.
+    every = [one for one in cargoes if is_fits(one.name)]
     active = [one for one in await store.list_destinations(connection) if one.active]
     pairs = [(one.name, cargo) for one in active for cargo in every if cargo.fits(one.pattern)]
     return len(await _submit(connection, pairs, actor="armillary"))
@@ -83,7 +84,8 @@ async def queue_selection(
     while more:
         rows = await lister.states(connection, selection, after=after, count=PAGE)
         versions = await versions_by_id(connection, [row.id for row in rows])
-        cargoes = [Cargo(version.name, version.location.path) for version in versions.values()]
+        fits = [version for version in versions.values() if version.is_fits]
+        cargoes = [Cargo(version.name, version.location.path) for version in fits]
         order_ids += await _submit(connection, [(destination, one) for one in cargoes], actor=actor)
         more = len(rows) == PAGE
         after = (rows[-1].file_id, rows[-1].id) if rows else after

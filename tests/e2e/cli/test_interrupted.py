@@ -20,7 +20,7 @@ from tests.support.running import Running
 
 ORDER = """
 SELECT state, split_part(lease_owner, '-', 1), extract(epoch FROM lease_until)::float8,
-    extract(epoch FROM finished)::float8
+    extract(epoch FROM finished)::float8, error
 FROM work_order WHERE kind = 'update_headers'
 """
 
@@ -39,8 +39,9 @@ def until_started(hand: Running) -> tuple[Any, ...]:
 def test_an_edit_whose_command_ended_does_not_wait_for_its_lease(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    # However slow the machine is, nothing ends before such a lease.
-    commands = Commands(tmp_path / "data", {"ARMILLARY_WORK__LEASE_S": "3600"})
+    # However slow the machine is, nothing ends before such a lease, and no edit is given up that waits for a lock.
+    slow = {"ARMILLARY_WORK__LEASE_S": "3600", "ARMILLARY_WORK__MAX_ATTEMPTS": "1000"}
+    commands = Commands(tmp_path / "data", slow)
     path = put(tmp_path / "night" / "n1.fits")
     commands.run("ingest", "--private", tmp_path / "night")
     database = DatabaseSettings(account=server_account())
@@ -50,15 +51,15 @@ def test_an_edit_whose_command_ended_does_not_wait_for_its_lease(
     try:
         assert locks.try_all(["n1.fits"]) is None
         command = commands.start("edit", "n1.fits", "OBJECT=M 31")
-        _, owner, lease_until, _ = until_started(hand)
+        _, owner, lease_until, _, _ = until_started(hand)
         assert owner == "cli"
         command.send_signal(number)
         assert finish(command).code != 0
     finally:
         locks.close()
     commands.run("worker", "--until-empty")
-    ((state, _, _, finished),) = hand.sql(ORDER)
-    assert state == "Completed"
+    ((state, _, _, finished, error),) = hand.sql(ORDER)
+    assert (state, error) == ("Completed", None)
     assert finished < lease_until
     assert fits.getval(path, "OBJECT") == "M 31"
 

@@ -327,3 +327,10 @@ async def test_a_secret_may_come_from_the_environment(
     await there.take_in(NAME)
     await there.export()
     assert old.has(NAME)
+
+
+async def test_files_of_other_media_are_not_exported(exporting: Exporting) -> None:
+    async with exporting.context.database.begin() as connection:
+        cargoes = [Cargo("N20260101S0001.fits", ""), Cargo("N20260101S0001.jpg", "")]
+        assert await service.plan(connection, cargoes) == 1
+    assert [one.name for one in await exporting.waiting()] == ["N20260101S0001.fits"]

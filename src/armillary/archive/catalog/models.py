@@ -173,6 +173,11 @@ class Version:
         sizes = [hdu.header_size for hdu in self.hdus]
         return unpack_headers(self.packed_headers, sizes, self.series_headers)
 
+    @property
+    def is_fits(self) -> bool:
+        """Whether it has headers; a version of another medium has none, and all of it is trailing bytes."""
+        return bool(self.hdus)
+
     def presence(self) -> Presence:
         """Return where the version is believed to be."""
         return Presence(self.id, self.name, self.identity, self.location)

@@ -3,6 +3,7 @@
 from armillary.archive.catalog.claims import RootLine, Roots, RootState, claim, roots_of
 from armillary.archive.catalog.content import CHUNK, content_of
 from armillary.archive.catalog.lookup import frame_of_file, version_number
+from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.priorities import science_priority
 from armillary.archive.catalog.product_store import get_product, move_products
 from armillary.archive.catalog.recording import NewVersion, record_versions
@@ -36,6 +37,7 @@ __all__ = [
     "frame_of_file",
     "get_product",
     "is_empty",
+    "is_fits",
     "list_roots",
     "move_products",
     "present_at",

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 
 from armillary.archive.catalog.content import Content, content_of
+from armillary.archive.catalog.media import media_type
 from armillary.archive.catalog.models import Version
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.download.serving import Served
@@ -21,7 +22,7 @@ from armillary.fits.container_errors import UnpackedTooLarge
 from armillary.fits.containers import Container, open_logical
 
 CHUNK = 1 << 20
-BZIP2_TYPE, GZIP_TYPE, FITS_TYPE = "application/x-bzip2", "application/gzip", "application/fits"
+BZIP2_TYPE, GZIP_TYPE = "application/x-bzip2", "application/gzip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ async def open_download(store: ObjectStore, served: Served, asked: str, *, max_u
     compress = asked.endswith(".bz2")
     return Download(
         filename=version.name + (".bz2" if compress else ""),
-        media_type=BZIP2_TYPE if compress else FITS_TYPE,
+        media_type=BZIP2_TYPE if compress else media_type(version.name),
         size=None if compress else version.data_size,
         etag=etag(version.data_crc, version.data_size)
         if not compress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.models import HduRecord
 from armillary.archive.intake.inspection import UNKNOWN_SIZE, Inspection, inspect_stream
 from armillary.base.store import Snapshot
@@ -46,12 +47,16 @@ def examine(
     With ``known_crc``, the checksum that came with an upload, only the headers of a plain file are read. With
     ``series``, the values of the headers are returned too, and files that belong to a series are not scanned.
 
+    A file of another medium has no headers: its bytes are what follows them.
+
     Raises
     ------
     ArmillaryError
-        If the file is not whole, sound FITS.
+        If the file is not whole, sound FITS although its name says so.
     """
     size = snapshot.stored.size
+    if not is_fits(filename):
+        return _examine_other(snapshot, known_crc)
     if series and (found := series.recognise(snapshot.read_at, size, max_header=max_header)):
         layout, _ = found
         container_of(filename, layout.headers[0][:16])
@@ -67,6 +72,12 @@ def examine(
     content = inspect_stream(chunks, UNKNOWN_SIZE, max_header=max_header)
     values = series.read(content.headers) if series else None
     return Examined(container, size, summed.finish(), content, values)
+
+
+def _examine_other(snapshot: Snapshot, known_crc: int | None) -> Examined:
+    size = snapshot.stored.size
+    crc = known_crc if known_crc is not None else _sum(snapshot, 0, size, memoryview(bytearray(READ)))
+    return Examined(Container.PLAIN, size, crc, Inspection(size, crc, (), (), size, crc), HeaderValues(()))
 
 
 def _examine_plain(

@@ -16,6 +16,7 @@ from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.catalog.recording import NewVersion, record_versions
 from armillary.archive.errors import FileUnreadable, FileVanished, SameFileTwice, StillGrowing, TwoContainers
+from armillary.archive.fields import UNTOLD
 from armillary.archive.intake import examination, presence
 from armillary.archive.intake.examination import Examined
 from armillary.archive.intake.profiles import profiles_of
@@ -393,7 +394,7 @@ def new_version(candidate: Candidate, describer: Describer) -> NewVersion:
         trailing_crc=content.trailing_crc,
         headers=content.headers,
         origin=str(candidate.args.get("origin") or "ingest"),
-        fields=describer.fields(values, name),
+        fields=describer.fields(values, name) if content.hdus else UNTOLD,
         values=values,
         previous_id=candidate.known.id if candidate.known else None,
     )

@@ -119,6 +119,8 @@ def _problem(version: Version, bytes_of: ObjectStore, limits: ArchiveSettings) -
         return "its headers were changed outside Armillary; ingest it again to record that"
     if found.content.crc == version.data_crc:
         return "the content is intact but was compressed anew outside Armillary; ingest it again"
+    if not version.is_fits:
+        return "its bytes were changed outside Armillary; restore the file from a copy, or ingest it again"
     pairs = zip(found.content.hdus, version.hdus, strict=True)
     bad = [str(index) for index, (now, then) in enumerate(pairs) if now.data_crc != then.data_crc]
     return f"the data of HDU {', '.join(bad) or '(trailing bytes)'} changed; restore the file from a copy"
