@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from armillary import __version__
 from armillary.api import gemini, native
+from armillary.api.http.answers import describe
 from armillary.api.http.dialect import (
     Addressed,
     CrossOrigin,
@@ -24,7 +25,7 @@ from armillary.api.http.dialect import (
 from armillary.api.http.limits import Limited
 from armillary.api.http.log import Traced
 from armillary.api.http.origins import SameOrigin
-from armillary.api.http.policy import Policy, refuse_undeclared
+from armillary.api.http.policy import Policy, refuse_undeclared, walk
 from armillary.api.http.privacy import Private
 from armillary.base.database import Role
 from armillary.context import Context, open_context
@@ -41,6 +42,13 @@ class Application(FastAPI):
     dialects: Dialects
     context: Context | None = None
     """What it works with, if somebody else opens and closes that."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, with the schemas of all answers that routes declare."""
+        if self.openapi_schema is None:
+            describe(super().openapi(), walk(self.routes))
+        found: dict[str, Any] = self.openapi_schema or {}
+        return found
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application as the server calls it."""

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -63,8 +63,8 @@ async def done(context: Context, change_set: int, through: Sequence[FileState]) 
     """Return the state of a change set, and how many of its files have come so far."""
     async with context.database.begin() as connection:
         known = await service.document(connection, change_set)
-    files = known.get("files", {})
-    return known["state"], sum(files.get(state, 0) for state in through)
+    files: Mapping[FileState, int] = getattr(known, "files", {})
+    return known.state, sum(files.get(state, 0) for state in through)
 
 
 async def hold(context: Context) -> int:

@@ -27,6 +27,7 @@ from armillary.base.database import Role
 from armillary.base.work import outcomes
 from armillary.context import Context, open_context
 from armillary.settings import Settings
+from tests.support.conformity import check
 from tests.support.patience import NotStarted, OutOfTime, in_time
 from tests.support.postgres import server_account
 
@@ -85,10 +86,15 @@ class Running:
 
     @contextlib.contextmanager
     def client(self, *, scope: Scope | None = None, **options: Any) -> Iterator[httpx.Client]:
-        """Open a client; with a scope, it shows a token for that."""
+        """Open a client; with a scope, it shows a token for that. Its answers have to be as OpenAPI says."""
         headers = options.pop("headers", {}) | ({"X-Api-Key": self.secret(scope)} if scope else {})
         with httpx.Client(
-            base_url=self.url, headers=headers, timeout=ANSWER_S, trust_env=False, **options
+            base_url=self.url,
+            headers=headers,
+            timeout=ANSWER_S,
+            trust_env=False,
+            event_hooks={"response": [check]},
+            **options,
         ) as one:
             yield one
 

@@ -1,4 +1,4 @@
-"""Of a noun, others know what it offers: its services, models, errors and fields, and nothing behind them."""
+"""Others know of a noun what it offers (services, models, documents, errors, fields), and nothing behind it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import armillary
 
 TOP = Path(armillary.__file__).parent
 NOUNS = frozenset({"access", "archive", "edits", "exports", "operations"})
-FACES = frozenset({"service", "models", "errors", "fields"})
+FACES = frozenset({"service", "models", "documents", "errors", "fields"})
 MOST_ROOMS = 25
 
 

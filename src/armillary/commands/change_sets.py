@@ -30,6 +30,7 @@ from armillary.edits.models import Origin
 
 if TYPE_CHECKING:
     from armillary.context import Context
+    from armillary.edits.changesets.documents import ChangeSetSummary, MemberFile
 
 app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Edits of many files, each one change set.")
 IdArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `armillary changeset list` shows.")]
@@ -99,10 +100,13 @@ async def _followed(context: Context, data: Path, change_set: int, order: int) -
 
 
 async def _document(context: Context, change_set: int) -> dict[str, Any]:
+    import msgspec
+
     from armillary.edits.changesets import service
 
     async with context.database.begin() as connection:
-        return await service.document(connection, change_set)
+        found: dict[str, Any] = msgspec.to_builtins(await service.document(connection, change_set))
+        return found
 
 
 def _end(known: dict[str, Any], *, as_json: bool) -> None:
@@ -113,9 +117,7 @@ def _end(known: dict[str, Any], *, as_json: bool) -> None:
 
 def _print_set(known: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        from armillary.archive.query.service import plain_values
-
-        print_json(plain_values(known))
+        print_json(known)
         return
     if "files" not in known:
         print_pairs([(key, value) for key, value in known.items() if value not in (None, [], ())])
@@ -159,26 +161,26 @@ def list_sets(
     as_json: JsonOption = False,
 ) -> None:
     """List change sets, newest first."""
-    from armillary.archive.query.service import plain_values
+    import msgspec
+
     from armillary.edits.changesets import service
 
-    async def action(context: Context) -> list[dict[str, Any]]:
+    async def action(context: Context) -> list[ChangeSetSummary]:
         async with context.database.begin() as connection:
             return await service.overview(connection, before=None, count=limit)
 
     found = run(data, action)
     if as_json:
-        print_json([plain_values(one) for one in found])
+        print_json(msgspec.to_builtins(found))
         return
     headings = ("id", "state", "files", "done", "trouble", "created", "by", "why")
     print_table(headings, [_row(one) for one in found])
 
 
-def _row(one: dict[str, Any]) -> tuple[object, ...]:
-    left, trouble = (sum(one["files"][state] for state in states) for states in (UNFINISHED, TROUBLE))
-    created = f"{one['created']:%Y-%m-%d %H:%M:%S} UTC"
-    done = one["matched"] - left
-    return one["id"], one["state"], one["matched"], done, trouble or "", created, one["actor"], one["why"]
+def _row(one: ChangeSetSummary) -> tuple[object, ...]:
+    left, trouble = (sum(one.files[state] for state in states) for states in (UNFINISHED, TROUBLE))
+    created = f"{one.created:%Y-%m-%d %H:%M:%S} UTC"
+    return one.id, one.state, one.matched, one.matched - left, trouble or "", created, one.actor, one.why
 
 
 @app.command("show")
@@ -192,22 +194,24 @@ def show(
 ) -> None:
     """Show a change set: its files by state, its rate, the first errors."""
 
-    async def action(context: Context) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    async def action(context: Context) -> tuple[dict[str, Any], list[MemberFile]]:
         return await _document(context, change_set), await _files(context, change_set, state or [])
 
     known, files = run(data, action)
-    _print_set(known | ({"listed": files} if state else {}) if as_json else known, as_json=as_json)
+    if as_json and state:
+        import msgspec
+
+        known |= {"listed": msgspec.to_builtins(files)}
+    _print_set(known, as_json=as_json)
     if not as_json:
         for one in files:
-            out.print(
-                escape(f"{one['state']:10} {one['file']}" + (f": {one['error']}" if one["error"] else ""))
-            )
+            out.print(escape(f"{one.state:10} {one.file}" + (f": {one.error}" if one.error else "")))
 
 
-async def _files(context: Context, change_set: int, states: list[FileState]) -> list[dict[str, Any]]:
+async def _files(context: Context, change_set: int, states: list[FileState]) -> list[MemberFile]:
     from armillary.edits.changesets import service
 
-    found: list[dict[str, Any]] = []
+    found: list[MemberFile] = []
     after: int | None = 0 if states else None
     while after is not None:
         async with context.database.begin() as connection:

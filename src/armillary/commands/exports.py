@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,10 +23,11 @@ from armillary.commands.terminal import (
     run,
 )
 from armillary.commands.words import user_name
-from armillary.exports.models import MOST_SHOWN, Destination
+from armillary.exports.models import MOST_SHOWN
 
 if TYPE_CHECKING:
     from armillary.context import Context
+    from armillary.exports.documents import Destination, EndedExport, Exports, WaitingExport
 
 app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Copies of files on other servers.")
 ToOption = Annotated[str | None, typer.Option("--to", help="Name of one destination.")]
@@ -72,21 +74,21 @@ def list_exports(
     """Show exports that wait, with the reason, and what destinations have."""
     from armillary.exports import service
 
-    async def action(context: Context) -> Any:
+    async def action(context: Context) -> Exports:
         async with context.database.begin() as connection:
             return await service.overview(connection, to, limit)
 
     found = run(data, action)
     if as_json:
-        print_json(found)
+        print_json(dataclasses.asdict(found))
         return
-    for one in found["waiting"]:
-        why = f": {one['error']}" if one["error"] else ""
-        state = "running" if one["state"] == "Started" else "waiting"
-        out.print(escape(f"{state:8} {one['destination']:12} {_place(one)}{why}"))
-    for one in found["ended"]:
-        sent = f"{one['how']}, {one['sent_bytes']} bytes sent"
-        out.print(escape(f"{'there':8} {one['destination']:12} {_place(one)}: {sent}"))
+    for waiting in found.waiting:
+        why = f": {waiting.error}" if waiting.error else ""
+        state = "running" if waiting.state == "Started" else "waiting"
+        out.print(escape(f"{state:8} {waiting.destination:12} {_place(waiting)}{why}"))
+    for ended in found.ended:
+        sent = f"{ended.how}, {ended.sent_bytes} bytes sent"
+        out.print(escape(f"{'there':8} {ended.destination:12} {_place(ended)}: {sent}"))
 
 
 @app.command("destinations")
@@ -101,7 +103,7 @@ def list_destinations(data: DataOption = DEFAULT_DATA, as_json: JsonOption = Fal
 
     found = run(data, action)
     if as_json:
-        print_json([service.destination_json(one) for one in found])
+        print_json([dataclasses.asdict(one) for one in found])
         return
     for one in found:
         state = "" if one.active else "  (not configured any more)"
@@ -140,5 +142,5 @@ async def _help(context: Context, data: Path) -> None:
     await asyncio.gather(*(worker.drain() for worker in workers_of(context, "cli")))
 
 
-def _place(row: dict[str, Any]) -> str:
-    return f"{row['path']}/{row['name']}" if row["path"] else str(row["name"])
+def _place(one: WaitingExport | EndedExport) -> str:
+    return f"{one.path}/{one.name}" if one.path else one.name

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from armillary.commands.tables import size
 from armillary.commands.terminal import DEFAULT_DATA, DataOption, JsonOption, is_up, out, print_json, run
-from armillary.operations.models import Disk, Failure, HeldOrders, Status, WorkerLine
 
 if TYPE_CHECKING:
     from armillary.context import Context
+    from armillary.operations.models import Disk, Failure, HeldOrders, Status, WorkerLine
 
 SILENT_S = 20.0
 LITTLE, VERY_LITTLE = 0.1, 0.03

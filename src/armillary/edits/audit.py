@@ -5,29 +5,76 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, NotRequired, TypedDict
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
 from armillary.archive.catalog import service as catalog
 from armillary.archive.errors import FileNotFound
+from armillary.base.clock import Instant
 from armillary.base.database import AnyRow
 from armillary.base.text import storable
 from armillary.edits import audit_store as store
 from armillary.edits.disclosure import Discretion
 from armillary.edits.errors import EditNotFound
-from armillary.edits.models import AuditQuery
+from armillary.edits.models import AuditQuery, Outcome
 from armillary.fits.containers import logical_name
 
 MAX_PAGE = 1000
+
+
+class EditedCard(TypedDict):
+    """What an edit did to one card, as it is recorded; ``old_raw`` and ``new_raw`` are the cards themselves.
+
+    ``comment_cut`` is what no longer fits of the comment.
+    """
+
+    extension: int | str | list[int | str]
+    keyword: str
+    old: Any
+    new: Any
+    created: bool | None
+    old_raw: NotRequired[str]
+    new_raw: NotRequired[str]
+    comment_cut: NotRequired[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEdit:
+    """One edit as somebody may see it; ``cards`` is None where the viewer may not read them."""
+
+    id: int
+    name: str
+    order: int
+    request: UUID | None
+    item: int | None
+    actor: str
+    address: str
+    why: str
+    outcome: Outcome
+    error: str | None
+    error_code: str | None
+    cards: list[EditedCard] | None
+    reverts: int | None
+    reverted_by: int | None
+    night: date | None
+    version_before: int | None
+    version_after: int | None
+    data_md5_before: str | None
+    data_md5_after: str | None
+    file_md5_before: str | None
+    file_md5_after: str | None
+    accepted: Instant
+    finished: Instant
 
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
     """Some edits, newest first, and the id below which the next ones are, if there are any."""
 
-    edits: list[dict[str, Any]]
+    edits: list[RecordedEdit]
     before: int | None
 
 
@@ -43,7 +90,7 @@ async def audit(
     known = Discretion(viewer, today)
     await known.look_at(connection, {row.file_id for row in rows})
     shown = [_edit_of(row, known) for row in rows[:limit]]
-    return AuditPage(shown, shown[-1]["id"] if len(rows) > limit else None)
+    return AuditPage(shown, shown[-1].id if len(rows) > limit else None)
 
 
 async def name_of_edited(connection: AsyncConnection, edit_id: int) -> str:
@@ -74,29 +121,29 @@ async def id_of_file(connection: AsyncConnection, name: str) -> int:
     return found.file_id
 
 
-def _edit_of(row: AnyRow, known: Discretion) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "order": row.order_id,
-        "request": str(row.request_id) if row.request_id else None,
-        "item": row.item_index,
-        "actor": row.actor,
-        "address": row.address,
-        "why": row.why,
-        "outcome": row.outcome,
-        "error": known.error(row.error, row.file_id),
-        "error_code": known.code(row.error_code, row.file_id),
-        "cards": None if known.hides(row.file_id) else row.cards,
-        "reverts": row.reverts,
-        "reverted_by": row.reverted_by,
-        "night": row.night,
-        "version_before": row.version_before,
-        "version_after": row.version_after,
-        "data_md5_before": row.data_md5_before,
-        "data_md5_after": row.data_md5_after,
-        "file_md5_before": row.file_md5_before,
-        "file_md5_after": row.file_md5_after,
-        "accepted": row.accepted,
-        "finished": row.finished,
-    }
+def _edit_of(row: AnyRow, known: Discretion) -> RecordedEdit:
+    return RecordedEdit(
+        id=row.id,
+        name=row.name,
+        order=row.order_id,
+        request=row.request_id,
+        item=row.item_index,
+        actor=row.actor,
+        address=row.address,
+        why=row.why,
+        outcome=Outcome(row.outcome),
+        error=known.error(row.error, row.file_id),
+        error_code=known.code(row.error_code, row.file_id),
+        cards=None if known.hides(row.file_id) else row.cards,
+        reverts=row.reverts,
+        reverted_by=row.reverted_by,
+        night=row.night,
+        version_before=row.version_before,
+        version_after=row.version_after,
+        data_md5_before=row.data_md5_before,
+        data_md5_after=row.data_md5_after,
+        file_md5_before=row.file_md5_before,
+        file_md5_after=row.file_md5_after,
+        accepted=row.accepted,
+        finished=row.finished,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,8 @@ from armillary.archive.errors import FileNotFound
 from armillary.edits import store
 from armillary.fits.containers import logical_name
 from armillary.fits.models import CARD
+
+Sign = Literal["-", "+"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ async def history_of(connection: AsyncConnection, name: str) -> History:
     )
 
 
-def diff(old: Version, new: Version) -> Iterator[tuple[int, str, str]]:
+def diff(old: Version, new: Version) -> Iterator[tuple[int, Sign, str]]:
     """Yield (HDU, sign, card) of every card that only one of two versions has; ``-`` old, ``+`` new."""
     before, after = old.headers(), new.headers()
     for index in range(max(len(before), len(after))):
@@ -56,7 +58,7 @@ def diff(old: Version, new: Version) -> Iterator[tuple[int, str, str]]:
         yield from ((index, sign, card) for sign, card in _differing(left, right))
 
 
-def _differing(left: list[str], right: list[str]) -> Iterator[tuple[str, str]]:
+def _differing(left: list[str], right: list[str]) -> Iterator[tuple[Sign, str]]:
     """Yield sign and card of what two lists of cards do not share, in order."""
     # Edits change a few cards of many: what both begin and end with is not worth a comparison with everything.
     first = _shared(left, right)

@@ -2,9 +2,9 @@
 
 from armillary.edits.acceptance import Key, rules_of, submit_edit, submit_edits
 from armillary.edits.apply import apply_request
-from armillary.edits.audit import MAX_PAGE, audit, id_of_file, name_of_edited
+from armillary.edits.audit import MAX_PAGE, RecordedEdit, audit, id_of_file, name_of_edited
 from armillary.edits.disclosure import Discretion
-from armillary.edits.history import History, diff, history_of
+from armillary.edits.history import History, Sign, diff, history_of
 from armillary.edits.leftovers import sweep_recipes
 from armillary.edits.recording import record_failures
 from armillary.edits.revert import WHOLE, submit_revert
@@ -21,8 +21,10 @@ __all__ = [
     "EditStatus",
     "History",
     "Key",
+    "RecordedEdit",
     "RequestStatus",
     "Rules",
+    "Sign",
     "apply_request",
     "audit",
     "between_quotes",

@@ -48,19 +48,6 @@ class Cargo:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """What the database knows of a destination; ``active`` while a running worker is configured for it."""
-
-    name: str
-    url: str
-    pattern: str
-    active: bool
-    away_until: datetime | None = None
-    error: str | None = None
-    waiting: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
     """What a destination says it has under a name."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,8 +16,9 @@ from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, ask, subm
 from armillary.base.work import overview as figures
 from armillary.context import Context
 from armillary.exports import store
+from armillary.exports.documents import Destination, Exports, WaitingExport
 from armillary.exports.errors import UnknownDestination
-from armillary.exports.models import PREFIX, Cargo, Destination, key_of, kind_of
+from armillary.exports.models import PREFIX, Cargo, key_of, kind_of
 
 PLAN, QUEUE, RETRY = "plan_exports", "queue_exports", "retry_exports"
 PAGE = 1000
@@ -161,32 +161,24 @@ def _kind_of(destination: str | None) -> tuple[str, bool]:
     return (PREFIX, True) if destination is None else (kind_of(destination), False)
 
 
-async def overview(
-    connection: AsyncConnection, destination: str | None, limit: int
-) -> Mapping[str, list[dict[str, Any]]]:
+async def overview(connection: AsyncConnection, destination: str | None, limit: int) -> Exports:
     """Return exports that wait, and what destinations have."""
     kind, every = _kind_of(destination)
     waiting = await admin.waiting(connection, kind, prefix=every, limit=limit)
     ended = await store.ended(connection, destination, limit)
-    return {
-        "waiting": [_waiting_json(order) for order in waiting],
-        "ended": [dict(row._mapping) for row in ended],
-    }
+    return Exports([_waiting(order) for order in waiting], ended)
 
 
-def _waiting_json(order: admin.OrderView) -> dict[str, Any]:
-    wanted = {name: order.args.get(name) for name in ("destination", "path", "name")}
-    return {
-        "id": order.id,
-        **wanted,
-        "state": str(order.state),
-        "attempts": order.attempts,
-        "not_before": order.not_before,
-        "added": order.added,
-        "error": order.error,
-    }
-
-
-def destination_json(one: Destination) -> dict[str, Any]:
-    """Return a destination as commands and routes show it."""
-    return dataclasses.asdict(one)
+def _waiting(order: admin.OrderView) -> WaitingExport:
+    destination, path, name = (str(order.args[key]) for key in ("destination", "path", "name"))
+    return WaitingExport(
+        id=order.id,
+        destination=destination,
+        path=path,
+        name=name,
+        state=order.state,
+        attempts=order.attempts,
+        not_before=order.not_before,
+        added=order.added,
+        error=order.error,
+    )

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.base.database import AnyRow
-from armillary.exports.models import Cargo, Destination, Sent
+from armillary.exports.documents import Destination, EndedExport
+from armillary.exports.models import Cargo, How, Sent
 from armillary.settings import DestinationSettings
 
 PUT_DESTINATIONS = """
@@ -118,9 +118,10 @@ async def record_export(
     await connection.exec_driver_sql(RECORD, values)
 
 
-async def ended(connection: AsyncConnection, destination: str | None, limit: int) -> list[AnyRow]:
+async def ended(connection: AsyncConnection, destination: str | None, limit: int) -> list[EndedExport]:
     """Return what destinations have, the latest first."""
-    return list((await connection.exec_driver_sql(ENDED, (destination, limit))).all())
+    rows = (await connection.exec_driver_sql(ENDED, (destination, limit))).mappings()
+    return [EndedExport(**{**row, "how": How(row["how"])}) for row in rows]
 
 
 async def come_back(connection: AsyncConnection, destination: str | None) -> None:

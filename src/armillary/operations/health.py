@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
+from armillary import __version__
 from armillary.base.database import DOWN, DatabaseFull, is_transient
 from armillary.context import Context
 from armillary.operations import store
@@ -30,7 +31,7 @@ class Verdict(StrEnum):
 class Health:
     """How it goes; ``oldest_waiting_s`` is the age of the order that waits for longest, in seconds.
 
-    ``held`` orders wait for room on a disk or in the database.
+    ``held`` orders wait for room on a disk or in the database; ``version`` is that of the program.
     """
 
     status: Verdict
@@ -42,6 +43,7 @@ class Health:
     started: int
     held: int
     oldest_waiting_s: float | None
+    version: str
 
 
 async def health_of(
@@ -83,4 +85,5 @@ async def health_of(
         started=sum(one.started for one in found),
         held=held,
         oldest_waiting_s=max((one.oldest_waiting_s or 0.0 for one in found if one.waiting), default=None),
+        version=__version__,
     )

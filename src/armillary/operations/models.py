@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+
+from armillary.base.clock import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Failure:
     file: str
     reason: str
     attempts: int
-    finished: datetime
+    finished: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +103,12 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class DestinationLine:
     """A server that versions are sent to, with what is wrong with it."""
 
     name: str
     active: bool
-    away_until: datetime | None
+    away_until: Instant | None
     error: str
 
 
@@ -121,7 +122,7 @@ class Status:
     schema_known: str
     postgresql: str
     database_bytes: int
-    at: datetime
+    at: Instant
     totals: Totals
     queues: tuple[Queue, ...]
     held: tuple[HeldOrders, ...]
@@ -130,5 +131,5 @@ class Status:
     failures: tuple[Failure, ...]
     failed: int
     disks: tuple[Disk, ...]
-    destinations: tuple[Destination, ...]
+    destinations: tuple[DestinationLine, ...]
     unclaimed: tuple[str, ...]

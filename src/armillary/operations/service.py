@@ -4,7 +4,7 @@ from armillary.operations.acceptance import Doors
 from armillary.operations.backup import BackupReport, back_up
 from armillary.operations.cleaning import PERIODS, recover
 from armillary.operations.exposition import MEDIA_TYPE, exposition
-from armillary.operations.health import health_of
+from armillary.operations.health import Health, health_of
 from armillary.operations.heartbeat import beat
 from armillary.operations.orders import CANCEL, RETRY, ask_for, find_order
 from armillary.operations.restore import RestoreReport, restore
@@ -18,6 +18,7 @@ __all__ = [
     "RETRY",
     "BackupReport",
     "Doors",
+    "Health",
     "RestoreReport",
     "ask_for",
     "back_up",

@@ -21,7 +21,7 @@ from armillary.base.work.overview import Line
 from armillary.context import Context
 from armillary.operations import store
 from armillary.operations.models import (
-    Destination,
+    DestinationLine,
     Disk,
     Failure,
     HeldOrders,
@@ -72,7 +72,9 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
             failures=tuple(_failure(line, files[line.id]) for line in failed),
             failed=await overview.failed(connection),
             disks=await asyncio.to_thread(disks, directories),
-            destinations=tuple(Destination(**row._mapping) for row in await store.destinations(connection)),
+            destinations=tuple(
+                DestinationLine(**row._mapping) for row in await store.destinations(connection)
+            ),
             unclaimed=tuple(root.name for root in roots if not root.claimed),
         )
 

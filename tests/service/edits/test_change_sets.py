@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
@@ -14,7 +15,7 @@ from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import Worker
 from armillary.edits.changesets import service, stepping
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
-from armillary.edits.changesets.models import Action, FileState, State, Wanted
+from armillary.edits.changesets.models import Action, ChangeSetState, FileState, Wanted
 from armillary.edits.changesets.preview import preview
 from armillary.edits.errors import ItemRefused
 from armillary.edits.tasks import KINDS as EDIT_KINDS
@@ -62,7 +63,8 @@ async def work(archive: Archive, change_set: int) -> dict[str, Any]:
 
 async def known(archive: Archive, change_set: int) -> dict[str, Any]:
     async with archive.context.database.begin() as connection:
-        return await service.document(connection, change_set)
+        document: dict[str, Any] = msgspec.to_builtins(await service.document(connection, change_set))
+        return document
 
 
 async def act(archive: Archive, change_set: int, action: Action) -> None:
@@ -215,7 +217,7 @@ async def test_one_bad_file_does_not_stop_the_others(night: Archive) -> None:
     assert "No present file" in errors[NAMES[6]]
     async with night.context.database.begin() as connection:
         shown, after = await service.files(connection, change_set, [FileState.FAILED], after=0, count=10)
-    assert ([one["file"] for one in shown], after) == ([NAMES[4]], None)
+    assert ([one.file for one in shown], after) == ([NAMES[4]], None)
 
 
 async def test_a_selection_means_what_it_meant_when_it_was_accepted(night: Archive) -> None:
@@ -337,7 +339,7 @@ async def test_orders_that_died_unrecorded_count_as_failed(night: Archive) -> No
 
 async def test_what_is_over_cannot_be_stopped(night: Archive) -> None:
     change_set, document = await apply(night, setting(A=1))
-    assert document["state"] == State.COMPLETED
+    assert document["state"] == ChangeSetState.COMPLETED
     for action in (Action.STOP, Action.RESUME):
         with pytest.raises(ChangeSetBusy, match=f"is completed; it cannot {action}"):
             await act(night, change_set, action)
@@ -357,4 +359,4 @@ async def test_creation_and_preview_are_orders_with_the_id_of_the_set(night: Arc
     assert (document["state"], document["preview"]["matched"]) == ("previewed", 12)
     async with night.context.database.begin() as connection:
         listed = await service.overview(connection, before=None, count=10)
-    assert [one["id"] for one in listed] == [change_set]
+    assert [one.id for one in listed] == [change_set]

@@ -15,7 +15,7 @@ import pytest
 from astropy.io import fits
 
 from armillary.edits.changesets import service
-from armillary.edits.changesets.models import Action, State, Wanted
+from armillary.edits.changesets.models import Action, ChangeSetState, Wanted
 from armillary.edits.changesets.stepping import step
 from armillary.edits.revert import submit_revert
 from armillary.fits.models import BLOCK
@@ -182,7 +182,7 @@ async def test_a_change_set_that_shared_versions_is_taken_back_to_the_byte(archi
         order = await service.act(connection, 4711, Action.REVERT, actor="observer")
     await archive.finish([order])
     async with context.database.begin() as connection:
-        assert (await service.get(connection, 4711)).state is State.REVERTED
+        assert (await service.get(connection, 4711)).state is ChangeSetState.REVERTED
     orders = [await submit_revert(context, name, None, ORIGIN) for name in paths]
     await archive.finish(orders)
     assert [name for name, (path, before) in paths.items() if path.read_bytes() != before] == []

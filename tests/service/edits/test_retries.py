@@ -6,7 +6,7 @@ import pytest
 
 from armillary.edits.changesets import service
 from armillary.edits.changesets.errors import ChangeSetBusy
-from armillary.edits.changesets.models import Action, State
+from armillary.edits.changesets.models import Action, ChangeSetState
 from tests.service.edits.test_change_sets import (
     NAMES,
     act,
@@ -36,7 +36,7 @@ async def with_trouble(night: Archive, **cards: object) -> tuple[int, bytes]:
     await sql(night, PRESENT, name=ABSENT, present=False)
     document = await work(night, change_set)
     assert (document["state"], files_of(document)) == (
-        State.COMPLETED,
+        ChangeSetState.COMPLETED,
         {"changed": 10, "refused": 1, "failed": 1},
     )
     return change_set, content
@@ -58,7 +58,7 @@ async def test_mended_files_are_edited_by_the_retry_and_the_others_left_alone(ni
     assert files_of(await known(night, change_set)) == {"changed": 10, "waiting": 2}
     document = await work(night, change_set)
     assert (document["state"], files_of(document), document["errors"]) == (
-        State.COMPLETED,
+        ChangeSetState.COMPLETED,
         {"changed": 12},
         [],
     )
@@ -86,7 +86,7 @@ async def test_a_retried_set_is_reverted_as_a_whole(night: Archive) -> None:
     await work(night, change_set)
     await act(night, change_set, Action.REVERT)
     document = await work(night, change_set)
-    assert (document["state"], files_of(document)) == (State.REVERTED, {"reverted": 12})
+    assert (document["state"], files_of(document)) == (ChangeSetState.REVERTED, {"reverted": 12})
     assert await values(night, "A") == [None] * 12
     with pytest.raises(ChangeSetBusy, match="is reverted; it cannot retry any more"):
         await act(night, change_set, Action.RETRY)
@@ -102,7 +102,7 @@ async def test_a_set_without_trouble_has_nothing_to_retry(night: Archive) -> Non
 async def test_a_stopped_set_is_resumed_before_it_is_retried(night: Archive) -> None:
     change_set = await create(night, setting(A=1))
     await act(night, change_set, Action.STOP)
-    assert (await work(night, change_set))["state"] == State.STOPPED
+    assert (await work(night, change_set))["state"] == ChangeSetState.STOPPED
     with pytest.raises(ChangeSetBusy, match="is stopped; resume it first"):
         await act(night, change_set, Action.RETRY)
 

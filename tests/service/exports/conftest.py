@@ -70,17 +70,17 @@ class Exporting(Archive):
     async def waiting(self, destination: str | None = None) -> list[Waiting]:
         """Return exports that have not ended, by name."""
         async with self.context.database.begin() as connection:
-            rows = (await service.overview(connection, destination, 1000))["waiting"]
+            rows = (await service.overview(connection, destination, 1000)).waiting
         started = dict(map(tuple, await self.rows("SELECT id, started FROM work_order")))
         now = datetime.now().astimezone()
         found = [
             Waiting(
-                name=row["name"],
-                attempts=row["attempts"],
-                not_before=row["not_before"],
-                in_s=(row["not_before"] - now).total_seconds(),
-                started=started[row["id"]],
-                error=row["error"] or "",
+                name=row.name,
+                attempts=row.attempts,
+                not_before=row.not_before,
+                in_s=(row.not_before - now).total_seconds(),
+                started=started[row.id],
+                error=row.error or "",
             )
             for row in rows
         ]
@@ -89,8 +89,8 @@ class Exporting(Archive):
     async def there(self) -> dict[str, dict[str, Any]]:
         """Return how files got to destinations, by name."""
         async with self.context.database.begin() as connection:
-            rows = (await service.overview(connection, None, 1000))["ended"]
-        return {row["name"]: row for row in rows}
+            rows = (await service.overview(connection, None, 1000)).ended
+        return {row.name: dataclasses.asdict(row) for row in rows}
 
     async def rows(self, query: str) -> list[Any]:
         """Return the rows of a query."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -20,8 +20,8 @@ MEDIA_TYPE = "text/event-stream"
 HEARTBEAT_S = 15.0
 RETRY_MS = 1000
 
-Event = tuple[str, str, Mapping[str, Any]]
-"""The id to go on from, the type, and the data."""
+Event = tuple[str, str, Any]
+"""The id to go on from, the type, and the data, which is a model or plain."""
 
 
 def wants_events(request: Request) -> bool:

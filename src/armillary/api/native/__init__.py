@@ -13,6 +13,7 @@ from armillary.api.native import (
     exports,
     files,
     frames,
+    headers,
     orders,
     pictures,
     status,
@@ -20,7 +21,7 @@ from armillary.api.native import (
 from armillary.api.native.routing import refuse_unknown_parameters
 
 _router = APIRouter()
-for _part in (changes, changesets, edits, exports, files, frames, orders, pictures):
+for _part in (changes, changesets, edits, exports, files, headers, frames, orders, pictures):
     _router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])
 # What monitors and balancers ask may bear any ornament.
 for _part in (about, status):

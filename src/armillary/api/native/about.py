@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from armillary import __version__
+from armillary.api.http.answers import answered, answers, sends
 from armillary.api.http.calls import Ctx
-from armillary.api.native.routing import answers, anybody, failures
+from armillary.api.native.routing import anybody, failures
 from armillary.base.database import DatabaseFull
 from armillary.operations.errors import DatabaseAway
-from armillary.operations.service import MEDIA_TYPE, Doors, exposition, health_of
+from armillary.operations.service import MEDIA_TYPE, Doors, Health, exposition, health_of
 
 router = APIRouter()
 FRESH_S = 1.0
@@ -42,9 +41,9 @@ async def index() -> str:
     "/v1/health",
     dependencies=anybody,
     responses=answers(
+        Health,
         {
             "status": "ok",
-            "version": __version__,
             "accepts_edits": True,
             "accepts_uploads": True,
             "reasons": [],
@@ -53,7 +52,8 @@ async def index() -> str:
             "started": 1,
             "held": 0,
             "oldest_waiting_s": None,
-        }
+            "version": __version__,
+        },
     )
     | failures(DatabaseAway, DatabaseFull),
 )
@@ -68,15 +68,15 @@ async def health(request: Request) -> JSONResponse:
     if not hasattr(state, "doors"):
         state.doors = Doors(state.context)
     found = await health_of(state.context, doors=state.doors)
-    body: dict[str, Any] = {**dataclasses.asdict(found), "version": __version__}
-    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+    return answered(found, headers={"Cache-Control": "no-store"})
 
 
 @router.get(
     "/v1/metrics",
     dependencies=anybody,
     response_class=PlainTextResponse,
-    responses=failures(),
+    responses=sends("text/plain", example='armillary_queue_orders{kind="ingest",state="Queued"} 1.0\n')
+    | failures(),
 )
 async def metrics(request: Request, ctx: Ctx) -> Response:
     """Return the metrics of the web process, the workers and the archive in the form of Prometheus."""

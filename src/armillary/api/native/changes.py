@@ -7,15 +7,15 @@ from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
+from msgspec import Meta
 
-from armillary.api.http import events as streams
+from armillary.api.http.answers import Answer, answered, answers, streams
 from armillary.api.http.calls import Ctx
-from armillary.api.http.events import Event, stream, wants_events
-from armillary.api.http.values import plain
-from armillary.api.native.routing import NEGOTIATED, answers, anybody, failures
+from armillary.api.http.events import MEDIA_TYPE, Event, stream, wants_events
+from armillary.api.native.routing import NEGOTIATED, anybody, failures
 from armillary.archive.changes import service as feed
-from armillary.archive.changes.service import Change
+from armillary.archive.changes.service import Change, ChangeKind
+from armillary.base.clock import Instant
 from armillary.base.feed.errors import BadFeedCursor, FeedCursorGone
 from armillary.base.feed.models import BEGINNING, Cursor
 from armillary.base.feed.reader import MAX_PAGE
@@ -26,7 +26,7 @@ MAX_WAIT_S = 60.0
 TRUNCATED = "Armillary-Truncated"
 AT_ONCE = 500
 """Changes that one piece of a stream holds."""
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "changes": [
         {
             "cursor": "MS43NTEuMTI",
@@ -51,13 +51,44 @@ _EXAMPLE = {
     "cursor": "MS43NTEuMTI",
     "more": False,
 }
+_EVENT = "id: MS43NTEuMTI\nevent: changed\ndata: {...}\n\n"
+
+
+class ToldChange(Answer):
+    """What happened to a version; what is not known of it any more is null."""
+
+    cursor: Annotated[str, Meta(description="What to go on from behind this change.")]
+    kind: ChangeKind
+    version: int
+    present: bool
+    canonical: bool
+    name: str
+    path: str | None
+    filename: str | None
+    origin: str | None
+    previous: int | None
+    file_size: int | None
+    data_size: int | None
+    file_md5: str | None
+    data_md5: str | None
+    lastmod: Instant | None
+    entrytime: Instant | None
+    edits: Annotated[list[int], Meta(description="Ids of the edits that made the version.")]
+
+
+class Changes(Answer):
+    """Some changes in order, and where to go on."""
+
+    changes: list[ToldChange]
+    cursor: str
+    more: Annotated[bool, Meta(description="Whether others follow already.")]
 
 
 @router.get(
     "/v1/changes",
     dependencies=anybody,
     response_class=Response,
-    responses=answers(_EXAMPLE, {streams.MEDIA_TYPE: "id: MS43NTEuMTI\nevent: changed\ndata: {...}\n\n"})
+    responses=answers(Changes, _EXAMPLE, media=streams(MEDIA_TYPE, ToldChange, _EVENT))
     | failures(BadFeedCursor, FeedCursorGone),
 )
 async def changes(
@@ -92,19 +123,16 @@ async def changes(
         followed.headers.update(shown)
         return followed
     found = await feed.next_changes(ctx.context, cursor, limit=limit, wait_s=wait)
-    body = {
-        "changes": [_to_json(one) for one in found.entries],
-        "cursor": found.cursor.token,
-        "more": found.more,
-    }
-    return JSONResponse(body, headers={"Cache-Control": "no-store", **shown})
+    told = list(map(_told, found.entries))
+    body = Changes(changes=told, cursor=found.cursor.token, more=found.more)
+    return answered(body, headers={"Cache-Control": "no-store", **shown})
 
 
 async def _events(context: Context, cursor: Cursor) -> AsyncGenerator[Iterable[Event], None]:
     async with aclosing(feed.follow(context, cursor, limit=AT_ONCE)) as pages:
         async for page in pages:
-            yield [(one.cursor.token, str(one.kind), _to_json(one)) for one in page.entries]
+            yield [(one.cursor.token, str(one.kind), _told(one)) for one in page.entries]
 
 
-def _to_json(change: Change) -> dict[str, Any]:
-    return {"cursor": change.cursor.token, "kind": str(change.kind), **plain(change.values)}
+def _told(change: Change) -> ToldChange:
+    return ToldChange(cursor=change.cursor.token, kind=change.kind, **change.values)

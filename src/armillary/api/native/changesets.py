@@ -7,22 +7,37 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse
+from msgspec import Meta
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from armillary.api.http.answers import Answer, answered, answers
 from armillary.api.http.body import documented, parsed
 from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
 from armillary.api.http.values import plain
-from armillary.api.native.routing import answers, editors, failures, storable_words
-from armillary.archive.query.errors import BadPredicate, MalformedSelector, UnknownSelector
+from armillary.api.native.routing import (
+    REFUSALS,
+    SELECTION_REFUSALS,
+    WRITE_REFUSALS,
+    AskedOrder,
+    editors,
+    failures,
+    storable_words,
+)
 from armillary.base.work import wait_for
 from armillary.edits.changesets import service
+from armillary.edits.changesets.documents import (
+    AskedChangeSet,
+    ChangeSetReport,
+    ChangeSetSummary,
+    MemberFile,
+)
 from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, UnknownChangeSet
 from armillary.edits.changesets.models import MOST_LISTED, Action, FileState, Wanted
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import Origin
 from armillary.edits.service import Discretion
-from armillary.errors import RequestTooLarge
+from armillary.errors import BadRequest, RequestTooLarge
 
 router = APIRouter()
 PATH = "/v1/changesets"
@@ -56,11 +71,38 @@ _SET: dict[str, Any] = {
     "dry_run": False,
 }
 _ONE = {**_SET, "files_per_s": 612.5, "errors": []}
-_ACCEPTED = {"id": 4711, "state": "requested"}
+_ASKED: dict[str, Any] = {
+    "id": 4711,
+    "state": "requested",
+    "actor": "fixHead",
+    "created": "2026-01-01T05:00:00Z",
+    "values": {"qa_state": "Pass"},
+    "selection": ["GMOS-N/20221215/Raw"],
+    "keywords": [],
+    "names": [],
+    "reject_new": True,
+    "extension": None,
+    "error": None,
+    "dry_run": False,
+}
 
 
 def _example(schema: dict[str, Any]) -> None:
     schema["example"] = _EXAMPLE
+
+
+class ChangeSets(Answer):
+    """A page of change sets, newest first."""
+
+    changesets: list[ChangeSetSummary]
+    before: Annotated[int | None, Meta(description="What leads to the older ones; null on the last page.")]
+
+
+class MemberFiles(Answer):
+    """Some files of a change set, in order of their ids."""
+
+    files: list[MemberFile]
+    after: Annotated[int | None, Meta(description="What leads to the next ones; null on the last page.")]
 
 
 class NewChangeSet(BaseModel):
@@ -99,8 +141,8 @@ class NewChangeSet(BaseModel):
     dependencies=editors,
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra=documented(NewChangeSet),
-    responses=answers(_ACCEPTED, status=202)
-    | failures(BadChangeSet, UnknownSelector, MalformedSelector, BadPredicate, ItemRefused, RequestTooLarge),
+    responses=answers(AskedChangeSet, _ASKED, ChangeSetReport, status=202)
+    | failures(BadRequest, BadChangeSet, *SELECTION_REFUSALS, ItemRefused, RequestTooLarge, *WRITE_REFUSALS),
 )
 async def create(
     ctx: Ctx,
@@ -122,17 +164,14 @@ async def create(
         )
     if wait:
         await wait_for(ctx.context.database, ctx.context.signals, [change_set], wait)
-    return JSONResponse(
-        plain(await _document(ctx, change_set)),
-        HTTPStatus.ACCEPTED,
-        headers={"Location": f"{PATH}/{change_set}"},
-    )
+    shown = await _document(ctx, change_set)
+    return answered(shown, HTTPStatus.ACCEPTED, {"Location": f"{PATH}/{change_set}"})
 
 
 @router.get(
     PATH,
     dependencies=editors,
-    responses=answers({"changesets": [_SET], "before": None}) | failures(),
+    responses=answers(ChangeSets, {"changesets": [_SET], "before": None}) | failures(*REFUSALS),
 )
 async def overview(
     ctx: Ctx,
@@ -142,26 +181,31 @@ async def overview(
     """List change sets, newest first, with the number of their files in every state."""
     async with ctx.context.database.begin() as connection:
         found = await service.overview(connection, before=before, count=limit + 1, known=_known(ctx))
-    after = found[limit - 1]["id"] if len(found) > limit else None
-    return JSONResponse({"changesets": plain(found[:limit]), "before": after})
+    after = found[limit - 1].id if len(found) > limit else None
+    return answered(ChangeSets(changesets=found[:limit], before=after))
 
 
-@router.get(f"{PATH}/{{id}}", dependencies=editors, responses=answers(_ONE) | failures(UnknownChangeSet))
+@router.get(
+    f"{PATH}/{{id}}",
+    dependencies=editors,
+    responses=answers(ChangeSetReport, _ONE, AskedChangeSet) | failures(UnknownChangeSet, *REFUSALS),
+)
 async def one(ctx: Ctx, id: _Id) -> JSONResponse:
     """Tell how a change set stands: files by state, rate, the first errors; or what a dry run found."""
-    return JSONResponse(plain(await _document(ctx, id)))
+    return answered(await _document(ctx, id))
 
 
 @router.get(
     f"{PATH}/{{id}}/files",
     dependencies=editors,
     responses=answers(
+        MemberFiles,
         {
             "files": [{"file": "N20221215S0001.fits", "state": "changed", "edit": 77, "error": None}],
             "after": None,
-        }
+        },
     )
-    | failures(UnknownChangeSet),
+    | failures(UnknownChangeSet, *REFUSALS),
 )
 async def files(
     ctx: Ctx,
@@ -175,15 +219,17 @@ async def files(
         found, more = await service.files(
             connection, id, state or (), after=after, count=limit, known=_known(ctx)
         )
-    await without_paths(ctx, found, "error")
-    return JSONResponse({"files": found, "after": more})
+    body = plain(MemberFiles(files=found, after=more))
+    await without_paths(ctx, body["files"], "error")
+    return answered(body)
 
 
 @router.post(
     f"{PATH}/{{id}}/{{action}}",
     dependencies=editors,
     status_code=HTTPStatus.ACCEPTED,
-    responses=answers({"order": 4712}, status=202) | failures(UnknownChangeSet, ChangeSetBusy),
+    responses=answers(AskedOrder, {"order": 4712}, status=202)
+    | failures(UnknownChangeSet, ChangeSetBusy, *WRITE_REFUSALS),
 )
 async def act(ctx: Ctx, id: _Id, action: Action) -> JSONResponse:
     """Stop a change set, resume it, retry its refused and failed files, or take back what it changed.
@@ -192,14 +238,15 @@ async def act(ctx: Ctx, id: _Id, action: Action) -> JSONResponse:
     """
     async with ctx.context.database.begin() as connection:
         order = await service.ask_to(connection, id, action, actor=ctx.principal.name)
-    return JSONResponse({"order": order}, HTTPStatus.ACCEPTED)
+    return answered(AskedOrder(order=order), HTTPStatus.ACCEPTED)
 
 
 async def _document(call: Call, change_set: int) -> dict[str, Any]:
     async with call.context.database.begin() as connection:
         found = await service.document(connection, change_set, _known(call))
-    await without_paths(call, [found, *found.get("errors", ())], "error")
-    return found
+    shown: dict[str, Any] = plain(found)
+    await without_paths(call, [shown, *shown.get("errors", ())], "error")
+    return shown
 
 
 def _known(call: Call) -> Discretion:

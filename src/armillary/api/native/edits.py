@@ -10,13 +10,23 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
+from msgspec import Meta
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from armillary.api.http.answers import Answer, answered, answers
 from armillary.api.http.body import documented, idempotency_key, read_body
 from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
 from armillary.api.http.values import plain
-from armillary.api.native.routing import REFUSALS, Word, answers, auditors, editors, failures, storable_words
+from armillary.api.native.routing import (
+    REFUSALS,
+    WRITE_REFUSALS,
+    Word,
+    auditors,
+    editors,
+    failures,
+    storable_words,
+)
 from armillary.archive.errors import FileAmbiguous, FileNotFound
 from armillary.archive.query.service import as_utc
 from armillary.edits import service as edits
@@ -29,8 +39,8 @@ from armillary.edits.errors import (
     OutcomeUnknown,
 )
 from armillary.edits.models import AuditQuery, Origin, Outcome, Target
-from armillary.edits.service import Key, edit_request, rules_of, submit_edit, submit_revert
-from armillary.errors import RequestTooLarge
+from armillary.edits.service import Key, RecordedEdit, edit_request, rules_of, submit_edit, submit_revert
+from armillary.errors import BadRequest, RequestTooLarge
 
 router = APIRouter()
 M = TypeVar("M", bound=BaseModel)
@@ -68,6 +78,21 @@ _ACCEPTED = {
 }
 
 
+class Edits(Answer):
+    """A page of edits, newest first."""
+
+    edits: list[RecordedEdit]
+    cursor: Annotated[int | None, Meta(description="What leads to the older ones; null on the last page.")]
+
+
+class AcceptedEdit(Answer):
+    """The work order of an edit that is accepted; a revert has no request."""
+
+    name: str
+    order: int
+    request: UUID | None
+
+
 class NewEdit(BaseModel):
     """A change of header cards of one file, in the words of `/update_headers`."""
 
@@ -101,7 +126,7 @@ class NewRevert(BaseModel):
 @router.get(
     "/v1/files/{name}/edits",
     dependencies=auditors,
-    responses=answers({"edits": [_EDIT], "cursor": None}) | failures(FileNotFound, *REFUSALS),
+    responses=answers(Edits, {"edits": [_EDIT], "cursor": None}) | failures(FileNotFound, *REFUSALS),
 )
 async def edits_of_file(
     ctx: Ctx, name: str, outcome: Outcome | None = None, limit: Limit = 100, cursor: Before = None
@@ -115,7 +140,7 @@ async def edits_of_file(
 @router.get(
     "/v1/edits",
     dependencies=auditors,
-    responses=answers({"edits": [_EDIT], "cursor": 7}) | failures(*REFUSALS),
+    responses=answers(Edits, {"edits": [_EDIT], "cursor": 7}) | failures(BadRequest, *REFUSALS),
 )
 async def all_edits(
     ctx: Ctx,
@@ -144,8 +169,9 @@ async def all_edits(
 async def _audit(call: Call, query: AuditQuery) -> JSONResponse:
     async with call.context.database.begin() as connection:
         page = await edits.audit(connection, query, call.principal, today=call.today)
-    await without_paths(call, page.edits, "error")
-    return JSONResponse({"edits": plain(page.edits), "cursor": page.before})
+    body = plain(Edits(edits=page.edits, cursor=page.before))
+    await without_paths(call, body["edits"], "error")
+    return answered(body)
 
 
 @router.post(
@@ -153,8 +179,9 @@ async def _audit(call: Call, query: AuditQuery) -> JSONResponse:
     dependencies=editors,
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra=documented(NewEdit),
-    responses=answers(_ACCEPTED, status=202)
+    responses=answers(AcceptedEdit, _ACCEPTED, status=202)
     | failures(
+        BadRequest,
         MalformedRequest,
         FileNotFound,
         FileAmbiguous,
@@ -162,7 +189,7 @@ async def _audit(call: Call, query: AuditQuery) -> JSONResponse:
         RequestTooLarge,
         ItemRefused,
         OutcomeUnknown,
-        *REFUSALS,
+        *WRITE_REFUSALS,
     ),
 )
 async def edit_file(request: Request, ctx: Ctx, name: str) -> JSONResponse:
@@ -185,7 +212,7 @@ async def edit_file(request: Request, ctx: Ctx, name: str) -> JSONResponse:
     except FileAmbiguous:
         several = f"'{name}' is present in several places; remove all but one of them."
         raise FileAmbiguous(several) from None
-    return _accepted({"name": name, "order": accepted.order_id, "request": str(request_id)}, request_id)
+    return _accepted(AcceptedEdit(name=name, order=accepted.order_id, request=request_id))
 
 
 @router.post(
@@ -193,8 +220,8 @@ async def edit_file(request: Request, ctx: Ctx, name: str) -> JSONResponse:
     dependencies=editors,
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra=documented(NewRevert),
-    responses=answers({**_ACCEPTED, "request": None}, status=202)
-    | failures(MalformedRequest, EditNotFound, NothingToRevert, RequestTooLarge, *REFUSALS),
+    responses=answers(AcceptedEdit, {**_ACCEPTED, "request": None}, status=202)
+    | failures(BadRequest, MalformedRequest, EditNotFound, NothingToRevert, RequestTooLarge, *WRITE_REFUSALS),
 )
 async def revert_edit(request: Request, ctx: Ctx, edit_id: int) -> JSONResponse:
     """Ask for an edit to be taken back: byte for byte if it is the latest, else card by card."""
@@ -206,7 +233,7 @@ async def revert_edit(request: Request, ctx: Ctx, edit_id: int) -> JSONResponse:
     async with ctx.context.database.begin() as connection:
         name = await edits.name_of_edited(connection, edit_id)
     order = await submit_revert(ctx.context, name, edit_id, _origin(ctx, asked.why))
-    return _accepted({"name": name, "order": order, "request": None}, None)
+    return _accepted(AcceptedEdit(name=name, order=order, request=None))
 
 
 def _parsed(model: type[M], body: bytes) -> M:
@@ -221,8 +248,8 @@ def _origin(call: Call, why: str) -> Origin:
     return Origin(call.principal.name, call.address, why)
 
 
-def _accepted(body: dict[str, Any], request_id: UUID | None) -> JSONResponse:
-    headers = {"Location": f"/v1/orders/{body['order']}"}
-    if request_id is not None:
-        headers["Armillary-Request"] = str(request_id)
-    return JSONResponse(body, HTTPStatus.ACCEPTED, headers)
+def _accepted(body: AcceptedEdit) -> JSONResponse:
+    headers = {"Location": f"/v1/orders/{body.order}"}
+    if body.request is not None:
+        headers["Armillary-Request"] = str(body.request)
+    return answered(body, HTTPStatus.ACCEPTED, headers)

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from armillary.access.models import Scope
+from armillary.api.http.answers import Answer, answered, answers
 from armillary.api.http.body import documented, parsed
 from armillary.api.http.calls import Ctx
-from armillary.api.http.policy import Policy
-from armillary.api.native.routing import REFUSALS, answers, failures
+from armillary.api.native.routing import (
+    REFUSALS,
+    SELECTION_REFUSALS,
+    WRITE_REFUSALS,
+    AskedOrder,
+    failures,
+    operators,
+)
 from armillary.base.text import storable
-from armillary.errors import BadRequest, Forbidden, NotFound, RequestTooLarge
+from armillary.errors import BadRequest, RequestTooLarge
 from armillary.exports import service
+from armillary.exports.documents import Destination, Exports
+from armillary.exports.errors import UnknownDestination
 from armillary.exports.models import MOST_SHOWN
 
 router = APIRouter()
-operators = [Depends(Policy(Scope.ADMIN))]
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    **failures(BadRequest, Forbidden, NotFound, RequestTooLarge, *REFUSALS),
-}
+_FAILURES = failures(BadRequest, *REFUSALS)
+_WRITE_FAILURES = failures(
+    BadRequest, *SELECTION_REFUSALS, UnknownDestination, RequestTooLarge, *WRITE_REFUSALS
+)
 _WAITING = {
     "id": 40,
     "destination": "archive",
@@ -44,6 +51,9 @@ _ENDED = {
     "data_md5": "6f5902ac237024bdd0c176cb93063dc4",
     "how": "header",
     "sent_bytes": 412,
+    "header_update": '[{"filename": "N20260101S0002.fits", "values": {"generic": [["RAWIQ", "Any"]]}}]',
+    "md5_before_header_update": "0b9f9ab6ed7d5ed0c1ab9a3d0a9e7f21",
+    "md5_after_header_update": "6f5902ac237024bdd0c176cb93063dc4",
     "exported": "2026-01-01T05:00:02Z",
 }
 _DESTINATION = {
@@ -56,6 +66,12 @@ _DESTINATION = {
     "waiting": 1,
 }
 _Name = Annotated[str, Field(max_length=40)]
+
+
+class Destinations(Answer):
+    """All destinations, by name."""
+
+    destinations: list[Destination]
 
 
 class Send(BaseModel):
@@ -78,7 +94,7 @@ class Again(BaseModel):
 @router.get(
     "/v1/exports",
     dependencies=operators,
-    responses=answers({"waiting": [_WAITING], "ended": [_ENDED]}) | _RESPONSES,
+    responses=answers(Exports, {"waiting": [_WAITING], "ended": [_ENDED]}) | _FAILURES,
 )
 async def exports(
     ctx: Ctx,
@@ -89,26 +105,26 @@ async def exports(
     _check(destination)
     async with ctx.context.database.begin() as connection:
         found = await service.overview(connection, destination, limit)
-    return JSONResponse({kind: [_plain(row) for row in rows] for kind, rows in found.items()})
+    return answered(found)
 
 
 @router.get(
     "/v1/exports/destinations",
     dependencies=operators,
-    responses=answers({"destinations": [_DESTINATION]}) | _RESPONSES,
+    responses=answers(Destinations, {"destinations": [_DESTINATION]}) | _FAILURES,
 )
 async def destinations(ctx: Ctx) -> JSONResponse:
     """List the destinations, how many exports wait for each, and which ones do not answer."""
     async with ctx.context.database.begin() as connection:
         found = await service.destinations(connection)
-    return JSONResponse({"destinations": [_plain(service.destination_json(one)) for one in found]})
+    return answered(Destinations(destinations=found))
 
 
 @router.post(
     "/v1/exports",
     dependencies=operators,
     openapi_extra=documented(Send),
-    responses=answers({"order": 41}, status=202) | _RESPONSES,
+    responses=answers(AskedOrder, {"order": 41}, status=202) | _WRITE_FAILURES,
     status_code=HTTPStatus.ACCEPTED,
 )
 async def send(ctx: Ctx, body: Annotated[Send, Depends(parsed(Send))]) -> JSONResponse:
@@ -118,14 +134,14 @@ async def send(ctx: Ctx, body: Annotated[Send, Depends(parsed(Send))]) -> JSONRe
         order = await service.ask_for_selection(
             connection, ctx.context, body.destination, body.selection, actor=ctx.principal.name
         )
-    return JSONResponse({"order": order}, HTTPStatus.ACCEPTED)
+    return answered(AskedOrder(order=order), HTTPStatus.ACCEPTED)
 
 
 @router.post(
     "/v1/exports/retry",
     dependencies=operators,
     openapi_extra=documented(Again),
-    responses=answers({"order": 42}, status=202) | _RESPONSES,
+    responses=answers(AskedOrder, {"order": 42}, status=202) | _WRITE_FAILURES,
     status_code=HTTPStatus.ACCEPTED,
 )
 async def retry(ctx: Ctx, body: Annotated[Again, Depends(parsed(Again))]) -> JSONResponse:
@@ -133,17 +149,9 @@ async def retry(ctx: Ctx, body: Annotated[Again, Depends(parsed(Again))]) -> JSO
     _check(body.destination)
     async with ctx.context.database.begin() as connection:
         order = await service.ask_for_retry(connection, body.destination, actor=ctx.principal.name)
-    return JSONResponse({"order": order}, HTTPStatus.ACCEPTED)
+    return answered(AskedOrder(order=order), HTTPStatus.ACCEPTED)
 
 
 def _check(*texts: str | None) -> None:
     if not all(storable(text) for text in texts if text is not None):
         raise BadRequest("A name in the request holds characters that no name has.")
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: _instant(value) if isinstance(value, datetime) else value for key, value in row.items()}
-
-
-def _instant(value: datetime) -> str:
-    return value.isoformat().replace("+00:00", "Z")

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
+from msgspec import Meta
 
+from armillary.api.http.answers import Answer, Documented, answered, answers, sends
 from armillary.api.http.bytes import serve_bytes
 from armillary.api.http.calls import Call, Ctx
-from armillary.api.http.values import plain
-from armillary.api.native.routing import NEGOTIATED, Documented, answers, anybody, failures
+from armillary.api.native.routing import anybody, failures
 from armillary.archive.catalog.models import Version
+from armillary.archive.download.service import BZIP2_TYPE, GZIP_TYPE, MEDIA_TYPES
 from armillary.archive.errors import (
     BeingChanged,
     FileAmbiguous,
     FileEmbargoed,
     FileNotFound,
-    HduNotFound,
-    VersionNotFound,
 )
 from armillary.archive.query import service as query
-from armillary.archive.query.service import Record
-from armillary.edits.service import diff
+from armillary.archive.query.service import KnownFrame, Record
+from armillary.base.clock import Instant
 from armillary.errors import BadRequest
-from armillary.fits.cards import body_of, printable, split_cards
-from armillary.fits.header import Header
-from armillary.fits.models import Card
+from armillary.fits.containers import Container
 
 router = APIRouter()
-Form = Annotated[Literal["json", "text"] | None, Query(description="Otherwise as Accept says.")]
-Id = Annotated[
-    int | None, Query(ge=1, lt=1 << 63, description="Id of a version; otherwise the canonical one.")
-]
 _VERSION = {
     "id": 12,
     "number": 2,
@@ -56,30 +49,102 @@ _VERSION = {
     "lastmod": "2026-01-01T05:00:00Z",
     "entrytime": "2026-01-01T05:00:01Z",
 }
-_CARD = {
-    "keyword": "RAWIQ",
-    "value": "70-percentile",
-    "comment": "Raw IQ",
-    "card": "RAWIQ   = '70-percentile'",
+_FRAME: dict[str, Any] = {
+    **dict.fromkeys(KnownFrame.__required_keys__),
+    "instrument": "GMOS-N",
+    "exposure_s": 30.0,
+    "qa_state": "Pass",
 }
-_HEADERS = {
-    "name": "N20260101S0001.fits",
-    "version": 12,
-    "hdus": [{"index": 0, "kind": "PRIMARY", "name": "", "extver": 1, "cards": [_CARD]}],
-}
-
+_ALL = sends(*MEDIA_TYPES, BZIP2_TYPE, GZIP_TYPE, binary=True)
 _BYTES: Documented = {
-    200: {"description": "The bytes", "content": {"application/fits": {"schema": {"type": "string"}}}},
-    206: {"description": "A range of them"},
+    **_ALL,
+    206: {**_ALL[200], "description": "A range of them"},
     304: {"description": "The client has them"},
     416: {"description": "There is no such range"},
 }
+if TYPE_CHECKING:
+    _Frame = dict[str, Any]
+else:
+    _Frame = KnownFrame
+
+
+class ToldVersion(Answer):
+    """One byte state of a file at one path; digests are null until they are known."""
+
+    id: int
+    number: Annotated[int, Meta(description="Its place in the history of the file; the first is 1.")]
+    root: str
+    path: str
+    filename: str
+    container: Container
+    present: bool
+    canonical: bool
+    origin: str
+    previous: int | None
+    file_size: Annotated[int, Meta(description="Bytes as stored.")]
+    data_size: Annotated[int, Meta(description="Bytes uncompressed.")]
+    file_md5: str | None
+    data_md5: str | None
+    file_sha256: str | None
+    data_sha256: str | None
+    file_crc64nvme: str
+    data_crc64nvme: str
+    lastmod: Instant
+    entrytime: Instant
+
+
+class ToldHdu(Answer):
+    """One HDU of a version; sizes in bytes."""
+
+    index: int
+    kind: str
+    name: str
+    extver: int
+    header_size: int
+    data_size: int
+    data_crc64nvme: str
+
+
+class WholeVersion(ToldVersion):
+    """A version with its HDUs."""
+
+    hdus: list[ToldHdu]
+
+
+class PresentAt(Answer):
+    """Where the bytes of a version are."""
+
+    root: str
+    path: str
+    filename: str
+    version: int
+
+
+class ToldFile(Answer):
+    """What is known of a file: its canonical version, where it is present, its frame."""
+
+    name: str
+    version: WholeVersion
+    versions: Annotated[int, Meta(description="How many there are.")]
+    present: list[PresentAt]
+    visible: Annotated[bool, Meta(description="Whether the caller may have the pixels.")]
+    frame: _Frame | None
+    warnings: list[str]
+
+
+class Versions(Answer):
+    """A page of the versions of a file, newest first."""
+
+    name: str
+    versions: list[ToldVersion]
+    cursor: Annotated[int | None, Meta(description="What leads to the older ones; null on the last page.")]
 
 
 @router.get(
     "/v1/files/{name}",
     dependencies=anybody,
     responses=answers(
+        ToldFile,
         {
             "name": "N20260101S0001.fits",
             "version": {**_VERSION, "hdus": []},
@@ -88,9 +153,9 @@ _BYTES: Documented = {
                 {"root": "store", "path": "20260101", "filename": "N20260101S0001.fits", "version": 12}
             ],
             "visible": True,
-            "frame": {"instrument": "GMOS-N", "exposure_s": 30.0, "qa_state": "Pass"},
+            "frame": _FRAME,
             "warnings": [],
-        }
+        },
     )
     | failures(FileNotFound),
 )
@@ -102,43 +167,43 @@ async def file(ctx: Ctx, name: str) -> JSONResponse:
     record = await _record(ctx, name)
     version = record.version
     hdus = [
-        {
-            "index": index,
-            "kind": one.kind,
-            "name": one.name,
-            "extver": one.version,
-            "header_size": one.header_size,
-            "data_size": one.data_size,
-            "data_crc64nvme": f"{one.data_crc:016x}",
-        }
+        ToldHdu(
+            index=index,
+            kind=one.kind,
+            name=one.name,
+            extver=one.version,
+            header_size=one.header_size,
+            data_size=one.data_size,
+            data_crc64nvme=f"{one.data_crc:016x}",
+        )
         for index, one in enumerate(version.hdus)
     ]
     present = [
-        {
-            "root": record.roots[one.location.root_id].name,
-            "path": one.location.path,
-            "filename": one.location.filename,
-            "version": one.id,
-        }
+        PresentAt(
+            root=record.roots[one.location.root_id].name,
+            path=one.location.path,
+            filename=one.location.filename,
+            version=one.id,
+        )
         for one in record.present
     ]
-    return JSONResponse(
-        {
-            "name": version.name,
-            "version": {**_version_json(record, version), "hdus": hdus},
-            "versions": len(record.ids),
-            "present": present,
-            "visible": record.visible,
-            "frame": plain(record.frame) if record.frame is not None else None,
-            "warnings": record.warnings,
-        }
+    return answered(
+        ToldFile(
+            name=version.name,
+            version=WholeVersion(**_values(record, version), hdus=hdus),
+            versions=len(record.ids),
+            present=present,
+            visible=record.visible,
+            frame=record.frame,
+            warnings=record.warnings,
+        )
     )
 
 
 @router.get(
     "/v1/files/{name}/versions",
     dependencies=anybody,
-    responses=answers({"name": "N20260101S0001.fits", "versions": [_VERSION], "cursor": None})
+    responses=answers(Versions, {"name": "N20260101S0001.fits", "versions": [_VERSION], "cursor": None})
     | failures(FileNotFound),
 )
 async def versions(
@@ -152,90 +217,8 @@ async def versions(
     async with ctx.context.database.begin() as connection:
         found = await query.versions_before(connection, record, cursor, limit)
     more = found[-1].id if found and found[-1].id != record.ids[0] else None
-    shown = [_version_json(record, one) for one in found]
-    return JSONResponse({"name": record.version.name, "versions": shown, "cursor": more})
-
-
-@router.get(
-    "/v1/files/{name}/headers",
-    dependencies=anybody,
-    response_class=Response,
-    responses=answers(_HEADERS, {"text/plain": "SIMPLE  =                    T\n"})
-    | failures(FileNotFound, FileEmbargoed, VersionNotFound),
-)
-async def headers(request: Request, ctx: Ctx, name: str, version: Id = None, format: Form = None) -> Response:
-    """Show the cards of every HDU of a version: keyword, value, comment and the raw card; or FITS text."""
-    return await _headers(request, ctx, name, None, version, format)
-
-
-@router.get(
-    "/v1/files/{name}/headers/{hdu}",
-    dependencies=anybody,
-    response_class=Response,
-    responses=answers(_HEADERS, {"text/plain": "SIMPLE  =                    T\n"})
-    | failures(FileNotFound, FileEmbargoed, VersionNotFound, HduNotFound),
-)
-async def header(
-    request: Request, ctx: Ctx, name: str, hdu: str, version: Id = None, format: Form = None
-) -> Response:
-    """Show the cards of one HDU, given by its index, by EXTNAME, or by EXTNAME,EXTVER."""
-    return await _headers(request, ctx, name, hdu, version, format)
-
-
-async def _headers(
-    request: Request, call: Call, name: str, hdu: str | None, version_id: int | None, form: str | None
-) -> Response:
-    _, version = await _open_version(call, name, version_id)
-    chosen = range(len(version.hdus)) if hdu is None else [query.hdu_index(version, hdu)]
-    raw = await asyncio.to_thread(version.headers)
-    if _wants_text(request, form):
-        texts = [_text_of(raw[index]) for index in chosen]
-        return PlainTextResponse("\n".join(texts), headers=NEGOTIATED)
-    shown = await asyncio.to_thread(lambda: [_hdu_json(version, index, raw[index]) for index in chosen])
-    return JSONResponse({"name": version.name, "version": version.id, "hdus": shown}, headers=NEGOTIATED)
-
-
-@router.get(
-    "/v1/files/{name}/diff",
-    dependencies=anybody,
-    response_class=Response,
-    responses=answers(
-        {
-            "name": "N20260101S0001.fits",
-            "from": 11,
-            "to": 12,
-            "cards": [
-                {"hdu": 0, "sign": "-", "card": "RAWIQ   = 'Any     '"},
-                {"hdu": 0, "sign": "+", "card": "RAWIQ   = '70-percentile'"},
-            ],
-        },
-        {"text/plain": "-0 RAWIQ   = 'Any     '\n+0 RAWIQ   = '70-percentile'\n"},
-    )
-    | failures(FileNotFound, FileEmbargoed, VersionNotFound),
-)
-async def difference(
-    request: Request,
-    ctx: Ctx,
-    name: str,
-    to: Id = None,
-    start: Annotated[
-        int | None,
-        Query(alias="from", ge=1, lt=1 << 63, description="Id of a version; otherwise the one before."),
-    ] = None,
-    format: Form = None,
-) -> Response:
-    """Show the cards that only one of two versions has: `-` those of `from`, `+` those of `to`."""
-    record, new = await _open_version(ctx, name, to)
-    before = record.ids[max(0, record.ids.index(new.id) - 1)]
-    async with ctx.context.database.begin() as connection:
-        old = await query.version_of(connection, record, start or before)
-    found = await asyncio.to_thread(lambda: list(diff(old, new)))
-    if _wants_text(request, format):
-        lines = (f"{sign}{hdu} {_shown(card)}\n" for hdu, sign, card in found)
-        return PlainTextResponse("".join(lines), headers=NEGOTIATED)
-    cards = [{"hdu": hdu, "sign": sign, "card": _shown(card)} for hdu, sign, card in found]
-    body = {"name": new.name, "from": old.id, "to": new.id, "cards": cards}
-    return JSONResponse(body, headers=NEGOTIATED)
+    shown = [ToldVersion(**_values(record, one)) for one in found]
+    return answered(Versions(name=record.version.name, versions=shown, cursor=more))
 
 
 @router.head("/v1/files/{name}/content", dependencies=anybody, include_in_schema=False)
@@ -255,19 +238,8 @@ async def _record(call: Call, name: str) -> Record:
         return await query.record_of(connection, name, call.principal, call.today)
 
 
-async def _open_version(call: Call, name: str, version_id: int | None) -> tuple[Record, Version]:
-    """Return a version whose headers the caller may read."""
-    async with call.context.database.begin() as connection:
-        record = await query.record_of(connection, name, call.principal, call.today)
-        query.check_headers(record)
-        return record, await query.version_of(connection, record, version_id)
-
-
-def _wants_text(request: Request, form: str | None) -> bool:
-    return form == "text" if form else request.headers.get("accept", "").startswith("text/plain")
-
-
-def _version_json(record: Record, version: Version) -> dict[str, Any]:
+def _values(record: Record, version: Version) -> dict[str, Any]:
+    """Return what is told of a version, by name."""
     same = ("file_size", "data_size", "file_md5", "data_md5", "file_sha256", "data_sha256")
     return {
         "id": version.id,
@@ -275,7 +247,7 @@ def _version_json(record: Record, version: Version) -> dict[str, Any]:
         "root": record.roots[version.location.root_id].name,
         "path": version.location.path,
         "filename": version.location.filename,
-        "container": str(version.container),
+        "container": Container(version.container),
         "present": version.present,
         "canonical": version.canonical,
         "origin": version.origin,
@@ -283,34 +255,6 @@ def _version_json(record: Record, version: Version) -> dict[str, Any]:
         **{name: getattr(version, name) for name in same},
         "file_crc64nvme": f"{version.file_crc:016x}",
         "data_crc64nvme": f"{version.data_crc:016x}",
-        "lastmod": plain(version.lastmod),
-        "entrytime": plain(version.entrytime),
+        "lastmod": version.lastmod,
+        "entrytime": version.entrytime,
     }
-
-
-def _hdu_json(version: Version, index: int, raw: bytes) -> dict[str, Any]:
-    one = version.hdus[index]
-    cards = [_card_json(card) for card in Header(raw).cards]
-    return {"index": index, "kind": one.kind, "name": one.name, "extver": one.version, "cards": cards}
-
-
-def _card_json(card: Card) -> dict[str, Any]:
-    value: Any = card.value
-    if isinstance(value, complex):
-        value = [value.real, value.imag]
-    return {
-        "keyword": card.keyword,
-        "value": value,
-        "comment": card.comment,
-        "card": printable(card.raw).decode("ascii"),
-    }
-
-
-def _text_of(raw: bytes) -> str:
-    """Return the physical cards of a header as lines of 80 characters, END included."""
-    cards = [printable(one).decode("ascii") for one in split_cards(body_of(raw))]
-    return "".join(f"{card}\n" for card in (*cards, "END".ljust(80)))
-
-
-def _shown(card: str) -> str:
-    return printable(card.encode("latin-1")).decode("ascii")

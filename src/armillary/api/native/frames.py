@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from inspect import Parameter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
+from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import replace
 
+from armillary.api.http.answers import Answer, answered, answers
 from armillary.api.http.calls import Ctx
-from armillary.api.native.routing import Word, answers, anybody, failures, storable_words
+from armillary.api.native.routing import SELECTION_REFUSALS, Word, anybody, failures, storable_words
 from armillary.archive.errors import BadCursor
 from armillary.archive.fields import CRITERIA, Criterion
 from armillary.archive.models import MAX_PAGE
 from armillary.archive.query import service as query
-from armillary.archive.query.errors import BadPredicate, MalformedSelector, UnknownSelector
 from armillary.archive.query.models import Term
-from armillary.archive.query.service import Asked, read_selection, terms_of, total_of
+from armillary.archive.query.service import Asked, FoundFrame, TotalIs, read_selection, terms_of, total_of
 from armillary.base.signatures import with_parameters
 from armillary.errors import BadRequest
 
 router = APIRouter()
 
 
-_FRAME = {
+if TYPE_CHECKING:
+    _Row = dict[str, Any]
+else:
+    _Row = FoundFrame
+
+_FRAME: dict[str, Any] = {
+    **dict.fromkeys(FoundFrame.__annotations__),
     "name": "N20260101S0001.fits",
+    "path": "20260101",
+    "filename": "N20260101S0001.fits",
+    "file_size": 8405760,
+    "data_size": 8405760,
+    "lastmod": "2026-01-01T05:00:00Z",
+    "entrytime": "2026-01-01T05:00:01Z",
     "instrument": "GMOS-N",
     "night": "2026-01-01",
     "started_at": "2026-01-01T05:00:00Z",
@@ -32,6 +46,15 @@ _FRAME = {
     "qa_state": "Pass",
     "visible": True,
 }
+
+
+class Frames(Answer):
+    """A page of frames, newest first."""
+
+    frames: list[_Row]
+    cursor: Annotated[str | None, Meta(description="What leads to the next page; null on the last one.")]
+    total: Annotated[int | UnsetType, Meta(description="How many fit, if that was asked.")] = UNSET
+    total_is: TotalIs | UnsetType = UNSET
 
 
 async def _asked(
@@ -68,8 +91,8 @@ with_parameters(_asked, map(_parameter, CRITERIA))
 @router.get(
     "/v1/frames",
     dependencies=anybody,
-    responses=answers({"frames": [_FRAME], "cursor": None, "total": 1, "total_is": "exact"})
-    | failures(BadRequest, BadCursor, BadPredicate, UnknownSelector, MalformedSelector),
+    responses=answers(Frames, {"frames": [_FRAME], "cursor": None, "total": 1, "total_is": "exact"})
+    | failures(BadRequest, BadCursor, *SELECTION_REFUSALS),
 )
 async def search(
     ctx: Ctx,
@@ -88,12 +111,9 @@ async def search(
     today, viewer = ctx.today, ctx.principal
     async with ctx.context.database.begin() as connection:
         page = await query.search(connection, terms, viewer, today=today, limit=limit, cursor=cursor)
-        body: dict[str, Any] = {
-            "frames": [query.plain_values(one) for one in page.frames],
-            "cursor": page.cursor,
-        }
+        body = Frames(frames=page.frames, cursor=page.cursor)
         if total is not Asked.NONE:
             exact = total is Asked.EXACT
             found = await total_of(connection, terms, viewer, today=today, exact=exact)
-            body |= {"total": found.total, "total_is": str(found.total_is)}
-    return JSONResponse(body)
+            body = replace(body, total=found.total, total_is=found.total_is)
+    return answered(body)

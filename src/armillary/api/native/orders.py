@@ -7,30 +7,34 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
+from msgspec import Meta
 
 from armillary.access.models import Scope
-from armillary.api.http import events as streams
+from armillary.api.http.answers import Answer, answered, answers, streams
 from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
-from armillary.api.http.events import Event, stream
+from armillary.api.http.events import MEDIA_TYPE, Event, stream
 from armillary.api.http.values import plain
 from armillary.api.native.routing import (
     REFUSALS,
-    Documented,
+    WRITE_REFUSALS,
+    AskedOrder,
     Word,
-    answers,
     auditors,
     failures,
     operators,
     storable_words,
 )
-from armillary.base.work import State, wait_for
+from armillary.base.clock import Instant
+from armillary.base.work import JsonObject, State, wait_for
 from armillary.base.work.admin import OrderView, Standing, list_orders
 from armillary.base.work.watching import watch_all, watch_order
 from armillary.edits.service import Discretion
+from armillary.errors import BadRequest
 from armillary.fits.containers import logical_name
 from armillary.operations import service as operations
 from armillary.operations.errors import NotCancellable, NotRetryable, OrderNotFound
@@ -67,17 +71,70 @@ _ORDER = {
     "worker": None,
     "held": False,
 }
-_STANDING = 'id: 31\nevent: Started\ndata: {"id": 31, "kind": "update_headers", "state": "Started"}\n\n'
+_STANDING = (
+    'id: 31\nevent: Started\ndata: {"id": 31, "kind": "update_headers", "state": "Started", "attempts": 1,'
+    ' "error": null}\n\n'
+)
+_EVENTS = streams(MEDIA_TYPE, Standing, _STANDING)
 
-_EVENTS: Documented = {
-    200: {"description": "OK", "content": {streams.MEDIA_TYPE: {"example": _STANDING}}},
-}
+
+class OrderResponse(Answer):
+    """What an order brought."""
+
+    ok: bool
+    error: str
+    value: Any
+
+
+class ToldOrder(Answer):
+    """A work order as it stands; ``args``, ``response`` and ``steps`` are null for who may not read everything."""
+
+    id: int
+    kind: str
+    state: State
+    file: Annotated[str | None, Meta(description="The file that it is about, if it says so.")]
+    key: str | None
+    priority: int
+    attempts: int
+    max_attempts: Annotated[int | None, Meta(description="Null if it is tried until it succeeds.")]
+    error: str | None
+    error_code: str | None
+    step: str | None
+    steps: list[dict[str, Any]] | None
+    revision: int
+    actor: str
+    batch: str | None
+    request: UUID | None
+    item: int | None
+    not_before: Instant
+    added: Instant
+    started: Instant | None
+    finished: Instant | None
+    expires: Instant | None
+    args: dict[str, Any] | None
+    response: OrderResponse | None
+    worker: str | None
+    held: Annotated[bool, Meta(description="Whether it waits for room.")]
+
+
+class Orders(Answer):
+    """A page of work orders, newest first."""
+
+    orders: list[ToldOrder]
+    cursor: Annotated[int | None, Meta(description="What leads to the older ones; null on the last page.")]
+
+
+class CancelledOrder(Answer):
+    """An order that was asked not to run, and its state since."""
+
+    order: int
+    state: State
 
 
 @router.get(
     "/v1/orders",
     dependencies=operators,
-    responses=answers({"orders": [_ORDER], "cursor": None}) | failures(*REFUSALS),
+    responses=answers(Orders, {"orders": [_ORDER], "cursor": None}) | failures(BadRequest, *REFUSALS),
 )
 async def orders(
     ctx: Ctx,
@@ -94,9 +151,9 @@ async def orders(
         found = await list_orders(
             connection, state=state, kind=kind, names=names, before=cursor, limit=limit + 1
         )
-    shown = [_to_json(one) for one in found[:limit]]
-    more = shown[-1]["id"] if len(found) > limit else None
-    return JSONResponse({"orders": shown, "cursor": more}, headers={"Cache-Control": "no-store"})
+    shown = [_told(one) for one in found[:limit]]
+    more = shown[-1].id if len(found) > limit else None
+    return answered(Orders(orders=shown, cursor=more), headers={"Cache-Control": "no-store"})
 
 
 @router.get(
@@ -118,7 +175,7 @@ async def events(request: Request, ctx: Ctx, kind: Word = None) -> Response:
 @router.get(
     "/v1/orders/{order_id}",
     dependencies=auditors,
-    responses=answers(_ORDER) | failures(OrderNotFound, *REFUSALS),
+    responses=answers(ToldOrder, _ORDER) | failures(OrderNotFound, *REFUSALS),
 )
 async def order(
     ctx: Ctx,
@@ -135,7 +192,7 @@ async def order(
     if wait and found.finished is None:
         await wait_for(ctx.context.database, ctx.context.signals, [order_id], wait)
         found = await _find(ctx, order_id)
-    shown = _to_json(found)
+    shown = plain(_told(found))
     await without_paths(ctx, [shown, shown["response"] or {}], "error")
     if not ctx.principal.may(Scope.READ):
         known, file_id = await _discretion(ctx, found)
@@ -144,7 +201,7 @@ async def order(
             "error": known.error(shown["error"], file_id),
             "error_code": known.code(shown["error_code"], file_id),
         }
-    return JSONResponse(shown, headers={"Cache-Control": "no-store"})
+    return answered(shown, headers={"Cache-Control": "no-store"})
 
 
 @router.get(
@@ -167,9 +224,9 @@ async def order_events(request: Request, ctx: Ctx, order_id: Id) -> Response:
 @router.post(
     "/v1/orders/{order_id}/cancel",
     dependencies=operators,
-    responses=answers({"order": 31, "state": "Failed"})
-    | answers({"order": 32}, status=202)
-    | failures(OrderNotFound, NotCancellable, *REFUSALS),
+    responses=answers(CancelledOrder, {"order": 31, "state": "Failed"})
+    | answers(AskedOrder, {"order": 32}, status=202)
+    | failures(OrderNotFound, NotCancellable, *WRITE_REFUSALS),
 )
 async def cancel(ctx: Ctx, order_id: Id) -> JSONResponse:
     """Take an order out of the queue before it begins; one that has begun is refused, unless it makes steps.
@@ -184,9 +241,9 @@ async def cancel(ctx: Ctx, order_id: Id) -> JSONResponse:
 @router.post(
     "/v1/orders/{order_id}/retry",
     dependencies=operators,
-    responses=answers({"order": 33})
-    | answers({"order": 32}, status=202)
-    | failures(OrderNotFound, NotRetryable, *REFUSALS),
+    responses=answers(AskedOrder, {"order": 33})
+    | answers(AskedOrder, {"order": 32}, status=202)
+    | failures(OrderNotFound, NotRetryable, *WRITE_REFUSALS),
 )
 async def retry(ctx: Ctx, order_id: Id) -> JSONResponse:
     """Queue a failed order once more, under a new number; let one that waits for its time run now.
@@ -206,10 +263,10 @@ async def _asked(call: Call, kind: str, order_id: int) -> JSONResponse:
     ended = (await wait_for(call.context.database, call.context.signals, [asking], PATIENCE_S)).get(asking)
     if ended is None:
         headers = {"Location": f"/v1/orders/{asking}"}
-        return JSONResponse({"order": asking}, HTTPStatus.ACCEPTED, headers)
+        return answered(AskedOrder(order=asking), HTTPStatus.ACCEPTED, headers)
     if not ended.response.ok:
         raise (NotCancellable if kind == operations.CANCEL else NotRetryable)(ended.response.error)
-    return JSONResponse(ended.response.value)
+    return answered(ended.response.value)
 
 
 async def _find(call: Call, order_id: int) -> OrderView:
@@ -245,37 +302,38 @@ async def _events(
             yield [(str(one["id"]), str(one["state"]), one) for one in wanted]
 
 
-def _to_json(one: OrderView) -> dict[str, Any]:
+def _told(one: OrderView) -> ToldOrder:
     found = one.response
-    response = {"ok": found.ok, "error": found.error, "value": found.value} if found else None
-    shown: dict[str, Any] = plain(
-        {
-            "id": one.id,
-            "kind": one.kind,
-            "state": str(one.state),
-            "file": one.args.get("name") or one.args.get("filename"),
-            "key": one.key,
-            "priority": one.priority,
-            "attempts": one.attempts,
-            "max_attempts": one.max_attempts or None,
-            "error": one.error,
-            "error_code": one.error_code,
-            "step": one.step,
-            "steps": one.steps,
-            "revision": one.revision,
-            "actor": one.actor,
-            "batch": one.batch,
-            "request": str(one.request_id) if one.request_id else None,
-            "item": one.item_index,
-            "not_before": one.not_before,
-            "added": one.added,
-            "started": one.started,
-            "finished": one.finished,
-            "expires": one.expires,
-            "args": one.args,
-            "response": response,
-            "worker": one.lease_owner,
-            "held": one.held is not None,
-        }
+    return ToldOrder(
+        id=one.id,
+        kind=one.kind,
+        state=one.state,
+        file=_file_of(one.args),
+        key=one.key,
+        priority=one.priority,
+        attempts=one.attempts,
+        max_attempts=one.max_attempts or None,
+        error=one.error,
+        error_code=one.error_code,
+        step=one.step,
+        steps=plain(one.steps),
+        revision=one.revision,
+        actor=one.actor,
+        batch=one.batch,
+        request=one.request_id,
+        item=one.item_index,
+        not_before=one.not_before,
+        added=one.added,
+        started=one.started,
+        finished=one.finished,
+        expires=one.expires,
+        args=dict(one.args),
+        response=OrderResponse(ok=found.ok, error=found.error, value=found.value) if found else None,
+        worker=one.lease_owner,
+        held=one.held is not None,
     )
-    return shown
+
+
+def _file_of(args: JsonObject) -> str | None:
+    found = args.get("name") or args.get("filename")
+    return None if found is None else str(found)

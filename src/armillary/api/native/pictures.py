@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from armillary.api.http.answers import sends
 from armillary.api.http.calls import Call, Ctx
-from armillary.api.native.routing import Documented, anybody, failures
+from armillary.api.native.routing import anybody, failures
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Product
 from armillary.archive.download.service import version_to_serve
@@ -17,15 +18,11 @@ from armillary.fits.containers import logical_name
 router = APIRouter()
 
 
-_PICTURE: Documented = {
-    200: {"description": "The picture", "content": {"image/jpeg": {"schema": {"type": "string"}}}},
-}
-
-
 @router.get(
     "/v1/files/{name}/{kind}",
     dependencies=anybody,
-    responses=_PICTURE | failures(FileNotFound, FileAmbiguous, FileEmbargoed, NoPreview),
+    responses=sends("image/jpeg", binary=True)
+    | failures(FileNotFound, FileAmbiguous, FileEmbargoed, NoPreview),
     response_class=Response,
 )
 async def picture(ctx: Ctx, name: str, kind: str) -> Response:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
@@ -13,12 +13,25 @@ from fastapi.routing import APIRoute
 
 from armillary.access.errors import ScopeMissing, Unauthorized
 from armillary.access.models import Scope
+from armillary.api.http.answers import Answer, Documented
 from armillary.api.http.carriers import Carriers
+from armillary.api.http.connection import (
+    HeadersTooLarge,
+    NotHttp,
+    RequestTooSlow,
+    TooManyPipelined,
+    UpgradeWithBody,
+    UrlTooLong,
+)
+from armillary.api.http.doors import Crowded, TooManyConnections
 from armillary.api.http.limits import TooManyRequests
+from armillary.api.http.origins import CrossSite
 from armillary.api.http.policy import Policy
-from armillary.api.http.problems import MEDIA_TYPE
+from armillary.api.http.problems import problems
+from armillary.archive.query.errors import BadPredicate, BadSelection, MalformedSelector, UnknownSelector
+from armillary.base.database import DatabaseFull, TooSlow
 from armillary.base.text import storable
-from armillary.errors import ArmillaryError, BadRequest, Forbidden, NotFound, Unavailable
+from armillary.errors import ArmillaryError, BadRequest, NotFound, Unavailable
 
 anybody = [Depends(Policy(None, Carriers(("gemini_fits_authorization",))))]
 auditors = [Depends(Policy(Scope.READ, others=(Scope.EDIT,)))]
@@ -28,19 +41,33 @@ operators = [Depends(Policy(Scope.ADMIN))]
 NEGOTIATED = {"Vary": "Accept"}
 """What an answer says whose form depends on what the client accepts."""
 Word = Annotated[str | None, Query(max_length=200)]
-Documented = dict[int | str, dict[str, Any]]
-
-_PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "title", "status", "code", "detail"],
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string", "description": "Stable; the reference lists all codes."},
-        "detail": {"type": "string", "description": "What is wrong, and what to do."},
-    },
+FLOOR: tuple[type[ArmillaryError], ...] = (
+    TooManyRequests,
+    TooManyConnections,
+    RequestTooSlow,
+    UrlTooLong,
+    HeadersTooLarge,
+    NotHttp,
+    UpgradeWithBody,
+    TooManyPipelined,
+    Crowded,
+    TooSlow,
+    DatabaseFull,
+    Unavailable,
+)
+"""What any request may meet before a route is asked, or whatever route is asked."""
+_ALWAYS: tuple[type[ArmillaryError], ...] = (TooManyRequests, Unavailable)
+"""Those of them that are shown with an example."""
+_PARAMETERS = {
+    "invalid_parameter": "query.limit: Input should be greater than or equal to 1",
+    "unknown_parameter": "There is no parameter 'instrment' here; did you mean 'instrument'?",
 }
+
+
+class AskedOrder(Answer):
+    """The work order that does what was asked, or that asks a worker for it."""
+
+    order: int
 
 
 class UnknownParameter(ArmillaryError):
@@ -74,54 +101,30 @@ def _asked(dependant: Dependant) -> Iterator[str]:
 
 def failures(*errors: type[ArmillaryError]) -> Documented:
     """Return the documentation of problem documents: of these errors, and of those that every route may meet."""
-    by_status: dict[int, list[type[ArmillaryError]]] = {}
-    always: tuple[type[ArmillaryError], ...] = (TooManyRequests, Unavailable)
-    for error in (*errors, *always):
-        by_status.setdefault(int(error.status), []).append(error)
-    documented: Documented = {
-        status: _documented(status, {one.code: one().message for one in known})
-        for status, known in sorted(by_status.items())
-    }
-    documented[422] = _documented(
-        422,
-        {
-            "invalid_parameter": "query.limit: Input should be greater than or equal to 1",
-            UnknownParameter.code: "There is no parameter 'instrment' here; did you mean 'instrument'?",
-        },
-    )
+    missing = (NotFound,) if any(issubclass(one, NotFound) for one in errors) else ()
+    shown: dict[int, dict[str, str]] = {int(HTTPStatus.UNPROCESSABLE_ENTITY): dict(_PARAMETERS)}
+    others: dict[int, list[str]] = {}
+    for error in (*errors, *_ALWAYS):
+        shown.setdefault(int(error.status), {})[error.code] = error().message
+    for error in (*missing, *FLOOR):
+        others.setdefault(int(error.status), []).append(error.code)
+    documented: Documented = {}
+    for status in sorted({*shown, *others}):
+        documented |= problems(status, shown.get(status, {}), others.get(status, ()))
     return documented
 
 
-def _documented(status: int, examples: Mapping[str, str]) -> dict[str, Any]:
-    phrase = HTTPStatus(status).phrase
-    codes = {"properties": {"code": {"enum": list(examples)}}}
-    shown = {
-        code: {
-            "value": {
-                "type": f"urn:armillary:error:{code}",
-                "title": phrase,
-                "status": status,
-                "code": code,
-                "detail": detail,
-            }
-        }
-        for code, detail in examples.items()
-    }
-    content = {MEDIA_TYPE: {"schema": {"allOf": [_PROBLEM, codes]}, "examples": shown}}
-    return {"description": phrase, "content": content}
-
-
-def answers(example: Any, others: Mapping[str, str] | None = None, *, status: int = 200) -> Documented:
-    """Return the documentation of a good answer: an example of its JSON, and one per other media type."""
-    content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}, "example": example}}
-    content |= {
-        media: {"schema": {"type": "string"}, "example": text} for media, text in (others or {}).items()
-    }
-    return {status: {"description": HTTPStatus(status).phrase, "content": content}}
-
-
-REFUSALS = (Unauthorized, ScopeMissing)
-FAILURES: Documented = failures(BadRequest, Forbidden, NotFound)
+REFUSALS: tuple[type[ArmillaryError], ...] = (Unauthorized, ScopeMissing)
+"""What routes with a scope raise if nobody is known, or not as somebody who may."""
+WRITE_REFUSALS = (*REFUSALS, CrossSite)
+"""Those of routes that change something."""
+SELECTION_REFUSALS: tuple[type[ArmillaryError], ...] = (
+    BadSelection,
+    UnknownSelector,
+    MalformedSelector,
+    BadPredicate,
+)
+"""What may be wrong with a selection, or a condition on a keyword."""
 
 
 def storable_words(*texts: str | None) -> None:

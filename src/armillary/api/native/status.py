@@ -5,31 +5,41 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from armillary.api.http.answers import answered, answers
 from armillary.api.http.calls import Ctx
-from armillary.api.native.routing import REFUSALS, answers, failures, operators
-from armillary.operations.service import status_of, status_to_json
+from armillary.api.native.routing import REFUSALS, failures, operators
+from armillary.operations.models import Status
+from armillary.operations.service import status_of
 
 router = APIRouter()
 
 
 _EXAMPLE = {
     "version": "0.1.0",
-    "schema": "0008",
+    "archive": "6a0f2a37-8a0e-4ac4-9f0e-3f5c0e9b7f52",
+    "schema": "0016",
+    "schema_known": "0016",
+    "postgresql": "16.2",
+    "database_bytes": 31457280,
     "at": "2026-01-01T05:00:00Z",
     "totals": {"files": 2, "versions": 3, "bytes": 16811520, "exact": True},
     "queues": [],
+    "held": [],
+    "oldest": None,
     "workers": [],
     "failures": [],
-    "disks": [],
+    "failed": 0,
+    "disks": [{"name": "store", "path": "/data/store", "free": 1000000000000, "size": 4000000000000}],
     "destinations": [],
+    "unclaimed": [],
 }
 
 
 @router.get(
     "/v1/status",
     dependencies=operators,
-    responses=answers(_EXAMPLE) | failures(*REFUSALS),
+    responses=answers(Status, _EXAMPLE) | failures(*REFUSALS),
 )
 async def status(ctx: Ctx) -> JSONResponse:
     """Tell versions, queues, workers, last failures and room on the disks, as `armillary status` does."""
-    return JSONResponse(status_to_json(await status_of(ctx.context)), headers={"Cache-Control": "no-store"})
+    return answered(await status_of(ctx.context), headers={"Cache-Control": "no-store"})

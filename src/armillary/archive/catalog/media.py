@@ -23,6 +23,9 @@ MEDIA = MappingProxyType(
 )
 """Media types by ending. Types that a browser would run scripts of are not among them."""
 
+MEDIA_TYPES = (FITS_TYPE, *dict.fromkeys(one.partition(";")[0] for one in MEDIA.values()))
+"""Every type without its parameters."""
+
 
 def media_type(filename: str) -> str:
     """Return the media type of what a file of that name holds, unpacked."""

@@ -1,7 +1,10 @@
 """What other nouns and the dialects may ask of downloads: which version somebody may have, and its bytes."""
 
+from armillary.archive.catalog.media import MEDIA_TYPES
 from armillary.archive.download.bundle import bundle, choose
 from armillary.archive.download.file import (
+    BZIP2_TYPE,
+    GZIP_TYPE,
     Download,
     check_unpacked,
     content_of_version,
@@ -11,6 +14,9 @@ from armillary.archive.download.file import (
 from armillary.archive.download.serving import Served, version_to_serve, why_visible
 
 __all__ = [
+    "BZIP2_TYPE",
+    "GZIP_TYPE",
+    "MEDIA_TYPES",
     "Download",
     "Served",
     "bundle",

@@ -14,19 +14,23 @@ from armillary.archive.query.records import (
     version_of,
     versions_before,
 )
+from armillary.archive.query.rows import FoundFrame, KnownFrame
 from armillary.archive.query.search import Page, plain_values, search
 from armillary.archive.query.stored import terms_of_json, terms_to_json
-from armillary.archive.query.totals import Asked, total_of
+from armillary.archive.query.totals import Asked, TotalIs, total_of
 from armillary.archive.query.visibility import any_hidden, hidden_among, sees_everything, shows_coordinates
 
 __all__ = [
     "Asked",
     "Column",
+    "FoundFrame",
+    "KnownFrame",
     "Lister",
     "Listing",
     "Members",
     "Page",
     "Record",
+    "TotalIs",
     "absent_among",
     "any_hidden",
     "as_utc",

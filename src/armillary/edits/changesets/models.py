@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from armillary.edits.changesets.errors import BadChangeSet
 from armillary.edits.models import EditRequest, Target
@@ -21,7 +21,7 @@ MOST_LISTED = 100
 """Most change sets of one list."""
 
 
-class State(StrEnum):
+class ChangeSetState(StrEnum):
     """What a change set does."""
 
     APPLYING = "applying"
@@ -55,20 +55,20 @@ class Action(StrEnum):
     REVERT = "revert"
 
 
-RESTING = frozenset({State.STOPPED, State.COMPLETED, State.REVERTED})
+RESTING = frozenset({ChangeSetState.STOPPED, ChangeSetState.COMPLETED, ChangeSetState.REVERTED})
 """Nothing happens any more unless somebody asks for it."""
 ALLOWED = {
-    Action.STOP: frozenset({State.APPLYING, State.STOPPING, State.STOPPED}),
-    Action.RESUME: frozenset({State.STOPPING, State.STOPPED, State.APPLYING}),
-    Action.RETRY: frozenset({State.APPLYING, State.COMPLETED}),
-    Action.REVERT: frozenset(State),
+    Action.STOP: frozenset({ChangeSetState.APPLYING, ChangeSetState.STOPPING, ChangeSetState.STOPPED}),
+    Action.RESUME: frozenset({ChangeSetState.STOPPING, ChangeSetState.STOPPED, ChangeSetState.APPLYING}),
+    Action.RETRY: frozenset({ChangeSetState.APPLYING, ChangeSetState.COMPLETED}),
+    Action.REVERT: frozenset(ChangeSetState),
 }
 """States in which an action makes sense, or has been done already."""
 LEADS_TO = {
-    Action.STOP: State.STOPPING,
-    Action.RESUME: State.APPLYING,
-    Action.RETRY: State.APPLYING,
-    Action.REVERT: State.REVERTING,
+    Action.STOP: ChangeSetState.STOPPING,
+    Action.RESUME: ChangeSetState.APPLYING,
+    Action.RETRY: ChangeSetState.APPLYING,
+    Action.REVERT: ChangeSetState.REVERTING,
 }
 
 
@@ -142,10 +142,29 @@ class ChangeSet:
     why: str
     batch: str | None
     wanted: Wanted
-    state: State
+    state: ChangeSetState
     reverter: str | None
     created: datetime
     finished: datetime | None
+
+
+class SampleChange(TypedDict):
+    """What would happen to one card; ``before`` and ``after`` are the cards themselves."""
+
+    extension: int
+    keyword: str
+    old: Any
+    new: Any
+    created: bool
+    before: str
+    after: str
+
+
+class Sample(TypedDict):
+    """A file that would change, and how."""
+
+    file: str
+    changes: list[SampleChange]
 
 
 @dataclass(slots=True)
@@ -161,4 +180,4 @@ class Preview:
     refused: int = 0
     withheld: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
-    samples: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import cast
 
 from armillary.access.models import OPERATOR, Principal
 from armillary.archive.query import service as query
@@ -14,7 +14,7 @@ from armillary.context import Context
 from armillary.edits.acceptance import Decision, decide
 from armillary.edits.apply import HduEffect, apply_request
 from armillary.edits.changesets.members import check, refuse_absent
-from armillary.edits.changesets.models import Preview, Wanted
+from armillary.edits.changesets.models import Preview, SampleChange, Wanted
 from armillary.edits.disclosure import Discretion
 from armillary.edits.execution import change_to_json
 from armillary.edits.models import Target
@@ -77,10 +77,10 @@ def _judge(decisions: Sequence[Decision], found: Preview, reasons: Counter[str],
             found.samples.append({"file": version.name, "changes": [_shown(effect) for effect in effects]})
 
 
-def _shown(effect: HduEffect) -> dict[str, Any]:
+def _shown(effect: HduEffect) -> SampleChange:
     card = effect.effect
     cards = {"before": _card(card.old_raw), "after": _card(card.new_raw)}
-    return {**change_to_json(effect), **cards}
+    return cast(SampleChange, {**change_to_json(effect), **cards})
 
 
 def _card(raw: bytes) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Literal, cast
 
+from msgspec import UNSET, UnsetType
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import OPERATOR, Principal
@@ -13,6 +14,14 @@ from armillary.base import work
 from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, submit
 from armillary.context import Context
 from armillary.edits.changesets import store
+from armillary.edits.changesets.documents import (
+    AskedChangeSet,
+    ChangeSetReport,
+    ChangeSetSummary,
+    MemberFile,
+    StoredPreview,
+    TroubledFile,
+)
 from armillary.edits.changesets.errors import ChangeSetBusy, UnknownChangeSet
 from armillary.edits.changesets.members import MOST_NAMES, check, refuse_absent, terms_of
 from armillary.edits.changesets.models import (
@@ -21,9 +30,9 @@ from armillary.edits.changesets.models import (
     RESTING,
     Action,
     ChangeSet,
+    ChangeSetState,
     FileState,
     Preview,
-    State,
     Wanted,
 )
 from armillary.edits.changesets.preview import preview
@@ -33,6 +42,7 @@ from armillary.edits.models import Origin
 CREATE, PREVIEW, CONTROL, STEP = "change_set", "change_set_preview", "change_set_control", "change_set_step"
 MOST_SAMPLES, MOST_FILES = 100, 1000
 FIRST_ERRORS, RATE_S = 10, 10.0
+_ASKED: Mapping[str, Literal["previewed", "failed"]] = {"Completed": "previewed", "Failed": "failed"}
 _TROUBLE = (FileState.REFUSED, FileState.FAILED, FileState.KEPT)
 
 
@@ -153,7 +163,7 @@ async def act(connection: AsyncConnection, change_set: int, action: Action, *, a
         await store.try_kept_again(connection, change_set)
     if action is Action.RETRY:
         await store.try_failed_again(connection, change_set)
-    if not (action is Action.STOP and found.state is State.STOPPED):
+    if not (action is Action.STOP and found.state is ChangeSetState.STOPPED):
         reverter = actor if action is Action.REVERT else None
         await store.set_state(connection, change_set, LEADS_TO[action], reverter=reverter)
     return await begin_step(connection, change_set)
@@ -161,7 +171,7 @@ async def act(connection: AsyncConnection, change_set: int, action: Action, *, a
 
 async def document(
     connection: AsyncConnection, change_set: int, known: Discretion | None = None
-) -> dict[str, Any]:
+) -> ChangeSetReport | AskedChangeSet:
     """Return all that is known of a change set, of one that is still to be created, or of a preview.
 
     Raises
@@ -176,16 +186,27 @@ async def document(
     order = (await admin.find_orders(connection, [change_set])).get(change_set)
     if order is None or order.kind not in (CREATE, PREVIEW):
         raise UnknownChangeSet(f"There is no change set {change_set}.")
-    state = {"Completed": "previewed", "Failed": "failed"}.get(order.state, "requested")
     told = known is None or known.needless or order.actor == known.viewer.name
-    wanted = _shown(Wanted.of_text(str(order.args["wanted"])), told=told)
-    shown = {"id": order.id, "state": state, "actor": order.actor, "created": order.added, **wanted}
-    if order.response is not None and order.response.ok and order.kind == PREVIEW:
-        shown["preview"] = order.response.value if _is_for(known, order) else None
-    return shown | {"error": order.error if told else None, "dry_run": order.kind == PREVIEW}
+    return AskedChangeSet(
+        id=order.id,
+        state=_ASKED.get(order.state, "requested"),
+        actor=order.actor,
+        created=order.added,
+        **_shown(Wanted.of_text(str(order.args["wanted"])), told=told),
+        preview=_preview_in(order, known),
+        error=order.error if told else None,
+        dry_run=order.kind == PREVIEW,
+    )
 
 
-def _is_for(known: Discretion | None, order: Any) -> bool:
+def _preview_in(order: admin.OrderView, known: Discretion | None) -> StoredPreview | UnsetType | None:
+    """Return what a dry run found, if it is for this viewer; nothing of what is none, or has not ended well."""
+    if order.kind != PREVIEW or order.response is None or not order.response.ok:
+        return UNSET
+    return cast(StoredPreview, order.response.value) if _is_for(known, order) else None
+
+
+def _is_for(known: Discretion | None, order: admin.OrderView) -> bool:
     """Tell whether a preview shows no more than this viewer may see."""
     if known is None or known.needless:
         return True
@@ -195,18 +216,19 @@ def _is_for(known: Discretion | None, order: Any) -> bool:
 
 async def _described(
     connection: AsyncConnection, found: ChangeSet, known: Discretion | None
-) -> dict[str, Any]:
+) -> ChangeSetReport:
     counted = await store.counts(connection, found.id)
     trouble = await store.files(connection, found.id, _TROUBLE, after=0, count=FIRST_ERRORS)
     running = found.state not in RESTING
-    return {
-        **summary(found, counted, told=await _may_be_told(connection, found, known)),
-        "files_per_s": round(await store.rate(connection, found.id, RATE_S), 1) if running else 0.0,
-        "errors": [
-            {"file": one.name, "state": one.state, "error": error}
+    told = await _may_be_told(connection, found, known)
+    return ChangeSetReport(
+        **_summed(found, counted, told=told),
+        files_per_s=round(await store.rate(connection, found.id, RATE_S), 1) if running else 0.0,
+        errors=[
+            TroubledFile(file=one.name, state=FileState(one.state), error=error)
             for one, error in zip(trouble, await _errors(connection, trouble, known), strict=True)
         ],
-    }
+    )
 
 
 async def _may_be_told(connection: AsyncConnection, found: ChangeSet, known: Discretion | None) -> bool:
@@ -225,11 +247,11 @@ async def _errors(
     return [known.error(row.error, row.file_id) for row in rows]
 
 
-def summary(found: ChangeSet, counted: dict[str, int], *, told: bool = True) -> dict[str, Any]:
-    """Return a change set with the number of its files in every state."""
+def _summed(found: ChangeSet, counted: dict[str, int], *, told: bool) -> dict[str, Any]:
+    """Return the fields of a summary."""
     return {
         "id": found.id,
-        "state": str(found.state),
+        "state": found.state,
         "actor": found.actor,
         "why": found.why,
         "batch": found.batch,
@@ -238,25 +260,26 @@ def summary(found: ChangeSet, counted: dict[str, int], *, told: bool = True) -> 
         "reverter": found.reverter,
         **_shown(found.wanted, told=told),
         "matched": sum(counted.values()),
-        "files": {str(state): counted.get(state, 0) for state in FileState},
+        "files": {state: counted.get(state, 0) for state in FileState},
         "dry_run": False,
     }
 
 
 def _shown(wanted: Wanted, *, told: bool) -> dict[str, Any]:
-    shown = asdict(replace(wanted, terms=None)) | {"names": list(wanted.names[:MOST_SAMPLES])}
+    shown = asdict(replace(wanted, terms=None)) | {"names": wanted.names[:MOST_SAMPLES]}
     del shown["terms"]
     return shown if told else shown | {"values": None, "selection": None, "keywords": None}
 
 
 async def overview(
     connection: AsyncConnection, *, before: int | None, count: int, known: Discretion | None = None
-) -> list[dict[str, Any]]:
+) -> list[ChangeSetSummary]:
     """Return change sets, newest first, beginning below an id."""
     shown = []
     for one in await store.latest(connection, before=before, count=count):
         told = await _may_be_told(connection, one, known)
-        shown.append(summary(one, await store.counts(connection, one.id), told=told))
+        counted = await store.counts(connection, one.id)
+        shown.append(ChangeSetSummary(**_summed(one, counted, told=told)))
     return shown
 
 
@@ -268,7 +291,7 @@ async def files(
     after: int,
     count: int,
     known: Discretion | None = None,
-) -> tuple[list[dict[str, Any]], int | None]:
+) -> tuple[list[MemberFile], int | None]:
     """Return some files of a change set, and where the next ones begin if there are any.
 
     Raises
@@ -281,7 +304,7 @@ async def files(
     rows = await store.files(connection, change_set, wanted, after=after, count=count + 1)
     errors = await _errors(connection, rows[:count], known)
     shown = [
-        {"file": one.name, "state": one.state, "edit": one.edit_id, "error": error}
+        MemberFile(file=one.name, state=FileState(one.state), edit=one.edit_id, error=error)
         for one, error in zip(rows[:count], errors, strict=True)
     ]
     return shown, rows[count - 1].file_id if len(rows) > count else None
@@ -307,5 +330,4 @@ __all__ = [
     "overview",
     "preview",
     "preview_to_json",
-    "summary",
 ]

@@ -18,7 +18,7 @@ from armillary.context import Context
 from armillary.edits import revert
 from armillary.edits.acceptance import decide, rules_of
 from armillary.edits.changesets import store
-from armillary.edits.changesets.models import RESTING, ChangeSet, FileState, State
+from armillary.edits.changesets.models import RESTING, ChangeSet, ChangeSetState, FileState
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import EditRequest, Origin, Refused, Target
 from armillary.edits.orders import UPDATE_HEADERS, order_of
@@ -73,9 +73,9 @@ async def _queue_next(connection: AsyncConnection, context: Context, found: Chan
     if chunk == 0:
         return 0
     match found.state:
-        case State.APPLYING:
+        case ChangeSetState.APPLYING:
             return await _queue_edits(connection, context, found, chunk)
-        case State.REVERTING:
+        case ChangeSetState.REVERTING:
             return await _queue_reverts(connection, found, chunk)
     return 0
 
@@ -137,7 +137,10 @@ def _of_set(order: NewOrder, change_set: int) -> NewOrder:
 
 
 async def _rest(connection: AsyncConnection, context: Context, found: ChangeSet) -> None:
-    ends = {State.APPLYING: State.COMPLETED, State.REVERTING: State.REVERTED}
-    state = ends.get(found.state, State.STOPPED)
-    finished = None if state is State.STOPPED else context.clock.now()
+    ends = {
+        ChangeSetState.APPLYING: ChangeSetState.COMPLETED,
+        ChangeSetState.REVERTING: ChangeSetState.REVERTED,
+    }
+    state = ends.get(found.state, ChangeSetState.STOPPED)
+    finished = None if state is ChangeSetState.STOPPED else context.clock.now()
     await store.set_state(connection, found.id, state, finished=finished)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.query.service import Members
 from armillary.base.database import AnyRow
 from armillary.base.work import admin, joins
-from armillary.edits.changesets.models import ChangeSet, State, Wanted
+from armillary.edits.changesets.models import ChangeSet, ChangeSetState, Wanted
 
 _COLUMNS = "id, actor, address, why, batch, wanted, state, reverter, created, finished"
 _members = sa.table("change_set_file", sa.column("change_set"), sa.column("file_id"), sa.column("state"))
@@ -130,7 +130,7 @@ def _of(row: AnyRow) -> ChangeSet:
         row.why,
         row.batch,
         Wanted.of_text(row.wanted),
-        State(row.state),
+        ChangeSetState(row.state),
         row.reverter,
         row.created,
         row.finished,
@@ -156,7 +156,7 @@ async def latest(connection: AsyncConnection, *, before: int | None, count: int)
 async def set_state(
     connection: AsyncConnection,
     change_set: int,
-    state: State,
+    state: ChangeSetState,
     *,
     finished: datetime | None = None,
     reverter: str | None = None,
