@@ -13,8 +13,8 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Version
 from armillary.archive.errors import FileNotFound
 from armillary.edits import store
+from armillary.fits.cards import body_of, split_cards
 from armillary.fits.containers import logical_name
-from armillary.fits.models import CARD
 
 Sign = Literal["-", "+"]
 
@@ -78,5 +78,4 @@ def _shared(left: list[str], right: list[str]) -> int:
 
 def cards_of(header: bytes) -> list[str]:
     """Return the cards of a header up to END, trailing blanks removed."""
-    cards = [header[at : at + CARD].decode("latin-1").rstrip() for at in range(0, len(header), CARD)]
-    return cards[: cards.index("END")] if "END" in cards else cards
+    return [card.decode("latin-1").rstrip() for card in split_cards(body_of(header))]

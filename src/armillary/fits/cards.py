@@ -23,6 +23,11 @@ def printable(raw: bytes) -> bytes:
     return raw.translate(_PRINTABLE)
 
 
+def is_end(field: bytes) -> bool:
+    """Tell whether columns 1 to 8 of a card are END; some programs fill it with NUL instead of blanks."""
+    return field == END or (field[:3] == b"END" and len(field) == 8 and not field[3:].strip(b" \0"))
+
+
 def find_end(raw: bytes, start: int = 0) -> int:
     """Return the offset of the END card at or after ``start``, a multiple of 80; -1 if there is none.
 
@@ -31,7 +36,7 @@ def find_end(raw: bytes, start: int = 0) -> int:
     # The first letters of all cards are few bytes: searching them is 30 times faster than searching the text.
     letters = raw[start::CARD]
     at = letters.find(b"E")
-    while at >= 0 and raw[start + at * CARD : start + at * CARD + 8] != END:
+    while at >= 0 and not is_end(raw[start + at * CARD : start + at * CARD + 8]):
         at = letters.find(b"E", at + 1)
     return start + at * CARD if at >= 0 else -1
 

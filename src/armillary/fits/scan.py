@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
 
-from armillary.fits.cards import END, find_end, keyword_of, parse_card
+from armillary.fits.cards import find_end, is_end, keyword_of, parse_card
 from armillary.fits.errors import (
     BrokenStructure,
     EmptyFile,
@@ -161,7 +161,7 @@ def _structure(header: bytes) -> dict[str, Value]:
         field = header[at : at + 8]
         if field in _STRUCTURAL:
             found.setdefault(field, at)
-        elif field == END:
+        elif is_end(field):
             break
     return {keyword_of(field): _card_value(header[at : at + CARD]) for field, at in found.items()}
 

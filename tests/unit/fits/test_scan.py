@@ -161,3 +161,20 @@ def test_corrupted_file_raises_nothing_but_our_errors(data: st.DataObject) -> No
         layout = a_layout(bytes(whole))
         cards = b"".join(card.raw for card in Header(layout.headers[0]).cards)
         assert whole.startswith(cards)
+
+
+@pytest.mark.parametrize("fill", [bytes(77), bytes(5) + b" " * 72, b"  " + bytes(75), bytes(77 + 80 * 9)])
+def test_end_that_is_filled_with_nul_ends_a_header(fill: bytes) -> None:
+    """astropy and cfitsio read such files."""
+    for whole in (a_primary("OBJECT  = 'M 31    '"), a_header(*IMAGE)):
+        at = whole.index(b"END".ljust(80))
+        header = whole[:at] + b"END" + fill + whole[at + 3 + len(fill) :]
+        before = a_primary() if whole.startswith(b"XTENSION") else b""
+        layout = a_layout(before + header + bytes(5760 if before else 0))
+        assert layout.headers[-1] == header
+        assert Header(header).cards == Header(whole).cards
+
+
+def test_a_card_that_begins_like_end_does_not_end_a_header() -> None:
+    assert len(a_layout(a_primary("ENDTIME = 5", "END\0X   = 5")).headers[0]) == 2880
+    assert len(Header(a_primary("ENDTIME = 5", "END\0X   = 5")).cards) == len(Header(a_primary()).cards) + 2
