@@ -23,7 +23,7 @@ from armillary.exports.errors import ExportFailed, HeaderUpdateFailed, TooEarly
 from armillary.exports.models import HEADER_EXPORT, Cargo, Found, Held, How, Sent, path_there
 from armillary.exports.packing import pack
 from armillary.exports.updates import header_updates
-from armillary.fits.containers import Container
+from armillary.fits.containers import Container, container_named
 from armillary.settings import DestinationSettings
 
 log = get_logger(__name__)
@@ -177,8 +177,7 @@ def _form_there(found: Found) -> Container:
     """Return the container of an upload: bzip2, but servers like this one refuse a second container of a file."""
     if found.held is None or HEADER_EXPORT not in found.features:
         return Container.BZ2
-    suffixes = (one for one in (Container.BZ2, Container.GZ) if found.held.filename.endswith(one.suffix))
-    return next(suffixes, Container.PLAIN)
+    return container_named(found.held.filename)
 
 
 def _sent(source: Source, how: How, sent_bytes: int = 0) -> Sent:

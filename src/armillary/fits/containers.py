@@ -26,12 +26,12 @@ class Container(StrEnum):
         return "" if self is Container.PLAIN else f".{self}"
 
 
-_SUFFIXES = tuple(container.suffix for container in Container if container.suffix)
+_PACKED = (Container.BZ2, Container.GZ)
 
 
 def logical_name(filename: str) -> str:
-    """Return the name of a file without one trailing ``.bz2`` or ``.gz``."""
-    return filename.rpartition(".")[0] if filename.endswith(_SUFFIXES) else filename
+    """Return the name of a file without one trailing ``.bz2`` or ``.gz``, in any case."""
+    return filename if container_named(filename) is Container.PLAIN else filename.rpartition(".")[0]
 
 
 def container_of(filename: str, head: bytes) -> Container:
@@ -42,7 +42,7 @@ def container_of(filename: str, head: bytes) -> Container:
     ContainerMismatch
         If the name promises another container than the bytes are.
     """
-    promised, found = _promised(filename), _found(head)
+    promised, found = container_named(filename), _found(head)
     if promised is found:
         return found
     if found is Container.PLAIN:
@@ -53,10 +53,11 @@ def container_of(filename: str, head: bytes) -> Container:
     raise ContainerMismatch(f"The bytes of {filename} are {found} data; rename it to {proper}.")
 
 
-def _promised(filename: str) -> Container:
-    if not filename.endswith(_SUFFIXES):
-        return Container.PLAIN
-    return Container.BZ2 if filename.endswith(Container.BZ2.suffix) else Container.GZ
+def container_named(filename: str) -> Container:
+    """Return the container that the name of a file promises; capitals mean the same."""
+    # Only the ending is folded: some letters outside ASCII change their length in lower case.
+    ending = filename[-4:].lower()
+    return next((one for one in _PACKED if ending.endswith(one.suffix)), Container.PLAIN)
 
 
 def _found(head: bytes) -> Container:

@@ -37,6 +37,8 @@ def reader(data: bytes) -> ReadAt:
         ("a.fits.gz", "a.fits"),
         ("a.fits.fz", "a.fits.fz"),
         ("a.fits.gz.bz2", "a.fits.gz"),
+        ("F10.FITS.GZ", "F10.FITS"),
+        ("f10b.Fits.Bz2", "f10b.Fits"),
         ("bz2", "bz2"),
     ],
 )
@@ -47,6 +49,8 @@ def test_one_ending_of_a_container_is_no_part_of_the_name(filename: str, logical
 @pytest.mark.parametrize(
     ("filename", "head", "container"),
     [
+        ("F10.FITS.GZ", b"\x1f\x8b\x08\0", Container.GZ),
+        ("F10.FIT.Bz2", b"BZh9", Container.BZ2),
         ("a.fits", b"SIMPLE  =", Container.PLAIN),
         ("a.fits.fz", b"SIMPLE  =", Container.PLAIN),
         ("a.fits", b"", Container.PLAIN),

@@ -41,7 +41,7 @@ from armillary.operations.errors import NotCancellable, NotRetryable, OrderNotFo
 
 router = APIRouter()
 PATIENCE_S, MAX_WAIT_S, MAX_PAGE = 10.0, 60.0, 1000
-CONTAINERS = ("", ".bz2", ".gz")
+CONTAINERS = ("", ".bz2", ".gz", ".BZ2", ".GZ")
 Id = Annotated[int, Path(ge=1, lt=1 << 63)]
 _ORDER = {
     "id": 31,

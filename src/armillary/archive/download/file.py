@@ -19,7 +19,7 @@ from armillary.archive.errors import BeingChanged
 from armillary.base.store import ObjectStore, Snapshot
 from armillary.fits.bzip2 import compress_bzip2
 from armillary.fits.container_errors import UnpackedTooLarge
-from armillary.fits.containers import Container, open_logical
+from armillary.fits.containers import Container, container_named, open_logical
 
 CHUNK = 1 << 20
 BZIP2_TYPE, GZIP_TYPE = "application/x-bzip2", "application/gzip"
@@ -56,7 +56,7 @@ async def open_download(store: ObjectStore, served: Served, asked: str, *, max_u
     """
     version = served.version
     container = Container(version.container)
-    as_stored = container is not Container.PLAIN and asked.endswith(f".{container}")
+    as_stored = container is not Container.PLAIN and container_named(asked) is container
     if container is not Container.PLAIN and not as_stored:
         check_unpacked(version, max_unpacked)
     snapshot = await asyncio.to_thread(store.open, version.location.key)
@@ -77,7 +77,7 @@ async def open_download(store: ObjectStore, served: Served, asked: str, *, max_u
             snapshot=snapshot,
             stored_form=True,
         )
-    compress = asked.endswith(".bz2")
+    compress = container_named(asked) is Container.BZ2
     return Download(
         filename=version.name + (".bz2" if compress else ""),
         media_type=BZIP2_TYPE if compress else media_type(version.name),

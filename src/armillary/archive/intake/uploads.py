@@ -265,7 +265,8 @@ async def _refuse_other_containers(arrival: _Arrival) -> None:
     """Refuse a file that lies there in another container: an edit would change one of them unseen."""
     place = arrival.place
     names = [arrival.known.location.filename] if arrival.known else []
-    names += [logical_name(place.filename) + container.suffix for container in Container]
+    suffixes = dict.fromkeys(form(container.suffix) for form in (str, str.upper) for container in Container)
+    names += [logical_name(place.filename) + suffix for suffix in suffixes]
     for name in names:
         other = Location(place.root_id, place.path, name)
         if name != place.filename and await _head(arrival.store, other.key) is not None:
