@@ -79,7 +79,8 @@ def test_a_chance_marker_is_not_a_block(marker: int, shift: int) -> None:
         bz2.compress(TEXT)[:-1],
         bz2.compress(TEXT)[:-11],
         bz2.compress(TEXT)[:300],
-        bz2.compress(TEXT) + b"\0",
+        bz2.compress(TEXT) + bytes(5000) + b"more",
+        bytes(5000),
         bz2.compress(TEXT) + b"more",
         bz2.compress(TEXT) + b"BZh9",
         bz2.compress(TEXT) + bz2.compress(TEXT)[:-2],
@@ -88,7 +89,7 @@ def test_a_chance_marker_is_not_a_block(marker: int, shift: int) -> None:
         bz2.compress(b"")[:-1],
         bz2.compress(TEXT)[:4] + bz2.compress(b"")[4:10] + b"\1\2\3\4",
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_cut_or_foreign_bytes_are_damage(damaged: bytes) -> None:
     with pytest.raises(DamagedContainer):
@@ -163,3 +164,26 @@ def test_a_block_of_forty_bytes_that_holds_46_million_zeros_is_decoded_in_pieces
     sizes = [len(piece) for piece in decode_chunks(data)]
     assert sum(sizes) == 4 + 2 * bombs.BLANK_BLOCK
     assert max(sizes) <= 4 << 20
+
+
+@given(contents, st.integers(1, 20_000))
+def test_zeros_behind_the_last_stream_are_none_of_it(parts: list[bytes], count: int) -> None:
+    data = b"".join(map(bz2.compress, parts))
+    padded = data + bytes(count)
+    assert find_blocks(padded) == find_blocks(data)
+    assert b"".join(expand_bzip2(reader(padded))) == b"".join(parts)
+    assert b"".join(decode_chunks(padded)) == b"".join(parts)
+
+
+@pytest.mark.skipif(not shutil.which("bzip2"), reason="needs the bzip2 command")
+def test_the_bzip2_command_accepts_zeros_behind_a_stream_too() -> None:
+    run = subprocess.run(["bzip2", "-dc"], input=bz2.compress(TEXT) + bytes(9000), capture_output=True)
+    assert (run.returncode, run.stdout) == (0, TEXT)
+
+
+def test_a_trailer_that_ends_in_zeros_is_found_whole() -> None:
+    """Of the zeros at the end of the data, some may belong to the CRC."""
+    texts = (b"%d" % n for n in range(10_000))
+    data = next(one for one in map(bz2.compress, texts) if one[-1] == 0)
+    for padded in (data, data + bytes(1), data + bytes(30)):
+        assert find_blocks(padded)[-1].stop == len(data)

@@ -238,6 +238,14 @@ def test_a_plan_inserts_into_nothing() -> None:
     assert unsplice(spliced.data, spliced.undo) == bz2.compress(b"")
 
 
+def test_zeros_behind_the_old_data_come_back_with_an_undo() -> None:
+    content = bytes(range(256)) * 40
+    padded = bz2.compress(content) + bytes(10_240)
+    spliced = splice(padded, a_plan(content, (80, 5, b"other")))
+    assert bz2.decompress(bytes(spliced.data)) == content[:80] + b"other" + content[85:]
+    assert unsplice(spliced.data, spliced.undo) == padded
+
+
 def test_chance_markers_do_not_mislead() -> None:
     stored = with_hidden_bits(TEXT, 0x314159265359, 53) + with_hidden_bits(TEXT, 0x177245385090, 50)
     plan = a_plan(TEXT * 2, (5, 5, b"first"))

@@ -71,6 +71,8 @@ def _decoded_ahead(
 def expand_bzip2(read: ReadAt) -> Iterator[bytes]:
     """Yield the content of one or more streams in pieces of at most 1 MiB, reading the input only as needed.
 
+    Zeros after the last stream are accepted, as bzip2 does; tapes and block devices leave them.
+
     Raises
     ------
     DamagedContainer
@@ -89,9 +91,21 @@ def expand_bzip2(read: ReadAt) -> Iterator[bytes]:
         if decoder.eof:
             waiting = decoder.unused_data or read(at, _READ)
             at += 0 if decoder.unused_data else len(waiting)
-            if not waiting:
+            if not waiting or _only_zeros(read, at, waiting):
                 return
             decoder = bz2.BZ2Decompressor()
+
+
+def _only_zeros(read: ReadAt, at: int, waiting: bytes) -> bool:
+    """Tell whether zeros follow a stream, and nothing else, given the bytes before ``at`` that were read."""
+    if waiting[0]:
+        return False
+    while waiting and not any(waiting):
+        waiting = read(at, _READ)
+        at += len(waiting)
+    if waiting:
+        raise DamagedContainer(f"Foreign bytes follow the bzip2 data before byte {at}; remove them.")
+    return True
 
 
 def _step(decoder: bz2.BZ2Decompressor, data: bytes, at: int) -> bytes:

@@ -28,6 +28,8 @@ _DIGITS = tuple(b"%d" % n for n in range(1, 10))
 _LONGEST_BLOCK_BITS = 8 * 3_000_000
 # A false mark is a once-in-a-million-files event; only crafted data have many in one block.
 _MOST_FALSE_MARKS = 64
+_ZEROS = 1 << 12
+"""Bytes that are looked at together where zeros may follow a stream."""
 _PIECE = 4 << 20
 """Bytes that are decoded at once; all but blank blocks hold less."""
 
@@ -62,6 +64,8 @@ def fold_crcs(crcs: Iterable[int]) -> int:
 
 def find_blocks(data: Buffer) -> tuple[Stream, ...]:
     """Return every stream of the data with its blocks.
+
+    Zeros after the last stream are accepted, as bzip2 does; tapes and block devices leave them.
 
     Raises
     ------
@@ -140,8 +144,19 @@ def _likely_ends(data: Buffer, begins: Sequence[int]) -> list[int]:
     """
     heads = [bit // 8 - 4 for bit in begins if bit % 8 == 0]
     stops = [at for at in heads if at > 0 and _level(data, at)]
-    near = (bit for stop in [*stops, len(data)] for bit in range(stop * 8 - 87, stop * 8 - 79) if bit >= 32)
-    return [bit for bit in near if read_bits(data, bit, 48) == END_MARKER]
+    # Of zeros at the end, some may belong to the trailer.
+    sound = _without_zeros(data)
+    stops += range(sound, min(sound + TRAILER_BITS // 8, len(data)) + 1)
+    near = {bit for stop in stops for bit in range(stop * 8 - 87, stop * 8 - 79) if bit >= 32}
+    return [bit for bit in sorted(near) if read_bits(data, bit, 48) == END_MARKER]
+
+
+def _without_zeros(data: Buffer) -> int:
+    """Return the number of bytes up to the last one that is not zero."""
+    stop = len(data)
+    while stop and not any(piece := bytes(data[max(stop - _ZEROS, 0) : stop])):
+        stop -= len(piece)
+    return stop - len(piece) + len(piece.rstrip(b"\0")) if stop else 0
 
 
 def _level(data: Buffer, at: int) -> int:
@@ -157,8 +172,8 @@ _Follow = Callable[[Buffer, Sequence[int], frozenset[int]], _Found | None]
 def _walk(data: Buffer, marks: _Marks, follow: _Follow) -> tuple[Stream, ...] | None:
     """Go from stream to stream; ``follow`` finds the blocks of one, or nothing."""
     streams: list[Stream] = []
-    at = 0
-    while at < len(data):
+    at, sound = 0, _without_zeros(data)
+    while at < sound:
         level, ahead = _level(data, at), marks.since(at * 8 + 32)
         found = follow(data, ahead, marks.ends) if level and ahead[:1] == [at * 8 + 32] else None
         if found is None:
