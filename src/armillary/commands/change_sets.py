@@ -149,7 +149,7 @@ def _print_preview(found: Preview) -> None:
 def change_line(change: Mapping[str, Any]) -> str:
     """Return one changed card as a line."""
     where = f"[{change['extension']}] " if change["extension"] else ""
-    old = "(new)" if change["created"] else json.dumps(change["old"])
+    old = "(new)" if change["created"] else change.get("old_text") or json.dumps(change["old"])
     new = "(removed)" if change.get("new_raw") == "" else json.dumps(change["new"])
     return f"{where}{change['keyword']}: {old} -> {new}"
 

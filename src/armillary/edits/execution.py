@@ -23,6 +23,7 @@ from armillary.edits.orders import request_of
 from armillary.edits.validation import Rules
 from armillary.errors import ArmillaryError
 from armillary.fits.bzip2 import splice
+from armillary.fits.cards import unreadable
 from armillary.fits.checksum import ones_add, ones_sum
 from armillary.fits.containers import Container, expand, open_logical
 from armillary.fits.crc import crc64
@@ -309,15 +310,19 @@ def results_of(judged: Judged, digests: Mapping[str, str | None], *, changed: bo
 
 
 def change_to_json(effect: HduEffect) -> JsonObject:
-    """Return one change in the form of the status resource, values as they are in the cards."""
+    """Return one change in the form of the status resource, values as they are in the cards.
+
+    An old value that could not be read is null; its text is told beside it.
+    """
     card = effect.effect
+    unread = unreadable(card.old_raw) if card.old is None and card.old_raw else None
     return {
         "extension": effect.extension,
         "keyword": card.keyword,
         "old": _plain(card.old),
         "new": _plain(card.new),
         "created": card.created,
-    }
+    } | ({"old_text": unread[0]} if unread else {})
 
 
 def _plain(value: object) -> str | int | float | bool | None:

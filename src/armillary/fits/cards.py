@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from armillary.fits.errors import InvalidValue
 from armillary.fits.models import CARD, Card, Value
-from armillary.fits.values import Reading, read_field, write_value
+from armillary.fits.values import Reading, read_field, split_unreadable, write_value
 
 COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 BLANK_CARD = b" " * CARD
@@ -77,8 +77,15 @@ def parse_card(raw: bytes) -> Card:
 
 def is_legal(raw: bytes) -> bool:
     """Tell whether a card has a value indicator and a value field that can be read."""
+    return unreadable(raw) is None
+
+
+def unreadable(raw: bytes) -> tuple[str, str] | None:
+    """Return what stands for a value on a card that is not legal, and its comment; None if it is legal."""
     text = printable(raw[:CARD]).decode("ascii")
-    return text[8:10] == "= " and read_field(text[10:]).legal
+    if text[8:10] != "= ":
+        return split_unreadable(text[8:].removeprefix("="))
+    return None if read_field(text[10:]).legal else split_unreadable(text[10:])
 
 
 def _card(keyword: str, field: str, text: str, raw: bytes) -> Card:

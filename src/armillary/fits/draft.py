@@ -11,10 +11,10 @@ from armillary.fits.cards import (
     extent,
     find_end,
     fit_card,
-    is_legal,
     keyword_of,
     parse_card,
     split_cards,
+    unreadable,
 )
 from armillary.fits.errors import HeaderWithoutEnd, InvalidValue, PlanMismatch
 from armillary.fits.models import BLOCK, CARD, CardChange, CardEffect
@@ -60,10 +60,11 @@ class Draft:
     def replace(self, at: int, change: CardChange) -> CardEffect | None:
         stop = extent(self.cards, at)
         old_raw = b"".join(self.cards[at:stop])
-        old = parse_card(old_raw)
-        if same_value(old.value, change.value) and (change.value is not None or is_legal(old_raw)):
+        old, unread = parse_card(old_raw), unreadable(old_raw)
+        if same_value(old.value, change.value) and (change.value is not None or unread is None):
             return None
-        new_raw, cut = fit_card(change.keyword, change.value, old.comment)
+        # Text that is no value is not kept as a comment: the new card would seem to say both.
+        new_raw, cut = fit_card(change.keyword, change.value, unread[1] if unread else old.comment)
         self.put(at, stop, new_raw)
         self.check(at, change)
         return CardEffect(change.keyword, old.value, change.value, False, old_raw, new_raw, cut)

@@ -20,7 +20,7 @@ _LOGICAL = {"T": True, "F": False}
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the value field of a card says; an illegal field has value ``None`` and no comment is lost."""
+    """What the value field of a card says; an illegal field has value ``None``."""
 
     value: Value
     comment: str
@@ -41,8 +41,14 @@ def read_field(field: str) -> Reading:
     match = _OTHER.match(field)
     value = _read_token(match[1]) if match else None
     if match is None or value is None:
-        return Reading(None, stripped, legal=False)
+        return Reading(None, split_unreadable(field)[1], legal=False)
     return Reading(value, comment_of(match[2]))
+
+
+def split_unreadable(field: str) -> tuple[str, str]:
+    """Return the text of a value that cannot be read, and the comment behind the slash after it."""
+    text, _, comment = f" {field}".partition(" /")
+    return text.strip(" "), comment.strip(" ")
 
 
 def comment_of(rest: str) -> str:

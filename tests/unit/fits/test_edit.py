@@ -87,6 +87,23 @@ def test_illegal_card_becomes_undefined_when_asked() -> None:
     assert edit(a_primary("A       = 1_0"), ("A", None)).effects
 
 
+@pytest.mark.parametrize(
+    ("card", "edited"),
+    [
+        ("AIRMASS =                  NaN / airmass", "AIRMASS =                  1.2 / airmass"),
+        ("AIRMASS =                  INF", "AIRMASS =                  1.2"),
+        ("AIRMASS = 'no closing quote", "AIRMASS =                  1.2"),
+        ("AIRMASS =                1,234 / [adu]", "AIRMASS =                  1.2 / [adu]"),
+        ("AIRMASS =1.5 / no blank", "AIRMASS =                  1.2 / no blank"),
+        ("AIRMASS = 2019-11-19T19:41:48/UTC / time", "AIRMASS =                  1.2 / time"),
+    ],
+)
+def test_text_of_a_value_that_cannot_be_read_is_no_comment(card: str, edited: str) -> None:
+    result = edit(a_primary(card), ("AIRMASS", 1.2))
+    assert lines(result.header) == [edited]
+    assert result.effects[0].old_raw == card.encode().ljust(80)
+
+
 def test_last_change_of_a_keyword_counts() -> None:
     result = edit(a_primary("A       = 1"), ("A", 2), ("N", 1), ("a", 3), ("N", 4))
     assert lines(result.header) == ["A       =                    3", "N       =                    4"]
