@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 
@@ -35,28 +36,47 @@ _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _TT_MINUS_TAI = timedelta(seconds=32.184)
 _TAI_MINUS_GPS = timedelta(seconds=19)
 
-SCALES = ("UTC", "TAI", "TT", "GPS")
+SCALES = ("UTC", "TAI", "TT", "GPS", "TDB", "TCG", "TCB")
 """Values of TIMESYS that are understood (FITS 4.0, section 9.2.1); UT1 and GMT count as UTC."""
+_REALISATION = re.compile(r"([A-Z0-9]*)\s*(?:\(.*\))?", re.DOTALL)
+_COORDINATE_EPOCH = datetime(1977, 1, 1, 0, 0, 32, 184000, tzinfo=UTC)
+"""When TT, TCG and TCB told the same at the geocentre: 1977 January 1.0 TAI (IAU 1991, recommendation III)."""
+_TCG_RATE = 6.969290134e-10
+"""1 - dTT/dTCG (IAU 2000, resolution B1.9)."""
+_TCB_RATE = 1.550519768e-8
+"""1 - dTDB/dTCB (IAU 2006, resolution B3)."""
 
 
 def utc_from_scale(reading: datetime, scale: str) -> datetime:
     """Return the UTC instant of a clock reading (labelled UTC) on one of ``SCALES``.
 
+    A realisation in parentheses, as in ``TT(TAI)``, makes no difference that a search could see. TDB counts as
+    TT, from which it never differs by more than 2 ms (FITS 4.0, table 30).
+
     Raises
     ------
     ValueError
-        If the scale is another one.
+        If the scale is another one; so is ``LOCAL``, of which a header tells nothing else.
     """
-    match scale.strip().upper():
+    found = _REALISATION.fullmatch(scale.strip().upper())
+    match found[1] if found else None:
         case "UTC" | "UT" | "UT1" | "GMT" | "":
             return reading
         case "TAI" | "IAT":
             return utc_from_tai(reading)
-        case "TT" | "TDT" | "ET":
-            return utc_from_tai(reading - _TT_MINUS_TAI)
+        case "TT" | "TDT" | "ET" | "TDB":
+            return _utc_from_tt(reading)
+        case "TCG":
+            return _utc_from_tt(reading - (reading - _COORDINATE_EPOCH) * _TCG_RATE)
+        case "TCB":
+            return _utc_from_tt(reading - (reading - _COORDINATE_EPOCH) * _TCB_RATE)
         case "GPS":
             return utc_from_tai(reading + _TAI_MINUS_GPS)
     raise ValueError(f"unknown time scale {scale!r}; known are {', '.join(SCALES)}")
+
+
+def _utc_from_tt(reading: datetime) -> datetime:
+    return utc_from_tai(reading - _TT_MINUS_TAI)
 
 
 def utc_from_tai(reading: datetime) -> datetime:
