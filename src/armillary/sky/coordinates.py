@@ -5,9 +5,18 @@ from __future__ import annotations
 import math
 import re
 
+# Readers of headers make "?" of every byte outside ASCII, so of a degree sign one or two of them.
 _SEXAGESIMAL = re.compile(
-    r"\s*([+-]?)\s*(\d{1,3})(?:\s*[:h°d\s]\s*(\d{1,2}))(?:\s*[:m'\s]\s*(\d{1,2}(?:\.\d*)?))?\s*[s\"]?\s*"
+    r"\s*(?P<sign>[+-]?)\s*(?P<whole>\d{1,3})(?:\s*(?P<mark>[:hd°*^?]{1,2}|deg|\s)\s*(?P<minute>\d{1,2}(?:\.\d*)?))"
+    r"(?:\s*(?:[:m'\u2032?]{1,3}|\s)\s*(?P<second>\d{1,2}(?:\.\d*)?)(?:s(?P<part>\.\d+))?)?"
+    r"\s*(?:(?P<unit>deg|[hd])|[sm]|''|[\"'\u2033?]{1,3})?\s*",
+    re.IGNORECASE | re.ASCII,
 )
+_WITH_UNIT = re.compile(
+    r"\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*(h|hours?|hrs?|d|deg|degrees?|rad|radians?|[°*])\s*",
+    re.IGNORECASE | re.ASCII,
+)
+_HOURS, _RADIANS = 15.0, math.degrees(1.0)
 
 Vector = tuple[float, float, float]
 
@@ -15,7 +24,7 @@ Vector = tuple[float, float, float]
 def parse_sexagesimal(text: str) -> float:
     """Return ``±dd:mm:ss.s`` (or hours) as a number in units of its first part.
 
-    Colons, blanks or the letters ``h m s``, ``d m s`` separate; seconds may be missing; ``-00:30`` is
+    Colons, blanks, signs or the letters ``h m s``, ``d m s`` separate; seconds may be missing; ``-00:30`` is
     negative.
 
     Raises
@@ -24,14 +33,61 @@ def parse_sexagesimal(text: str) -> float:
         If the text has another form, or minutes or seconds of 60 or more (60.0 seconds are a common rounding
         and accepted).
     """
+    return _sexagesimal(text)[0]
+
+
+def parse_angle(text: str, factor: float) -> float:
+    """Return the degrees of an angle in words: sexagesimal text, or a number with its unit behind it.
+
+    Parameters
+    ----------
+    factor
+        Degrees in a unit of the first part, where the text itself names none: 15 for hours, 1 for degrees.
+
+    Raises
+    ------
+    ValueError
+        If the text has another form, or tells 24 hours or more.
+    """
+    if found := _WITH_UNIT.fullmatch(text):
+        number, unit = float(found[1]), found[2].lower()
+        told = _HOURS if unit[0] == "h" else _RADIANS if unit[0] == "r" else 1.0
+    else:
+        number, unit = _sexagesimal(text)
+        told = _HOURS if unit == "h" else 1.0 if unit else factor
+    if told == _HOURS and abs(number) > 24.0:
+        raise ValueError(f"hours end at 24: {text!r}")
+    return number * told
+
+
+def _sexagesimal(text: str) -> tuple[float, str]:
+    """Return a number in units of its first part, and that unit (h or d) if the text names it."""
     found = _SEXAGESIMAL.fullmatch(text)
-    if not found:
+    if not found or ("." in found["minute"] and found["second"]):
         raise ValueError(f"not a sexagesimal angle: {text!r}")
-    sign, whole, minutes, seconds = found.groups()
-    minute, second = int(minutes), float(seconds or 0)
+    minute, second = float(found["minute"]), float(found["second"] or 0) + float(found["part"] or 0)
     if minute >= 60 or second > 60:
         raise ValueError(f"minutes and seconds end at 60: {text!r}")
-    return (-1 if sign == "-" else 1) * (int(whole) + minute / 60 + second / 3600)
+    unit = (found["mark"] + (found["unit"] or "")).lower().strip(": ?")
+    number = int(found["whole"]) + minute / 60 + second / 3600
+    return (-number if found["sign"] == "-" else number), "h" if unit[:1] == "h" else unit and "d"
+
+
+def galactic_to_j2000(longitude_deg: float, latitude_deg: float) -> tuple[float, float]:
+    """Return right ascension and declination of a galactic position.
+
+    The pole and the node are those of J2000 in the Hipparcos catalogue (ESA SP-1200, volume 1, section 1.5.3).
+    """
+    pole_ra, pole_dec, node = 192.85948, math.radians(27.12825), math.radians(122.93192 - longitude_deg)
+    b = math.radians(latitude_deg)
+    ra, dec = position_of(
+        (
+            math.cos(pole_dec) * math.sin(b) - math.sin(pole_dec) * math.cos(b) * math.cos(node),
+            math.cos(b) * math.sin(node),
+            math.sin(pole_dec) * math.sin(b) + math.cos(pole_dec) * math.cos(b) * math.cos(node),
+        )
+    )
+    return (ra + pole_ra) % 360.0, dec
 
 
 def unit_vector(ra_deg: float, dec_deg: float) -> Vector:

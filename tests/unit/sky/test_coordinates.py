@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from armillary.sky.coordinates import (
+    galactic_to_j2000,
     in_cone,
+    parse_angle,
     parse_sexagesimal,
     position_of,
     precess_to_j2000,
@@ -45,6 +47,40 @@ def test_sexagesimal_forms_are_read(text, value):
 def test_other_forms_are_refused(text):
     with pytest.raises(ValueError, match=r"sexagesimal|60"):
         parse_sexagesimal(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "factor", "degrees"),
+    [
+        ("05h 35m 17.3s", 15.0, 83.822083333),
+        ("05 35.29", 15.0, 83.8225),
+        ("83d49m19.5s", 15.0, 83.822083333),
+        ("05:35:17.3h", 1.0, 83.822083333),
+        ("-00? 23' 28\"", 1.0, -0.391111111),
+        ("-00\u00b023\u203228\u2033", 1.0, -0.391111111),
+        ("05h35m17s.3", 15.0, 83.822083333),
+        ("1.4629 rad", 15.0, 83.817995),
+        ("83.63 deg", 15.0, 83.63),
+        ("5.575h", 1.0, 83.625),
+        ("24:00:00", 15.0, 360.0),
+    ],
+)
+def test_a_unit_in_the_text_counts(text, factor, degrees):
+    assert parse_angle(text, factor) == pytest.approx(degrees, abs=1e-6)
+
+
+@pytest.mark.parametrize("text", ["25:00:00", "24:00:01", "25h", "05 35.5 17", "5,575h"])
+def test_hours_end_at_24_and_fractions_with_the_last_part(text):
+    with pytest.raises(ValueError, match=r"24|sexagesimal"):
+        parse_angle(text, 15.0)
+
+
+@given(ra_values, st.floats(-89.9, 89.9))
+def test_galactic_positions_agree_with_astropy_to_a_tenth_of_an_arcsecond(longitude, latitude):
+    # The poles of J2000 are rounded to 5 decimals in the catalogue that astropy's follow from.
+    reference = SkyCoord(l=longitude * u.deg, b=latitude * u.deg, frame="galactic").icrs
+    found = galactic_to_j2000(longitude, latitude)
+    assert separation_deg(*found, reference.ra.deg, reference.dec.deg) * 3600 < 0.1
 
 
 @given(st.floats(-89.999, 89.999))
