@@ -7,7 +7,7 @@ a file of the same size has its HDUs at the same places, and even the scan is sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -94,7 +94,7 @@ class Series:
         self._lengths = tuple(map(len, headers))
         self._references = [_Reference(*one) for one in zip(headers, values, strict=True)]
 
-    def compare(self, headers: Iterable[bytes]) -> HeaderValues | None:
+    def compare(self, headers: Sequence[bytes]) -> HeaderValues | None:
         """Return the values of a file's headers, which have the lengths of ours, if they belong to the series."""
         found, changed = [], dict[str, None]()
         for reference, header in zip(self._references, headers, strict=True):
@@ -102,7 +102,7 @@ class Series:
                 return None
             found.append({**reference.values, **differing})
             changed.update(dict.fromkeys(differing))
-        return HeaderValues(tuple(found), self, frozenset(changed))
+        return HeaderValues(tuple(found), self, frozenset(changed), headers)
 
     def recognise(self, read: ReadAt) -> tuple[Layout, HeaderValues] | None:
         """Return layout and values of a file of the same size if it belongs to the series."""
@@ -122,11 +122,13 @@ class HeaderValues:
     """The values of all headers of a file, as of `read_values`.
 
     If they belong to a series, ``changed`` names the keywords whose cards may differ from those of its first file.
+    ``raw`` is the bytes of the headers, of which comments are read where a field needs them.
     """
 
     headers: tuple[Values, ...]
     series: Series | None = None
     changed: frozenset[str] = frozenset()
+    raw: Sequence[bytes] = ()
 
 
 class SeriesReader:
@@ -162,7 +164,7 @@ class SeriesReader:
             self._remember(self._by_lengths, lengths, series)
             if layout is not None:
                 self._remember(self._by_size, layout.size, series)
-        return HeaderValues(values)
+        return HeaderValues(values, raw=headers)
 
     def _remember(self, shelf: dict[K, list[Series]], key: K, series: Series) -> None:
         known = shelf.setdefault(key, [])

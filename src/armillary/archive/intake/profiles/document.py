@@ -61,11 +61,23 @@ class Source(_Strict):
     value: Scalar | None = Field(None, description="A constant; with `keyword`: if that is present.")
     when: Conditions = Field({}, description="Use this source only if all of these hold.")
     primary: bool = Field(False, description="Look at the primary header only.")
-    time: str | None = Field(None, description="Keyword of the time of day if the value is a mere date.")
+    time: tuple[str, ...] = Field(
+        (), description="Keywords of the time of day if the value is a mere date; the first that can be read."
+    )
+    scale: Literal["UTC", "TAI", "TT", "GPS"] | None = Field(
+        None, description="Time scale of the value in headers without TIMESYS."
+    )
     read: Literal["mjd", "time_of_day", "public_from", "matches"] | None = Field(
         None, description="A form that the field does not take by itself."
     )
     unit: Unit | None = Field(None, description="Unit of a number, if not that of the field.")
+    stated: bool = Field(False, description="Whether a unit in the comment of the card counts before `unit`.")
+    unit_keyword: str | None = Field(None, description="Keyword whose value is the unit, before all others.")
+    said: Regex | None = Field(None, description="Only if the comment of the card matches; it may be empty.")
+    doubt: str | None = Field(
+        None,
+        description="Why the value is not taken: what is left of the source is a warning with this reason.",
+    )
     times: str | None = Field(None, description="Keyword of a factor; absent counts as one.")
     plus_days: int = Field(0, description="Days added to a date.")
     pattern: Regex | None = Field(
@@ -80,7 +92,7 @@ class Source(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _shorthand(cls, given: object) -> object:
-        return {"keyword": given} if isinstance(given, str) else given
+        return {"keyword": given} if isinstance(given, str) else _as_lists(given, "time")
 
     @model_validator(mode="after")
     def _somewhere(self) -> Source:
@@ -91,15 +103,38 @@ class Source(_Strict):
         return self
 
 
+def _as_lists(given: object, *options: str) -> object:
+    """Let one word stand for a list of one in some options of a table."""
+    if not isinstance(given, dict):
+        return given
+    return given | {one: (given[one],) for one in options if isinstance(given.get(one), str)}
+
+
 class Position(_Strict):
     """Where right ascension and declination stand together."""
 
-    ra: str
-    dec: str
-    ra_unit: Unit = Field("deg", description="Unit of a number; sexagesimal text is hours.")
+    ra: str = ""
+    dec: str = ""
+    world: bool = Field(
+        False, description="Whether they are the reference values of world coordinates, on whichever axes."
+    )
+    ra_unit: Unit = Field("deg", description="Unit of a number if its comment states none; text is hours.")
     dec_unit: Unit = "deg"
-    equinox: str | None = Field(None, description="Keyword of the equinox, a year; absent or 0 is J2000.")
+    equinox: tuple[str, ...] = Field(
+        (), description="Keywords of the equinox, a year; absent or 0 is J2000, or B1950 in the system FK4."
+    )
     when: Conditions = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, given: object) -> object:
+        return _as_lists(given, "equinox")
+
+    @model_validator(mode="after")
+    def _either(self) -> Position:
+        if self.world is bool(self.ra and self.dec):
+            raise ValueError("a position needs either `ra` and `dec`, or `world`")
+        return self
 
 
 class ProfileFile(_Strict):

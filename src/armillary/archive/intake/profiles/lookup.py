@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from armillary.fits.models import Value
+from armillary.fits.cards import parse_card, unreadable
+from armillary.fits.models import CARD, Value
 
 FILENAME = "@filename"
 
@@ -16,6 +17,8 @@ class Lookup:
 
     primary: Mapping[str, Value]
     extensions: Sequence[Mapping[str, Value]]
+    raw: Sequence[bytes] = ()
+    """The bytes of the headers, of all HDUs in order, if they are at hand."""
 
     def get(self, keyword: str, *, primary_only: bool = False) -> Value:
         """Return the first defined value of a keyword, or None."""
@@ -28,25 +31,64 @@ class Lookup:
                 return found
         return None
 
+    def comment(self, keyword: str) -> str:
+        """Return the comment of the first card of a keyword that has a value, if the bytes are at hand."""
+        for header in self._in_order():
+            card = _card_of(header, f"{keyword:<8}= ")
+            if card and (found := parse_card(card)).value is not None:
+                return found.comment
+        return ""
+
+    def unread(self, keyword: str) -> str:
+        """Return the text of a value that is not one of FITS, if the bytes are at hand."""
+        for header in self._in_order():
+            if card := _card_of(header, f"{keyword:<8}"):
+                return (unreadable(card) or ("",))[0]
+        return ""
+
+    def _in_order(self) -> Sequence[bytes]:
+        if len(self.raw) > 1 and _is_container(self.extensions):
+            return (self.raw[1], self.raw[0], *self.raw[2:])
+        return self.raw
+
 
 @dataclass(frozen=True, slots=True)
 class WatchedLookup(Lookup):
     """Notes every keyword that is asked for."""
 
-    asked: set[str]
+    asked: set[str] = field(default_factory=set)
 
     @classmethod
     def watch(cls, lookup: Lookup, asked: set[str]) -> WatchedLookup:
         """Return the same headers, watched."""
-        return cls(lookup.primary, lookup.extensions, asked)
+        return cls(lookup.primary, lookup.extensions, lookup.raw, asked)
 
     def get(self, keyword: str, *, primary_only: bool = False) -> Value:
         """Return the first defined value of a keyword, or None."""
         self.asked.add(keyword)
         return Lookup.get(self, keyword, primary_only=primary_only)
 
+    def comment(self, keyword: str) -> str:
+        """Return the comment of the first card of a keyword that has a value, if the bytes are at hand."""
+        self.asked.add(keyword)
+        return Lookup.comment(self, keyword)
 
-def lookup_of(headers: Sequence[Mapping[str, Value]], filename: str) -> Lookup:
+
+def _card_of(header: bytes, beginning: str) -> bytes:
+    """Return the first card that begins with these characters; nothing if there is none."""
+    field = beginning.encode("ascii", "replace")
+    at = header.find(field)
+    # Text of another card may look like this one.
+    while at >= 0 and at % CARD:
+        at = header.find(field, at + 1)
+    return header[at : at + CARD] if at >= 0 else b""
+
+
+def _is_container(extensions: Sequence[Mapping[str, Value]]) -> bool:
+    return bool(extensions) and extensions[0].get("ZSIMPLE") is not None
+
+
+def lookup_of(headers: Sequence[Mapping[str, Value]], filename: str, raw: Sequence[bytes] = ()) -> Lookup:
     """Return the headers of a file ready for questions.
 
     A tile-compressed file has the primary header of the image inside its first extension, marked by ZSIMPLE
@@ -54,7 +96,7 @@ def lookup_of(headers: Sequence[Mapping[str, Value]], filename: str) -> Lookup:
     """
     primary = dict(headers[0]) if headers else {}
     extensions = headers[1:]
-    if extensions and extensions[0].get("ZSIMPLE") is not None:
+    if _is_container(extensions):
         primary |= extensions[0]
     primary[FILENAME] = filename
-    return Lookup(primary, extensions)
+    return Lookup(primary, extensions, raw)

@@ -32,6 +32,7 @@ class Rule:
     pattern: re.Pattern[str] | None
     drop: re.Pattern[str] | None
     strip: re.Pattern[str] | None
+    said: re.Pattern[str] | None
     words: Mapping[str, Value]
     is_plain: bool
     """Whether the value of one keyword, stripped of blanks, is all that the reader of the field needs."""
@@ -106,6 +107,7 @@ def compile_source(source: Source) -> Rule:
         pattern=_compiled(source.pattern),
         drop=_compiled(source.drop),
         strip=_compiled(source.strip),
+        said=_compiled(source.said),
         words={word.upper(): value for word, value in source.map.items()},
         is_plain=source.keyword is not None and source == Source(keyword=source.keyword),
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from armillary.archive.fields import FieldRule
 from armillary.archive.intake.profiles import values as read
+from armillary.archive.intake.profiles.instants import Stamp, read_stamp, seconds_of_day, usual_instant
 from armillary.archive.intake.profiles.lookup import Lookup
 from armillary.archive.intake.profiles.plan import Profile, Rule, folded
+from armillary.archive.intake.profiles.units import factor_of, stated_unit, unit_named
 from armillary.fits.models import Value
 from armillary.sky.timescales import utc_from_scale
 
@@ -20,23 +22,36 @@ _SHOWN = 60
 
 @dataclass(slots=True)
 class Reading:
-    """One file being read by one profile; collects the warnings."""
+    """One file being read by one profile; collects the warnings.
+
+    ``day`` is the first day that was met on the way to an instant that could not be told, with the keyword and the
+    value that a warning is still due for.
+    """
 
     lookup: Lookup
     profile: Profile
     warnings: list[str] = field(default_factory=list)
+    day: date | None = None
+    undated: tuple[str, Value] | None = None
 
     def first(self, rule: FieldRule, sources: Sequence[Rule], start: datetime | None) -> Any:
         """Return the value of the first source that has one, or None."""
-        get = self.lookup.get
+        get, unread = self.lookup.get, self.lookup.primary
         for source in sources:
             # Most sources are absent from a header, so they cost no more than this look.
             if source.only is not None and get(source.only, primary_only=source.primary) is None:
+                if source.only in unread:
+                    self._warn_unread(source.only)
                 continue
             if source.when and not all(test(self.lookup) for test in source.when):
                 continue
+            if source.said and not source.said.search(self.lookup.comment(source.keywords[0])):
+                continue
             value = self._raw(source)
             if value is None:
+                continue
+            if source.source.doubt:
+                self.warn("+".join(source.keywords), value, source.source.doubt)
                 continue
             try:
                 if source.is_plain and (reader := read.READERS.get(rule.kind)):
@@ -71,6 +86,12 @@ class Reading:
         shown = repr(value)
         cut = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
         self.warnings.append(f"{keyword} = {cut}: {reason}")
+
+    def _warn_unread(self, keyword: str) -> None:
+        """Warn of a card whose value is not one of FITS; undefined values and some words tell nothing."""
+        text = self.lookup.unread(keyword)
+        if text and text.strip("'").strip().lstrip("+-").upper() not in self.profile.missing:
+            self.warn(keyword, text, "not a value of FITS")
 
     def _raw(self, source: Rule) -> Value:
         if not source.keywords:
@@ -107,16 +128,27 @@ class Reading:
             if word not in source.words and not options.keep_unmapped:
                 return None
             value = source.words.get(word, value)
-        if source.factor is not None:
-            value = self._scaled(value, rule, source)
+        factor = self._factor(source)
+        if factor is not None:
+            value = self._scaled(value, rule, source, factor)
+        elif source.factor is not None:
+            return None
         if options.times:
             value = read.read_number(value, rule) * (self.number(options.times) or 1.0)
         if options.bands:
             return _band(read.read_number(value, FieldRule("number")), options.bands)
         return self._typed(value, rule, source, start)
 
-    def _scaled(self, value: Value, rule: FieldRule, source: Rule) -> float:
-        factor = source.factor or 1.0
+    def _factor(self, source: Rule) -> float | None:
+        """Return the factor to the unit of the field; None if the source has none, or is something else."""
+        options, word = source.source, None
+        if options.unit_keyword and isinstance(told := self.defined(options.unit_keyword), str):
+            word = told
+        elif options.stated and source.only:
+            word = stated_unit(self.lookup.comment(source.only))
+        return factor_of(word, base=options.unit or "s") if word else source.factor
+
+    def _scaled(self, value: Value, rule: FieldRule, source: Rule, factor: float) -> float:
         if rule.turn or rule.low == -90.0 or source.source.unit in ("deg", "hour"):
             return read.read_angle(value, factor, sexagesimal_factor=factor)
         return read.read_number(value, FieldRule("number")) * factor
@@ -126,9 +158,9 @@ class Reading:
             case "public_from", _:
                 return read.read_public_from(value, rule) + _DAY * source.source.plus_days
             case "mjd", _:
-                return self._to_utc(read.read_mjd(value))
+                return self._to_utc(read.read_mjd(value), source)
             case "time_of_day", "instant":
-                return _following(start, read.seconds_of_day(value)) if start else None
+                return _following(start, seconds_of_day(value, self._unit_of(source.only))) if start else None
             case _, "instant":
                 return self._instant(value, source)
             case _, "day":
@@ -137,25 +169,59 @@ class Reading:
         return read.READERS[rule.kind](value, rule)
 
     def _instant(self, value: Value, source: Rule) -> datetime | None:
-        found = read.read_instant(value)
-        if isinstance(found, datetime):
-            return self._to_utc(found)
-        seconds = self._seconds(source.source.time) if source.source.time else None
-        if seconds is None:
-            return None
-        return self._to_utc(datetime.combine(found, time(0), UTC) + timedelta(seconds=seconds))
+        if found := usual_instant(value):
+            return self._to_utc(found, source)
+        stamp = read_stamp(value)
+        if stamp.seconds is not None:
+            return self._to_utc(stamp.reading(), source, stamp.scale)
+        for keyword in source.source.time:
+            if (clock := self._clock(keyword)) is not None:
+                told = clock.scale or stamp.scale
+                reading = clock.reading() if clock.day != date.min else stamp.reading(clock.seconds)
+                return self._to_utc(reading, source, told)
+        self._note_day(stamp.day)
+        if self.undated is None:
+            self.undated = source.keywords[0], value
+        return None
 
-    def _seconds(self, keyword: str) -> float | None:
-        clock = self.defined(keyword)
+    def _clock(self, keyword: str) -> Stamp | None:
+        """Return what the keyword of a time of day says; the day is `date.min` if it tells none."""
+        value = self.defined(keyword)
+        if value is None:
+            return None
+        if isinstance(value, str) and (stamp := _stamp_or_none(value)):
+            return stamp
         try:
-            return None if clock is None else read.seconds_of_day(clock)
+            return Stamp(date.min, seconds_of_day(value, self._unit_of(keyword)))
         except ValueError as error:
-            self.warn(keyword, clock, error)
+            self.warn(keyword, value, error)
             return None
 
-    def _to_utc(self, reading: datetime) -> datetime:
-        scale = self.defined("TIMESYS")
-        return utc_from_scale(reading, str(scale) if scale else self.profile.time_scale)
+    def _unit_of(self, keyword: str | None) -> str:
+        """Return the unit that the comment of a card states, where it is one that is known."""
+        word = stated_unit(self.lookup.comment(keyword)) if keyword else None
+        return (word and unit_named(word)) or ""
+
+    def _note_day(self, day: date) -> None:
+        self.day = self.day or day
+
+    def _to_utc(self, reading: datetime, source: Rule, told: str = "") -> datetime:
+        """Return the instant of a reading of a clock; the scale beside it counts before that of the header."""
+        scale = told or self.defined("TIMESYS") or source.source.scale or self.profile.time_scale
+        try:
+            return utc_from_scale(reading, str(scale))
+        except ValueError:
+            self._note_day(reading.date())
+            raise
+
+
+def _stamp_or_none(text: str) -> Stamp | None:
+    """Return what a text says if it has a day and a time of day."""
+    try:
+        stamp = read_stamp(text)
+    except ValueError:
+        return None
+    return stamp if stamp.seconds is not None else None
 
 
 def _following(start: datetime, seconds: float) -> datetime:

@@ -40,20 +40,23 @@ class FrameReader:
         if read.series is not None:
             first = self._known.get(read.series)
             if first is None:
-                first = self._known[read.series] = _First(read.series.values[:MAX_HDUS], self._profiles)
-            lookup = lookup_of(headers, filename)
+                values = read.series.values[:MAX_HDUS]
+                first = self._known[read.series] = _First(values, read.series.headers, self._profiles)
+            lookup = lookup_of(headers, filename, read.raw)
             if first.is_alike(lookup, read.changed):
                 reading, answers = first.ask_again(lookup, read.changed)
                 return assemble(answers, reading, self._profiles, self._site)
-        return fields_of(headers, filename=filename, profiles=self._profiles, default_site=self._site)
+        return fields_of(
+            headers, filename=filename, profiles=self._profiles, default_site=self._site, raw=read.raw
+        )
 
 
 class _First:
     """What the first file of a series says, and which keywords each answer came from."""
 
-    def __init__(self, headers: Headers, profiles: Profiles) -> None:
+    def __init__(self, headers: Headers, raw: Sequence[bytes], profiles: Profiles) -> None:
         asked = set[str]()
-        lookup = WatchedLookup.watch(lookup_of(headers, ""), asked)
+        lookup = WatchedLookup.watch(lookup_of(headers, "", raw), asked)
         self._profile = profiles.choose(lookup)
         # How the headers of a file combine depends on ZSIMPLE.
         self._choosing = frozenset(asked) | {"ZSIMPLE"}
@@ -87,7 +90,8 @@ class _First:
     def ask_again(self, lookup: Lookup, changed: frozenset[str]) -> tuple[Reading, Answers]:
         """Return what another file of the series says."""
         reading = Reading(lookup, self._profile)
-        answers = Answers(dict(self._answers.values), self._answers.position, dict(self._answers.warnings))
+        known = self._answers
+        answers = Answers(dict(known.values), known.position, known.day, dict(known.warnings))
         fields = self._profile.fields
         for number in self._concerned(changed):
             if number < len(fields):

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from armillary.archive.fields import FieldRule
+from armillary.archive.intake.profiles.instants import read_stamp, seconds_of_day
 from armillary.archive.models import parse_release, percentile
 from armillary.fits.models import Value
-from armillary.sky.coordinates import parse_sexagesimal
-from armillary.sky.timescales import utc_from_mjd
+from armillary.sky.coordinates import parse_angle
+from armillary.sky.timescales import utc_from_mjd, utc_from_scale
 
-_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
-_USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?")
-"""What the library of the language reads fast and alike."""
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_OLD_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2})")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?\s*(?:Z|UTC?)?")
 _BINNING = re.compile(r"(\d+)\D+(\d+)")
 
 FLAGS = {"T": True, "TRUE": True, "YES": True, "1": True, "F": False, "FALSE": False, "NO": False, "0": False}
@@ -89,9 +84,10 @@ def read_day(value: Value, rule: FieldRule) -> date:
 
 def read_public_from(value: Value, rule: FieldRule) -> date:
     """Return the first whole day on which something is public that becomes so at an instant."""
-    instant = read_instant(value)
-    if isinstance(instant, date) and not isinstance(instant, datetime):
-        return instant
+    stamp = read_stamp(value)
+    if stamp.seconds is None:
+        return stamp.day
+    instant = utc_from_scale(stamp.reading(), stamp.scale)
     early = instant.time() == time(0)
     return instant.date() if early else instant.date() + timedelta(days=1)
 
@@ -104,56 +100,29 @@ def read_time(value: Value, rule: FieldRule) -> time:
     return (datetime.min + timedelta(seconds=seconds)).time()
 
 
-def seconds_of_day(value: Value) -> float:
-    """Return the seconds since midnight of ``hh:mm[:ss.s]``."""
-    found = _CLOCK.fullmatch(str(value).strip())
-    if not found:
-        raise ValueError("not a time of day hh:mm:ss")
-    hour, minute, second = int(found[1]), int(found[2]), float(found[3] or 0)
-    if hour > 24 or minute > 59 or second >= 61:
-        raise ValueError("not a time of day")
-    return hour * 3600 + minute * 60 + second
-
-
-def read_instant(value: Value) -> datetime | date:
-    """Return an instant (labelled UTC, whatever its scale), or a mere date if there is no time of day.
-
-    Old dates ``DD/MM/YY`` are of the twentieth century (FITS 4.0, section 9.1.1). A leap second runs on
-    into the next day.
-    """
-    text = str(value).strip()
-    if _USUAL.fullmatch(text):
-        with contextlib.suppress(ValueError):
-            return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    day, clock = text, ""
-    if len(text) > 10 and (match := re.match(r"([\d/-]{8,10})[T ]\s*", text)):
-        day, clock = match[1], text[match.end() :]
-    parsed = _calendar_day(day)
-    if not clock:
-        return parsed
-    return datetime(parsed.year, parsed.month, parsed.day, tzinfo=UTC) + timedelta(
-        seconds=seconds_of_day(clock)
-    )
-
-
-def _calendar_day(text: str) -> date:
-    if found := _DATE.fullmatch(text) or _COMPACT.fullmatch(text):
-        return date(int(found[1]), int(found[2]), int(found[3]))
-    if found := _OLD_DATE.fullmatch(text):
-        return date(1900 + int(found[3]), int(found[2]), int(found[1]))
-    raise ValueError("not a date")
-
-
 def read_mjd(value: Value) -> datetime:
     """Return the instant of a modified Julian date."""
     return utc_from_mjd(read_number(value, FieldRule("number", 1.0, 2_000_000.0)))
 
 
 def read_angle(value: Value, factor: float, *, sexagesimal_factor: float = 1.0) -> float:
-    """Return degrees of a number (times ``factor``) or of sexagesimal text (times its own factor)."""
+    """Return degrees of a number (times ``factor``) or of text that names its unit or counts in its own factor."""
     if isinstance(value, str) and not _is_number(value):
-        return parse_sexagesimal(value) * sexagesimal_factor
+        return parse_angle(value, sexagesimal_factor)
     return read_number(value, FieldRule("number", -1e6, 1e6)) * factor
+
+
+def read_equinox(value: Value) -> float | None:
+    """Return the year of an equinox such as 1950.0, ``B1950`` or ``J2000.0``; None for 0, which tells none."""
+    text = str(value).strip().upper()
+    if text[:1] in ("B", "J"):
+        text = text[1:]
+    if not _is_number(text):
+        raise ValueError("not an equinox")
+    year = float(text)
+    if year and not 1850.0 <= year <= 2150.0:
+        raise ValueError("not the year of an equinox")
+    return year or None
 
 
 def _is_number(text: str) -> bool:
