@@ -21,6 +21,7 @@ OF_KIND = {
     "date": ("night", "started_at"),
     "time scale": ("started_at",),
     "equinox": ("ra_deg", "dec_deg"),
+    "exposure": ("exposure_s",),
     "position": ("ra_deg", "dec_deg"),
     "sexagesimal": ("ra_deg", "dec_deg"),
 }
