@@ -22,6 +22,7 @@ OF_KIND = {
     "time scale": ("started_at",),
     "equinox": ("ra_deg", "dec_deg"),
     "exposure": ("exposure_s",),
+    "altitude": ("elevation_deg",),
     "filter wheels": ("filter",),
     "position": ("ra_deg", "dec_deg"),
     "sexagesimal": ("ra_deg", "dec_deg"),
