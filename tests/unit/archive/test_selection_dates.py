@@ -11,20 +11,29 @@ from tests.support.selections import terms, utc
 
 
 @pytest.mark.parametrize(
+    ("path", "first", "last"),
+    [
+        ("20260101", 1, 1),
+        ("date=20260101", 1, 1),
+        ("yesterday", 1, 1),
+        ("20260101-20260103", 1, 3),
+        ("daterange=20260103-20260101", 1, 3),
+        ("daterange=2026-01-01--2026-01-03", 1, 3),
+    ],
+)
+def test_dates_are_whole_days_of_utc_the_last_one_included(path: str, first: int, last: int) -> None:
+    assert terms(path) == (Between("started_at", date(2026, 1, first), date(2026, 1, last), "[]"),)
+
+
+@pytest.mark.parametrize(
     ("path", "first", "beyond"),
     [
-        ("20260101", utc(1), utc(2)),
-        ("date=20260101", utc(1), utc(2)),
-        ("yesterday", utc(1), utc(2)),
-        ("20260101-20260103", utc(1), utc(4)),
-        ("daterange=20260103-20260101", utc(1), utc(4)),
-        ("daterange=2026-01-01--2026-01-03", utc(1), utc(4)),
         ("daterange=2026-01-01T05:30--2026-01-03T06:00:00Z", utc(1, 5, 30), utc(3, 6)),
         ("20260101T053000-20260103T060000", utc(1, 5, 30), utc(3, 6)),
         ("daterange=20260101T0530-20260103", utc(1, 5, 30), utc(4)),
     ],
 )
-def test_dates_are_utc_and_their_ranges_include_the_end_day(
+def test_instants_are_utc_and_a_day_beside_one_is_included(
     path: str, first: datetime, beyond: datetime
 ) -> None:
     assert terms(path) == (Between("started_at", first, beyond),)

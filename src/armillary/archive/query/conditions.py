@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import date
-from typing import Any, assert_never
+from datetime import date, datetime, timedelta
+from typing import Any, TypeGuard, assert_never
 
 import sqlalchemy as sa
 
@@ -19,6 +19,7 @@ from armillary.archive.fields import BY_NAME, POINTING, Kind
 from armillary.archive.query import visibility
 from armillary.archive.query.comparisons import comparison
 from armillary.archive.query.cones import in_cone
+from armillary.archive.query.grammar.times import midnight
 from armillary.archive.query.models import (
     Among,
     Anything,
@@ -52,6 +53,7 @@ _CASTS: dict[Kind, type[sa.types.TypeEngine[Any]]] = {
     "number": sa.Double,
 }
 """What the text of a detail becomes; other kinds are compared as text."""
+_DAY = timedelta(days=1)
 _PREFIX = re.compile(r"(?:[^%_\\]|\\.)*", re.DOTALL)
 _TRUE_WORDS = ("true", "t", "yes", "1")
 
@@ -109,6 +111,8 @@ def _of(term: Term) -> Iterator[Condition]:
             yield column(name).is_distinct_from(value)
         case Flag(name, value):
             yield _flag(name, value)
+        case Between("started_at", low, high) if _is_day(low) and _is_day(high):
+            yield _taken_on(low, high)
         case Between(name, low, high, ends):
             yield from _between(column(name), low, high, ends)
         case Around(name, low, high):
@@ -134,6 +138,24 @@ def _of(term: Term) -> Iterator[Condition]:
             yield sa.false()
         case _:
             assert_never(term)
+
+
+def _is_day(bound: Bound | None) -> TypeGuard[date]:
+    """Tell whether a bound is a day, and no instant."""
+    return isinstance(bound, date) and not isinstance(bound, datetime)
+
+
+def _taken_on(first: date, last: date) -> Condition:
+    """Return whether a frame was taken in some UTC days, both included.
+
+    Where its start is not known, its end decides, or its night.
+    """
+    low, high = midnight(first), midnight(last) + _DAY
+    nights = _between(frame.c.night, first, last, "[]")
+    ended = sa.and_(*_between(frame.c.ended_at, low, high, "[)"))
+    of_night = sa.and_(frame.c.ended_at.is_(None), *nights)
+    undated = sa.and_(frame.c.started_at.is_(None), sa.or_(ended, of_night))
+    return sa.or_(sa.and_(*_between(frame.c.started_at, low, high, "[)")), undated)
 
 
 def _between(

@@ -104,11 +104,13 @@ def _clock(found: re.Match[str]) -> time:
 
 def utc_days(first: date, last: date) -> Term:
     """Return what was taken in whole UTC days, the last one included."""
-    return Between("started_at", _midnight(first), _midnight(last) + DAY)
+    return Between("started_at", first, last, "[]")
 
 
 def taken(span: Span) -> Term:
     """Return what was taken in a span; an end that is a day belongs to it whole."""
+    if span.days:
+        return utc_days(span.first.date(), span.last.date())
     return Between("started_at", span.first, span.last + DAY if span.day_last else span.last)
 
 
@@ -126,5 +128,6 @@ def nights(first: date, last: date) -> Term:
     return Between("night", first, last, "[]")
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """Return the first instant of a UTC day."""
     return datetime.combine(day, time(0), UTC)
