@@ -18,11 +18,12 @@ from armillary.archive.models import QaState
 Kind = Literal["text", "number", "count", "flag", "day", "instant", "time", "percentile", "binning"]
 _ORDER = ("text", "flag", "percentile", "binning", "instant", "time", "day", "number", "count")
 _INFINITE = float("inf")
-_TYPES: Mapping[str, type[str | float | date | datetime]] = {
+_TYPES: Mapping[str, type[str | float | date | datetime | bool]] = {
     "text": str,
     "number": float,
     "day": date,
     "instant": datetime,
+    "flag": bool,
 }
 
 
@@ -210,10 +211,14 @@ class Criterion:
     field: FrameField
 
     @property
-    def type(self) -> type[str | float | date | datetime]:
+    def type(self) -> type[str | float | date | datetime | bool]:
         """What it is given as."""
         return _TYPES[self.field.kind]
 
 
-CRITERIA = tuple(Criterion(name, field) for field in FRAME_FIELDS for name in field.asked)
+WARNINGS = "warnings"
+UNREAD = _field(WARNINGS, "flag", sourced=False, asked=(WARNINGS,))
+"""Whether something in the headers of a file could not be read; the texts of the warnings say what."""
+
+CRITERIA = tuple(Criterion(name, field) for field in (*FRAME_FIELDS, UNREAD) for name in field.asked)
 """All of them, besides the name of the file, a cone, conditions on keywords, and a selection."""

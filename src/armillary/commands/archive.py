@@ -54,6 +54,7 @@ OPTIONS = {
     "until": ("until", "UTC; not included."),
     "exposure_min_s": ("exposure-min", "Seconds."),
     "exposure_max_s": ("exposure-max", "Seconds."),
+    "warnings": ("warnings/--no-warnings", "Frames of whose headers something could not be read."),
 }
 """Options of a search that are not called like their criterion, and what is said of them."""
 

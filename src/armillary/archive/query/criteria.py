@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from armillary.archive.fields import CRITERIA, FRAME_FIELDS, FrameField
+from armillary.archive.fields import CRITERIA, FRAME_FIELDS, WARNINGS, FrameField
 from armillary.archive.models import QaState
 from armillary.archive.query.comparisons import parse_predicate
 from armillary.archive.query.cones import Cone
 from armillary.archive.query.grammar.parser import parse
-from armillary.archive.query.models import Among, Between, InCone, Like, Selection, Term, literally
+from armillary.archive.query.models import Among, Between, Flag, InCone, Like, Selection, Term, literally
 from armillary.base.text import storable
 from armillary.errors import BadRequest
 from armillary.fits.containers import logical_name
@@ -53,6 +53,8 @@ def terms_of(
         values = [given.get(name) for name in field.asked]
         if any(value is not None for value in values):
             terms.append(_term(field, values))
+    if given.get(WARNINGS) is not None:
+        terms.append(Flag("mdready", not given[WARNINGS]))
     if cone:
         terms.append(InCone(Cone.parse(cone) if isinstance(cone, str) else cone))
     return (*terms, *map(parse_predicate, keywords or ()))
