@@ -16,6 +16,7 @@ from armillary.archive.download.service import check_unpacked
 from armillary.archive.intake.service import examine
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
 from armillary.base.work import JsonObject, Order
+from armillary.base.work.models import JsonValue
 from armillary.edits.apply import HduEffect, apply_request
 from armillary.edits.digests import SMALL, Digested, digested
 from armillary.edits.errors import ChangedMeanwhile, DigestMismatch
@@ -316,13 +317,15 @@ def change_to_json(effect: HduEffect) -> JsonObject:
     """
     card = effect.effect
     unread = unreadable(card.old_raw) if card.old is None and card.old_raw else None
+    told: dict[str, JsonValue] = {"old_text": unread[0]} if unread else {}
     return {
         "extension": effect.extension,
         "keyword": card.keyword,
         "old": _plain(card.old),
         "new": _plain(card.new),
         "created": card.created,
-    } | ({"old_text": unread[0]} if unread else {})
+        **told,
+    }
 
 
 def _plain(value: object) -> str | int | float | bool | None:
