@@ -90,11 +90,15 @@ def a_header(**values: Value) -> dict[str, Value]:
 
 
 def frame_from(
-    *headers: Mapping[str, Value], filename: str = "x.fits", profiles: Profiles | None = None, site: str = ""
+    *headers: Mapping[str, Value],
+    filename: str = "x.fits",
+    profiles: Profiles | None = None,
+    site: str = "",
+    raw: Sequence[bytes] = (),
 ) -> Frame:
-    """Return the frame of some headers by the packaged profiles."""
+    """Return the frame of some headers by the packaged profiles; their bytes tell comments."""
     chosen = profiles or load_profiles()
-    return Frame(**fields_of(list(headers), filename=filename, profiles=chosen, default_site=site))
+    return Frame(**fields_of(list(headers), filename=filename, profiles=chosen, default_site=site, raw=raw))
 
 
 def headers_of_file(path: Path) -> Headers:
@@ -108,6 +112,17 @@ def headers_of_text(path: Path) -> Headers:
     text = path.read_text("latin-1")
     if text.startswith("PRIMARY:"):
         return [_yaml_values(cards) for cards in yaml.safe_load(text).values()]
+    return [_values([fits.Card.fromstring(line[:80].ljust(80)) for line in unit]) for unit in _units_of(text)]
+
+
+def raw_of_text(path: Path) -> list[bytes]:
+    """Return the cards of each header in a text file as bytes."""
+    units = _units_of(path.read_text("latin-1"))
+    return [b"".join(line[:80].ljust(80).encode("latin-1") for line in unit) for unit in units]
+
+
+def _units_of(text: str) -> list[list[str]]:
+    """Return the lines of each header in a text."""
     lines = text.splitlines()
     if len(lines) == 1:
         lines = [text[i : i + 80] for i in range(0, len(text), 80)]
@@ -117,7 +132,7 @@ def headers_of_text(path: Path) -> Headers:
             units.append([])
         if units and not line.startswith(("---", "END ")):
             units[-1].append(line)
-    return [_values([fits.Card.fromstring(line[:80].ljust(80)) for line in unit]) for unit in units]
+    return units
 
 
 def _values(cards: Sequence[Any]) -> dict[str, Value]:

@@ -14,7 +14,7 @@ import pytest
 
 from armillary.archive.fields import UNTOLD
 from armillary.archive.intake.profiles import load_profiles
-from tests.support.frames import frame_from, headers_of_text
+from tests.support.frames import frame_from, headers_of_text, raw_of_text
 from tests.support.realdata import TYPED_HEADERS, typed_headers
 
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((TYPED_HEADERS / "expected.toml").read_text())
@@ -48,7 +48,10 @@ PROFILES = load_profiles()
 def test_frame_of_a_typed_header(path: Path) -> None:
     expected = dict(EXPECTED[path.stem])
     frame = frame_from(
-        *headers_of_text(path), filename=expected.pop("file", path.stem + ".fits"), profiles=PROFILES
+        *headers_of_text(path),
+        filename=expected.pop("file", path.stem + ".fits"),
+        profiles=PROFILES,
+        raw=raw_of_text(path),
     )
     tolerance = expected.pop("within_arcsec", 0) / 3600 or MILLIARCSECOND
     for name in ("ra_deg", "dec_deg"):

@@ -67,7 +67,7 @@ class Source(_Strict):
     scale: Literal["UTC", "TAI", "TT", "GPS"] | None = Field(
         None, description="Time scale of the value in headers without TIMESYS."
     )
-    read: Literal["mjd", "time_of_day", "public_from", "matches"] | None = Field(
+    read: Literal["mjd", "time_of_day", "public_from", "matches", "zenith_distance"] | None = Field(
         None, description="A form that the field does not take by itself."
     )
     unit: Unit | None = Field(None, description="Unit of a number, if not that of the field.")

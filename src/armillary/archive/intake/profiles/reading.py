@@ -159,6 +159,8 @@ class Reading:
                 return read.read_public_from(value, rule) + _DAY * source.source.plus_days
             case "mjd", _:
                 return self._to_utc(read.read_mjd(value), source)
+            case "zenith_distance", _:
+                return read.read_number(90.0 - read.read_number(value, FieldRule("number")), rule)
             case "time_of_day", "instant":
                 return _following(start, seconds_of_day(value, self._unit_of(source.only))) if start else None
             case _, "instant":
