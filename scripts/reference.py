@@ -1,11 +1,15 @@
-"""Write docs/reference.md from the program itself: commands, routes, settings, error codes."""
+"""Write pages of docs from the program itself.
+
+docs/reference.md has commands, routes, settings and error codes; docs/instruments.md says from which keywords of
+which instruments the values of the catalog come.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -14,12 +18,21 @@ from pydantic import BaseModel
 import armillary
 from armillary.api.http.policy import policy_of, walk
 from armillary.app import create_app
+from armillary.archive.intake.profiles.document import (
+    Condition,
+    Conditions,
+    Position,
+    ProfileFile,
+    Scalar,
+    Source,
+)
+from armillary.archive.intake.profiles.load import packaged_files
 from armillary.cli import ENTRIES, load
 from armillary.commands.services import SCRIPTS, parser_of
 from armillary.errors import ArmillaryError
 from armillary.settings import Settings
 
-TARGET = Path(__file__).parent.parent / "docs" / "reference.md"
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 def first_line(text: str | None) -> str:
@@ -122,6 +135,132 @@ def reference() -> str:
     return text
 
 
+READS = {
+    "mjd": "a modified Julian date",
+    "time_of_day": "a time of day after the start",
+    "public_from": "the first whole day after it",
+    "zenith_distance": "90 degrees less it",
+}
+INSTRUMENTS = """# Instruments
+
+Written by `scripts/reference.py` from the profiles of the program; a test compares.
+
+Of several sources of a value, the first that has a credible one counts. Where a profile says nothing of a value,
+the profile that it extends does. What cannot be known is null, with a warning if the header tells something that
+cannot be read; `armillary search --warnings` finds those frames. Times of headers without TIMESYS are UTC unless a
+profile says otherwise. Where no keyword tells the night, it follows from the start by the rule of the site, an end
+from start and exposure. A site's own profiles stand beside these: see "An instrument profile" in
+[develop.md](develop.md).
+"""
+
+
+def instruments() -> str:
+    """Return the page of all packaged profiles."""
+    return INSTRUMENTS + "".join(f"\n{_profile(file)}" for file in packaged_files())
+
+
+def _profile(file: ProfileFile) -> str:
+    intro = [f"## {file.title}\n\nProfile `{file.name}`"]
+    if file.match:
+        intro.append(" for headers in which " + ", or ".join(map(_conditions, file.match)))
+    if file.extends:
+        intro.append(f"; other values as of `{file.extends}`")
+    if file.time_scale:
+        intro.append(f". Times of headers without TIMESYS are {file.time_scale}")
+    rows = [] if file.positions is None else [_row("position", [_position(one) for one in file.positions])]
+    rows += [_row(f"`{name}`", map(_source, sources)) for name, sources in file.fields.items()]
+    return "".join(intro) + ".\n\n| Value | Where it comes from |\n|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _row(name: str, sources: Iterable[str]) -> str:
+    return f"| {name} | {'; '.join(sources) or 'not told'} |"
+
+
+def _keyword(name: str) -> str:
+    return "the name of the file" if name == "@filename" else f"`{name}`"
+
+
+def _conditions(conditions: Conditions) -> str:
+    return " and ".join(f"{_keyword(name)} {_condition(one)}" for name, one in conditions.items())
+
+
+def _condition(one: Condition) -> str:
+    words = [*(() if one.equals is None else (one.equals,)), *one.any_of]
+    if words:
+        return "is " + " or ".join(f"`{word}`" for word in words)
+    if one.regex is not None:
+        return f"matches {_code(one.regex)}"
+    return "is absent" if one.present is False else "is present"
+
+
+def _code(text: str) -> str:
+    # A bar would end the cell of a table, even in code.
+    return f"`{text}`".replace("|", r"\|")
+
+
+def _position(one: Position) -> str:
+    text = "world coordinates on any axes" if one.world else f"`{one.ra}` and `{one.dec}`"
+    if one.ra_unit != "deg":
+        text += f" ({one.ra_unit}, {one.dec_unit})"
+    if one.equinox:
+        text += ", equinox " + " or ".join(f"`{name}`" for name in one.equinox)
+    return text + (f", if {_conditions(one.when)}" if one.when else "")
+
+
+def _source(source: Source) -> str:
+    keywords = (source.keyword,) if source.keyword else source.keywords
+    text = f" {source.join} ".join(map(_keyword, keywords))
+    notes = list(_notes(source))
+    if source.value is not None:
+        value = _shown(source.value)
+        text = f"{value}, if {text} is present" if keywords else value
+    if source.times:
+        text += f" times `{source.times}`"
+    if source.time:
+        text += " with the time of " + ", ".join(f"`{name}`" for name in source.time)
+    if notes:
+        text += f" ({'; '.join(notes)})"
+    return text + (f", if {_conditions(source.when)}" if source.when else "")
+
+
+def _shown(value: Scalar) -> str:
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _notes(source: Source) -> Iterator[str]:
+    """Yield how the value of a source is read."""
+    if source.said:
+        yield f"if its comment matches {_code(source.said)}"
+    if source.doubt:
+        yield f"not taken: {source.doubt}"
+    if source.read == "matches":
+        yield f"whether it matches {_code(source.pattern or '')}"
+    elif source.pattern:
+        yield f"the part that matches {_code(source.pattern)}"
+    if source.read in READS:
+        yield READS[source.read]
+    if source.unit_keyword:
+        yield f"in the unit of `{source.unit_keyword}`"
+    if source.stated:
+        yield f"in the unit that its comment states, else {source.unit}"
+    elif source.unit:
+        yield f"in {source.unit}"
+    if source.scale:
+        yield source.scale
+    if source.map:
+        yield "by " + ", ".join(f"`{word}` = {_shown(value)}" for word, value in source.map.items())
+    if source.bands:
+        yield "by the band that it lies in"
+    if source.drop:
+        yield f"without {_code(source.drop)}"
+    if source.plus_days:
+        yield f"{source.plus_days} days later"
+
+
+PAGES = {"reference.md": reference, "instruments.md": instruments}
+
+
 if __name__ == "__main__":
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(reference())
+    DOCS.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page())

@@ -1,13 +1,16 @@
-"""The reference page says what the program says of itself."""
+"""The pages that the script of the reference writes say what the program says of itself."""
 
 from __future__ import annotations
 
 import runpy
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "reference.py"
 
 
-def test_reference_page_is_up_to_date() -> None:
+@pytest.mark.parametrize("name", ["reference.md", "instruments.md"])
+def test_written_pages_are_up_to_date(name: str) -> None:
     script = runpy.run_path(str(SCRIPT))
-    assert script["TARGET"].read_text() == script["reference"](), "run python scripts/reference.py"
+    assert (script["DOCS"] / name).read_text() == script["PAGES"][name](), "run python scripts/reference.py"

@@ -80,6 +80,20 @@ def load_profiles(directory: Path | None = None) -> Profiles:
     return Profiles(tuple(order), sites, {name: _night_rule(name, site) for name, site in sites.items()})
 
 
+def packaged_files() -> tuple[ProfileFile, ...]:
+    """Return the packaged profiles as they are written, what others extend first, by name."""
+    texts = {name: text for name, text in _packaged().items() if name != _SITES}
+    files = {
+        file.name: file
+        for file in (_validated(ProfileFile, name, _toml(name, texts[name])) for name in sorted(texts))
+    }
+
+    def lineage(file: ProfileFile) -> tuple[str, ...]:
+        return (*(lineage(files[file.extends]) if file.extends else ()), file.name)
+
+    return tuple(sorted(files.values(), key=lineage))
+
+
 @cache
 def _packaged() -> Mapping[str, str]:
     folder = resources.files("armillary.archive.intake.profiles") / "data"
