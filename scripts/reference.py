@@ -214,6 +214,8 @@ def _source(source: Source) -> str:
     if source.value is not None:
         value = _shown(source.value)
         text = f"{value}, if {text} is present" if keywords else value
+    if source.minus:
+        text += f" less `{source.minus}`"
     if source.times:
         text += f" times `{source.times}`"
     if source.time:

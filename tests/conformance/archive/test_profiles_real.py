@@ -65,7 +65,9 @@ def test_gemini_north_niri_image():
         camera="f6",
         focal_plane_mask="f6-cam",
         pupil_mask="pupil38",
-        readmode_setting="Medium Background",
+        readmode_setting="Medium_Background",
+        welldepth_setting="Shallow",
+        binning="1x1",
         spectroscopy=False,
         wavelength_band="K",
         reduction="RAW",
@@ -74,7 +76,7 @@ def test_gemini_north_niri_image():
         warnings=(),
     )
     assert frame.exposure_s == pytest.approx(3 * 15.001)
-    assert frame.central_wavelength_um == pytest.approx(2.12)
+    assert frame.central_wavelength_um is None
     points_at(frame, 136.375908056217, 34.1303349090605)
 
 

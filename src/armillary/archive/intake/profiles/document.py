@@ -79,6 +79,7 @@ class Source(_Strict):
         description="Why the value is not taken: what is left of the source is a warning with this reason.",
     )
     times: str | None = Field(None, description="Keyword of a factor; absent counts as one.")
+    minus: str | None = Field(None, description="Keyword of a number to subtract; absent, there is no value.")
     plus_days: int = Field(0, description="Days added to a date.")
     pattern: Regex | None = Field(
         None, description="Only if the text matches; its group 1 becomes the value."

@@ -133,6 +133,10 @@ class Reading:
             value = self._scaled(value, rule, source, factor)
         elif source.factor is not None:
             return None
+        if options.minus:
+            if (less := self.number(options.minus)) is None:
+                return None
+            value = read.read_number(value, FieldRule("number")) - less
         if options.times:
             value = read.read_number(value, rule) * (self.number(options.times) or 1.0)
         if options.bands:
