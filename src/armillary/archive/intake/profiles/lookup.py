@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from armillary.fits.cards import parse_card, unreadable
 from armillary.fits.models import CARD, Value
@@ -35,8 +36,8 @@ class Lookup:
         """Return the comment of the first card of a keyword that has a value, if the bytes are at hand."""
         for header in self._in_order():
             card = _card_of(header, f"{keyword:<8}= ")
-            if card and (found := parse_card(card)).value is not None:
-                return found.comment
+            if card and (found := _comment_of(card)) is not None:
+                return found
         return ""
 
     def unread(self, keyword: str) -> str:
@@ -72,6 +73,13 @@ class WatchedLookup(Lookup):
         """Return the comment of the first card of a keyword that has a value, if the bytes are at hand."""
         self.asked.add(keyword)
         return Lookup.comment(self, keyword)
+
+
+@lru_cache(maxsize=1 << 10)
+def _comment_of(card: bytes) -> str | None:
+    """Return the comment of a card that has a value; those of an instrument repeat from file to file."""
+    found = parse_card(card)
+    return None if found.value is None else found.comment
 
 
 def _card_of(header: bytes, beginning: str) -> bytes:

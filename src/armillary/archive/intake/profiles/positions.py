@@ -8,6 +8,7 @@ from armillary.archive.intake.profiles.plan import PositionRule
 from armillary.archive.intake.profiles.reading import Reading
 from armillary.archive.intake.profiles.units import UNITS, factor_of, stated_unit, unit_named
 from armillary.archive.intake.profiles.values import read_angle, read_equinox
+from armillary.fits.models import Value
 from armillary.sky.coordinates import galactic_to_j2000, precess_to_j2000
 
 MAX_AXES = 7
@@ -84,12 +85,12 @@ def _coordinates(pair: _Pair, equinox: tuple[str, ...], reading: Reading) -> tup
     keyword, value = pair.longitude, ra_value
     try:
         text_factor = 1.0 if pair.galactic else 15.0
-        ra_factor = _stated_factor(keyword, pair, 0, reading)
+        ra_factor = _stated_factor(keyword, ra_value, pair, 0, reading)
         ra = read_angle(ra_value, ra_factor, sexagesimal_factor=text_factor)
         if ra_factor == UNITS["hour"] and abs(ra) > 360.0:
             raise ValueError("hours end at 24")
         keyword, value = pair.latitude, dec_value
-        dec = read_angle(dec_value, _stated_factor(keyword, pair, 1, reading))
+        dec = read_angle(dec_value, _stated_factor(keyword, dec_value, pair, 1, reading))
         if not (-360.0 <= ra <= 720.0 and -90.0 <= dec <= 90.0):
             raise ValueError("not on the sky")
     except ValueError as error:
@@ -98,9 +99,15 @@ def _coordinates(pair: _Pair, equinox: tuple[str, ...], reading: Reading) -> tup
     return galactic_to_j2000(ra, dec) if pair.galactic else _to_j2000(ra % 360.0, dec, equinox, reading)
 
 
-def _stated_factor(keyword: str, pair: _Pair, index: int, reading: Reading) -> float:
+def _stated_factor(keyword: str, value: Value, pair: _Pair, index: int, reading: Reading) -> float:
     """Return the factor of a number: that of the unit in the comment of its card, if it is one of angles."""
-    if pair.stated and (word := stated_unit(reading.lookup.comment(keyword))) and unit_named(word):
+    # Text names its unit itself, and most comments repeat its form.
+    if (
+        pair.stated
+        and not isinstance(value, str)
+        and (word := stated_unit(reading.lookup.comment(keyword)))
+        and unit_named(word)
+    ):
         return factor_of(word, base="deg") or pair.factors[index]
     return pair.factors[index]
 
