@@ -71,12 +71,13 @@ def stated_unit(comment: str) -> str | None:
     """Return the word for the unit that the comment of a card states, or None.
 
     It stands in brackets at the head of the comment (FITS 4.0, section 4.3.2); some write it in brackets or
-    parentheses elsewhere, behind ``in``, or as a word. Words for several units state none.
+    parentheses elsewhere, behind ``in``, or as a word. Words for several units state none, and single letters
+    count only where nothing else is likely: ``in a row`` is no year.
     """
     if found := _AT_HEAD.match(comment):
         return found[1]
-    for pattern in (_BRACKETED, _AFTER_IN):
-        known = [word for word in pattern.findall(comment) if unit_named(word)]
+    for pattern, letters in ((_BRACKETED, "shdm"), (_AFTER_IN, "s")):
+        known = [w for w in pattern.findall(comment) if unit_named(w) and (len(w) > 1 or w in letters)]
         if known:
             return str(known[0])
     words = {unit_named(word): word for word in _ALONE.findall(comment)}
