@@ -122,3 +122,12 @@ def test_totals_do_not_give_positions_away(server: Running, a_file: Maker) -> No
             if theirs["total_is"] == "exact":
                 assert (mine["total"], theirs["total"]) == (1, 0), question
     assert found(server, total="estimate", cone="201.5,-41.5,0.01")["total_is"] == "exact"
+
+
+def test_frames_are_found_by_what_could_not_be_read(server: Running, a_file: Maker) -> None:
+    word = f"GN-2027A-Q-{next(_programs)}"
+    good = a_file(GEMPRGID=word, RELEASE="2020-01-01")
+    doubtful = a_file(GEMPRGID=word, RELEASE="2020-01-01", AIRMASS="two")
+    assert names(server, program=word, warnings=True) == {doubtful}
+    assert names(server, program=word, warnings=False) == {good}
+    assert names(server, program=word) == {good, doubtful}
