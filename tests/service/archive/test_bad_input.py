@@ -215,10 +215,13 @@ async def test_upper_case_suffixes_and_hidden_files_are_told_apart(archive: Arch
     assert set(await archive.find()) == set(names)
 
 
-async def test_packed_files_with_upper_case_names_are_taken_by_their_bytes(archive: Archive) -> None:
+async def test_packed_files_with_upper_case_names_are_taken_for_what_they_are(archive: Archive) -> None:
     path = put(archive.directory / "in" / "A.FITS.BZ2", bz2.compress(a_file()))
-    errors = await refused(archive, path)
-    assert "rename it to A.FITS.BZ2.bz2" in errors[str(path)] or not errors
+    other = put(archive.directory / "in" / "B.FITS.GZ", bz2.compress(a_file()))
+    errors = await refused(archive, path, other)
+    assert list(errors) == [str(other)]
+    assert "rename it to B.FITS.bz2" in errors[str(other)]
+    assert await archive.find(name="A.FITS") == ["A.FITS"]
 
 
 async def test_the_data_directory_inside_a_tree_is_not_taken_in(archive: Archive) -> None:
