@@ -16,10 +16,10 @@ class KeyRefused(ArmillaryError):
     code, status = "key_refused", HTTPStatus.BAD_REQUEST
 
 
-class UnknownScheme(ArmillaryError):
+class UnknownScheme(Unavailable):
     """The URL of the root names a kind of store that this program does not have."""
 
-    code = "unknown_scheme"
+    code, transient = "unknown_scheme", False
 
 
 class OutsideRoot(ArmillaryError):

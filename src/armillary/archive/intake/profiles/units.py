@@ -81,7 +81,7 @@ def stated_unit(comment: str) -> str | None:
         if known:
             return str(known[0])
     words = {unit_named(word): word for word in _ALONE.findall(comment)}
-    return next(iter(words.values())) if len(words) == 1 else None
+    return next(iter(words.values()), None) if len(words) == 1 else None
 
 
 def factor_of(word: str, *, base: str) -> float | None:
