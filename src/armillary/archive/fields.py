@@ -205,20 +205,22 @@ UNTOLD: Fields = MappingProxyType({**{one.name: one.default for one in FRAME_FIE
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One word of those who ask: a value of a field, or one of the two bounds of it."""
+    """One word of those who ask: its name, what it is given as, and what is said of it beyond the name."""
 
     name: str
-    field: FrameField
-
-    @property
-    def type(self) -> type[str | float | date | datetime | bool]:
-        """What it is given as."""
-        return _TYPES[self.field.kind]
+    type: type[str | float | date | datetime | bool]
+    text: str = ""
 
 
 WARNINGS = "warnings"
 UNREAD = _field(WARNINGS, "flag", sourced=False, asked=(WARNINGS,))
 """Whether something in the headers of a file could not be read; the texts of the warnings say what."""
 
-CRITERIA = tuple(Criterion(name, field) for field in (*FRAME_FIELDS, UNREAD) for name in field.asked)
-"""All of them, besides the name of the file, a cone, conditions on keywords, and a selection."""
+CRITERIA = (
+    *(Criterion(name, _TYPES[field.kind]) for field in (*FRAME_FIELDS, UNREAD) for name in field.asked),
+    Criterion("during", str, "START/END: exposures that overlap this interval; .. leaves a side open."),
+)
+"""All of them, besides the name of the file, a cone, conditions on keywords, and a selection.
+
+First those about one field each: a value of it, or one of its two bounds.
+"""

@@ -150,7 +150,7 @@ def search_command(
 
 def _option(one: Criterion) -> Parameter:
     """Return the option of a search that a criterion is."""
-    word, text = OPTIONS.get(one.name, (one.name.replace("_", "-"), None))
+    word, text = OPTIONS.get(one.name, (one.name.replace("_", "-"), one.text or None))
     # The library of the command line knows no days, but instants in the form of days.
     kind: Any = datetime if one.type is date else one.type
     formats = ["%Y-%m-%d", "%Y%m%d"] if one.type is date else None

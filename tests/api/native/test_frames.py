@@ -62,6 +62,17 @@ def test_a_selection_holds_together_with_other_criteria(
     assert names(server, selection=word, program="another") == set()
 
 
+def test_exposures_are_found_by_an_interval(server: Running, program: tuple[str, list[str]]) -> None:
+    word, files = program
+    start = "2026-01-01T09:30"
+    assert names(server, program=word, during=f"{start}:15Z/{start}:16Z") == set(files[1:])
+    assert names(server, program=word, during=f"{start}:30Z/..") == set()
+    assert names(server, program=word, during=f"../{start}:00.5") == set(files)
+    refused = ask(server, program=word, during=start)
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+    assert "START/END" in refused.json()["detail"]
+
+
 def test_pages_of_a_selection_lead_through_all_of_it(server: Running, program: tuple[str, list[str]]) -> None:
     word, files = program
     seen, cursor = [], None

@@ -82,6 +82,8 @@ def _parameter(one: Criterion) -> Parameter:
     kind: Any = Word if one.type is str else one.type | None
     if one.type is float:
         kind = Annotated[kind, Query(allow_inf_nan=False)]
+    if one.text:
+        kind = Annotated[kind, Query(description=one.text)]
     return Parameter(one.name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 

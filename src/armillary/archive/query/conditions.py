@@ -20,6 +20,7 @@ from armillary.archive.query import visibility
 from armillary.archive.query.comparisons import comparison
 from armillary.archive.query.cones import in_cone
 from armillary.archive.query.grammar.times import midnight
+from armillary.archive.query.intervals import overlaps
 from armillary.archive.query.models import (
     Among,
     Anything,
@@ -35,6 +36,7 @@ from armillary.archive.query.models import (
     InHeader,
     Like,
     Nothing,
+    Overlaps,
     Starts,
     TaggedOrRaw,
     Term,
@@ -115,6 +117,8 @@ def _of(term: Term) -> Iterator[Condition]:
             yield _taken_on(low, high)
         case Between(name, low, high, ends):
             yield from _between(column(name), low, high, ends)
+        case Overlaps():
+            yield from overlaps(term)
         case Around(name, low, high):
             above, below = column(name) >= low, column(name) < high
             yield sa.and_(above, below) if low < high else sa.or_(above, below)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from armillary.archive.fields import CRITERIA, FRAME_FIELDS, WARNINGS, FrameField
@@ -12,6 +12,7 @@ from armillary.archive.models import QaState
 from armillary.archive.query.comparisons import parse_predicate
 from armillary.archive.query.cones import Cone
 from armillary.archive.query.grammar.parser import parse
+from armillary.archive.query.intervals import as_utc, parse_interval
 from armillary.archive.query.models import Among, Between, Flag, InCone, Like, Selection, Term, literally
 from armillary.base.text import storable
 from armillary.errors import BadRequest
@@ -55,6 +56,8 @@ def terms_of(
             terms.append(_term(field, values))
     if given.get(WARNINGS) is not None:
         terms.append(Flag("mdready", not given[WARNINGS]))
+    if given.get("during") is not None:
+        terms.append(parse_interval(given["during"]))
     if cone:
         terms.append(InCone(Cone.parse(cone) if isinstance(cone, str) else cone))
     return (*terms, *map(parse_predicate, keywords or ()))
@@ -89,19 +92,3 @@ def _qa_word(text: str) -> str:
     if text.lower() not in known:
         raise BadRequest(f"'{text}' is no QA state; write one of {', '.join(known.values())}.")
     return known[text.lower()]
-
-
-def as_utc(instant: datetime | None) -> datetime | None:
-    """Return an instant with its zone; one without is UTC.
-
-    Raises
-    ------
-    BadRequest
-        If that instant has no date in UTC.
-    """
-    try:
-        return (
-            instant.astimezone(UTC) if instant and instant.tzinfo else instant and instant.replace(tzinfo=UTC)
-        )
-    except OverflowError:
-        raise BadRequest(f"{instant} is outside the years 1 to 9999.") from None

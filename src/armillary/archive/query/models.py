@@ -48,6 +48,18 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlaps:
+    """The exposure overlaps an interval of instants; a bound that is None leaves it open on that side.
+
+    An exposure lasts from its start up to, but not including, its end; of unknown or no duration it is an
+    instant. A frame whose start is unknown never overlaps.
+    """
+
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """An angle in degrees lies in ``[low, high)``, across 360 if ``low`` is the larger."""
 
@@ -130,6 +142,7 @@ Term = (
     | Differs
     | Flag
     | Between
+    | Overlaps
     | Around
     | Starts
     | Component
@@ -155,6 +168,8 @@ def literally(text: str) -> str:
 
 def field_of(term: Term) -> str | None:
     """Return the field that a term is about."""
+    if isinstance(term, Overlaps):
+        return "started_at"
     return getattr(term, "field", None)
 
 

@@ -1,9 +1,10 @@
 """What other nouns and the dialects may ask of queries: terms, pages, lists, and what somebody may see."""
 
 from armillary.archive.query.comparisons import parse_predicate
-from armillary.archive.query.criteria import as_utc, read_selection, terms_of
+from armillary.archive.query.criteria import read_selection, terms_of
 from armillary.archive.query.grammar import parse
 from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
+from armillary.archive.query.intervals import as_utc
 from armillary.archive.query.listing import Column, Lister, Listing
 from armillary.archive.query.members import Members, absent_among, members_named, members_of, page_of
 from armillary.archive.query.records import (
