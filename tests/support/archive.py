@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ from armillary.archive.intake import bulk
 from armillary.archive.intake.verification import Finding, verify_files
 from armillary.archive.query import search
 from armillary.archive.query.criteria import terms_of
+from armillary.archive.query.models import Term
 from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.identity import settle_in
@@ -177,9 +179,15 @@ class Archive:
     ) -> search.Page:
         """Return one page of frames."""
         wanted = terms_of(keywords=conditions, **criteria)
-        today = self.context.clock.now().date()
+        return await self.page_of(wanted, viewer=viewer, limit=limit, cursor=cursor)
+
+    async def page_of(
+        self, terms: Sequence[Term], *, viewer: Principal, today: date | None = None, **options: Any
+    ) -> search.Page:
+        """Return one page of the frames of which terms hold."""
         async with self.context.database.begin() as connection:
-            return await search.search(connection, wanted, viewer, today=today, limit=limit, cursor=cursor)
+            now = today or self.context.clock.now().date()
+            return await search.search(connection, terms, viewer, today=now, **options)
 
     async def verify(self, *names: str) -> dict[str, str]:
         """Return the problem of each verified file by name; empty where it is sound."""

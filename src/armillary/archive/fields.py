@@ -208,7 +208,7 @@ class Criterion:
     """One word of those who ask: its name, what it is given as, and what is said of it beyond the name."""
 
     name: str
-    type: type[str | float | date | datetime | bool]
+    type: type[str | int | float | date | datetime | bool]
     text: str = ""
 
 
@@ -216,9 +216,14 @@ WARNINGS = "warnings"
 UNREAD = _field(WARNINGS, "flag", sourced=False, asked=(WARNINGS,))
 """Whether something in the headers of a file could not be read; the texts of the warnings say what."""
 
+GROUPS = tuple(one.name for one in FRAME_FIELDS if one.kind == "text")
+"""Fields whose value is a word: the latest frames can be asked for per value of each."""
+
 CRITERIA = (
     *(Criterion(name, _TYPES[field.kind]) for field in (*FRAME_FIELDS, UNREAD) for name in field.asked),
     Criterion("during", str, "START/END: exposures that overlap this interval; .. leaves a side open."),
+    Criterion("latest", int, "The newest so many frames of every value of the field `per`."),
+    Criterion("per", str, "The field by which `latest` groups frames, such as site or instrument."),
 )
 """All of them, besides the name of the file, a cone, conditions on keywords, and a selection.
 

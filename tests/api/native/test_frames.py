@@ -73,6 +73,23 @@ def test_exposures_are_found_by_an_interval(server: Running, program: tuple[str,
     assert "START/END" in refused.json()["detail"]
 
 
+def test_the_latest_of_each_group_are_found(server: Running, a_file: Maker) -> None:
+    word = f"GN-2027A-Q-{next(_programs)}"
+    made = [
+        a_file(GEMPRGID=word, OBSTYPE=kind, UT=f"0{hour}:00:00", RELEASE="2020-01-01")
+        for hour, kind in enumerate(("OBJECT", "FLAT", "OBJECT", "FLAT", "FLAT"))
+    ]
+    newest = {"program": word, "per": "observation_type", "total": "exact"}
+    assert names(server, latest=1, **newest) == {made[2], made[4]}
+    assert names(server, latest=2, **newest) == set(made) - {made[1]}
+    first = found(server, latest=1, limit=1, **newest)
+    assert ([one["name"] for one in first["frames"]], first["total"]) == ([made[4]], 2)
+    second = found(server, latest=1, limit=1, cursor=first["cursor"], **newest)
+    assert ([one["name"] for one in second["frames"]], second["cursor"]) == ([made[2]], None)
+    refused = ask(server, latest=1, per="night")
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+
+
 def test_pages_of_a_selection_lead_through_all_of_it(server: Running, program: tuple[str, list[str]]) -> None:
     word, files = program
     seen, cursor = [], None

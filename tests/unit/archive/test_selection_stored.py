@@ -23,6 +23,7 @@ from armillary.archive.query.models import (
     Flag,
     InCone,
     InHeader,
+    Latest,
     Like,
     Nothing,
     Overlaps,
@@ -52,6 +53,7 @@ ALL: tuple[Term, ...] = (
     InHeader(("PI", "PINAME"), ("ann", "bob")),
     Compared("EXPTIME", ">=", "30"),
     TaggedOrRaw("x"),
+    Latest(3, "site"),
     Anything("qa_state"),
     Nothing("no standards"),
 )

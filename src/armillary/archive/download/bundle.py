@@ -25,6 +25,7 @@ from armillary.archive.errors import BeingChanged, BundleBroken
 from armillary.archive.query.conditions import conditions, listed
 from armillary.archive.query.grammar import Selection
 from armillary.archive.query.listing import Lister
+from armillary.archive.query.models import Flag
 from armillary.base.log import get_logger, get_record
 from armillary.context import Context
 from armillary.errors import ArmillaryError
@@ -55,11 +56,11 @@ class _Account:
 
 async def choose(connection: AsyncConnection, selection: Selection, lister: Lister) -> list[Member]:
     """Return the present files that are selected, one more than a bundle may hold if there are too many."""
-    wanted = conditions(selection.terms, lister.viewer, lister.today)
+    wanted = conditions((*selection.terms, Flag("present", True)), lister.viewer, lister.today)
     query = (
         sa.select(version.c.root_id, version.c.path, version.c.filename, file.c.name)
         .select_from(listed)
-        .where(*wanted, version.c.present)
+        .where(*wanted)
         .order_by(file.c.name, version.c.id)
         .limit(lister.settings.max_bundle + 1)
     )

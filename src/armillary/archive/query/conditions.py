@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, TypeGuard, assert_never
 
@@ -21,6 +21,7 @@ from armillary.archive.query.comparisons import comparison
 from armillary.archive.query.cones import in_cone
 from armillary.archive.query.grammar.times import midnight
 from armillary.archive.query.intervals import overlaps
+from armillary.archive.query.latest import is_latest
 from armillary.archive.query.models import (
     Among,
     Anything,
@@ -34,6 +35,7 @@ from armillary.archive.query.models import (
     Flag,
     InCone,
     InHeader,
+    Latest,
     Like,
     Nothing,
     Overlaps,
@@ -47,6 +49,8 @@ from armillary.archive.query.models import (
 Condition = sa.ColumnElement[bool]
 listed = version.join(file, file.c.id == version.c.file_id).join(frame, frame.c.file_id == version.c.file_id)
 """What conditions are about."""
+Rows = Callable[[Sequence[Condition]], sa.FromClause]
+"""Which tables a statement joins for the conditions that it has."""
 
 _CASTS: dict[Kind, type[sa.types.TypeEngine[Any]]] = {
     "flag": sa.Boolean,
@@ -88,13 +92,36 @@ def column(name: str) -> sa.ColumnElement[Any]:
     return detail(name)
 
 
-def conditions(terms: Iterable[Term], viewer: Principal, today: date) -> Iterator[Condition]:
-    """Yield the conditions under which all terms hold, as far as the viewer may know that."""
+def every_version(_wanted: Sequence[Condition]) -> sa.FromClause:
+    """Return the tables of all versions."""
+    return listed
+
+
+def only_needed(wanted: Sequence[Condition]) -> sa.FromClause:
+    """Return ``frame``, joined with its file and the version that it is of where conditions speak of them."""
+    named = sa.select(frame.c.file_id).where(*wanted).get_final_froms()
+    joined: sa.FromClause = frame
+    if file in named:
+        joined = joined.join(file, file.c.id == frame.c.file_id)
+    return joined.join(version, version.c.id == frame.c.version_id) if version in named else joined
+
+
+def conditions(
+    terms: Iterable[Term], viewer: Principal, today: date, *, rows: Rows = every_version
+) -> list[Condition]:
+    """Return the conditions under which all terms hold, as far as the viewer may know that.
+
+    ``rows`` is what the statement joins that they are for: the latest frames are the latest among its rows, so
+    nothing but these terms may leave rows of it out.
+    """
     wanted = tuple(terms)
-    for term in wanted:
-        yield from _of(term)
+    found = [condition for term in wanted for condition in _of(term)]
     if any(tells_position(term) for term in wanted):
-        yield visibility.coordinates_visible(viewer, today)
+        found.append(visibility.coordinates_visible(viewer, today))
+    latest = [
+        is_latest(term, column(term.per), found, rows(found)) for term in wanted if isinstance(term, Latest)
+    ]
+    return found + latest
 
 
 def tells_position(term: Term) -> bool:
@@ -102,6 +129,8 @@ def tells_position(term: Term) -> bool:
 
     Headers tell positions under many names, and a comparison gives a value away bit by bit.
     """
+    if isinstance(term, Latest):
+        return term.per in POINTING
     return isinstance(term, InCone | Compared) or field_of(term) in POINTING
 
 
@@ -136,7 +165,8 @@ def _of(term: Term) -> Iterator[Condition]:
             yield comparison(term)
         case TaggedOrRaw(tag):
             yield sa.or_(column("processing") == "Raw", keywords_with("PROCTAG")["PROCTAG"].astext == tag)
-        case Anything():
+        case Anything() | Latest():
+            # Anything goes; and which are the latest follows from all the others.
             pass
         case Nothing():
             yield sa.false()

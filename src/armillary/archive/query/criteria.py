@@ -13,6 +13,7 @@ from armillary.archive.query.comparisons import parse_predicate
 from armillary.archive.query.cones import Cone
 from armillary.archive.query.grammar.parser import parse
 from armillary.archive.query.intervals import as_utc, parse_interval
+from armillary.archive.query.latest import parse_latest
 from armillary.archive.query.models import Among, Between, Flag, InCone, Like, Selection, Term, literally
 from armillary.base.text import storable
 from armillary.errors import BadRequest
@@ -58,6 +59,8 @@ def terms_of(
         terms.append(Flag("mdready", not given[WARNINGS]))
     if given.get("during") is not None:
         terms.append(parse_interval(given["during"]))
+    if given.get("latest") is not None or given.get("per") is not None:
+        terms.append(parse_latest(given.get("latest"), given.get("per")))
     if cone:
         terms.append(InCone(Cone.parse(cone) if isinstance(cone, str) else cone))
     return (*terms, *map(parse_predicate, keywords or ()))

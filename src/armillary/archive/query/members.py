@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.access.models import OPERATOR, Principal
 from armillary.archive.catalog.tables import file, version
 from armillary.archive.query.conditions import conditions, listed
-from armillary.archive.query.models import Term
+from armillary.archive.query.models import Flag, Term
 from armillary.base.database import AnyRow
 
 Members = sa.Select[tuple[Any, ...]]
@@ -20,9 +20,10 @@ Members = sa.Select[tuple[Any, ...]]
 
 def members_of(terms: Iterable[Term], *, today: date, viewer: Principal = OPERATOR) -> Members:
     """Return the query of (file id, name) of the present files that fit, as far as the viewer may know."""
-    wanted = conditions(terms, viewer, today)
+    there = (Flag("present", True), Flag("canonical", True))
+    wanted = conditions((*terms, *there), viewer, today)
     query = sa.select(file.c.id.label("file_id"), file.c.name).select_from(listed)
-    return query.where(version.c.present, version.c.canonical, *wanted)
+    return query.where(*wanted)
 
 
 def members_named(names: Sequence[str]) -> Members:

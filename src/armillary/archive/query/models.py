@@ -124,6 +124,18 @@ class TaggedOrRaw:
 
 
 @dataclass(frozen=True, slots=True)
+class Latest:
+    """The frame is one of the newest ``count`` of those that have its value of the field ``per``.
+
+    Only frames of which all other terms hold count, as far as the viewer may know that. Frames without a start are
+    the oldest; of equal starts, the file that came in last is the newest. A frame without a value is in no group.
+    """
+
+    count: int
+    per: str
+
+
+@dataclass(frozen=True, slots=True)
 class Anything:
     """The field may be anything; said aloud, it takes the place of a default."""
 
@@ -151,6 +163,7 @@ Term = (
     | InHeader
     | Compared
     | TaggedOrRaw
+    | Latest
     | Anything
     | Nothing
 )

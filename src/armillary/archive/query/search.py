@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
-from armillary.archive.catalog.tables import few, file, frame, version
+from armillary.archive.catalog.tables import few, frame, version
 from armillary.archive.fields import HOT
 from armillary.archive.models import MAX_PAGE
 from armillary.archive.query import visibility
-from armillary.archive.query.conditions import conditions
+from armillary.archive.query.conditions import conditions, only_needed
 from armillary.archive.query.cursors import after_row, read_cursor, write_cursor
 from armillary.archive.query.models import Term
 from armillary.base.database import AnyRow
@@ -46,7 +46,7 @@ async def search(
     Positions are shown to, and searched for, only those who may see them.
     """
     limit = max(1, min(limit, MAX_PAGE))
-    wanted = tuple(conditions(terms, viewer, today))
+    wanted = conditions(terms, viewer, today, rows=only_needed)
     after = read_cursor(cursor) if cursor else None
     begun = (*wanted, after_row(*after)) if after else wanted
     rows = list((await connection.execute(_select(begun, viewer, today, limit + 1))).all())
@@ -68,7 +68,7 @@ def _select(
     """
     chosen = (
         sa.select(frame.c.file_id, frame.c.started_at)
-        .select_from(source(wanted))
+        .select_from(only_needed(wanted))
         .where(*wanted)
         .order_by(frame.c.started_at.desc().nulls_last(), frame.c.file_id.desc())
         .limit(few(limit))
@@ -79,15 +79,6 @@ def _select(
     )
     query = sa.select(*_columns(viewer, today)).select_from(complete)
     return query.order_by(chosen.c.started_at.desc().nulls_last(), chosen.c.file_id.desc())
-
-
-def source(wanted: Sequence[sa.ColumnElement[bool]]) -> sa.FromClause:
-    """Return the tables that conditions speak of, joined to ``frame``."""
-    named = sa.select(frame.c.file_id).where(*wanted).get_final_froms()
-    joined: sa.FromClause = frame
-    if file in named:
-        joined = joined.join(file, file.c.id == frame.c.file_id)
-    return joined.join(version, version.c.id == frame.c.version_id) if version in named else joined
 
 
 def _columns(viewer: Principal, today: date) -> list[sa.ColumnElement[Any]]:

@@ -15,9 +15,8 @@ from sqlalchemy.sql.expression import ClauseElement, Executable
 
 from armillary.access.models import Principal
 from armillary.archive.catalog.tables import few, frame
-from armillary.archive.query.conditions import conditions
-from armillary.archive.query.models import InCone, Term
-from armillary.archive.query.search import source
+from armillary.archive.query.conditions import conditions, only_needed
+from armillary.archive.query.models import InCone, Latest, Term
 
 MOST_COUNTED = 1_000_000
 PATIENCE_MS = 2000
@@ -74,12 +73,13 @@ async def total_of(
     """Return how many frames fit, those left out of which the viewer may not know that they do.
 
     A count that would exceed ``most`` frames or ``patience_ms`` is given up for an estimate; it is the last
-    statement of its transaction. Of circles nobody can estimate anything, so they are counted.
+    statement of its transaction. Of circles, and of the latest frames of groups, nobody can estimate anything, so
+    they are counted.
     """
-    wanted = tuple(conditions(terms, viewer, today))
-    query = sa.select(frame.c.file_id).select_from(source(wanted)).where(*wanted)
+    wanted = conditions(terms, viewer, today, rows=only_needed)
+    query = sa.select(frame.c.file_id).select_from(only_needed(wanted)).where(*wanted)
     counted = None
-    if exact or any(isinstance(term, InCone) for term in terms):
+    if exact or any(isinstance(term, InCone | Latest) for term in terms):
         # One more than may be counted tells whether there are more, and nothing is counted beyond it.
         counted = await _counted(connection, query.limit(few(most + 1)), patience_ms)
         if counted is not None and counted <= most:
