@@ -85,6 +85,10 @@ SEARCHES: dict[str, tuple[Sequence[Term], datetime | None, str]] = {
     "night": (terms_of(night=date(2023, 5, 10)), None, "frame_by_night"),
     "label": (terms_of(data_label="GN-2023A-Q-150-1-2305100001"), None, "frame_by_label"),
     "observation": (terms_of(observation_id="GN-2023A-Q-150-1"), None, "frame_by_observation"),
+    "exposed during a minute": (terms_of(during="2023-07-01T05:00Z/2023-07-01T05:01Z"), None, "frame_latest"),
+    "exposed at a site": (
+        terms_of(during="2023-07-01T05:00Z/2023-07-01T05:01Z", site="cpt"), None, "frame_latest_of_site",
+    ),
     "latest of each site": (terms_of(latest=3, per="site"), None, "frame_latest_of_site"),
     "latest of a program in each filter": (
         terms_of(latest=3, per="filter", program="GN-2023A-Q-150"), None, "frame_by_program",

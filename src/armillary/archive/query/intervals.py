@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -12,6 +12,8 @@ from armillary.archive.query.models import Overlaps
 from armillary.errors import BadRequest
 
 _OPEN = ("", "..")
+_LONG_S = "3600"
+"""As in the index `frame_by_long_exposure`, which is used by statements that say it in the same words."""
 _SECOND = sa.literal_column("interval '1 second'", sa.Interval)
 
 
@@ -51,6 +53,16 @@ def overlaps(term: Overlaps) -> Iterator[sa.ColumnElement[bool]]:
     if term.start is not None:
         # An exposure that began later needs no duration: it may be unknown.
         yield sa.or_(began >= term.start, began + frame.c.exposure_s * _SECOND > term.start)
+        # This follows from the line above, and tells the index where to begin.
+        yield began >= sa.literal(term.start, began.type) - _longest_exposure()
+
+
+def _longest_exposure() -> sa.ScalarSelect[timedelta]:
+    """Return how long the longest exposure lasts, an hour at least: one look into an index of few rows."""
+    among = frame.alias("long")
+    hour = sa.literal_column(_LONG_S, sa.Double)
+    longest = sa.func.greatest(hour, sa.func.max(among.c.exposure_s), type_=sa.Double)
+    return sa.select(longest * _SECOND).where(among.c.exposure_s > hour).scalar_subquery()
 
 
 def as_utc(instant: datetime | None) -> datetime | None:
