@@ -20,6 +20,7 @@ from armillary.errors import BadRequest
 from tests.support.archive import Archive, an_archive, put
 from tests.support.frames import a_header
 from tests.support.headers import a_card, a_primary
+from tests.support.headers import a_header as a_header_unit
 
 STRANGER = Principal("stranger")
 
@@ -126,6 +127,51 @@ async def test_any_keyword_can_be_asked_for(archive: Archive) -> None:
         found = {name.removesuffix(".fits") for name in await archive.find(condition)}
         assert found == names, condition
     assert await archive.find("XX>5", "XX<8") == ["integer.fits"]
+
+
+def an_image(*cards: str) -> bytes:
+    """Return an image extension without data."""
+    needed = ("XTENSION= 'IMAGE   '", "BITPIX  =                    8", "NAXIS   =                    0")
+    counts = ("PCOUNT  =                    0", "GCOUNT  =                    1")
+    return a_header_unit(*needed, *counts, *cards)
+
+
+async def test_keywords_of_every_hdu_are_searched_and_the_first_to_say_one_wins(archive: Archive) -> None:
+    # Equal in most cards, so that all but the first are kept as differences.
+    files = {
+        f"s{number}": a_gmos_file(
+            *(
+                "CCDSUM  = '2 2     '",
+                f"GAIN    = {1.5 + number / 10:20.1f}",
+                "SHUT    =                    T",
+            ),
+            EXPTIME=10.0 * number,
+        )
+        + an_image(f"GAIN    = {9.0 + number:20.1f}", f"AMPNUM  = {number:20d}", "AMPNAME = 'left    '")
+        + an_image(f"AMPNUM  = {100 + number:20d}", "COLD    =                    F")
+        for number in range(1, 7)
+    }
+    await add(archive, **files)
+    for condition, names in (
+        ("GAIN=1.7", {"s2"}),
+        ("GAIN>9", set()),
+        ("AMPNUM=3", {"s3"}),
+        ("AMPNUM>=100", set()),
+        ("AMPNUM<3", {"s1", "s2"}),
+        ("AMPNAME=left", set(files)),
+        ("AMPNAME=Left", set()),
+        ("COLD=F", set(files)),
+        ("SHUT=F", set()),
+        ("CCDSUM=2 2", set(files)),
+        ("EXPTIME>=50", {"s5", "s6"}),
+    ):
+        found = {name.removesuffix(".fits") for name in await archive.find(condition)}
+        assert found == names, condition
+    async with archive.context.database.begin() as connection:
+        kept = await connection.exec_driver_sql("SELECT count(*), count(series_id) FROM frame")
+        frames, differences = kept.one()
+    assert frames == len(files)
+    assert differences >= 1
 
 
 @pytest.mark.parametrize("text", ["FOO", "=5", "A B C", 'A"B=5', "A\\=1", "x" * 80 + "=1"])
