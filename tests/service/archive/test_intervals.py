@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from armillary.archive.query.criteria import terms_of
-from armillary.archive.query.models import Overlaps
+from armillary.archive.query.models import Overlaps, Selection
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.errors import BadRequest
 from tests.support.archive import Archive, an_archive
@@ -74,6 +74,20 @@ async def test_exposures_are_found_by_any_interval(
         assert set(await archive.find(during=text)) == wanted, text
         tried += 1
     assert tried > 100
+
+
+async def test_intervals_reach_from_the_first_year_to_the_last(
+    exposed: tuple[Archive, dict[str, tuple[datetime | None, float | None]]],
+) -> None:
+    archive, told = exposed
+    dated = {name for name, (began, _) in told.items() if began}
+    assert set(await archive.find(during="0001-01-01/9999-12-31T23:59:59.999999")) == dated
+    assert await archive.find(during="9999-12-31T23:59:59.999999/..") == []
+
+
+async def test_an_interval_bounds_a_selection_and_groups_do_not() -> None:
+    assert not Selection(terms=terms_of(during="2026-01-01/..")).is_open
+    assert Selection(terms=terms_of(latest=1, per="program")).is_open
 
 
 @pytest.mark.parametrize(
