@@ -47,10 +47,11 @@ def good_of(route: APIRoute) -> list[dict[str, Any]]:
 
 
 def is_declared(content: dict[str, dict[str, Any]]) -> bool:
-    """Tell whether JSON has a model, and everything else a schema."""
+    """Tell whether JSON has a model, and everything else a schema; JSON in a file that is sent has none."""
     typed = content.get(JSON, {}).get("schema")
     described = all("schema" in one or "itemSchema" in one for one in content.values())
-    return bool(content) and described and (typed is None or isinstance(typed, Typed))
+    sent = isinstance(typed, dict) and typed.get("format") == "binary" and len(content) > 1
+    return bool(content) and described and (typed is None or sent or isinstance(typed, Typed))
 
 
 def shown(document: dict[str, Any]) -> Iterator[tuple[str, str, int, str, Any]]:
