@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from armillary.archive.intake import bulk
-from tests.support.archive import Archive, put
+from tests.support.archive import OLD_NS, Archive, put
+from tests.support.headers import a_file
 
 
 def counts(report: bulk.IngestReport) -> tuple[int, int, int]:
@@ -37,3 +38,22 @@ async def test_equal_files_copied_to_one_place_count_each(archive: Archive) -> N
 async def test_a_directory_and_a_part_of_it_have_each_file_once(archive: Archive) -> None:
     deep = put(archive.directory / "in" / "deep" / "a.fits").parent
     assert counts(await archive.ingest(deep.parent, deep, deep.parent)) == (1, 0, 0)
+
+
+async def test_files_that_stand_as_the_catalog_knows_them_need_no_order(archive: Archive) -> None:
+    night = archive.directory / "night"
+    for number in range(5):
+        put(night / f"{number}.fits", a_file(cards=[("OBJECT", f"M {number}", "")]))
+    assert counts(await archive.ingest(night)) == (5, 0, 0)
+    put(night / "3.fits", a_file(cards=[("OBJECT", "another", "")]), mtime_ns=OLD_NS + 1)
+    put(night / "5.fits", a_file(cards=[("OBJECT", "new", "")]))
+    (night / "0.fits").unlink()
+    run = await archive.submit(night)
+    assert sorted(path.name for paths in run.orders.values() for path in paths) == ["3.fits", "5.fits"]
+    assert run.report.skipped == 3
+    await archive.finish(list(run.orders))
+    assert not (await archive.version("0.fits")).present
+    # By force, or by name, each is looked at.
+    assert len((await archive.submit(night, force=True)).orders) == 5
+    await archive.drain()
+    assert counts(await archive.ingest(night / "1.fits")) == (0, 1, 0)

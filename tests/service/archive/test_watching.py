@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path, PosixPath
 from typing import Any
 
@@ -190,12 +190,20 @@ class StrangeDisk(PosixPath):
         raise ValueError("a strange disk")
 
 
+class StrangeRoot(Root):
+    """A root on a strange disk."""
+
+    @property
+    def path(self) -> Path | None:
+        return StrangeDisk(super().path or "")
+
+
 async def test_a_watcher_that_ends_says_why_and_is_started_again(quick: Archive) -> None:
-    disks = [StrangeDisk]
+    kinds: list[type[Root]] = [StrangeRoot]
 
     async def strange(context: Context, root: Root, *given: Any) -> None:
-        disk = disks.pop() if disks else PosixPath
-        await watching.watch_root(context, replace(root, path=disk(root.path)), *given)
+        kind = kinds.pop() if kinds else Root
+        await watching.watch_root(context, kind(**asdict(root)), *given)
 
     put(quick.directory / "in" / "a.fits")
     with capture_logs() as logs:

@@ -75,26 +75,40 @@ async def submit_paths(
         if copy
         else await _adopt(context, found.places, in_place)
     )
-    for start in range(0, len(placed), PORTION):
-        portion = placed[start : start + PORTION]
+    below = {} if copy else await _known_below(context, paths)
+    changed = placed if force else await asyncio.to_thread(_changed, placed, below)
+    run.report.skipped += len(placed) - len(changed)
+    for start in range(0, len(changed), PORTION):
+        portion = changed[start : start + PORTION]
         async with context.database.begin() as connection:
             ids = await orders.submit_ingests(
                 connection, [place for place, _ in portion], actor="operator", force=force
             )
         for order, (_, path) in zip(ids, portion, strict=True):
             run.orders.setdefault(order, []).append(path)
-    if not copy:
-        await _mark_missing(context, paths, {str(path) for _, path in placed})
+    # Files of these directories that the catalog knows and that nobody came across.
+    there = {str(path) for _, path in placed}
+    await presence.mark_missing(context, [place for path, (place, _) in below.items() if path not in there])
     return run
 
 
-async def _mark_missing(context: Context, paths: Sequence[Path], found: set[str]) -> None:
-    """Let files be present no more that the catalog knows in these directories and that are gone."""
+async def _known_below(context: Context, paths: Sequence[Path]) -> presence.Known:
+    """Return the files that the catalog believes below those of the paths that are directories."""
+    known: presence.Known = {}
     for whole in {path.resolve() for path in paths if path.is_dir()}:
-        known = await presence.known_below(context, whole)
-        await presence.mark_missing(
-            context, [place for path, (place, _) in known.items() if path not in found]
-        )
+        known |= await presence.known_below(context, whole)
+    return known
+
+
+def _changed(
+    placed: Sequence[tuple[Location, Path]], known: presence.Known
+) -> Sequence[tuple[Location, Path]]:
+    """Return the files that do not stand as the catalog knows them: the others need no order to be skipped."""
+    return [
+        (place, path)
+        for place, path in placed
+        if str(path) not in known or known[str(path)] != (place, presence.state_of(path))
+    ]
 
 
 async def watch(context: Context, paths: Sequence[Path], *, watched: bool, in_place: bool) -> None:

@@ -21,6 +21,8 @@ from armillary.fits.containers import logical_name
 
 log = get_logger(__name__)
 PORTION = 1000
+Known = dict[str, tuple[Location, tuple[int, int]]]
+"""Place, and size and time stamp, of each file that the catalog believes somewhere, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,9 @@ async def mark_gone(context: Context, recorded: Iterable[Presence]) -> list[Pres
     return gone
 
 
-async def known_below(context: Context, directory: Path) -> dict[str, tuple[Location, tuple[int, int]]]:
+async def known_below(context: Context, directory: Path) -> Known:
     """Return place, size and time stamp of each file that the catalog believes below a directory, by path."""
-    known: dict[str, tuple[Location, tuple[int, int]]] = {}
+    known: Known = {}
     async with context.database.begin() as connection:
         for root in await store.list_roots(connection):
             if root.path is None:
@@ -98,6 +100,15 @@ async def known_below(context: Context, directory: Path) -> dict[str, tuple[Loca
                     if inside or path.is_relative_to(directory):
                         known[str(path)] = place, state
     return known
+
+
+def state_of(path: Path) -> tuple[int, int] | None:
+    """Return size and time stamp of a file, or None if it is not there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
 
 
 async def mark_missing(context: Context, places: Sequence[Location]) -> list[Presence]:

@@ -116,21 +116,21 @@ class Waiting:
     def expect(self, paths: Iterable[Path]) -> None:
         """Wait for files, except those that were taken as they are and did not get into the catalog."""
         for path in paths:
-            if path in self.seen or self.taken.get(path, (-1, -1)) == _state(path):
+            if path in self.seen or self.taken.get(path, (-1, -1)) == presence.state_of(path):
                 continue
             self.seen[path] = (0.0, -1, -1)
 
     def settle(self, known: Known) -> None:
         """Remember no longer what the catalog knows as it is by now, nor what is gone."""
         for path, taken in list(self.taken.items()):
-            if known.get(str(path)) == taken or _state(path) is None:
+            if known.get(str(path)) == taken or presence.state_of(path) is None:
                 del self.taken[path]
 
     def rested(self) -> list[Path]:
         """Return the files that have come to rest, and wait for them no longer."""
         now, rested = time.monotonic(), []
         for path, (since, size, mtime_ns) in list(self.seen.items()):
-            state = _state(path)
+            state = presence.state_of(path)
             if state is None:
                 del self.seen[path]
                 self.taken.pop(path, None)
@@ -141,14 +141,6 @@ class Waiting:
                 self.taken[path] = state
                 del self.seen[path]
         return rested
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_size, state.st_mtime_ns
 
 
 def _directory(root: Root) -> Path:
@@ -187,7 +179,7 @@ def _compare(root: Root, own: Path, known: Known) -> tuple[list[Path], set[str]]
     strangers: list[Path] = []
     found: set[str] = set()
     for path in walk(_directory(root), apart=own):
-        name, state = str(path), _state(path)
+        name, state = str(path), presence.state_of(path)
         if state is None:
             continue
         if name in known:
