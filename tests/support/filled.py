@@ -119,7 +119,11 @@ async def catalog(archive: Archive) -> dict[str, Any]:
             for one in history.edits
         ],
         "found": await archive.find(object="M 31") + await archive.find("DATALAB=GN-2026A-Q-1-1-002"),
-        "principal": (principal.name, sorted(principal.scopes), sorted(principal.grants.programs)),
+        "principal": (
+            principal.name,
+            sorted(map(str, principal.permissions)),
+            sorted(principal.grants.programs),
+        ),
         "product": product.media_type if product else None,
         "feed ends with": [next(one for one in reversed(told) if one[0] == name) for name in (FIRST, SECOND)],
     }

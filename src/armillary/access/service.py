@@ -14,32 +14,50 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access import store
-from armillary.access.errors import TokenExists, UnknownScope
-from armillary.access.models import ANYBODY, Grants, Principal, Scope
+from armillary.access.errors import ScopeNotOffered, TokenExists, UnknownScope
+from armillary.access.models import ANYBODY, LIMITABLE, OFFERED, Grants, Permission, Principal, Scope
 from armillary.errors import BadRequest
 
 PREFIX = "arm_"
 GrantKind = Literal["program", "observation", "instrument", "file"]
 
 
-def parse_scopes(text: str) -> frozenset[Scope]:
-    """Read a comma-separated list of scopes.
+def parse_scopes(text: str) -> frozenset[Permission]:
+    """Read a comma-separated list of scopes for a new token: ``action`` or ``action:resource``.
 
     Raises
     ------
     UnknownScope
         With the nearest valid word.
+    ScopeNotOffered
+        If nothing asks for it, so that the token would not do what its owner expects.
     """
-    scopes = set()
-    for word in filter(None, (part.strip().lower() for part in text.split(","))):
-        if word not in list(Scope):
-            near = difflib.get_close_matches(word, list(Scope), n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise UnknownScope(f"Unknown scope '{word}'; scopes are {', '.join(Scope)}.{hint}")
-        scopes.add(Scope(word))
-    if not scopes:
-        raise UnknownScope(f"Name at least one scope: {', '.join(Scope)}.")
-    return frozenset(scopes)
+    words = [word for part in text.split(",") if (word := part.strip())]
+    if not words:
+        raise UnknownScope(f"Name at least one scope: {', '.join(_offered())}.")
+    return frozenset(map(_parse_scope, words))
+
+
+def _parse_scope(word: str) -> Permission:
+    action, colon, resource = (part.strip() for part in word.partition(":"))
+    action = action.lower()
+    if action not in list(Scope):
+        near = difflib.get_close_matches(action, _offered(), n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UnknownScope(f"Unknown scope '{action}'; scopes are {', '.join(_offered())}.{hint}")
+    if action not in OFFERED:
+        raise ScopeNotOffered(f"Nothing uses the scope '{action}' yet; scopes are {', '.join(_offered())}.")
+    if colon and not resource:
+        raise UnknownScope(f"'{word}' names nothing after the colon; leave the colon out.")
+    if colon and action not in LIMITABLE:
+        raise ScopeNotOffered(
+            f"The scope '{action}' cannot be limited to '{resource}': no route tells such things apart yet."
+        )
+    return Permission(Scope(action), resource if colon else None)
+
+
+def _offered() -> list[str]:
+    return [str(scope) for scope in Scope if scope in OFFERED]
 
 
 def digest_of(secret: str) -> bytes:
@@ -50,7 +68,7 @@ def digest_of(secret: str) -> bytes:
 async def create_token(
     connection: AsyncConnection,
     name: str,
-    scopes: Iterable[Scope],
+    scopes: Iterable[Scope | Permission],
     *,
     now: datetime,
     lifetime: timedelta | None = None,
@@ -75,7 +93,7 @@ async def create_token(
                 connection,
                 name=name,
                 digest=digest_of(secret),
-                scopes=scopes,
+                scopes=map(str, scopes),
                 created=now,
                 expires=now + lifetime if lifetime else None,
             )
@@ -93,7 +111,7 @@ async def authenticate(connection: AsyncConnection, secret: str | None) -> Princ
     if row is None:
         return ANYBODY
     grants = _grants(zip(row.kinds or (), row.subjects or (), strict=True))
-    return Principal(row.name, frozenset(map(Scope, row.scopes)), grants)
+    return Principal(row.name, frozenset(map(Permission.of_text, row.scopes)), grants)
 
 
 async def grants_of(connection: AsyncConnection, name: str) -> Grants:

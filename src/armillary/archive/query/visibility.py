@@ -40,9 +40,9 @@ def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reaso
     today
         The date in UTC; the day of release is public.
     """
-    if Scope.ADMIN in viewer.scopes:
+    if viewer.may(Scope.ADMIN):
         return Reason.STAFF
-    if Scope.READ in viewer.scopes:
+    if viewer.may(Scope.READ):
         return Reason.MAGIC
     if row["engineering"]:
         return Reason.ENGINEERING
