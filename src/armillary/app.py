@@ -12,6 +12,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from armillary import __version__
+from armillary.access.models import Authenticator
+from armillary.access.service import Tokens
 from armillary.api import gemini, native
 from armillary.api.http.dialect import (
     Addressed,
@@ -45,7 +47,9 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application as the server calls it."""
         limits, logs = self.settings.limits, self.settings.logs
-        own = SameOrigin(Guarded(super().build_middleware_stack()), trusted=limits.origins)
+        ambient = len(self.state.authenticators) > 1
+        guarded = Guarded(super().build_middleware_stack())
+        own = SameOrigin(guarded, trusted=limits.origins, ambient=ambient)
         opened = CrossOrigin(Limited(own, limits), self.dialects)
         traced = Traced(opened, proxies=limits.proxies, write=logs.requests)
         return Addressed(Private(traced), self.dialects)
@@ -56,8 +60,14 @@ def create_app(
     *,
     context: Context | None = None,
     dialects: Sequence[Dialect] = DIALECTS,
+    authenticators: Sequence[Authenticator] = (),
 ) -> Application:
     """Return the application; it opens its own context unless one is given.
+
+    Parameters
+    ----------
+    authenticators
+        Ways to find out who asks that are tried when no token tells.
 
     Raises
     ------
@@ -89,6 +99,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.settings, app.dialects, app.context = chosen, Dialects(dialects), context
+    app.state.context, app.state.authenticators = context, (Tokens(), *authenticators)
     pass_on_failures(app)
     for dialect in dialects:
         app.include_router(dialect.router)

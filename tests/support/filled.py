@@ -107,6 +107,7 @@ async def catalog(archive: Archive) -> dict[str, Any]:
     first, second = await archive.version(FIRST), await archive.version(SECOND)
     async with archive.context.database.begin() as connection:
         principal = await authenticate(connection, SECRET)
+        assert principal is not None
         product = await get_product(connection, first.id, "preview")
     told = await _told(archive)
     return {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
+
+from armillary.context import Context
 
 
 class Scope(StrEnum):
@@ -78,3 +81,23 @@ class Principal:
 ANYBODY = Principal()
 OPERATOR = Principal("operator", frozenset(map(Permission, Scope)))
 """The owner of the data directory, at the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request shows of who sends it: one secret or none, and the address that it comes from."""
+
+    secret: str
+    address: str
+
+
+class Authenticator(Protocol):
+    """A way to find out who asks.
+
+    One that goes by what browsers send unasked, as an address, needs no guard of its own against pages of other
+    sites: an application with more than tokens refuses all changes that such pages ask for.
+    """
+
+    async def identify(self, context: Context, shown: Credentials) -> Principal | None:
+        """Return who shows this, None if this way does not tell."""
+        ...

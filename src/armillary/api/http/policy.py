@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute
@@ -11,11 +12,9 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
 from armillary.access.errors import ScopeMissing, Unauthorized
-from armillary.access.models import ANYBODY, Principal, Scope
-from armillary.access.service import authenticate
+from armillary.access.models import ANYBODY, Authenticator, Principal, Scope
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.dialect import dialect_of
-from armillary.context import Context
 from armillary.errors import ArmillaryError
 
 
@@ -69,12 +68,13 @@ class Policy:
         return any(principal.may(one, on=resource) for one in (self.scope or Scope.READ, *self.others))
 
     async def _principal(self, connection: HTTPConnection, resource: str | None) -> Principal:
-        carriers = self.carriers or dialect_of(connection.scope).carriers
-        best = ANYBODY
-        for secret in carriers.secrets(connection):
-            context: Context = connection.app.state.context
-            async with context.database.look() as database:
-                found = await authenticate(database, secret)
+        state, best = connection.app.state, ANYBODY
+        shown = (self.carriers or dialect_of(connection.scope).carriers).credentials(connection)
+        authenticators: Sequence[Authenticator] = state.authenticators
+        for authenticator, one in product(authenticators, shown):
+            found = await authenticator.identify(state.context, one)
+            if found is None:
+                continue
             if self._lets_in(found, resource):
                 return found
             best = found if best is ANYBODY else best
