@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
 from fastapi import FastAPI, Request, Response
@@ -77,15 +77,16 @@ def create_app(
 
     chosen = settings or (context.settings if context else Settings())
 
+    tokens = Tokens()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        given = cast(Application, app).context
-        if given is not None:
-            app.state.context = given
-            yield
-            return
-        async with open_context(chosen, Role.WEB, application="armillary web") as opened:
+        async with AsyncExitStack() as stack:
+            if (opened := cast(Application, app).context) is None:
+                opening = open_context(chosen, Role.WEB, application="armillary web")
+                opened = await stack.enter_async_context(opening)
             app.state.context = opened
+            await stack.enter_async_context(tokens.following(opened))
             yield
 
     app = Application(
@@ -99,7 +100,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.settings, app.dialects, app.context = chosen, Dialects(dialects), context
-    app.state.context, app.state.authenticators = context, (Tokens(), *authenticators)
+    app.state.context, app.state.authenticators = context, (tokens, *authenticators)
     pass_on_failures(app)
     for dialect in dialects:
         app.include_router(dialect.router)

@@ -103,6 +103,18 @@ class ArchiveSettings(BaseModel):
     max_bundle: int = Field(2000, ge=1, description="Files of one tar download.")
 
 
+class AccessSettings(BaseModel):
+    """Who asks."""
+
+    remember_s: float = Field(
+        5.0,
+        ge=0,
+        le=60,
+        description="Seconds that a process remembers who bears a token, which it forgets at once when a token"
+        " is revoked or a grant changes; 0 asks the database each time.",
+    )
+
+
 def _usable_path(template: str) -> str:
     try:
         template.format(path="", date=date(2026, 1, 1))
@@ -272,6 +284,7 @@ class Settings(BaseSettings):
     work: WorkSettings = WorkSettings()
     edits: EditSettings = EditSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    access: AccessSettings = AccessSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()

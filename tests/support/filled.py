@@ -49,12 +49,18 @@ def _entry(change: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "number": int(change["xid"]), "key": str(change["version_id"]), "payload": told}
 
 
-CHANGES: Mapping[str, Callable[[Rows], None]] = {"0014": _runs_of_orders, "0016": _feed}
+def _access(rows: Rows) -> None:
+    """Forget the column of the replies to header updates."""
+    for row in rows.get("update_request", ()):
+        del row["reply"]
+
+
+CHANGES: Mapping[str, Callable[[Rows], None]] = {"0014": _runs_of_orders, "0016": _feed, "0017": _access}
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 
 Columns and rows that a migration adds need none.
 """
-WHOLE = ("0013", "0015")
+WHOLE = ("0013", "0015", "0016")
 """Revisions after which columns are dropped that rows of before have."""
 SECRET = f"arm_{'A' * 43}"
 FIRST, SECOND = "N20260101S0001.fits", "N20260101S0002.fits"

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access import store
 from armillary.access.models import Grants
+from armillary.access.recent import forget_everywhere
+from armillary.base.database import afterwards
 from armillary.errors import BadRequest
 
 GrantKind = Literal["program", "observation", "instrument", "file"]
@@ -52,9 +54,11 @@ async def grant(
     connection: AsyncConnection, name: str, kind: GrantKind, subject: str, *, now: datetime
 ) -> None:
     """Let the bearer of a token read a program, observation, instrument or file before its release."""
+    afterwards(connection, forget_everywhere)
     await store.insert_grant(connection, principal=name, kind=kind, subject=subject, granted=now)
 
 
 async def ungrant(connection: AsyncConnection, name: str, kind: GrantKind, subject: str) -> int:
     """Take a grant back; return how many there were."""
+    afterwards(connection, forget_everywhere)
     return await store.delete_grants(connection, name, kind=kind, subject=subject)

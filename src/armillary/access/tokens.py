@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,10 +17,15 @@ from armillary.access import store
 from armillary.access.errors import TokenExists
 from armillary.access.grants import grants_from
 from armillary.access.models import Credentials, Permission, Principal, Scope
+from armillary.access.recent import Found, Recent, forget_everywhere
+from armillary.base.database import afterwards
+from armillary.base.signals import Subscription
 from armillary.context import Context
 from armillary.errors import BadRequest
 
 PREFIX = "arm_"
+CHANNEL = "access"
+"""Where triggers on tokens and grants say that something changed."""
 
 
 def digest_of(secret: str) -> bytes:
@@ -66,22 +73,63 @@ async def create_token(
 
 async def authenticate(connection: AsyncConnection, secret: str) -> Principal | None:
     """Return who bears the secret; None when it is unknown, expired or revoked."""
-    row = await store.find_token(connection, digest_of(secret))
+    found = await _find(connection, digest_of(secret))
+    return found.principal if found else None
+
+
+async def _find(connection: AsyncConnection, digest: bytes) -> Found | None:
+    row = await store.find_token(connection, digest)
     if row is None:
         return None
     grants = grants_from(zip(row.kinds or (), row.subjects or (), strict=True))
-    return Principal(row.name, frozenset(map(Permission.of_text, row.scopes)), grants)
+    return Found(Principal(row.name, frozenset(map(Permission.of_text, row.scopes)), grants), row.left_s)
 
 
 class Tokens:
     """The authenticator that knows who bears which token."""
 
+    def __init__(self) -> None:
+        self.recent = Recent()
+
     async def identify(self, context: Context, shown: Credentials) -> Principal | None:
         """Return who bears the token that is shown."""
         if not shown.secret:
             return None
+        digest, began_s = digest_of(shown.secret), context.clock.monotonic()
+        if (known := self.recent.find(digest, began_s)) is not None:
+            return known
+        generation = self.recent.generation
         async with context.database.look() as connection:
-            return await authenticate(connection, shown.secret)
+            found = await _find(connection, digest)
+        if found is None:
+            return None
+        seconds = context.settings.access.remember_s
+        self.recent.keep(digest, found, began_s=began_s, seconds=seconds, generation=generation)
+        return found.principal
+
+    @asynccontextmanager
+    async def following(self, context: Context) -> AsyncIterator[None]:
+        """Remember who bears which token, and forget it when the database says that something changed."""
+        if not context.settings.access.remember_s:
+            yield
+            return
+        async with context.signals.subscribe(CHANNEL) as subscription:
+            self.recent.turn(on=True)
+            follower = asyncio.create_task(self._follow(subscription))
+            try:
+                yield
+            finally:
+                follower.cancel()
+                with suppress(asyncio.CancelledError):
+                    await follower
+
+    async def _follow(self, subscription: Subscription) -> None:
+        try:
+            # A message that there may have been others is as good a reason as any.
+            async for _ in subscription:
+                self.recent.forget()
+        finally:
+            self.recent.turn(on=False)
 
 
 async def list_tokens(connection: AsyncConnection) -> list[dict[str, Any]]:
@@ -94,5 +142,6 @@ async def revoke(connection: AsyncConnection, name: str) -> int:
 
     Whoever gets a token of the same name later is somebody else.
     """
+    afterwards(connection, forget_everywhere)
     await store.delete_grants(connection, name)
     return await store.revoke_tokens(connection, name)

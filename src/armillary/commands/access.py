@@ -77,7 +77,7 @@ def list_tokens(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
 
 @app.command("revoke")
 def revoke(name: str, data: DataOption = DEFAULT_DATA) -> None:
-    """Revoke the token of that name, and what it was granted; it stops working at once."""
+    """Revoke the token of that name, and what it was granted; it stops working within a moment."""
     from armillary.access import service
 
     async def action(context: Context) -> int:

@@ -1,6 +1,11 @@
-"""Let a scope of a token name the resource that it is limited to."""
+"""Let a scope of a token name the resource that it is limited to, and tell processes what changes about tokens.
+
+Requests for header updates lose the column of their replies, which is empty: replies are made of the orders.
+"""
 
 from __future__ import annotations
+
+from alembic import op
 
 from armillary.migrations.scripts import execute
 
@@ -23,12 +28,42 @@ ALTER TABLE token ADD CONSTRAINT token_scopes_known
     CHECK (scopes <@ ARRAY['read', 'upload', 'edit', 'site', 'pipe', 'admin']);
 """
 
+TELL = """
+CREATE FUNCTION access_tell() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_notify('access', '');
+    RETURN NULL;
+END $$
+"""
+
+# Nobody remembers that there is no such token, so a new one needs no word.
+TRIGGERS = """
+CREATE TRIGGER token_tell AFTER UPDATE OR DELETE OR TRUNCATE ON token
+    FOR EACH STATEMENT EXECUTE FUNCTION access_tell();
+CREATE TRIGGER access_grant_tell AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON access_grant
+    FOR EACH STATEMENT EXECUTE FUNCTION access_tell();
+ALTER TABLE update_request DROP COLUMN reply;
+"""
+
+TRIGGERS_BACK = """
+DROP TRIGGER token_tell ON token;
+DROP TRIGGER access_grant_tell ON access_grant;
+DROP FUNCTION access_tell();
+ALTER TABLE update_request ADD COLUMN reply text NOT NULL DEFAULT '';
+ALTER TABLE update_request ALTER COLUMN reply DROP DEFAULT;
+"""
+
 
 def upgrade() -> None:
-    """Accept ``action:resource`` beside ``action``."""
+    """Accept ``action:resource`` beside ``action``, and send a signal when tokens or grants change."""
     execute(SCOPES)
+    op.execute(TELL)
+    execute(TRIGGERS)
 
 
 def downgrade() -> None:
-    """Take from tokens what they could do to one resource."""
+    """Take from tokens what they could do to one resource, and send no signals."""
+    execute(TRIGGERS_BACK)
     execute(SCOPES_BACK)
