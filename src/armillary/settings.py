@@ -6,7 +6,7 @@ import errno
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_settings import (
@@ -91,6 +91,11 @@ class ArchiveSettings(BaseModel):
         1 << 30, ge=64 * MIB, description="Bytes of memory that making one preview may take."
     )
     preview_s: float = Field(300.0, gt=0, description="Seconds that making one preview may take.")
+    visibility: Literal["metadata", "open"] = Field(
+        "metadata",
+        description="What strangers are told of unreleased files of new roots: their `metadata`, or everything"
+        " where no release date says otherwise (`open`).",
+    )
     profiles: Path | None = Field(None, description="Directory of additional instrument profiles (TOML).")
     summit: bool = Field(False, description="Bare dates in selections are nights, as at a telescope.")
     lenient: bool = Field(

@@ -55,6 +55,17 @@ class Permission:
         return self.action in (action, Scope.ADMIN) and self.resource in (None, on)
 
 
+class Level(StrEnum):
+    """What is told of files that are not released to whoever shows nothing that lets read them."""
+
+    HIDDEN = "hidden"
+    """Nothing: they are as absent."""
+    METADATA = "metadata"
+    """Their metadata, but no pixels, and no positions that are proprietary."""
+    OPEN = "open"
+    """Everything, unless a release date says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
     """What a person may read before its release date."""

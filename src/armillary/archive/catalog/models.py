@@ -12,6 +12,7 @@ from typing import Any
 
 import zstandard
 
+from armillary.access.models import Level
 from armillary.archive.errors import HeadersForgotten
 from armillary.base.store.errors import RootNotClaimed
 from armillary.fits.crc import crc64, crc64_fold
@@ -34,7 +35,8 @@ class Origin(StrEnum):
 class Root:
     """A directory of FITS files: the store of Armillary itself, or a tree adopted where it stands.
 
-    One that is not ``claimed`` may only be read: another archive may be changing it.
+    Its files are a collection: ``visibility`` is what strangers are told of each of them before its release. One
+    that is not ``claimed`` may only be read: another archive may be changing it.
     """
 
     id: int
@@ -43,6 +45,7 @@ class Root:
     in_place: bool
     watched: bool = False
     claimed: bool = True
+    visibility: Level = Level.METADATA
 
     def refusal(self, what: str) -> RootNotClaimed | None:
         """Return why nothing may be changed here, None if it may; ``what`` is left undone."""

@@ -1,7 +1,8 @@
 """Who may see a file before the world does: one rule, as a Python test and as a clause of SQL.
 
 The rule is header-updates specification, section 7.4: released, or engineering data, or shown a token that
-reads everything, or granted the program, observation, instrument or file.
+reads everything, or granted the program, observation, instrument or file. What has no release date is released
+if its collection is open.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Principal, Scope
+from armillary.access.models import Level, Principal, Scope
 from armillary.archive.catalog.tables import file, frame
 
 
@@ -36,7 +37,8 @@ def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reaso
     Parameters
     ----------
     row
-        ``name``, ``release``, ``engineering``, ``program``, ``observation_id`` and ``instrument`` of the frame.
+        ``name``, ``release``, ``visibility``, ``engineering``, ``program``, ``observation_id`` and ``instrument``
+        of the frame.
     today
         The date in UTC; the day of release is public.
     """
@@ -46,7 +48,8 @@ def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reaso
         return Reason.MAGIC
     if row["engineering"]:
         return Reason.ENGINEERING
-    if row["release"] is not None and row["release"] <= today:
+    release = row["release"]
+    if release <= today if release is not None else row["visibility"] == Level.OPEN:
         return Reason.RELEASED
     grants = viewer.grants
     if row["program"] in grants.programs:
@@ -81,6 +84,7 @@ def visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
     return sa.or_(
         sa.func.coalesce(frame.c.engineering, False),
         sa.func.coalesce(frame.c.release <= today, False),
+        sa.and_(frame.c.release.is_(None), frame.c.visibility.is_not_distinct_from(Level.OPEN)),
         # As arrays, so that the text of a statement does not depend on how much somebody was granted.
         *(column == _any_of(names) for column, names in granted if names),
         *([frame.c.file_id.in_(_files_named(given.files))] if given.files else ()),

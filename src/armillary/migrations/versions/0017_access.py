@@ -1,5 +1,8 @@
 """Let a scope of a token name the resource that it is limited to, and tell processes what changes about tokens.
 
+A root says what strangers are told of its files, and its frames say it, too: nothing of what was before, which
+means that metadata are told. So no row of a frame is written.
+
 Requests for header updates lose the column of their replies, which is empty: replies are made of the orders.
 """
 
@@ -26,6 +29,18 @@ UPDATE token SET scopes = ARRAY(SELECT scope FROM unnest(scopes) AS scope WHERE 
 ALTER TABLE token DROP CONSTRAINT token_scopes_known;
 ALTER TABLE token ADD CONSTRAINT token_scopes_known
     CHECK (scopes <@ ARRAY['read', 'upload', 'edit', 'site', 'pipe', 'admin']);
+"""
+
+# Whoever writes frames copies what the root says, so the check of one table is enough.
+LEVELS = """
+ALTER TABLE root ADD COLUMN visibility text
+    CONSTRAINT root_visibility_known CHECK (visibility IN ('metadata', 'open'));
+ALTER TABLE frame ADD COLUMN visibility text;
+"""
+
+LEVELS_BACK = """
+ALTER TABLE frame DROP COLUMN visibility;
+ALTER TABLE root DROP COLUMN visibility;
 """
 
 TELL = """
@@ -61,9 +76,11 @@ def upgrade() -> None:
     execute(SCOPES)
     op.execute(TELL)
     execute(TRIGGERS)
+    execute(LEVELS)
 
 
 def downgrade() -> None:
-    """Take from tokens what they could do to one resource, and send no signals."""
+    """Take from tokens what they could do to one resource, send no signals, and tell metadata of all files."""
+    execute(LEVELS_BACK)
     execute(TRIGGERS_BACK)
     execute(SCOPES_BACK)
