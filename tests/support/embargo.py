@@ -65,7 +65,7 @@ class Sealed:
     @property
     def place(self) -> tuple[float, float]:
         """Right ascension and declination in degrees, far from all others, their decimals like no others."""
-        return round(12.00137 * self.number + 3.41773, 5), round(5.00291 * self.number - 71.83157, 5)
+        return round(11.00137 * self.number + 3.41773, 5), round(4.50291 * self.number - 71.83157, 5)
 
     @property
     def target(self) -> str:

@@ -58,8 +58,6 @@ class Permission:
 class Level(StrEnum):
     """What is told of files that are not released to whoever shows nothing that lets read them."""
 
-    HIDDEN = "hidden"
-    """Nothing: they are as absent."""
     METADATA = "metadata"
     """Their metadata, but no pixels, and no positions that are proprietary."""
     OPEN = "open"

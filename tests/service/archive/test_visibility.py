@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import ANYBODY, OPERATOR, Grants, Level, Permission, Principal, Scope
-from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Root
 from armillary.archive.catalog.service import list_roots, set_visibility
 from armillary.archive.catalog.tables import frame
 from armillary.archive.errors import UnknownRoot
@@ -50,51 +51,43 @@ def variants() -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("viewer", VIEWERS)
-async def test_python_and_sql_say_the_same(archive: Archive, viewer: str) -> None:
-    who, wanted = VIEWERS[viewer], variants()
+async def frames_of(connection: AsyncConnection) -> list[dict[str, Any]]:
+    """Record a frame for each of the variants; return the rows with their names."""
+    wanted = variants()
     names = [f"{'a' if number == 7 else number}.fits" for number in range(len(wanted))]
+    query = sa.text("INSERT INTO file (name) SELECT unnest(CAST(:names AS text[])) RETURNING id, name")
+    ids = {row.name: row.id for row in await connection.execute(query, {"names": names})}
+    rest = {"version_id": 1, "details": {}, "keywords": {}, "warnings": []}
+    rows = [{"file_id": ids[name], **rest, **one} for name, one in zip(names, wanted, strict=True)]
+    await connection.execute(sa.insert(frame), rows)
+    return [{**row, "name": name} for name, row in zip(names, rows, strict=True)]
+
+
+async def test_python_and_sql_say_the_same(archive: Archive) -> None:
     async with archive.context.database.begin() as connection:
-        ids = (
-            await connection.execute(
-                sa.text("INSERT INTO file (name) SELECT unnest(:names ::text[]) RETURNING id"),
-                {"names": names},
-            )
-        ).scalars()
-        rows = [
-            {"file_id": file_id, "version_id": 1, "details": {}, "keywords": {}, "warnings": [], **one}
-            for file_id, one in zip(ids, wanted, strict=True)
-        ]
-        await connection.execute(sa.insert(frame), rows)
-        told = {
-            row.file_id: (row.visible, row.coordinates)
-            for row in await connection.execute(
-                sa.select(
-                    frame.c.file_id,
-                    visibility.visible(who, TODAY).is_(sa.true()).label("visible"),
-                    visibility.coordinates_visible(who, TODAY).is_(sa.true()).label("coordinates"),
-                )
-            )
-        }
-        everything = [row["file_id"] for row in rows]
-        hidden = await visibility.hidden_among(connection, everything, who, TODAY)
-        chosen = sa.select(frame.c.file_id)
-        assert await visibility.any_hidden(connection, chosen, who, TODAY) is bool(hidden)
-    for name, row in zip(names, rows, strict=True):
-        known = {**row, "name": name}
-        visible = visibility.why_visible(known, who, TODAY) is not None
-        coordinates = visibility.shows_coordinates(known, who, TODAY)
-        assert told[row["file_id"]] == (visible, coordinates), known
-        assert (row["file_id"] in hidden) is not coordinates, known
+        rows = await frames_of(connection)
+        for name, who in VIEWERS.items():
+            conditions = visibility.visible(who, TODAY), visibility.coordinates_visible(who, TODAY)
+            # As a WHERE takes them: what is not known does not hold.
+            query = sa.select(frame.c.file_id, *(sa.func.coalesce(one, False) for one in conditions))
+            told = {file_id: rest for file_id, *rest in await connection.execute(query)}
+            hidden = await visibility.hidden_among(connection, told, who, TODAY)
+            any_hidden = await visibility.any_hidden(connection, sa.select(frame.c.file_id), who, TODAY)
+            assert any_hidden is bool(hidden), name
+            for row in rows:
+                visible = visibility.why_visible(row, who, TODAY) is not None
+                coordinates = visibility.shows_coordinates(row, who, TODAY)
+                assert told[row["file_id"]] == [visible, coordinates], (name, row)
+                assert (row["file_id"] in hidden) is not coordinates, (name, row)
 
 
 async def levels(archive: Archive) -> dict[str, str | None]:
     query = "SELECT name, visibility FROM frame JOIN file ON file.id = file_id"
     async with archive.context.database.begin() as connection:
-        return dict(iter(await connection.exec_driver_sql(query)))
+        return {row.name: row.visibility for row in await connection.exec_driver_sql(query)}
 
 
-async def root_at(archive: Archive, path: Path) -> catalog.Roots | Any:
+async def root_at(archive: Archive, path: Path) -> Root:
     async with archive.context.database.begin() as connection:
         return next(one for one in await list_roots(connection) if one.path == path)
 
@@ -115,3 +108,9 @@ async def test_frames_follow_the_level_of_their_root(archive: Archive) -> None:
     assert set((await levels(archive)).values()) == {None}
     with pytest.raises(UnknownRoot, match="Did you mean"):
         await set_visibility(archive.context, f"{root.name}x", Level.OPEN)
+
+
+async def test_whoever_was_granted_a_program_is_told_that_others_are_closed(archive: Archive) -> None:
+    await archive.ingest(put(archive.directory / "in" / "a.fits"))
+    (found,) = (await archive.page(viewer=VIEWERS["investigator"])).frames
+    assert found["visible"] is False

@@ -129,4 +129,5 @@ async def any_hidden(
 
 
 def _hidden(viewer: Principal, today: date) -> sa.Select[Any]:
-    return sa.select(frame.c.file_id).where(sa.not_(coordinates_visible(viewer, today)))
+    # What is unknown is hidden, too: a file without a program is not of the program that was granted.
+    return sa.select(frame.c.file_id).where(coordinates_visible(viewer, today).is_not(sa.true()))
