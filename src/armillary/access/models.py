@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from armillary.context import Context
+if TYPE_CHECKING:
+    # Commands that only name an operator load no database.
+    from armillary.context import Context
 
 
 class Scope(StrEnum):

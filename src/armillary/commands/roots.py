@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from armillary.access.models import Level
 from armillary.commands.help import PlainGroup
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
@@ -67,18 +67,11 @@ def _row(line: RootLine) -> tuple[str, ...]:
     return line.root.name, str(line.root.path), f"{line.state}{todo}", str(line.root.visibility)
 
 
-class Visibility(StrEnum):
-    """What strangers are told of unreleased files."""
-
-    METADATA = "metadata"
-    OPEN = "open"
-
-
 @app.command("set")
 def set_root(
     name: Annotated[str, typer.Argument(help="Which root; see armillary root list.")],
     visibility: Annotated[
-        Visibility,
+        Level,
         typer.Option(
             help="What strangers are told of unreleased files: their metadata, or open: everything, where no"
             " release date says otherwise."
@@ -87,11 +80,10 @@ def set_root(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Change what strangers are told of the files of a root; it holds for all of them at once."""
-    from armillary.access.models import Level
     from armillary.archive.catalog.service import set_visibility
 
     async def action(context: Context) -> int:
-        return await set_visibility(context, name, Level(visibility))
+        return await set_visibility(context, name, visibility)
 
     count = run(data, action, application=APPLICATION)
     out.print(f"{escape(name)} is {visibility}; that is news of {count} files")
