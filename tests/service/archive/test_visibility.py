@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,18 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import ANYBODY, OPERATOR, Grants, Level, Permission, Principal, Scope
+from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Root
-from armillary.archive.catalog.service import list_roots, set_visibility
+from armillary.archive.catalog.service import NewVersion, list_roots, record_versions, set_visibility
 from armillary.archive.catalog.tables import frame
 from armillary.archive.errors import UnknownRoot
 from armillary.archive.query import visibility
+from armillary.demo.frames import make_frames
 from tests.support.archive import Archive, put
 from tests.support.headers import a_file
+from tests.support.patience import in_time
 
+PATIENCE_S = 300.0
 TODAY = date(2026, 6, 1)
 RELEASES = (None, TODAY - timedelta(1), TODAY, TODAY + timedelta(1))
 FLAGS = (None, False, True)
@@ -108,6 +114,52 @@ async def test_frames_follow_the_level_of_their_root(archive: Archive) -> None:
     assert set((await levels(archive)).values()) == {None}
     with pytest.raises(UnknownRoot, match="Did you mean"):
         await set_visibility(archive.context, f"{root.name}x", Level.OPEN)
+
+
+async def until_blocked(archive: Archive, one: asyncio.Task[Any]) -> None:
+    """Wait until somebody waits for a lock of another, while a task is under way."""
+    end = time.monotonic() + PATIENCE_S
+    query = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    query += " WHERE NOT granted AND datname = current_database()"
+    while True:
+        async with archive.context.database.begin() as connection:
+            if (await connection.exec_driver_sql(query)).scalar():
+                return
+        assert not one.done()
+        in_time(end, "nobody waits")
+        await asyncio.sleep(0.01)
+
+
+async def test_a_level_waits_for_what_is_being_recorded(archive: Archive) -> None:
+    await archive.ingest(put(archive.directory / "in" / "a.fits"))
+    root = await root_at(archive, archive.directory / "in")
+    async with archive.context.database.begin() as connection:
+        await record_versions(connection, new_versions(root), now=archive.context.clock.now())
+        setting = asyncio.create_task(set_visibility(archive.context, root.name, Level.OPEN))
+        await until_blocked(archive, setting)
+    assert await setting == 4
+    assert list((await levels(archive)).values()) == ["open"] * 4
+
+
+async def test_what_is_recorded_waits_for_a_level(archive: Archive) -> None:
+    await archive.ingest(put(archive.directory / "in" / "a.fits"))
+    root = await root_at(archive, archive.directory / "in")
+
+    async def record() -> None:
+        async with archive.context.database.begin() as connection:
+            await record_versions(connection, new_versions(root), now=archive.context.clock.now())
+
+    async with archive.context.database.begin() as connection:
+        assert await store.set_visibility(connection, root.id, Level.OPEN) == 1
+        recording = asyncio.create_task(record())
+        await until_blocked(archive, recording)
+    await recording
+    assert list((await levels(archive)).values()) == ["open"] * 4
+
+
+def new_versions(root: Root) -> list[NewVersion]:
+    """Return three frames that are to be recorded."""
+    return [one for _, night in make_frames(3, root_id=root.id, seed=1) for one in night]
 
 
 async def test_whoever_was_granted_a_program_is_told_that_others_are_closed(archive: Archive) -> None:
