@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
@@ -12,6 +12,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from armillary import __version__
+from armillary.access.models import Authenticator
+from armillary.access.service import Tokens
 from armillary.api import gemini, native
 from armillary.api.http.answers import describe
 from armillary.api.http.dialect import (
@@ -53,7 +55,9 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application as the server calls it."""
         limits, logs = self.settings.limits, self.settings.logs
-        own = SameOrigin(Guarded(super().build_middleware_stack()), trusted=limits.origins)
+        ambient = len(self.state.authenticators) > 1
+        guarded = Guarded(super().build_middleware_stack())
+        own = SameOrigin(guarded, trusted=limits.origins, ambient=ambient)
         opened = CrossOrigin(Limited(own, limits), self.dialects)
         traced = Traced(opened, proxies=limits.proxies, write=logs.requests)
         return Addressed(Private(traced), self.dialects)
@@ -64,8 +68,14 @@ def create_app(
     *,
     context: Context | None = None,
     dialects: Sequence[Dialect] = DIALECTS,
+    authenticators: Sequence[Authenticator] = (),
 ) -> Application:
     """Return the application; it opens its own context unless one is given.
+
+    Parameters
+    ----------
+    authenticators
+        Ways to find out who asks that are tried when no token tells.
 
     Raises
     ------
@@ -75,15 +85,16 @@ def create_app(
 
     chosen = settings or (context.settings if context else Settings())
 
+    tokens = Tokens()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        given = cast(Application, app).context
-        if given is not None:
-            app.state.context = given
-            yield
-            return
-        async with open_context(chosen, Role.WEB, application="armillary web") as opened:
+        async with AsyncExitStack() as stack:
+            if (opened := cast(Application, app).context) is None:
+                opening = open_context(chosen, Role.WEB, application="armillary web")
+                opened = await stack.enter_async_context(opening)
             app.state.context = opened
+            await stack.enter_async_context(tokens.following(opened))
             yield
 
     app = Application(
@@ -97,6 +108,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.settings, app.dialects, app.context = chosen, Dialects(dialects), context
+    app.state.context, app.state.authenticators = context, (tokens, *authenticators)
     pass_on_failures(app)
     for dialect in dialects:
         app.include_router(dialect.router)

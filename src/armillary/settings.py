@@ -6,7 +6,7 @@ import errno
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_settings import (
@@ -91,6 +91,11 @@ class ArchiveSettings(BaseModel):
         1 << 30, ge=64 * MIB, description="Bytes of memory that making one preview may take."
     )
     preview_s: float = Field(300.0, gt=0, description="Seconds that making one preview may take.")
+    visibility: Literal["metadata", "open"] = Field(
+        "metadata",
+        description="What strangers are told of unreleased files of new roots: their `metadata`, or everything"
+        " where no release date says otherwise (`open`).",
+    )
     profiles: Path | None = Field(None, description="Directory of additional instrument profiles (TOML).")
     summit: bool = Field(False, description="Bare dates in selections are nights, as at a telescope.")
     lenient: bool = Field(
@@ -101,6 +106,18 @@ class ArchiveSettings(BaseModel):
     )
     closed_limit: int = Field(2000, ge=1, description="Rows of any other list.")
     max_bundle: int = Field(2000, ge=1, description="Files of one tar download.")
+
+
+class AccessSettings(BaseModel):
+    """Who asks."""
+
+    remember_s: float = Field(
+        5.0,
+        ge=0,
+        le=60,
+        description="Seconds that a process remembers who bears a token, which it forgets at once when a token"
+        " is revoked or a grant changes; 0 asks the database each time.",
+    )
 
 
 def _usable_path(template: str) -> str:
@@ -272,6 +289,7 @@ class Settings(BaseSettings):
     work: WorkSettings = WorkSettings()
     edits: EditSettings = EditSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    access: AccessSettings = AccessSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from armillary.access.models import Scope
 from armillary.access.service import GrantKind
 from tests.api.conftest import Maker
-from tests.support.running import Running
+from tests.support.patience import in_time
+from tests.support.running import PATIENCE_S, Running
 
 TODAY = datetime.now(UTC).date()
 SECRET = {"RELEASE": (TODAY + timedelta(days=400)).isoformat()}
@@ -80,6 +82,11 @@ def test_expired_and_revoked_tokens_open_nothing(server: Running, a_file: Maker)
     revoked = server.token("revoked", Scope.READ, Scope.EDIT)
     assert_open(server, name, "magic", revoked)
     server.sql("UPDATE token SET revoked = now() WHERE name = 'revoked'")
+    # Another process did it, so the server hears of it in a moment.
+    end = time.monotonic() + PATIENCE_S
+    with server.client(headers={"X-Api-Key": revoked}) as client:
+        while client.get(f"/file/{name}").status_code == 200:
+            in_time(end, "the revoked token still opens the file")
     for secret in (expired, revoked):
         assert_hidden(server, name, secret)
         with server.client(headers={"X-Api-Key": secret}) as client:

@@ -24,10 +24,11 @@ from armillary.access.service import create_token, grant
 from armillary.api import gemini
 from armillary.api.http.policy import policy_of, walk
 from armillary.app import DIALECTS, create_app
+from armillary.archive.catalog.service import list_roots, set_visibility
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.archive import Archive, an_archive, put
-from tests.support.embargo import FILES, NOBODY, PEOPLE, Person, Sealed, sealed
+from tests.support.embargo import COLLECTIONS, FILES, NOBODY, PEOPLE, Person, Sealed, sealed
 from tests.support.postgres import postgres
 from tests.support.statements import asked_of
 from tests.support.toy import TOY
@@ -148,9 +149,14 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
     """Take all files in, make all tokens, and open the application in the role of the web process."""
     directory = tmp_path_factory.mktemp("embargo")
     async with an_archive(postgres, directory) as archive:
-        places = [put(directory / "night" / one.stored, _stored(one)) for one in FILES]
-        report = await archive.ingest(*places, in_place=True)
-        assert (report.ingested, report.failed) == (len(FILES), [])
+        for level in COLLECTIONS:
+            theirs = [one for one in FILES if one.collection is level]
+            places = [put(directory / level / one.stored, _stored(one)) for one in theirs]
+            # Some were there before somebody said what strangers are told, some come afterwards.
+            for portion in (places[::2], places[1::2]):
+                report = await archive.ingest(*portion, in_place=True)
+                assert (report.ingested, report.failed) == (len(portion), [])
+                await set_visibility(archive.context, await _root_at(archive, directory / level), level)
         await archive.drain()
         name = archive.context.database.name
         home = archive.context.settings.data.resolve()
@@ -172,6 +178,11 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
                     )
             yield one
         await role.close()
+
+
+async def _root_at(archive: Archive, path: Path) -> str:
+    async with archive.context.database.begin() as connection:
+        return next(one.name for one in await list_roots(connection) if one.path == path)
 
 
 def _stored(one: Sealed) -> bytes:

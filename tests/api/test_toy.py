@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import APIRouter
 
-from armillary.access.models import Scope
+from armillary.access.models import Permission, Scope
 from armillary.access.service import create_token
 from armillary.api.http.dialect import Dialect
 from armillary.api.http.policy import UndeclaredRoute
@@ -30,6 +30,13 @@ class Toys:
 
     def __init__(self, archive: Archive, client: httpx.AsyncClient, secret: str) -> None:
         self.archive, self.client, self.token = archive, client, {"X-Toy": secret}
+
+    async def bearing(self, name: str, *scopes: str) -> Toys:
+        """Return the same client with a token for other scopes."""
+        async with self.archive.context.database.begin() as connection:
+            wanted, now = map(Permission.of_text, scopes), self.archive.context.clock.now()
+            secret = await create_token(connection, name, wanted, now=now)
+        return Toys(self.archive, self.client, secret)
 
     async def ask(
         self, method: str, path: str, content: bytes = b"", *, shown: bool = True
@@ -95,6 +102,21 @@ async def test_strangers_neither_upload_nor_edit(toys: Toys) -> None:
     for method, path in (("PUT", "/frames/a.fits"), ("POST", "/frames/a.fits/cards")):
         reply = await toys.ask(method, path, b"A=1", shown=False)
         assert (reply.status_code, reply.json()["oops"]) == (401, "unauthorized")
+
+
+async def test_a_token_for_one_site_opens_that_alone(toys: Toys) -> None:
+    one = await toys.bearing("one site", "site:ogg", "edit:ogg", "read:ogg")
+    own = await one.ask("GET", "/sites/ogg")
+    assert (own.status_code, own.json()) == (200, {"site": "ogg", "by": "one site"})
+    other = await one.ask("GET", "/sites/lsc")
+    assert (other.status_code, other.json()["oops"]) == (403, "scope_missing")
+    assert "'one site' has no scope 'site' for 'lsc'" in other.json()["because"]
+    # A route that knows no resources lets in only what is limited to none.
+    assert (await one.ask("POST", "/frames/a.fits/cards", b"A=1")).status_code == 403
+    for scope in ("site", "admin", "admin:lsc"):
+        every = await toys.bearing(scope, scope)
+        assert (await every.ask("GET", "/sites/lsc")).status_code == 200
+    assert (await toys.ask("GET", "/sites/ogg")).status_code == 403
 
 
 async def test_limits_hold_in_it(archive: Archive) -> None:

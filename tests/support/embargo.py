@@ -3,6 +3,8 @@
 Header-updates specification, section 7.4: pixels are for whoever shows the reading cookie or is staff, of
 engineering data, of data whose RELEASE is set and not after today, of a program, observation, file or instrument
 that was granted. A null release is never public. Metadata is public except coordinates when PROP_MD is true.
+
+That is for collections whose metadata are told. In an open one, what has no release is public.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from armillary.access.models import Scope
+from armillary.access.models import Level, Scope
 from armillary.access.service import GrantKind
 from tests.support.frames import a_header
 
@@ -37,6 +39,7 @@ class Sealed:
     program: str
     engineering: bool = False
     proprietary: bool = False
+    collection: Level = Level.METADATA
     cards: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,7 +65,7 @@ class Sealed:
     @property
     def place(self) -> tuple[float, float]:
         """Right ascension and declination in degrees, far from all others, their decimals like no others."""
-        return round(12.00137 * self.number + 3.41773, 5), round(5.00291 * self.number - 71.83157, 5)
+        return round(11.00137 * self.number + 3.41773, 5), round(4.50291 * self.number - 71.83157, 5)
 
     @property
     def target(self) -> str:
@@ -124,9 +127,13 @@ KINDS: tuple[dict[str, Any], ...] = (
         "cards": {"OBSTYPE": "BIAS", "OBSCLASS": "dayCal"},
     },
 )  # fmt: skip
+COLLECTIONS = {Level.METADATA: CONTAINERS, Level.OPEN: ("",)}
+"""Collections by what strangers are told of them, and the containers of their files."""
 FILES = tuple(
-    Sealed(number=number, container=container, **{"program": PROGRAMS[container], **kind})
-    for number, (kind, container) in enumerate(itertools.product(KINDS, CONTAINERS), 1)
+    Sealed(number=number, container=container, collection=level, **{"program": PROGRAMS[container], **kind})
+    for number, (level, kind, container) in enumerate(
+        ((level, *one) for level, found in COLLECTIONS.items() for one in itertools.product(KINDS, found)), 1
+    )
 )
 
 
@@ -148,7 +155,7 @@ class Person:
             "instrument": one.instrument,
             "file": one.name,
         }
-        public = one.release is not None and one.release <= today
+        public = one.collection is Level.OPEN if one.release is None else one.release <= today
         return everything or one.engineering or public or any(granted[k] == v for k, v in self.grants.items())
 
     def may_know(self, one: Sealed, today: date) -> bool:
@@ -156,9 +163,10 @@ class Person:
         return not one.proprietary or self.may_have(one, today)
 
 
-def sealed(kind: str, container: str) -> Sealed:
+def sealed(kind: str, container: str, collection: Level = Level.METADATA) -> Sealed:
     """Return the file of a kind in a container."""
-    return next(one for one in FILES if (one.kind, one.container) == (kind, container))
+    wanted = (kind, container, collection)
+    return next(one for one in FILES if (one.kind, one.container, one.collection) == wanted)
 
 
 NOBODY = Person("")

@@ -55,16 +55,23 @@ def _products(rows: Rows) -> None:
         rows["work_web_kind"].append({"kind": "preview"})
 
 
+def _access(rows: Rows) -> None:
+    """Forget the column of the replies to header updates."""
+    for row in rows.get("update_request", ()):
+        del row["reply"]
+
+
 CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0014": _runs_of_orders,
     "0016": _feed,
     "0017": _products,
+    "0019": _access,
 }
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 
 Columns and rows that a migration adds need none.
 """
-WHOLE = ("0013", "0015")
+WHOLE = ("0013", "0015", "0018")
 """Revisions after which columns are dropped that rows of before have."""
 SECRET = f"arm_{'A' * 43}"
 FIRST, SECOND = "N20260101S0001.fits", "N20260101S0002.fits"
@@ -117,6 +124,7 @@ async def catalog(archive: Archive) -> dict[str, Any]:
     first, second = await archive.version(FIRST), await archive.version(SECOND)
     async with archive.context.database.begin() as connection:
         principal = await authenticate(connection, SECRET)
+        assert principal is not None
         product = await get_product(connection, first.id, "preview")
     told = await _told(archive)
     return {
@@ -129,7 +137,11 @@ async def catalog(archive: Archive) -> dict[str, Any]:
             for one in history.edits
         ],
         "found": await archive.find(object="M 31") + await archive.find("DATALAB=GN-2026A-Q-1-1-002"),
-        "principal": (principal.name, sorted(principal.scopes), sorted(principal.grants.programs)),
+        "principal": (
+            principal.name,
+            sorted(map(str, principal.permissions)),
+            sorted(principal.grants.programs),
+        ),
         "product": product.media_type if product else None,
         "feed ends with": [next(one for one in reversed(told) if one[0] == name) for name in (FIRST, SECOND)],
     }

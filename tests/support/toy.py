@@ -61,6 +61,12 @@ async def edit(request: Request, ctx: Ctx, name: str) -> Response:
     return JSONResponse({"order": accepted.order_id}, 202)
 
 
+@router.get("/sites/{site}", dependencies=[Depends(Policy(Scope.SITE, on="site"))])
+async def look_after(ctx: Ctx, site: str) -> Response:
+    """Say who looks after a site: a token may be for this one alone."""
+    return JSONResponse({"site": site, "by": ctx.principal.name})
+
+
 def render(connection: HTTPConnection, failure: Failure) -> Response:
     """Return a failure as this dialect has them: it knows no 422."""
     body = {"oops": failure.code, "because": failure.message}

@@ -25,6 +25,12 @@ class UnknownScope(BadRequest):
     code = "unknown_scope"
 
 
+class ScopeNotOffered(BadRequest):
+    """Nothing asks for this scope, so a token with it would open nothing."""
+
+    code = "scope_not_offered"
+
+
 class TokenExists(Conflict):
     """A token of that name is in use; revoke it first or choose another name."""
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    # Commands that only name an operator load no database.
+    from armillary.context import Context
 
 
 class Scope(StrEnum):
-    """What a token is for."""
+    """What a token is for: an action that routes ask for."""
 
     READ = "read"
     UPLOAD = "upload"
@@ -15,6 +20,50 @@ class Scope(StrEnum):
     SITE = "site"
     PIPE = "pipe"
     ADMIN = "admin"
+
+
+OFFERED = frozenset({Scope.READ, Scope.UPLOAD, Scope.EDIT, Scope.ADMIN})
+"""Actions that something asks for; tokens of earlier releases may be for others."""
+LIMITABLE: frozenset[Scope] = frozenset()
+"""Actions that a route asks for on one resource: only for these can a token be limited to one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """An action that somebody may take: on one resource, or on everything if none is named."""
+
+    action: Scope
+    resource: str | None = None
+
+    def __str__(self) -> str:
+        return self.action if self.resource is None else f"{self.action}:{self.resource}"
+
+    @classmethod
+    def of_text(cls, text: str) -> Permission:
+        """Return what a scope of a token says: ``action``, or ``action:resource``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such action, or the resource is empty.
+        """
+        action, colon, resource = text.partition(":")
+        if colon and not resource:
+            raise ValueError(f"{text!r} names no resource")
+        return cls(Scope(action), resource if colon else None)
+
+    def covers(self, action: Scope, on: str | None) -> bool:
+        """Tell whether this allows an action; an administrator may do everything to the resource."""
+        return self.action in (action, Scope.ADMIN) and self.resource in (None, on)
+
+
+class Level(StrEnum):
+    """What is told of files that are not released to whoever shows nothing that lets read them."""
+
+    METADATA = "metadata"
+    """Their metadata, but no pixels, and no positions that are proprietary."""
+    OPEN = "open"
+    """Everything, unless a release date says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +78,37 @@ class Grants:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody known by a token; nobody in particular when ``name`` is empty."""
+    """Somebody who showed who it is; nobody in particular when ``name`` is empty."""
 
     name: str = ""
-    scopes: frozenset[Scope] = frozenset()
+    permissions: frozenset[Permission] = frozenset()
     grants: Grants = field(default_factory=Grants)
 
-    def may(self, scope: Scope) -> bool:
-        """Tell whether a token of this scope, or of an administrator, was shown."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
+    def may(self, action: Scope, *, on: str | None = None) -> bool:
+        """Tell whether an action is permitted: on a resource, or on everything if none is named."""
+        return any(one.covers(action, on) for one in self.permissions)
 
 
 ANYBODY = Principal()
-OPERATOR = Principal("operator", frozenset(Scope))
+OPERATOR = Principal("operator", frozenset(map(Permission, Scope)))
 """The owner of the data directory, at the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request shows of who sends it: one secret or none, and the address that it comes from."""
+
+    secret: str
+    address: str
+
+
+class Authenticator(Protocol):
+    """A way to find out who asks.
+
+    One that goes by what browsers send unasked, as an address, needs no guard of its own against pages of other
+    sites: an application with more than tokens refuses all changes that such pages ask for.
+    """
+
+    async def identify(self, context: Context, shown: Credentials) -> Principal | None:
+        """Return who shows this, None if this way does not tell."""
+        ...

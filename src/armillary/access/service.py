@@ -1,153 +1,19 @@
-"""Tokens: opaque secrets with scopes, of which only hashes are kept; and grants before release."""
+"""What others may ask of access: who shows what, new tokens and their ends, and grants before release."""
 
-from __future__ import annotations
+from armillary.access.grants import GrantKind, grant, grant_kind, grants_of, ungrant
+from armillary.access.scopes import parse_scopes
+from armillary.access.tokens import Tokens, authenticate, create_token, list_tokens, revoke
 
-import difflib
-import hashlib
-import secrets
-from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Any, Literal, cast, get_args
-
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from armillary.access import store
-from armillary.access.errors import TokenExists, UnknownScope
-from armillary.access.models import ANYBODY, Grants, Principal, Scope
-from armillary.errors import BadRequest
-
-PREFIX = "arm_"
-GrantKind = Literal["program", "observation", "instrument", "file"]
-
-
-def parse_scopes(text: str) -> frozenset[Scope]:
-    """Read a comma-separated list of scopes.
-
-    Raises
-    ------
-    UnknownScope
-        With the nearest valid word.
-    """
-    scopes = set()
-    for word in filter(None, (part.strip().lower() for part in text.split(","))):
-        if word not in list(Scope):
-            near = difflib.get_close_matches(word, list(Scope), n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise UnknownScope(f"Unknown scope '{word}'; scopes are {', '.join(Scope)}.{hint}")
-        scopes.add(Scope(word))
-    if not scopes:
-        raise UnknownScope(f"Name at least one scope: {', '.join(Scope)}.")
-    return frozenset(scopes)
-
-
-def digest_of(secret: str) -> bytes:
-    """Return what is stored of a secret; it has 256 bits, so one round of SHA-256 is enough."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
-async def create_token(
-    connection: AsyncConnection,
-    name: str,
-    scopes: Iterable[Scope],
-    *,
-    now: datetime,
-    lifetime: timedelta | None = None,
-) -> str:
-    """Create a token and return its secret, which cannot be shown again.
-
-    Raises
-    ------
-    TokenExists
-        If a live token bears the name.
-    """
-    if not name.strip():
-        raise BadRequest("Give the token a name: it signs the edits made with it.")
-    if not name.isprintable():
-        raise BadRequest(f"{name!r} holds characters that cannot be shown; choose another name.")
-    secret = PREFIX + secrets.token_urlsafe(32)
-    await store.retire_expired(connection, name)
-    try:
-        # Whatever the caller's transaction has done so far stays when the name turns out to be taken.
-        async with connection.begin_nested():
-            await store.insert_token(
-                connection,
-                name=name,
-                digest=digest_of(secret),
-                scopes=scopes,
-                created=now,
-                expires=now + lifetime if lifetime else None,
-            )
-    except IntegrityError:
-        message = f"A token named '{name}' is in use; revoke it first or choose another name."
-        raise TokenExists(message) from None
-    return secret
-
-
-async def authenticate(connection: AsyncConnection, secret: str | None) -> Principal:
-    """Return who bears the secret; anybody when it is missing, unknown, expired or revoked."""
-    if not secret:
-        return ANYBODY
-    row = await store.find_token(connection, digest_of(secret))
-    if row is None:
-        return ANYBODY
-    grants = _grants(zip(row.kinds or (), row.subjects or (), strict=True))
-    return Principal(row.name, frozenset(map(Scope, row.scopes)), grants)
-
-
-async def grants_of(connection: AsyncConnection, name: str) -> Grants:
-    """Return what a principal may read before its release."""
-    return _grants((row.kind, row.subject) for row in await store.list_grants(connection, name))
-
-
-def _grants(given: Iterable[tuple[str, str]]) -> Grants:
-    subjects: defaultdict[str, set[str]] = defaultdict(set)
-    for kind, subject in given:
-        subjects[kind].add(subject)
-    return Grants(
-        programs=frozenset(subjects["program"]),
-        observations=frozenset(subjects["observation"]),
-        instruments=frozenset(subjects["instrument"]),
-        files=frozenset(subjects["file"]),
-    )
-
-
-def grant_kind(word: str) -> GrantKind:
-    """Return the kind of a grant that a word names.
-
-    Raises
-    ------
-    BadRequest
-        Naming the kinds that there are.
-    """
-    for kind in get_args(GrantKind):
-        if word == kind:
-            return cast(GrantKind, kind)
-    raise BadRequest(f"'{word}' cannot be granted; kinds are {', '.join(get_args(GrantKind))}.")
-
-
-async def grant(
-    connection: AsyncConnection, name: str, kind: GrantKind, subject: str, *, now: datetime
-) -> None:
-    """Let the bearer of a token read a program, observation, instrument or file before its release."""
-    await store.insert_grant(connection, principal=name, kind=kind, subject=subject, granted=now)
-
-
-async def ungrant(connection: AsyncConnection, name: str, kind: GrantKind, subject: str) -> int:
-    """Take a grant back; return how many there were."""
-    return await store.delete_grants(connection, name, kind=kind, subject=subject)
-
-
-async def list_tokens(connection: AsyncConnection) -> list[dict[str, Any]]:
-    """Return name, scopes and times of every token."""
-    return [dict(row._mapping) for row in await store.list_tokens(connection)]
-
-
-async def revoke(connection: AsyncConnection, name: str) -> int:
-    """Revoke the live tokens of that name, and all grants to it; return how many tokens there were.
-
-    Whoever gets a token of the same name later is somebody else.
-    """
-    await store.delete_grants(connection, name)
-    return await store.revoke_tokens(connection, name)
+__all__ = [
+    "GrantKind",
+    "Tokens",
+    "authenticate",
+    "create_token",
+    "grant",
+    "grant_kind",
+    "grants_of",
+    "list_tokens",
+    "parse_scopes",
+    "revoke",
+    "ungrant",
+]

@@ -36,7 +36,10 @@ async def insert_token(
 
 
 async def find_token(connection: AsyncConnection, digest: bytes) -> AnyRow | None:
-    """Return name, scopes and grants of the live token with this hash; ``kinds[i]`` is that of ``subjects[i]``."""
+    """Return name, scopes and grants of the live token with this hash; ``kinds[i]`` is that of ``subjects[i]``.
+
+    ``left_s`` are the seconds until it expires, by the clock of the database, which decides whether it lives.
+    """
     # One statement, since every request with a token begins with it.
     named = grant.c.principal == token.c.name
     lists = [
@@ -47,7 +50,8 @@ async def find_token(connection: AsyncConnection, digest: bytes) -> AnyRow | Non
         .label(label)
         for column, label in ((grant.c.kind, "kinds"), (grant.c.subject, "subjects"))
     ]
-    query = sa.select(token.c.name, token.c.scopes, *lists).where(token.c.hash == digest, _alive)
+    left_s = sa.cast(sa.func.extract("epoch", token.c.expires - sa.func.now()), sa.Double).label("left_s")
+    query = sa.select(token.c.name, token.c.scopes, left_s, *lists).where(token.c.hash == digest, _alive)
     return (await connection.execute(query)).first()
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
+from weakref import WeakKeyDictionary
 
 import asyncpg
 import sqlalchemy as sa
@@ -265,8 +266,13 @@ class Database:
         async with self._telling(), self.engine.connect() as connection:
             if snapshot:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
-                yield connection
+            try:
+                async with connection.begin():
+                    yield connection
+            finally:
+                # Without success, too: an error does not always mean that the commit was not made.
+                for action in _afterwards.pop(connection.sync_connection, ()):
+                    action()
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[AsyncConnection]:
@@ -389,6 +395,14 @@ def _without_password(dsn: str) -> str:
     host = dict(parse_qsl(parts.query)).get("host")
     shown = f"{parts.scheme}://{user.partition(':')[0]}{at}{place}{parts.path}"
     return f"{shown} in {host}" if host else shown
+
+
+_afterwards: WeakKeyDictionary[Any, list[Callable[[], None]]] = WeakKeyDictionary()
+
+
+def afterwards(connection: AsyncConnection, action: Callable[[], None]) -> None:
+    """Let something be done when a transaction of `Database.begin` has ended, before anybody goes on after it."""
+    _afterwards.setdefault(connection.sync_connection, []).append(action)
 
 
 def home_of(connection: AsyncConnection) -> Path:

@@ -30,7 +30,7 @@ app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Tokens: who may do
 @app.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="Who uses it; signs the edits made with it.")],
-    scope: Annotated[str, typer.Option(help="read, upload, edit, site, pipe, admin; joined by commas.")],
+    scope: Annotated[str, typer.Option(help="read, upload, edit, admin; joined by commas.")],
     data: DataOption = DEFAULT_DATA,
     days: Annotated[
         float | None, typer.Option(help="Lifetime in days; without, it lasts until revoked.")
@@ -77,7 +77,7 @@ def list_tokens(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
 
 @app.command("revoke")
 def revoke(name: str, data: DataOption = DEFAULT_DATA) -> None:
-    """Revoke the token of that name, and what it was granted; it stops working at once."""
+    """Revoke the token of that name, and what it was granted; it stops working within a moment."""
     from armillary.access import service
 
     async def action(context: Context) -> int:

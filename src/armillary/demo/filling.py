@@ -64,7 +64,8 @@ async def _root(context: Context, *, beside_files: bool) -> int:
         if not beside_files and not await catalog.is_empty(connection):
             raise ArchiveInUse
         path = context.settings.data.resolve() / ROOT
-        return (await catalog.ensure_root(connection, ROOT, path, in_place=False)).id
+        level = catalog.visibility_of(context.settings.archive)
+        return (await catalog.ensure_root(connection, ROOT, path, in_place=False, visibility=level)).id
 
 
 Portion = tuple[int, list[NewVersion]]

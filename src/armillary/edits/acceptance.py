@@ -163,7 +163,6 @@ async def _queue(
             "address": origin.address,
             "idempotency_key": key.text if key else None,
             "body_sha256": key.digest if key else b"",
-            "reply": "",
             "items": json.dumps(rows),
             "accepted": now,
             "expires": now + max(lifetime, timedelta(days=settings.work.keep_days)),

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Grants, Principal, Scope
+from armillary.access.models import Grants, Permission, Principal, Scope
 from armillary.archive.query import service as query
 from armillary.edits.models import EditRequest
 
@@ -80,7 +80,7 @@ def viewer_to_json(viewer: Principal) -> dict[str, Any]:
     names = ("programs", "observations", "instruments", "files")
     return {
         "name": viewer.name,
-        "scopes": sorted(viewer.scopes),
+        "scopes": sorted(map(str, viewer.permissions)),
         "grants": {name: sorted(getattr(grants, name)) for name in names},
     }
 
@@ -88,6 +88,6 @@ def viewer_to_json(viewer: Principal) -> dict[str, Any]:
 def viewer_of_json(found: Any, actor: str) -> Principal:
     """Return who looks; an order that does not say is one of somebody who may edit and nothing more."""
     if not isinstance(found, dict):
-        return Principal(actor, frozenset({Scope.EDIT}))
+        return Principal(actor, frozenset({Permission(Scope.EDIT)}))
     grants = Grants(**{name: frozenset(names) for name, names in found["grants"].items()})
-    return Principal(found["name"], frozenset(map(Scope, found["scopes"])), grants)
+    return Principal(found["name"], frozenset(map(Permission.of_text, found["scopes"])), grants)

@@ -37,7 +37,7 @@ ON CONFLICT (order_id) DO NOTHING
 
 
 async def insert_request(connection: AsyncConnection, values: dict[str, Any]) -> None:
-    """Record a request with its reply."""
+    """Record a request."""
     await connection.execute(sa.insert(update_request).values(values))
 
 

@@ -15,7 +15,6 @@ update_request = sa.Table(
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("idempotency_key", sa.Text),
     sa.Column("body_sha256", sa.LargeBinary, nullable=False),
-    sa.Column("reply", sa.Text, nullable=False),
     sa.Column("items", sa.Text, nullable=False),
     sa.Column("accepted", sa.DateTime(timezone=True), nullable=False),
     sa.Column("expires", sa.DateTime(timezone=True), nullable=False),

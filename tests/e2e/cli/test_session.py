@@ -133,6 +133,33 @@ def test_a_token_is_printed_alone_and_works_until_revoked(commands: Commands) ->
     assert commands.run("token", "list", "--json").json()[0]["revoked"]
 
 
+def test_scopes_that_nothing_asks_for_are_not_given(commands: Commands) -> None:
+    for scope, said in (
+        ("read,site", "Nothing uses the scope 'site' yet; scopes are read, upload, edit, admin."),
+        ("edit:ogg", "The scope 'edit' cannot be limited to 'ogg'"),
+    ):
+        assert said in " ".join(
+            commands.run("token", "create", "nobody", "--scope", scope, code=1).err.split()
+        )
+    assert "nobody" not in commands.run("token", "list").out
+
+
+def test_a_root_is_opened_and_closed(commands: Commands, tmp_path: Path) -> None:
+    commands.run("ingest", put(tmp_path / "open" / "o.fits", a_file(cards=[("OBJECT", "M 5", "")])).parent)
+    roots = commands.run("root", "list", "--json").json()["roots"]
+    (root,) = [one for one in roots if one["place"] == str(tmp_path / "open")]
+    assert root["visibility"] == "metadata"
+    for level, count in (("open", 1), ("open", 0), ("metadata", 1)):
+        said = commands.run("root", "set", root["name"], "--visibility", level).out
+        assert f"is {level}; that is news of {count} files" in " ".join(said.split())
+        roots = commands.run("root", "list", "--json").json()["roots"]
+        assert [one["visibility"] for one in roots if one["name"] == root["name"]] == [level]
+    assert "'shut'" in commands.run("root", "set", root["name"], "--visibility", "shut", code=2).err
+    assert (
+        "armillary root list" in commands.run("root", "set", "nonsense", "--visibility", "open", code=1).err
+    )
+
+
 def test_verify_names_a_damaged_file(commands: Commands, tmp_path: Path) -> None:
     path = put(tmp_path / "in" / "c.fits")
     commands.run("ingest", path)

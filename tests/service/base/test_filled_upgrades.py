@@ -142,6 +142,15 @@ async def test_cursors_that_clients_keep_are_good_in_the_feed_of_topics_and_back
     assert await _rows(database, "SELECT generation, xid::text::bigint, id FROM change_horizon") == [horizon]
 
 
+async def test_a_limited_scope_becomes_no_wider_on_the_way_back(database: Database) -> None:
+    await filled.fill(database, "0019")
+    await migrate.downgrade(database, "0018")
+    tokens = await _rows(database, "SELECT name, scopes FROM token ORDER BY name")
+    assert tokens == [("keeper", ["read"]), ("observer", ["edit", "read"])]
+    assert {reply for (reply,) in await _rows(database, "SELECT reply FROM update_request")} == {""}
+    await migrate.upgrade(database)
+
+
 async def _check_orders(archive: Archive) -> None:
     """See that orders which waited are done, and that those which ended say how."""
     ended = await archive.run([7, 20, 21, 22])

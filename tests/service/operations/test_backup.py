@@ -55,7 +55,9 @@ async def test_everything_comes_back(night: Archive) -> None:
         for name in NAMES:
             assert (await copy.version(name)).file_sha256 == before[name]
         async with copy.context.database.begin() as connection:
-            assert (await authenticate(connection, secret)).name == "ann"
+            bearer = await authenticate(connection, secret)
+        assert bearer is not None
+        assert bearer.name == "ann"
         assert [one.outcome for one in (await copy.history("plain.fits")).edits] == ["changed"]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from armillary.api.gemini.errors import NO_COOKIE
 from armillary.app import create_app
+from armillary.base.clock import SystemClock
 from armillary.base.database import DatabaseFull
 from armillary.base.postgres.errors import ServerFailed
 from armillary.edits.errors import OutcomeUnknown
@@ -34,7 +35,7 @@ class BrokenDatabase:
 
 async def ask(error: Exception, method: str, path: str, *, secret: str = "any") -> httpx.Response:
     app = create_app()
-    app.state.context = SimpleNamespace(database=BrokenDatabase(error))
+    app.state.context = SimpleNamespace(database=BrokenDatabase(error), clock=SystemClock())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         return await client.request(method, path, headers={"X-Api-Key": secret} if secret else {})
 

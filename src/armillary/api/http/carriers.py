@@ -8,6 +8,8 @@ from functools import cached_property
 
 from starlette.requests import HTTPConnection
 
+from armillary.access.models import Credentials
+
 MAX_SECRET = 512
 
 
@@ -43,15 +45,20 @@ class Carriers:
             for name, value in headers
         )
 
-    def secrets(self, connection: HTTPConnection) -> list[str]:
-        """Return what was shown, the bearer first, then headers, then cookies; nothing longer than any token."""
+    def credentials(self, connection: HTTPConnection) -> list[Credentials]:
+        """Return what was shown, the bearer first, then headers, then cookies; nothing longer than any token.
+
+        There is always one: whoever shows no secret still has an address.
+        """
         kind, _, bearer = connection.headers.get("authorization", "").partition(" ")
         shown = [
             bearer.strip() if kind.lower() == "bearer" else "",
             *(connection.headers.get(name, "") for name in self.headers),
             *(connection.cookies.get(name, "") for name in self.cookies),
         ]
-        return [secret for secret in shown if 0 < len(secret) <= MAX_SECRET]
+        address = connection.client.host if connection.client else ""
+        secrets = [secret for secret in shown if 0 < len(secret) <= MAX_SECRET]
+        return [Credentials(secret, address) for secret in secrets or [""]]
 
 
 NO_COOKIES = Carriers()

@@ -104,4 +104,4 @@ def _principal_of(connection: HTTPConnection) -> Principal:
 
 
 def _runs_it(principal: Principal) -> bool:
-    return Scope.ADMIN in principal.scopes
+    return principal.may(Scope.ADMIN)

@@ -35,10 +35,12 @@ class SameOrigin:
     ----------
     trusted
         Origins whose pages may send cookies, as ``https://tools.example``.
+    ambient
+        Whether somebody may be known by what comes with every request, as the address: no cookie is needed then.
     """
 
-    def __init__(self, app: ASGIApp, *, trusted: Collection[str] = ()) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, trusted: Collection[str] = (), ambient: bool = False) -> None:
+        self._app, self._ambient = app, ambient
         self._trusted = frozenset(map(str.lower, trusted))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +54,8 @@ class SameOrigin:
             await refusal(scope, CrossSite())(scope, receive, send)
 
     def _is_cross_site(self, scope: Scope) -> bool:
-        return is_cross_site(scope["headers"], self._trusted, carriers=dialect_of(scope).carriers)
+        carriers = dialect_of(scope).carriers
+        return is_cross_site(scope["headers"], self._trusted, carriers=carriers, ambient=self._ambient)
 
 
 def is_cross_site(
@@ -60,13 +63,17 @@ def is_cross_site(
     trusted: Collection[str] = (),
     *,
     carriers: Carriers = NO_COOKIES,
+    ambient: bool = False,
 ) -> bool:
     """Tell whether a browser sent cookies along because a page of another site wanted it.
+
+    If requests are ``ambient``, they tell who asks without any cookie, and whatever else they show.
 
     Newer browsers say so in Sec-Fetch-Site, but not on addresses without TLS; there, and in older ones, Origin
     is compared with Host. Other subdomains of one site count as other sites, since others may run them.
     """
-    if not any(name == b"cookie" for name, _ in headers) or carriers.shown_on_purpose(headers):
+    unasked = any(name == b"cookie" for name, _ in headers) and not carriers.shown_on_purpose(headers)
+    if not (unasked or ambient):
         return False
     origins = [value.decode("latin-1").strip().lower() for name, value in headers if name == b"origin"]
     if origins and all(origin in trusted for origin in origins):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute
@@ -11,11 +12,9 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
 from armillary.access.errors import ScopeMissing, Unauthorized
-from armillary.access.models import ANYBODY, Principal, Scope
-from armillary.access.service import authenticate
+from armillary.access.models import ANYBODY, Authenticator, Principal, Scope
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.dialect import dialect_of
-from armillary.context import Context
 from armillary.errors import ArmillaryError
 
 
@@ -33,6 +32,9 @@ class Policy:
     ----------
     scope
         What a token must be for; None lets anybody in, and says who it is if a token is shown.
+    on
+        Which parameter of the path names the resource that a token may be limited to. On a route without one,
+        a token that is limited to a resource counts for nothing.
     carriers
         What may carry the token; by default what the dialect says.
     others
@@ -45,44 +47,60 @@ class Policy:
     carriers: Carriers | None = None
     refusal: type[ArmillaryError] | None = None
     others: tuple[Scope, ...] = ()
+    on: str | None = None
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
         """Return who asks, or refuse."""
-        principal = await self._principal(connection)
+        resource = connection.path_params[self.on] if self.on else None
+        principal = await self._principal(connection, resource)
         connection.state.principal = principal
-        if self.scope is None or any(map(principal.may, (self.scope, *self.others))):
+        if self.scope is None or self._lets_in(principal, resource):
             return principal
         if self.refusal is not None:
             raise self.refusal
         if principal is ANYBODY:
             raise Unauthorized
-        raise ScopeMissing(f"The token '{principal.name}' has no scope '{self.scope}'; create one that has.")
+        missing = f"'{self.scope}' for '{resource}'" if self.on else f"'{self.scope}'"
+        raise ScopeMissing(f"The token '{principal.name}' has no scope {missing}; create one that has.")
 
-    async def _principal(self, connection: HTTPConnection) -> Principal:
-        carriers = self.carriers or dialect_of(connection.scope).carriers
-        best = ANYBODY
-        for secret in carriers.secrets(connection):
-            context: Context = connection.app.state.context
-            async with context.database.look() as database:
-                found = await authenticate(database, secret)
-            # Where anybody may enter, a token that reads everything tells the most.
-            if any(map(found.may, (self.scope or Scope.READ, *self.others))):
+    def _lets_in(self, principal: Principal, resource: str | None) -> bool:
+        # Where anybody may enter, a token that reads everything tells the most.
+        return any(principal.may(one, on=resource) for one in (self.scope or Scope.READ, *self.others))
+
+    async def _principal(self, connection: HTTPConnection, resource: str | None) -> Principal:
+        state, best = connection.app.state, ANYBODY
+        shown = (self.carriers or dialect_of(connection.scope).carriers).credentials(connection)
+        authenticators: Sequence[Authenticator] = state.authenticators
+        for authenticator, one in product(authenticators, shown):
+            found = await authenticator.identify(state.context, one)
+            if found is None:
+                continue
+            if self._lets_in(found, resource):
                 return found
             best = found if best is ANYBODY else best
         return best
 
 
 def refuse_undeclared(app: FastAPI) -> None:
-    """Check that every route has a policy.
+    """Check that every route has a policy, and that its path has the parameter that the policy goes by.
 
     Raises
     ------
     UndeclaredRoute
-        Naming the routes that have none.
+        Naming the routes of which that is not so.
     """
-    silent = [getattr(route, "path", repr(route)) for route in walk(app.routes) if policy_of(route) is None]
-    if silent:
-        raise UndeclaredRoute(f"These routes declare no policy: {', '.join(sorted(silent))}")
+    routes = [(getattr(route, "path", repr(route)), policy_of(route)) for route in walk(app.routes)]
+    if silent := sorted(path for path, policy in routes if policy is None):
+        raise UndeclaredRoute(f"These routes declare no policy: {', '.join(silent)}")
+    lost = [path for path, policy in routes if policy and policy.on and not _has_parameter(path, policy.on)]
+    if lost:
+        raise UndeclaredRoute(
+            f"The policies of these routes name no parameter of the path: {', '.join(lost)}"
+        )
+
+
+def _has_parameter(path: str, name: str) -> bool:
+    return f"{{{name}}}" in path or f"{{{name}:" in path
 
 
 def policy_of(route: BaseRoute) -> Policy | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from armillary.access.models import ANYBODY
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.dialect import dialect_of
 
@@ -31,10 +32,17 @@ class Private:
 
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": marked(message.get("headers", ()), carriers, shown=shown)}
+                known = shown or _is_known(scope)
+                message = {**message, "headers": marked(message.get("headers", ()), carriers, shown=known)}
             await send(message)
 
         await self._app(scope, receive, mark)
+
+
+def _is_known(scope: Scope) -> bool:
+    """Tell whether it was found out who asks, be it by nothing that the request shows."""
+    principal = scope.get("state", {}).get("principal", ANYBODY)
+    return bool(principal.name)
 
 
 def marked(headers: Iterable[tuple[bytes, bytes]], carriers: Carriers, *, shown: bool) -> Headers:
@@ -47,7 +55,7 @@ def marked(headers: Iterable[tuple[bytes, bytes]], carriers: Carriers, *, shown:
     carriers
         What may say who asks.
     shown
-        Whether the request showed a cookie or a token, be it a valid one or not.
+        Whether the request showed a cookie or a token, be it a valid one or not, or it is known who asks.
     """
     kept: Headers = []
     rules: list[str] = []

@@ -7,17 +7,13 @@ copied from, so it only reads them until somebody claims them (`armillary.base.i
 from __future__ import annotations
 
 import asyncio
-import difflib
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Root
-from armillary.archive.catalog.roots import root_by_id, store_of
-from armillary.archive.errors import UnknownRoot
+from armillary.archive.catalog.roots import root_by_id, root_by_name, store_of
 from armillary.base.identity import check_place, read_identity, take_over
 from armillary.base.log import get_logger
 from armillary.base.place import STORE
@@ -84,13 +80,13 @@ async def claim(context: Context, name: str) -> Root:
         If processes are at work that may use another directory with the same database.
     """
     async with context.database.begin() as connection:
-        await _find(connection, name)
+        await root_by_name(connection, name)
     if name == STORE:
         await take_over(context.database, context.settings.data)
     else:
         await check_place(context.database, context.settings.data)
     async with context.database.begin() as connection:
-        root = await _find(connection, name)
+        root = await root_by_name(connection, name)
         await store.claim_root(connection, root.id)
         root = await root_by_id(connection, root.id)
     if root.is_there:
@@ -100,12 +96,3 @@ async def claim(context: Context, name: str) -> Root:
     async with context.database.begin() as connection:
         await admin.run_keys_now(connection, f"{root.id}:")
     return root
-
-
-async def _find(connection: AsyncConnection, name: str) -> Root:
-    roots = {root.name: root for root in await store.list_roots(connection)}
-    if name not in roots:
-        near = difflib.get_close_matches(name, roots, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise UnknownRoot(f"There is no root '{name}'.{hint} See armillary root list.")
-    return roots[name]

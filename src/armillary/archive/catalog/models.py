@@ -12,6 +12,7 @@ from typing import Any
 
 import zstandard
 
+from armillary.access.models import Level
 from armillary.archive.errors import HeadersForgotten
 from armillary.base.place import path_of
 from armillary.base.store.errors import RootNotClaimed
@@ -37,6 +38,8 @@ class Origin(StrEnum):
 class Root:
     """Where files lie: the store of Armillary itself, a tree adopted where it stands, or a store elsewhere.
 
+    Its files are a collection.
+
     Parameters
     ----------
     url
@@ -47,6 +50,8 @@ class Root:
         Whether files that appear there are taken in by themselves; of directories of this machine alone.
     claimed
         False for one that may only be read, since another archive may be changing it.
+    visibility
+        What strangers are told of each file before its release.
     """
 
     id: int
@@ -55,6 +60,7 @@ class Root:
     in_place: bool
     watched: bool = False
     claimed: bool = True
+    visibility: Level = Level.METADATA
 
     @property
     def path(self) -> Path | None:

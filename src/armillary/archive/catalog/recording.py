@@ -91,6 +91,8 @@ async def record_versions(
     """
     if not new:
         return []
+    # Before anything else is locked, as whoever changes the level of a root does it.
+    levels = await store.levels_of(connection, (one.location.root_id for one in new))
     file_ids, fresh = await store.ensure_files(connection, [one.name for one in new])
     known = [one for one in new if one.name not in fresh]
     if known:
@@ -107,13 +109,17 @@ async def record_versions(
         for at, one in enumerate(new)
     ]
     positions = _positions([one.fields for one in new])
-    frames = [(file_ids[name], ids[at], positions[at], *new[at].rows.frame) for name, at in last.items()]
+    frames = [
+        (file_ids[name], ids[at], positions[at], levels[new[at].location.root_id], *new[at].rows.frame)
+        for name, at in last.items()
+    ]
     series = [one.rows.series for one in new]
     await store.ensure_series(connection, {one.id: one for one in series if one})
     await store.copy_rows(
         connection, version, ("id", "file_id", "canonical", "entrytime", *_VERSION), versions
     )
-    await store.copy_rows(connection, frame, ("file_id", "version_id", "hpx", *_FRAME), frames)
+    columns = ("file_id", "version_id", "hpx", "visibility", *_FRAME)
+    await store.copy_rows(connection, frame, columns, frames)
     return ids
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.access.models import Level
 from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Root
 from armillary.archive.catalog.store import (
@@ -17,8 +19,11 @@ from armillary.base.store import ObjectStore
 from armillary.base.store.errors import StorageFailed, explain
 from armillary.context import Context
 from armillary.errors import Conflict
+from armillary.settings import ArchiveSettings
 
 MOST_NAMESAKES = 1000
+MANY = 10_000
+"""Rows of which so many are written anew are worth a look of the planner at their table."""
 
 
 async def root_by_id(connection: AsyncConnection, root_id: int) -> Root:
@@ -36,7 +41,13 @@ async def root_by_id(connection: AsyncConnection, root_id: int) -> Root:
 
 
 async def ensure_root(
-    connection: AsyncConnection, name: str, place: Path | str, *, in_place: bool, watched: bool = False
+    connection: AsyncConnection,
+    name: str,
+    place: Path | str,
+    *,
+    in_place: bool,
+    watched: bool = False,
+    visibility: Level = Level.METADATA,
 ) -> Root:
     """Return the root at a path, or at a URL, recording it if it is new.
 
@@ -45,7 +56,9 @@ async def ensure_root(
     url = place if isinstance(place, str) else place.as_uri()
     for number in range(1, MOST_NAMESAKES):
         free = name if number == 1 else f"{name}-{number}"
-        await store.insert_root(connection, name=free, place=place, in_place=in_place, watched=watched)
+        await store.insert_root(
+            connection, name=free, place=place, in_place=in_place, watched=watched, visibility=visibility
+        )
         if found := {root.url: root for root in await list_roots(connection)}.get(url):
             return found
     raise Conflict(f"There are {number} roots named {name} already.")
@@ -76,4 +89,44 @@ async def store_root(connection: AsyncConnection, context: Context) -> Root:
     # A link may lead to a disk that is not mounted.
     if not path.is_symlink():
         path.mkdir(mode=0o755, exist_ok=True)
-    return await ensure_root(connection, STORE, path.resolve(), in_place=True)
+    return await ensure_root(
+        connection, STORE, path.resolve(), in_place=True, visibility=visibility_of(context.settings.archive)
+    )
+
+
+def visibility_of(settings: ArchiveSettings) -> Level:
+    """Return what strangers are told of the files of a new root."""
+    return Level(settings.visibility)
+
+
+async def set_visibility(context: Context, name: str, visibility: Level) -> int:
+    """Say what strangers are told of the files of a root; return for how many files that is news.
+
+    Raises
+    ------
+    UnknownRoot
+        If there is no root of that name.
+    """
+    async with context.database.begin() as connection:
+        root = await root_by_name(connection, name)
+        count = await store.set_visibility(connection, root.id, visibility)
+    if count >= MANY:
+        # Every one of them has left an old row behind, and plans should know how many are open.
+        await context.database.refresh("frame")
+    return count
+
+
+async def root_by_name(connection: AsyncConnection, name: str) -> Root:
+    """Return a root.
+
+    Raises
+    ------
+    UnknownRoot
+        If there is none of that name, with the nearest one that there is.
+    """
+    roots = {root.name: root for root in await store.list_roots(connection)}
+    if name not in roots:
+        near = difflib.get_close_matches(name, roots, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UnknownRoot(f"There is no root '{name}'.{hint} See armillary root list.")
+    return roots[name]

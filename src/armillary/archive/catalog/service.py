@@ -7,7 +7,14 @@ from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.priorities import science_priority
 from armillary.archive.catalog.product_store import get_product, move_products
 from armillary.archive.catalog.recording import NewVersion, record_versions
-from armillary.archive.catalog.roots import ensure_root, root_by_id, store_of, store_root
+from armillary.archive.catalog.roots import (
+    ensure_root,
+    root_by_id,
+    set_visibility,
+    store_of,
+    store_root,
+    visibility_of,
+)
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.catalog.store import (
     canonical_of,
@@ -47,10 +54,12 @@ __all__ = [
     "root_by_id",
     "roots_of",
     "science_priority",
+    "set_visibility",
     "store_of",
     "store_root",
     "unclaimed_roots",
     "version_number",
     "versions_by_id",
     "versions_of",
+    "visibility_of",
 ]

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.access.models import Level
 from armillary.archive.catalog.models import (
     Location,
     Presence,
@@ -44,6 +45,8 @@ _ENSURE = """
 INSERT INTO series (id, headers, keywords)
 SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::jsonb[]) ON CONFLICT DO NOTHING
 """
+# What waited here for somebody who changes the level of a root reads the new one.
+_LEVELS = "SELECT id, visibility FROM root WHERE id = ANY ($1::smallint[]) ORDER BY id FOR SHARE"
 # One statement, so that a version is superseded in one step. Each branch has a partial index of its own.
 _RETIRE = """
 WITH place AS (SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS p (file_id, root_id, path)),
@@ -108,7 +111,16 @@ async def list_roots(connection: AsyncConnection) -> list[Root]:
         return []
     home = home_of(connection)
     return [
-        Root(row.id, row.name, url_at(row.path, home), row.in_place, row.watched, row.claimed) for row in rows
+        Root(
+            row.id,
+            row.name,
+            url_at(row.path, home),
+            row.in_place,
+            row.watched,
+            row.claimed,
+            Level(row.visibility or Level.METADATA),
+        )
+        for row in rows
     ]
 
 
@@ -124,14 +136,43 @@ async def claim_root(connection: AsyncConnection, root_id: int) -> None:
 
 
 async def insert_root(
-    connection: AsyncConnection, *, name: str, place: Path | str, in_place: bool, watched: bool
+    connection: AsyncConnection,
+    *,
+    name: str,
+    place: Path | str,
+    in_place: bool,
+    watched: bool,
+    visibility: Level,
 ) -> None:
     """Record a root, unless there is one of its place or name already; ``place`` is a path, or a URL."""
     # The store may be a link that leads elsewhere, and somewhere else later on.
     elsewhere = place if isinstance(place, str) else address_of(place, home_of(connection))
     address = STORE if name == STORE else elsewhere
     values = {"name": name, "path": address, "in_place": in_place, "watched": watched}
+    values["visibility"] = _of_frame(visibility)
     await connection.execute(insert(root).values(values).on_conflict_do_nothing())
+
+
+def _of_frame(visibility: Level) -> str | None:
+    """Return what rows say of a level: nothing of the usual one, so that an upgrade need not write them."""
+    return None if visibility is Level.METADATA else str(visibility)
+
+
+async def set_visibility(connection: AsyncConnection, root_id: int, visibility: Level) -> int:
+    """Say what strangers are told of the files of a root; return of how many that is news."""
+    value = _of_frame(visibility)
+    # First the root: who records versions shares it, and so has either ended or will read the new level.
+    await connection.execute(sa.update(root).where(root.c.id == root_id).values(visibility=value))
+    of_root = (version.c.id == frame.c.version_id) & (version.c.root_id == root_id)
+    news = frame.c.visibility.is_distinct_from(value)
+    statement = sa.update(frame).where(of_root, news).values(visibility=value)
+    return int((await connection.execute(statement)).rowcount)
+
+
+async def levels_of(connection: AsyncConnection, root_ids: Iterable[int]) -> dict[int, str | None]:
+    """Return what frames of roots say of their visibility; it stays so until the end of the transaction."""
+    below = await driver(connection)
+    return {row["id"]: row["visibility"] for row in await below.fetch(_LEVELS, sorted(set(root_ids)))}
 
 
 async def set_watched(connection: AsyncConnection, root_id: int, watched: bool) -> None:

@@ -20,6 +20,7 @@ root = sa.Table(
     sa.Column("in_place", sa.Boolean, nullable=False),
     sa.Column("watched", sa.Boolean, nullable=False),
     sa.Column("claimed", sa.Boolean, nullable=False),
+    sa.Column("visibility", sa.Text),
 )
 
 file = sa.Table(
@@ -86,6 +87,7 @@ frame = sa.Table(
     sa.Column("keywords", JSONB, nullable=False),
     sa.Column("series_id", sa.Uuid),
     sa.Column("warnings", sa.ARRAY(sa.Text), nullable=False),
+    sa.Column("visibility", sa.Text),
 )
 
 series = sa.Table(

@@ -129,7 +129,10 @@ async def watch(context: Context, paths: Sequence[Path], *, watched: bool, in_pl
                     raise NotWatchable(
                         f"{path} is a part of {root.path}, which was taken in before; watch that as a whole."
                     )
-            root = await catalog.ensure_root(connection, root_name(whole), whole, in_place=in_place)
+            level = catalog.visibility_of(context.settings.archive)
+            root = await catalog.ensure_root(
+                connection, root_name(whole), whole, in_place=in_place, visibility=level
+            )
             await store.set_watched(connection, root.id, watched)
 
 
@@ -137,9 +140,12 @@ async def _adopt(
     context: Context, places: Sequence[tuple[Path, Path]], in_place: bool
 ) -> list[tuple[Location, Path]]:
     roots: dict[Path, Root] = {}
+    level = catalog.visibility_of(context.settings.archive)
     async with context.database.begin() as connection:
         for base in dict.fromkeys(base for base, _ in places):
-            roots[base] = await catalog.ensure_root(connection, root_name(base), base, in_place=in_place)
+            roots[base] = await catalog.ensure_root(
+                connection, root_name(base), base, in_place=in_place, visibility=level
+            )
     return [(location_of(roots[base], below), base / below) for base, below in places]
 
 

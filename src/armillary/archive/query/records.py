@@ -18,7 +18,7 @@ from armillary.archive.query import visibility
 from armillary.base.text import storable
 from armillary.fits.containers import logical_name
 
-_INTERNAL = ("file_id", "version_id", "hpx", "keywords", "details", "warnings")
+_INTERNAL = ("file_id", "version_id", "hpx", "keywords", "details", "warnings", "visibility")
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,8 @@ def _columns(viewer: Principal, today: date) -> list[sa.ColumnElement[Any]]:
             hidden = sa.cast(sa.null(), column.type)
             column = sa.case((open_coordinates, column), else_=hidden).label(field.name)
         columns.append(column)
-    columns.append(visibility.visible(viewer, today).label("visible"))
+    # Of a frame without a program it is not known whether it is of the one that was granted.
+    columns.append(sa.func.coalesce(visibility.visible(viewer, today), False).label("visible"))
     return columns
 
 

@@ -1,7 +1,8 @@
 """Who may see a file before the world does: one rule, as a Python test and as a clause of SQL.
 
 The rule is header-updates specification, section 7.4: released, or engineering data, or shown a token that
-reads everything, or granted the program, observation, instrument or file.
+reads everything, or granted the program, observation, instrument or file. What has no release date is released
+if its collection is open.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Principal, Scope
+from armillary.access.models import Level, Principal, Scope
 from armillary.archive.catalog.tables import file, frame
 
 
@@ -36,17 +37,19 @@ def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reaso
     Parameters
     ----------
     row
-        ``name``, ``release``, ``engineering``, ``program``, ``observation_id`` and ``instrument`` of the frame.
+        ``name``, ``release``, ``visibility``, ``engineering``, ``program``, ``observation_id`` and ``instrument``
+        of the frame.
     today
         The date in UTC; the day of release is public.
     """
-    if Scope.ADMIN in viewer.scopes:
+    if viewer.may(Scope.ADMIN):
         return Reason.STAFF
-    if Scope.READ in viewer.scopes:
+    if viewer.may(Scope.READ):
         return Reason.MAGIC
     if row["engineering"]:
         return Reason.ENGINEERING
-    if row["release"] is not None and row["release"] <= today:
+    release = row["release"]
+    if release <= today if release is not None else row["visibility"] == Level.OPEN:
         return Reason.RELEASED
     grants = viewer.grants
     if row["program"] in grants.programs:
@@ -81,6 +84,7 @@ def visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
     return sa.or_(
         sa.func.coalesce(frame.c.engineering, False),
         sa.func.coalesce(frame.c.release <= today, False),
+        sa.and_(frame.c.release.is_(None), frame.c.visibility.is_not_distinct_from(Level.OPEN)),
         # As arrays, so that the text of a statement does not depend on how much somebody was granted.
         *(column == _any_of(names) for column, names in granted if names),
         *([frame.c.file_id.in_(_files_named(given.files))] if given.files else ()),
@@ -125,4 +129,5 @@ async def any_hidden(
 
 
 def _hidden(viewer: Principal, today: date) -> sa.Select[Any]:
-    return sa.select(frame.c.file_id).where(sa.not_(coordinates_visible(viewer, today)))
+    # What is unknown is hidden, too: a file without a program is not of the program that was granted.
+    return sa.select(frame.c.file_id).where(coordinates_visible(viewer, today).is_not(sa.true()))

@@ -6,7 +6,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from starlette.routing import Mount, Route
 
-from armillary.access.models import ANYBODY, Grants, Principal, Scope
+from armillary.access.models import ANYBODY, Grants, Permission, Principal, Scope
 from armillary.api.http.policy import Policy, UndeclaredRoute, policy_of, refuse_undeclared, walk
 from armillary.app import create_app
 
@@ -41,6 +41,15 @@ def test_a_silent_route_is_named_wherever_it_is() -> None:
     assert "/fine" not in refused.value.message
 
 
+def test_a_policy_that_goes_by_no_parameter_of_its_path_is_named() -> None:
+    app, router = create_app(), APIRouter()
+    for path in ("/sites/{site}", "/deep/{site:path}", "/sites/{name}/x"):
+        router.add_api_route(path, answer, dependencies=[Depends(Policy(Scope.SITE, on="site"))])
+    app.include_router(router)
+    with pytest.raises(UndeclaredRoute, match=r"no parameter of the path: /sites/\{name\}/x$"):
+        refuse_undeclared(app)
+
+
 def test_a_mounted_application_must_declare_its_routes() -> None:
     app, inner = create_app(), FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     inner.add_api_route("/inner", answer)
@@ -58,8 +67,8 @@ def test_a_dependency_that_is_no_policy_does_not_count() -> None:
 
 @pytest.mark.parametrize("scope", list(Scope))
 def test_a_token_may_what_it_is_for_and_an_administrator_all(scope: Scope) -> None:
-    one = Principal("one", frozenset([scope]), Grants())
+    one = Principal("one", frozenset([Permission(scope)]), Grants())
     assert one.may(scope)
-    assert Principal("root", frozenset([Scope.ADMIN])).may(scope)
+    assert Principal("root", frozenset([Permission(Scope.ADMIN)])).may(scope)
     assert not ANYBODY.may(scope)
     assert [other for other in Scope if one.may(other)] == (list(Scope) if scope is Scope.ADMIN else [scope])

@@ -1,0 +1,147 @@
+"""Tokens: opaque secrets with scopes, of which only hashes are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access import store
+from armillary.access.errors import TokenExists
+from armillary.access.grants import grants_from
+from armillary.access.models import Credentials, Permission, Principal, Scope
+from armillary.access.recent import Found, Recent, forget_everywhere
+from armillary.base.database import afterwards
+from armillary.base.signals import Subscription
+from armillary.context import Context
+from armillary.errors import BadRequest
+
+PREFIX = "arm_"
+CHANNEL = "access"
+"""Where triggers on tokens and grants say that something changed."""
+
+
+def digest_of(secret: str) -> bytes:
+    """Return what is stored of a secret; it has 256 bits, so one round of SHA-256 is enough."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+async def create_token(
+    connection: AsyncConnection,
+    name: str,
+    scopes: Iterable[Scope | Permission],
+    *,
+    now: datetime,
+    lifetime: timedelta | None = None,
+) -> str:
+    """Create a token and return its secret, which cannot be shown again.
+
+    Raises
+    ------
+    TokenExists
+        If a live token bears the name.
+    """
+    if not name.strip():
+        raise BadRequest("Give the token a name: it signs the edits made with it.")
+    if not name.isprintable():
+        raise BadRequest(f"{name!r} holds characters that cannot be shown; choose another name.")
+    secret = PREFIX + secrets.token_urlsafe(32)
+    await store.retire_expired(connection, name)
+    try:
+        # Whatever the caller's transaction has done so far stays when the name turns out to be taken.
+        async with connection.begin_nested():
+            await store.insert_token(
+                connection,
+                name=name,
+                digest=digest_of(secret),
+                scopes=map(str, scopes),
+                created=now,
+                expires=now + lifetime if lifetime else None,
+            )
+    except IntegrityError:
+        message = f"A token named '{name}' is in use; revoke it first or choose another name."
+        raise TokenExists(message) from None
+    return secret
+
+
+async def authenticate(connection: AsyncConnection, secret: str) -> Principal | None:
+    """Return who bears the secret; None when it is unknown, expired or revoked."""
+    found = await _find(connection, digest_of(secret))
+    return found.principal if found else None
+
+
+async def _find(connection: AsyncConnection, digest: bytes) -> Found | None:
+    row = await store.find_token(connection, digest)
+    if row is None:
+        return None
+    grants = grants_from(zip(row.kinds or (), row.subjects or (), strict=True))
+    return Found(Principal(row.name, frozenset(map(Permission.of_text, row.scopes)), grants), row.left_s)
+
+
+class Tokens:
+    """The authenticator that knows who bears which token."""
+
+    def __init__(self) -> None:
+        self.recent = Recent()
+
+    async def identify(self, context: Context, shown: Credentials) -> Principal | None:
+        """Return who bears the token that is shown."""
+        if not shown.secret:
+            return None
+        digest, began_s = digest_of(shown.secret), context.clock.monotonic()
+        if (known := self.recent.find(digest, began_s)) is not None:
+            return known
+        generation = self.recent.generation
+        async with context.database.look() as connection:
+            found = await _find(connection, digest)
+        if found is None:
+            return None
+        seconds = context.settings.access.remember_s
+        self.recent.keep(digest, found, began_s=began_s, seconds=seconds, generation=generation)
+        return found.principal
+
+    @asynccontextmanager
+    async def following(self, context: Context) -> AsyncIterator[None]:
+        """Remember who bears which token, and forget it when the database says that something changed."""
+        if not context.settings.access.remember_s:
+            yield
+            return
+        async with context.signals.subscribe(CHANNEL) as subscription:
+            self.recent.turn(on=True)
+            follower = asyncio.create_task(self._follow(subscription))
+            try:
+                yield
+            finally:
+                follower.cancel()
+                with suppress(asyncio.CancelledError):
+                    await follower
+
+    async def _follow(self, subscription: Subscription) -> None:
+        try:
+            # A message that there may have been others is as good a reason as any.
+            async for _ in subscription:
+                self.recent.forget()
+        finally:
+            self.recent.turn(on=False)
+
+
+async def list_tokens(connection: AsyncConnection) -> list[dict[str, Any]]:
+    """Return name, scopes and times of every token."""
+    return [dict(row._mapping) for row in await store.list_tokens(connection)]
+
+
+async def revoke(connection: AsyncConnection, name: str) -> int:
+    """Revoke the live tokens of that name, and all grants to it; return how many tokens there were.
+
+    Whoever gets a token of the same name later is somebody else.
+    """
+    afterwards(connection, forget_everywhere)
+    await store.delete_grants(connection, name)
+    return await store.revoke_tokens(connection, name)
