@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from armillary.access.service import authenticate
 from armillary.archive.catalog.service import get_product
 from armillary.archive.changes import service as changes
@@ -188,12 +190,12 @@ async def _told(archive: Archive) -> list[tuple[str, bool, bool]]:
 async def change_set(archive: Archive) -> dict[str, Any]:
     """Return what the program says of the change set."""
     async with archive.context.database.begin() as connection:
-        found = await change_sets.document(connection, 7)
+        found = msgspec.to_builtins(await change_sets.document(connection, 7))
     return {key: found[key] for key in ("state", "actor", "why", "files", "errors")}
 
 
 async def exported(archive: Archive) -> list[tuple[Any, ...]]:
     """Return what the program says of exports."""
     async with archive.context.database.begin() as connection:
-        ended = (await exports.overview(connection, "mirror", 10))["ended"]
-    return sorted((one["name"], one["how"], one["data_md5"]) for one in ended)
+        ended = (await exports.overview(connection, "mirror", 10)).ended
+    return sorted((one.name, str(one.how), one.data_md5) for one in ended)
