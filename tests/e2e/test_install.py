@@ -106,6 +106,8 @@ def _check(seen: dict[str, Any], *names: str) -> None:
         assert [(sent["filename"], sent["size"]) for sent in one["sent"]] == [(name, len(CONTENT))]
         assert one["accepted"] == [{"result": True, "id": name}]
         assert (one["changed"], one["object"].strip()) == ([True], "'M 31    '")
+        # Drawn by the one account, and shown by the other.
+        assert one["picture"] == "ffd8ff"
 
 
 def _processes(machine: Machine) -> dict[str, set[str]]:

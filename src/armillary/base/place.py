@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
-STORE, STAGING, PRIVATE, POSTGRES, PRODUCTS = "store", "staging", "private", "postgres", "products"
+STORE, STAGING, PRIVATE, POSTGRES = "store", "staging", "private", "postgres"
 """What is in the directory of an archive."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 NO_WORD = "0"

@@ -202,7 +202,7 @@ def test_a_preview_whose_object_is_lost_is_made_again_for_whoever_asks(
     whole = get(server, f"{name}/preview")
     assert (whole.status_code, whole.content[:3]) == (200, b"\xff\xd8\xff")
     digest = whole.headers["ETag"].strip('"')
-    (server.settings.data / "products" / digest[:2] / f"{digest}.jpg").unlink()
+    (server.settings.data / "private" / "objects" / digest[:2] / f"{digest}.jpg").unlink()
     lost = get(server, f"{name}/preview")
     assert (lost.status_code, lost.json()["code"]) == (404, "no_preview")
     assert "being made again" in lost.text

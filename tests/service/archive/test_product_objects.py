@@ -14,9 +14,8 @@ from armillary.archive.catalog.service import get_product
 from armillary.archive.errors import NoPreview
 from armillary.archive.products import registry
 from armillary.archive.products.leftovers import settle_products
-from armillary.archive.products.objects import fetch
+from armillary.archive.products.objects import directory_of, fetch
 from armillary.archive.products.orders import ask_again
-from armillary.base.place import PRODUCTS
 from tests.support.archive import Archive, put
 from tests.support.night import gemini_file
 
@@ -29,7 +28,7 @@ async def pictured(archive: Archive, name: str = NAME) -> Path:
     """Take a file with an image in, and return the directory of products."""
     await archive.ingest(put(archive.directory / "night" / name, gemini_file(kb=1500)))
     await archive.drain()
-    return archive.context.settings.data / PRODUCTS
+    return directory_of(archive.context)
 
 
 async def product(archive: Archive, kind: str = "preview", name: str = NAME) -> Product:

@@ -33,10 +33,10 @@ def await_health(client: httpx.Client) -> dict[str, object]:
         time.sleep(0.1)
 
 
-def download(client: httpx.Client, name: str, token: str) -> bytes:
-    """Return the bytes of a file as soon as it is there."""
+def download(client: httpx.Client, path: str, token: str) -> bytes:
+    """Return the bytes at a path as soon as they are there."""
     end = time.monotonic() + PATIENCE_S
-    while (reply := client.get(f"/file/{name}", headers={"X-Api-Key": token})).status_code != 200:
+    while (reply := client.get(path, headers={"X-Api-Key": token})).status_code != 200:
         assert reply.status_code in (404, 503), reply.text
         assert time.monotonic() < end, reply.text
         time.sleep(0.1)
@@ -52,18 +52,19 @@ def main(token: str, names: list[str]) -> None:
             cookie = {"Cookie": f"gemini_fits_upload_auth={token}"}
             sent = client.post(f"/upload_file/{name}", content=content, headers=cookie)
             assert sent.status_code == 200, sent.text
-            same = download(client, name, token) == content
+            same = download(client, f"/file/{name}", token) == content
             cookie = {"Cookie": f"gemini_api_authorization={token}"}
             asked = [{"filename": name, "values": {"generic": [["OBJECT", "M 31"]]}}]
             reply = client.post("/update_headers", json=asked, headers=cookie)
             status = client.get(reply.headers["Location"], params={"wait": 60}, headers=cookie).json()
-            after = download(client, name, token)
+            after = download(client, f"/file/{name}", token)
             seen["files"][name] = {
                 "sent": sent.json(),
                 "same": same,
                 "accepted": reply.json(),
                 "changed": [item.get("changed") for item in status["items"]],
                 "object": after.partition(b"OBJECT  = ")[2][:12].decode(),
+                "picture": download(client, f"/v1/files/{name}/thumbnail", token)[:3].hex(),
                 "sha256": hashlib.sha256(after).hexdigest(),
             }
     print(json.dumps(seen))

@@ -8,7 +8,6 @@ from armillary.archive.catalog import product_store as store
 from armillary.archive.products import objects
 from armillary.archive.products.orders import submit_builds
 from armillary.archive.products.registry import BUILDERS, OF_KIND
-from armillary.base.place import PRODUCTS
 from armillary.base.store import StoredObject
 from armillary.context import Context
 from armillary.errors import NotFound
@@ -39,7 +38,7 @@ async def settle_products(context: Context, *, young_s: float = YOUNG_S) -> dict
 async def _portions(context: Context) -> AsyncIterator[list[StoredObject]]:
     """Yield all objects in order of key, and at last an empty portion: records may lie behind the last object."""
     portion: list[StoredObject] = []
-    if (context.settings.data / PRODUCTS).is_dir():
+    if objects.directory_of(context).is_dir():
         async for stored in objects.store_of_products(context).list():
             portion.append(stored)
             if len(portion) == PORTION:

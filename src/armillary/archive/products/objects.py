@@ -8,28 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from pathlib import Path
 
 from armillary.archive.catalog.models import Product
 from armillary.archive.errors import NoPreview
-from armillary.base.place import PRODUCTS
+from armillary.base.place import PRIVATE
 from armillary.base.store import ObjectStore
+from armillary.base.store.workshop import own_directory
 from armillary.context import Context
 from armillary.errors import Conflict, NotFound
 
 ENDINGS = {"image/jpeg": ".jpg"}
 
 
+def directory_of(context: Context) -> Path:
+    """Return where the objects are: among what is private to the program, which a web process may read."""
+    return context.settings.data.resolve() / PRIVATE / "objects"
+
+
 def store_of_products(context: Context) -> ObjectStore:
-    """Return the store of products, below the directory of the archive."""
-    path = context.settings.data.resolve() / PRODUCTS
-    return context.stores.at(PRODUCTS, path.as_uri(), in_place=True, durable=False)
+    """Return the store of products."""
+    return context.stores.at("products", directory_of(context).as_uri(), in_place=True, durable=False)
 
 
 async def keep(context: Context, media_type: str, content: bytes) -> str:
     """Store the bytes of a product and return their key; equal bytes are stored once."""
-    await asyncio.to_thread((context.settings.data / PRODUCTS).mkdir, mode=0o755, exist_ok=True)
     digest = hashlib.sha256(content).hexdigest()
     key, objects = f"{digest[:2]}/{digest}{ENDINGS.get(media_type, '')}", store_of_products(context)
+    await asyncio.to_thread(own_directory, directory_of(context))
     try:
         await objects.write(key, content)
     except Conflict:
