@@ -130,6 +130,8 @@ SUMMARIES: Keys = {
     # Which frames show photometric standards is not in the catalog.
     "phot_standard": ("name", _nulls),
 }
+COMPUTED = frozenset({"compressed", "pending_ingest", "types", "phot_standard"})
+"""Keys whose values are no field of the catalog: nothing can be sorted by them."""
 STATES: Keys = {
     "data_label": ("data_label", _words),
     "filename": ("filename", _words),

@@ -186,17 +186,27 @@ def field_of(term: Term) -> str | None:
     return getattr(term, "field", None)
 
 
+@dataclass(frozen=True, slots=True)
+class SortedBy:
+    """A field by which a list is sorted; rows without a value are the last in either direction."""
+
+    field: str
+    descending: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """What to list; every term has to hold.
 
-    ``columns`` is what ``cols=`` asks of tables made for people. ``unrecognised`` holds the segments that a
-    lenient parser left out.
+    ``columns`` is what ``cols=`` asks of tables made for people. ``unrecognised`` holds what was asked for and
+    left out: by a lenient parser, or since it means nothing here. Lists are in the ``order`` of these fields,
+    the first one first; rows that are equal in all of them are in the order of names.
     """
 
     terms: tuple[Term, ...] = ()
     columns: str | None = None
     unrecognised: tuple[str, ...] = ()
+    order: tuple[SortedBy, ...] = ()
 
     @property
     def is_open(self) -> bool:
