@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from datetime import UTC, date, datetime
 from typing import Any
@@ -44,6 +45,17 @@ def test_instants_and_days_have_a_blank_and_no_zone() -> None:
     first, second = map(json.loads, elements(listing, SUMMARIES))
     assert (first["entrytime"], second["entrytime"]) == ("2026-01-01 05:00:00.500000", "2026-01-01 05:00:00")
     assert (first["release"], second["release"], first["lastmod"]) == ("2026-01-02", None, None)
+
+
+@pytest.mark.parametrize("words", [{}, {"instrument": "it's"}, {"instrument": "GMOS-N", "reduction": "RAW"}])
+def test_types_are_the_text_of_a_set(words: dict[str, str]) -> None:
+    (written,) = elements(a_listing(**{key: [word] for key, word in words.items()}, name=["one"]), SUMMARIES)
+    types = json.loads(written)["types"]
+    assert isinstance(types, str)
+    found = ast.literal_eval(types)
+    assert found >= {word.upper() for word in words.values()}
+    # Python writes one set in several orders; this one is always the same.
+    assert types == (f"{{{', '.join(map(repr, sorted(found)))}}}" if words else "set()")
 
 
 def test_positions_are_null_in_the_rows_whose_viewer_may_not_know_them() -> None:

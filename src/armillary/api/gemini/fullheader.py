@@ -63,8 +63,8 @@ def _may_read(version: Version, frame: dict[str, Any] | None, call: Call) -> boo
 
 
 def _lines(version: Version, frame: dict[str, Any]) -> Iterator[str]:
-    tags = ", ".join(f"'{tag}'" for tag in tags_of({**frame.get("details", {}), **frame}))
-    yield f"Filename: {version.location.filename}\n\nAstroData Tags: {{{tags}}}\n\n"
+    tags = tags_of({**frame.get("details", {}), **frame})
+    yield f"Filename: {version.location.filename}\n\nAstroData Tags: {tags}\n\n"
     for index, header in enumerate(version.headers()):
         yield f"\n--- {'PHU' if index == 0 else f'HDU {index}'} ---\n"
         yield from (f"{card}\n" for card in _cards(header))

@@ -21,9 +21,9 @@ SPEAKING = (
 """The values of a frame that `tags` takes."""
 
 
-def tags_of(frame: Mapping[str, Any]) -> list[str]:
-    """Return the words that the values of a frame speak for, sorted; what is not known has none."""
-    return list(tags(*map(frame.get, SPEAKING)))
+def tags_of(frame: Mapping[str, Any]) -> str:
+    """Return the words that the values of a frame speak for; what is not known has none."""
+    return tags(*map(frame.get, SPEAKING))
 
 
 # An archive holds few combinations of these, and lists of thousands of frames ask for each.
@@ -36,8 +36,11 @@ def tags(
     mode: str | None,
     spectroscopy: bool | None,
     engineering: bool | None,
-) -> tuple[str, ...]:
-    """Return the words that these values speak for, sorted."""
+) -> str:
+    """Return the words that these values speak for, sorted, as Python writes a set of them.
+
+    That is how the archive of Gemini shows them; clients put the text into one cell of a table.
+    """
     instrument, kind, reduction = instrument or "", (kind or "").upper(), reduction or ""
     words = {*_TELESCOPES.get(telescope or "", ()), instrument.upper()}
     if instrument.startswith("GMOS"):
@@ -51,4 +54,5 @@ def tags(
     words |= {"RAW", "UNPREPARED"} if reduction == "RAW" else {reduction.partition("_")[0]}
     if engineering:
         words.add("ENGINEERING")
-    return tuple(sorted(words - {""}))
+    listed = ", ".join(map(repr, sorted(words - {""})))
+    return f"{{{listed}}}" if listed else "set()"
