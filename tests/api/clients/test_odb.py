@@ -24,7 +24,7 @@ from tests.api.conftest import Maker
 from tests.support.running import COOKIE, PATIENCE_S, Running
 
 KEYS = ["data_label", "filename", "data_md5", "entrytime", "qa_state"]
-INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{6})?")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{6})?\+00:00")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 
 import pytest
 
@@ -106,8 +107,8 @@ async def test_a_file_list_has_the_documented_keys_and_bytes(lists: Lists) -> No
         "data_size": version.data_size,
         "file_md5": version.file_md5,
         "data_md5": version.data_md5,
-        "lastmod": "2023-11-14 22:13:20",
-        "entrytime": str(version.entrytime.replace(tzinfo=None)),
+        "lastmod": "2023-11-14 22:13:20+00:00",
+        "entrytime": str(version.entrytime.astimezone(UTC)),
         "mdready": True,
         "present": True,
         "canonical": True,
@@ -161,7 +162,7 @@ async def test_names_are_lists_of_one_key(lists: Lists) -> None:
 async def test_quality_states_are_what_the_observing_database_polls(lists: Lists) -> None:
     reply = await lists.get("/jsonqastate/GN-2026A-Q-1-1-002")
     version = await lists.archive.version(N2)
-    entered = str(version.entrytime.replace(tzinfo=None))
+    entered = str(version.entrytime.astimezone(UTC))
     assert reply.text == json.dumps(
         [
             {

@@ -38,12 +38,19 @@ def test_odd_values_are_written_as_json_does(key: str, name: str, values: list[A
         assert json.dumps(read[key]) == json.dumps(value)
 
 
-def test_instants_and_days_have_a_blank_and_no_zone() -> None:
+def test_instants_of_files_carry_their_offset_and_those_of_observations_none() -> None:
     listing = a_listing(
-        entrytime=[ENTERED, ENTERED.replace(microsecond=0)], release=[date(2026, 1, 2), None], lastmod=[None, None]
-    )  # fmt: skip
+        entrytime=[ENTERED, ENTERED.replace(microsecond=0)],
+        release=[date(2026, 1, 2), None],
+        lastmod=[None, None],
+        started_at=[ENTERED, ENTERED.replace(microsecond=0)],
+    )
     first, second = map(json.loads, elements(listing, SUMMARIES))
-    assert (first["entrytime"], second["entrytime"]) == ("2026-01-01 05:00:00.500000", "2026-01-01 05:00:00")
+    times = [(one["entrytime"], one["ut_datetime"]) for one in (first, second)]
+    assert times == [
+        ("2026-01-01 05:00:00.500000+00:00", "2026-01-01 05:00:00.500000"),
+        ("2026-01-01 05:00:00+00:00", "2026-01-01 05:00:00"),
+    ]
     assert (first["release"], second["release"], first["lastmod"]) == ("2026-01-02", None, None)
 
 

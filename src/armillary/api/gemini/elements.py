@@ -41,7 +41,12 @@ def _numbers(column: Column) -> Iterable[str]:
 
 
 def _instants(column: Column) -> Iterable[str]:
-    """Write instants, which the driver gives in UTC, with a blank between date and time."""
+    """Write instants, which the driver gives in UTC, with a blank between date and time and the offset behind."""
+    return ["null" if value is None else f'"{value}"' for value in column]
+
+
+def _observed(column: Column) -> Iterable[str]:
+    """Write instants without their offset: so are those of observations there, other than those of files."""
     return ["null" if value is None else f'"{str(value).removesuffix("+00:00")}"' for value in column]
 
 
@@ -90,7 +95,7 @@ SUMMARIES: Keys = {
     "data_label": ("data_label", _words),
     "telescope": ("telescope", _words),
     "instrument": ("instrument", _words),
-    "ut_datetime": ("started_at", _instants),
+    "ut_datetime": ("started_at", _observed),
     "local_time": ("local_time", _words),
     "object": ("object", _words),
     "ra": ("ra_deg", _numbers),
