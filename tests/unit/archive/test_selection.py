@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from armillary.archive.query.cones import Cone
-from armillary.archive.query.grammar import Selection
+from armillary.archive.query.grammar import MalformedSelector, Selection
 from armillary.archive.query.grammar.keys import COORDINATES, KEYS
 from armillary.archive.query.grammar.words import FOLDED, WORDS
 from armillary.archive.query.models import (
@@ -65,6 +65,7 @@ from tests.support.selections import selected, terms
         ("central256", Among("roi_setting", ("Central256",))),
         ("twilight", Among("object", ("Twilight",))),
         ("preimage", Flag("preimage", True)),
+        ("notpreimage", Flag("preimage", False)),
         ("photstandard", Nothing("the catalog knows of no photometric standards")),
         ("mdgood", Flag("mdready", True)),
         ("mdbad", Flag("mdready", False)),
@@ -192,10 +193,11 @@ def test_the_most_specific_id_wins_in_any_order() -> None:
         ("raw_cc=CC50", Among("raw_cc", (50,))),
         ("raw_bg=Any", Among("raw_bg", (100,))),
         ("raw_wv=80-percentile", Among("raw_wv", (80,))),
-        ("object=M 1", Among("object", ("M 1",))),
-        ("object=NGC*", Like("object", "NGC%")),
-        ("object=*b=slash=c*", Like("object", "%b/c%")),
-        ("Object=a*b", Among("object", ("a*b",))),
+        ("object=M 1", Like("object", "M 1", folded=True)),
+        ("object=100%_a", Like("object", r"100\%\_a", folded=True)),
+        ("object=NGC*", Like("object", "NGC%", folded=True)),
+        ("object=*b=slash=c*", Like("object", "%b/c%", folded=True)),
+        ("Object=a*b", Like("object", "a*b", folded=True)),
         ("filter=r", Among("filter", ("r",))),
         ("disperser=R400", Component("disperser", "R400")),
         ("camera=f6", Among("camera", ("f6",))),
@@ -238,6 +240,16 @@ def test_a_position_is_a_cone(path: str, cone: Cone) -> None:
     assert (found.ra_deg, found.dec_deg, found.radius_deg) == pytest.approx(
         (cone.ra_deg, cone.dec_deg, cone.radius_deg)
     )
+
+
+def test_a_radius_without_a_position_is_left_out_beside_a_name() -> None:
+    found = selected("object=M 1/sr=0.300000d")
+    assert found.terms == (Like("object", "M 1", folded=True),)
+    assert found.unrecognised == ("sr=0.300000d",)
+    assert selected("sr=1d/ra=10/dec=20/object=M 1").unrecognised == ()
+    assert InCone(Cone(10, 20, 1)) in terms("sr=1d/ra=10/dec=20/object=M 1")
+    with pytest.raises(MalformedSelector):
+        selected("sr=1d/GMOS")
 
 
 def test_ranges_of_coordinates_are_bands() -> None:

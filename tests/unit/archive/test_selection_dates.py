@@ -49,6 +49,8 @@ def test_bare_dates_are_nights_at_a_summit() -> None:
 
 def test_ranges_of_entry_exclude_their_end() -> None:
     assert terms("entrytimedaterange=20260101-20260103") == (Between("entrytime", utc(1), utc(3)),)
+    blank = "entrytimedaterange=2026-01-01T00:00:00.000000 2026-01-03T00:00:00.000000"
+    assert terms(blank) == (Between("entrytime", utc(1), utc(3)),)
     span = "lastmoddaterange=2026-01-01T05:30:00.250--2026-01-03T06:00"
     low = utc(1, 5, 30).replace(microsecond=250_000)
     assert terms(span) == (Between("lastmod", low, utc(3, 6)),)

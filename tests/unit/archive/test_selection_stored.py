@@ -49,6 +49,7 @@ ALL: tuple[Term, ...] = (
     Starts("name", ("N2026", "S2026")),
     Component("disperser", "R400"),
     Like("object", r"NGC\_%"),
+    Like("object", "m 1", folded=True),
     InCone(Cone(10.5, -20.25, 1e-6)),
     InHeader(("PI", "PINAME"), ("ann", "bob")),
     Compared("EXPTIME", ">=", "30"),

@@ -155,6 +155,8 @@ def _of(term: Term) -> Iterator[Condition]:
             yield sa.or_(*(_starts(name, prefix) for prefix in prefixes))
         case Component(name, part):
             yield sa.or_(column(name) == part, *(_starts(name, part + joint) for joint in ("_", "+_")))
+        case Like(name, pattern, folded=True):
+            yield column(name).ilike(pattern, escape="\\")
         case Like(name, pattern):
             yield from _like(name, pattern)
         case InCone(cone):

@@ -86,10 +86,14 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """The field fits a pattern, as of LIKE in SQL; `literally` writes the parts that mean themselves."""
+    """The field fits a pattern, as of LIKE in SQL; `literally` writes the parts that mean themselves.
+
+    With ``folded``, upper and lower case do not matter.
+    """
 
     field: str
     pattern: str
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,10 +63,8 @@ def _program(value: str, today: date) -> Terms:
 def _object(value: str, today: date) -> Terms:
     name = _filled(value).replace("=slash=", "/")
     open_start, open_end = name.startswith("*"), name.endswith("*")
-    if not (open_start or open_end):
-        return (Among("object", (name,)),)
     text = literally(name.removeprefix("*").removesuffix("*"))
-    return (Like("object", f"{'%' * open_start}{text}{'%' * open_end}"),)
+    return (Like("object", f"{'%' * open_start}{text}{'%' * open_end}", folded=True),)
 
 
 def _path(value: str, today: date) -> Terms:

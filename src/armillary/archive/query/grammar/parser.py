@@ -132,6 +132,10 @@ def _finish_place(state: _State) -> None:
     place = state.place
     if not place:
         return
+    if list(place) == ["sr"] and any(field_of(term) == "object" for term in state.terms):
+        # A client that searches by name sends its radius always, and means the name.
+        state.unrecognised.append(f"sr={place['sr']}")
+        return
     try:
         state.terms += position(place.get("ra"), place.get("dec"), place.get("sr"))
     except Malformed as error:

@@ -60,7 +60,7 @@ def read_day(text: str, today: date) -> date:
 
 
 def read_span(text: str, today: date) -> Span:
-    """Return the span that ``A-B`` (compact) or ``A--B`` (ISO 8601) names; the ends may be swapped.
+    """Return the span that ``A-B`` (compact), ``A--B`` or ``A B`` (ISO 8601) names; the ends may be swapped.
 
     Raises
     ------
@@ -69,6 +69,8 @@ def read_span(text: str, today: date) -> Span:
     """
     if "--" in text:
         first, _, last = text.partition("--")
+    elif " " in text:
+        first, _, last = text.partition(" ")
     elif found := _COMPACT.fullmatch(text):
         first, last = found[1], found[2]
     else:

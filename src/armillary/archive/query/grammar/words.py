@@ -230,6 +230,7 @@ FOLDED: Words = {
     "twilight": (Among("object", ("Twilight",)),),
     "nottwilight": (Differs("object", "Twilight"),),
     "preimage": (Flag("preimage", True),),
+    "notpreimage": (Flag("preimage", False),),
 }
 """Words that count in any case, in lower case."""
 
