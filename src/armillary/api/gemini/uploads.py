@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from armillary.access.models import Scope
-from armillary.api.gemini.errors import as_json
+from armillary.api.gemini.errors import MagicCookieMissing, as_json
 from armillary.api.http.calls import Ctx
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.policy import Policy
@@ -18,7 +18,7 @@ from armillary.base.text import has_controls
 from armillary.errors import BadRequest
 
 router = APIRouter()
-may_upload = Policy(Scope.UPLOAD, Carriers(("gemini_fits_upload_auth",)))
+may_upload = Policy(Scope.UPLOAD, Carriers(("gemini_fits_upload_auth",)), refusal=MagicCookieMissing)
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -32,7 +32,7 @@ _BODY: dict[str, Any] = {
     dependencies=[Depends(may_upload)],
     openapi_extra=_BODY,
     response_class=JSONResponse,
-    responses={code: {"description": HTTPStatus(code).phrase} for code in (200, 400, 401, 403, 413, 507)},
+    responses={code: {"description": HTTPStatus(code).phrase} for code in (200, 400, 403, 413, 507)},
 )
 async def upload_file(
     request: Request, ctx: Ctx, target: str, batch: Annotated[str | None, Query(max_length=200)] = None
