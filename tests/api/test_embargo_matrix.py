@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from armillary.access.models import Scope
 from armillary.access.service import create_token, grant
 from armillary.api import gemini
+from armillary.api.gemini import pages
 from armillary.api.http.policy import policy_of, walk
 from armillary.app import DIALECTS, create_app
 from armillary.archive.catalog.service import list_roots, set_visibility
@@ -51,6 +52,7 @@ class Tells(Enum):
 SURFACES = {
     "/": Tells.NOTHING,
     "/openapi.json": Tells.NOTHING,
+    **{f"{page}{rest}": Tells.NOTHING for page in pages.PAGES for rest in ("", "/{selection:path}")},
     "/v1/health": Tells.NOTHING,
     "/v1/metrics": Tells.NOTHING,
     "/v1/changes": Tells.METADATA,
@@ -71,6 +73,8 @@ SURFACES = {
     "/jsonfilenames/{selection:path}": Tells.SELECTIONS,
     "/jsonsummary": Tells.SELECTIONS,
     "/jsonsummary/{selection:path}": Tells.SELECTIONS,
+    "/xmlfilelist": Tells.SELECTIONS,
+    "/xmlfilelist/{selection:path}": Tells.SELECTIONS,
     "/jsonqastate": Tells.SELECTIONS,
     "/jsonqastate/{selection:path}": Tells.SELECTIONS,
     "/download": Tells.SELECTIONS,

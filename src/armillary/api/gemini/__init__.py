@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from armillary.api.gemini import files, fullheader, lists, tar, update_headers, uploads
+from armillary.api.gemini import files, fullheader, lists, pages, tar, update_headers, uploads, xml
 from armillary.api.gemini.errors import UPDATES, render
 from armillary.api.gemini.selecting import READERS
 from armillary.api.http.dialect import Dialect
@@ -17,10 +17,12 @@ SURFACES = (
     "/download",
     "/fullheader",
     "/upload_file",
+    "/xmlfilelist",
+    *pages.PAGES,
 )
 
 _router = APIRouter()
-for _part in (update_headers, lists, files, tar, fullheader, uploads):
+for _part in (update_headers, lists, xml, files, tar, fullheader, uploads, pages):
     _router.include_router(_part.router)
 
 DIALECT = Dialect(name="gemini", router=_router, prefixes=SURFACES, render_error=render, carriers=READERS)
