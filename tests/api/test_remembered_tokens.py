@@ -14,7 +14,7 @@ import pytest
 
 from armillary.access import service
 from armillary.access.models import Credentials, Scope
-from armillary.access.tokens import Tokens
+from armillary.access.tokens import CHANNEL, Tokens
 from armillary.app import create_app
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
@@ -170,6 +170,18 @@ async def test_a_grant_of_this_process_holds_from_then_on(door: Door) -> None:
         assert before is not None
         assert after is not None
         assert before.grants.programs != after.grants.programs == programs
+
+
+async def test_what_changes_nothing_lets_nobody_forget(door: Door) -> None:
+    """A new token ends those of its name that expired, and mostly there are none."""
+    async with door.context.signals.subscribe(CHANNEL) as subscription:
+        await door.token("ann")
+        async with door.context.database.begin() as connection:
+            assert await service.revoke(connection, "nobody") == 0
+        async with door.context.database.begin() as connection:
+            # What comes first was sent first.
+            await door.context.signals.publish(connection, CHANNEL, "this")
+        assert await subscription.wait(PATIENCE_S) == ("this",)
 
 
 @pytest.mark.parametrize(

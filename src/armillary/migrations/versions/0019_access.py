@@ -53,18 +53,25 @@ BEGIN
 END $$
 """
 
-# Nobody remembers that there is no such token, so a new one needs no word.
+# Nobody remembers that there is no such token, so a new one needs no word. For each row, since many a statement
+# finds none, and equal words of a transaction are said once.
 TRIGGERS = """
-CREATE TRIGGER token_tell AFTER UPDATE OR DELETE OR TRUNCATE ON token
+CREATE TRIGGER token_tell AFTER UPDATE OR DELETE ON token
+    FOR EACH ROW EXECUTE FUNCTION access_tell();
+CREATE TRIGGER token_tell_all AFTER TRUNCATE ON token
     FOR EACH STATEMENT EXECUTE FUNCTION access_tell();
-CREATE TRIGGER access_grant_tell AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON access_grant
+CREATE TRIGGER access_grant_tell AFTER INSERT OR UPDATE OR DELETE ON access_grant
+    FOR EACH ROW EXECUTE FUNCTION access_tell();
+CREATE TRIGGER access_grant_tell_all AFTER TRUNCATE ON access_grant
     FOR EACH STATEMENT EXECUTE FUNCTION access_tell();
 ALTER TABLE update_request DROP COLUMN reply;
 """
 
 TRIGGERS_BACK = """
 DROP TRIGGER token_tell ON token;
+DROP TRIGGER token_tell_all ON token;
 DROP TRIGGER access_grant_tell ON access_grant;
+DROP TRIGGER access_grant_tell_all ON access_grant;
 DROP FUNCTION access_tell();
 ALTER TABLE update_request ADD COLUMN reply text NOT NULL DEFAULT '';
 ALTER TABLE update_request ALTER COLUMN reply DROP DEFAULT;
