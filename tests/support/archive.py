@@ -35,7 +35,7 @@ from armillary.base.store.stores import Stores
 from armillary.base.work import Kind, NewOrder, Outcome, Worker, outcomes, submit
 from armillary.commands.work import KINDS
 from armillary.context import Context
-from armillary.edits.history import History, history_of
+from armillary.edits.history.service import History, history_of
 from armillary.edits.models import Origin
 from armillary.edits.revert import submit_revert
 from armillary.errors import ArmillaryError

@@ -14,8 +14,9 @@ from armillary.base.work import wait_for
 from armillary.commands.terminal import err
 from armillary.context import Context
 from armillary.demo import make_night, night_names
+from armillary.edits.history.service import history_of
 from armillary.edits.models import Origin, Target
-from armillary.edits.service import edit_request, history_of, rules_of, submit_edits, submit_revert
+from armillary.edits.service import edit_request, rules_of, submit_edits, submit_revert
 from armillary.errors import ArmillaryError
 from armillary.fits.containers import logical_name
 

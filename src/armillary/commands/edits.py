@@ -31,7 +31,7 @@ from armillary.errors import ArmillaryError, error_of
 if TYPE_CHECKING:
     from armillary.base.work import Outcome
     from armillary.context import Context
-    from armillary.edits.service import History
+    from armillary.edits.history.service import History
 
 
 def edit(
@@ -123,7 +123,7 @@ def _print_outcome(value: dict[str, Any], *, as_json: bool) -> None:
 
 def history(file: FileArgument, data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None:
     """List the versions of a file and the edits between them."""
-    from armillary.edits.service import history_of
+    from armillary.edits.history.service import history_of
 
     async def action(context: Context) -> History:
         async with context.database.begin() as connection:
@@ -178,7 +178,7 @@ def diff_command(
 ) -> None:
     """Show the cards that differ between two versions of a file."""
     from armillary.archive.catalog import service as catalog
-    from armillary.edits.service import diff, history_of
+    from armillary.edits.history.service import diff, history_of
 
     async def action(context: Context) -> list[tuple[int, str, str]]:
         async with context.database.begin() as connection:
@@ -211,7 +211,8 @@ def revert(
     as_json: JsonOption = False,
 ) -> None:
     """Revert an edit: byte for byte if it is the latest."""
-    from armillary.edits.service import history_of, submit_revert
+    from armillary.edits.history.service import history_of
+    from armillary.edits.service import submit_revert
 
     async def action(context: Context) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         origin = Origin(user_name(), "command line", why)

@@ -17,8 +17,9 @@ from armillary.archive.models import SITE_CARDS
 from armillary.archive.query.models import Among
 from armillary.archive.query.service import kind_of_id, read_name
 from armillary.edits.errors import ItemRefused
-from armillary.edits.service import between_quotes, keep_text, suggest
+from armillary.edits.service import suggest
 from armillary.errors import BadRequest
+from armillary.fits.texts import between_quotes, keep_text
 
 Typed = Callable[[str], tuple[str, Any]]
 SPECIAL = ("qa", "cond", "release")

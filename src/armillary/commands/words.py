@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from armillary.commands.terminal import only_text
-from armillary.edits.service import between_quotes, keep_text
 from armillary.errors import BadRequest
+from armillary.fits.texts import between_quotes, keep_text
 
 WhyOption = Annotated[str, typer.Option(help="Reason, kept with the edit.", callback=only_text)]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]

@@ -8,11 +8,11 @@ from functools import partial
 
 from armillary.edits.errors import ExtensionNotFound, ItemRefused
 from armillary.edits.models import PRIMARY, EditRequest, Extension
-from armillary.edits.texts import fit_cards
 from armillary.fits.edit import edit_header
 from armillary.fits.header import Header
 from armillary.fits.models import CardEffect, Layout
 from armillary.fits.plan import relayout
+from armillary.fits.texts import fit_cards
 
 Created = Mapping[int, Collection[str]]
 """Keywords that earlier edits bring into existence, by HDU."""

@@ -18,7 +18,7 @@ from armillary.edits import store
 from armillary.edits.apply import HduEffect
 from armillary.edits.errors import NothingToRevert, RevertBlocked
 from armillary.edits.execution import Execution, Judged, Rewrite, begin, complete
-from armillary.edits.history import History, history_of
+from armillary.edits.history.service import History, history_of
 from armillary.edits.models import Origin, Outcome
 from armillary.edits.past import state_with, way_back
 from armillary.errors import NotFound

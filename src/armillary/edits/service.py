@@ -4,13 +4,11 @@ from armillary.edits.acceptance import Key, rules_of, submit_edit, submit_edits
 from armillary.edits.apply import apply_request
 from armillary.edits.audit import MAX_PAGE, RecordedEdit, audit, id_of_file, name_of_edited
 from armillary.edits.disclosure import Discretion
-from armillary.edits.history import History, Sign, diff, history_of
 from armillary.edits.leftovers import sweep_recipes
 from armillary.edits.recording import record_failures
 from armillary.edits.revert import WHOLE, submit_revert
 from armillary.edits.status import EditState, EditStatus, RequestStatus, status_of
 from armillary.edits.store import forget_expired_requests
-from armillary.edits.texts import between_quotes, keep_text
 from armillary.edits.validation import Rules, edit_request, suggest
 
 __all__ = [
@@ -19,21 +17,15 @@ __all__ = [
     "Discretion",
     "EditState",
     "EditStatus",
-    "History",
     "Key",
     "RecordedEdit",
     "RequestStatus",
     "Rules",
-    "Sign",
     "apply_request",
     "audit",
-    "between_quotes",
-    "diff",
     "edit_request",
     "forget_expired_requests",
-    "history_of",
     "id_of_file",
-    "keep_text",
     "name_of_edited",
     "record_failures",
     "rules_of",

@@ -17,7 +17,7 @@ from armillary.base.log import get_logger
 from armillary.base.store import ObjectStore
 from armillary.base.work.busy import busy_keys
 from armillary.context import Context
-from armillary.edits.service import History, history_of
+from armillary.edits.history.service import History, history_of
 from armillary.exports.client import Peer, reach
 from armillary.exports.errors import ExportFailed, HeaderUpdateFailed, TooEarly
 from armillary.exports.models import HEADER_EXPORT, Cargo, Found, Held, How, Sent, path_there

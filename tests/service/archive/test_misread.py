@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from armillary.access.models import OPERATOR
 from armillary.archive.query import search
 from armillary.archive.query.criteria import read_selection
-from armillary.edits.history import diff
+from armillary.edits.history.service import diff
 from tests.support.archive import Archive, put
 from tests.support.headers import a_primary
 

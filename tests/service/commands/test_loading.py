@@ -111,7 +111,7 @@ def test_the_list_of_commands_says_what_the_command_itself_says(name: str) -> No
 
 
 def test_reading_the_catalog_loads_no_libraries_of_arrays_pictures_and_migrations() -> None:
-    needed = "armillary.context, armillary.archive.query.service, armillary.edits.service"
+    needed = "armillary.context, armillary.archive.query.service, armillary.edits.history.service"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys, {needed}; print(*sys.modules)"],
         capture_output=True,

@@ -22,7 +22,7 @@ from armillary.archive.errors import (
 )
 from armillary.archive.query import service as query
 from armillary.archive.query.service import Record
-from armillary.edits.service import Sign, diff
+from armillary.edits.history.service import Sign, diff
 from armillary.fits.cards import body_of, printable, split_cards
 from armillary.fits.header import Header
 from armillary.fits.models import Card

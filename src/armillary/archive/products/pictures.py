@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.errors import PictureFailed, PictureTooLarge, PictureTooSlow
-from armillary.archive.products.drawing import Subject, draw
 from armillary.archive.products.models import Made
 from armillary.archive.products.sources import Work, stored_chunks
 from armillary.base.sandbox.errors import ChildDied, OutOfMemory, OutOfTime
@@ -16,7 +16,9 @@ from armillary.base.sandbox.pool import Ask
 from armillary.base.store import Snapshot
 from armillary.context import Context
 from armillary.fits.containers import Container
-from armillary.fits.pictures import Picture
+
+if TYPE_CHECKING:
+    from armillary.fits.pictures import Picture
 
 JPEG = "image/jpeg"
 
@@ -34,6 +36,9 @@ async def pictures(context: Context, work: Work) -> list[Made]:
 
 
 async def _drawn(context: Context, work: Work) -> dict[str, Picture]:
+    # Only here: arrays and pictures take long to load, and most who know of products draw none.
+    from armillary.archive.products.drawing import Subject, draw
+
     # In a child process: what it decodes, strangers wrote.
     settings, current = context.settings.archive, work.current
 

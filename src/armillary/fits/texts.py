@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from armillary.edits.models import APPENDED
+from armillary.fits.cards import COMMENTARY
 from armillary.fits.header import Header
 from armillary.fits.models import CardChange, Value
 from armillary.fits.values import read_field
@@ -33,7 +33,7 @@ def fit_cards(header: bytes, changes: Sequence[CardChange]) -> tuple[CardChange,
     held = Header(header)
     return tuple(
         CardChange(one.keyword, fit_text(one.value, held.get(one.keyword)))
-        if isinstance(one.value, str) and one.keyword not in APPENDED
+        if isinstance(one.value, str) and one.keyword not in COMMENTARY
         else one
         for one in changes
     )

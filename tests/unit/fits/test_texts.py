@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.edits.texts import between_quotes, fit_cards, fit_text, keep_text
 from armillary.fits.header import Header
 from armillary.fits.models import CardChange, Value
+from armillary.fits.texts import between_quotes, fit_cards, fit_text, keep_text
 from tests.support.headers import PRINTABLE, a_primary
 
 
