@@ -137,7 +137,7 @@ def test_large_heads_are_refused_and_cost_no_memory(siege: Siege, status: int, h
         ("/v1/files/x.fits/edits", 401),
         ("/v1/edits/1/revert", 401),
         ("/update_headers", 403),
-        ("/upload_file/x.fits", 401),
+        ("/upload_file/x.fits", 403),
         ("/download", 413),
     ],
 )

@@ -91,7 +91,7 @@ def test_expired_and_revoked_tokens_open_nothing(server: Running, a_file: Maker)
         assert_hidden(server, name, secret)
         with server.client(headers={"X-Api-Key": secret}) as client:
             assert client.post("/update_headers", json=[]).status_code == 403
-            assert client.post("/upload_file/x.fits", content=b"x").status_code == 401
+            assert client.post("/upload_file/x.fits", content=b"x").status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -279,14 +279,17 @@ async def test_what_is_open_to_all_tells_no_position(asked: Asked, person: Perso
         if tells in (Tells.NOTHING, Tells.METADATA):
             for address in places:
                 reply = await asked.get(person, address)
-                assert reply.status_code == (405 if "update_headers" in address else 200), address
+                expected = 405 if "update_headers" in address else 200
+                moved = address.startswith(pages.PAGES)
+                assert reply.status_code == (303 if moved else expected), address
                 assert_tells_nothing_hidden(asked, person, reply.content, address)
 
 
 @everybody
 async def test_lists_and_searches_show_positions_to_the_entitled_only(asked: Asked, person: Person) -> None:
     known = {one.name for one in FILES if person.may_know(one, asked.today)}
-    for address in ("/jsonfilelist/20260101", "/jsonsummary", "/jsonqastate/present", "/v1/frames?limit=999"):
+    lists = ("/jsonfilelist/20260101", "/jsonsummary", "/jsonqastate/present", "/xmlfilelist")
+    for address in (*lists, "/v1/frames?limit=999"):
         reply = await asked.get(person, address)
         assert reply.status_code == 200
         assert_tells_nothing_hidden(asked, person, reply.content, address)
