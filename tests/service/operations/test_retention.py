@@ -272,8 +272,8 @@ async def test_bytes_that_uploads_replaced_go_after_their_time(years: Years) -> 
 async def test_requests_past_their_time_go_in_portions_and_others_stay(archive: Archive) -> None:
     request = (
         "INSERT INTO update_request"
-        " (id, actor, address, idempotency_key, body_sha256, reply, items, accepted, expires)"
-        " SELECT gen_random_uuid(), 'ann', '', 'key ' || n, '', '[]', '[]', now() - interval '2 days',"
+        " (id, actor, address, idempotency_key, body_sha256, items, accepted, expires)"
+        " SELECT gen_random_uuid(), 'ann', '', 'key ' || n, '', '[]', now() - interval '2 days',"
         " now() + CASE WHEN n <= 5 THEN interval '-1 hour' ELSE interval '1 hour' END"
         " FROM generate_series(1, 7) AS n"
     )
