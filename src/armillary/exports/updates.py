@@ -12,6 +12,7 @@ from armillary.edits.models import EditRequest, Outcome, Target, last_settings
 from armillary.edits.service import Rules, apply_request, edit_request
 from armillary.errors import ArmillaryError
 from armillary.exports.models import HeaderUpdate
+from armillary.fits.texts import keep_text
 
 MOST_STEPS = 64
 
@@ -70,7 +71,7 @@ def _update(before: Version, after: Version, cards: Sequence[Mapping[str, Any]])
     (extension,) = extensions
     as_it_is = [[card["keyword"], card["new"]] for card in cards]
     # Quotes keep a text that says a number; servers of before would take them as part of it.
-    as_text = [[key(new) if isinstance(new, str) else new] for key, new in as_it_is]
+    as_text = [[key, keep_text(new) if isinstance(new, str) else new] for key, new in as_it_is]
     for pairs in (as_it_is, as_text) if as_text != as_it_is else (as_it_is,):
         if request := _tried(before, after, extension, pairs):
             final = tuple((change.keyword, change.value) for change in last_settings(request.cards))
