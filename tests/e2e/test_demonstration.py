@@ -9,7 +9,10 @@ from contextlib import asynccontextmanager
 from armillary.commands.demo import show_demo
 from armillary.demo import make_night, night_names
 from armillary.fits.containers import logical_name
-from tests.support.archive import Archive, sha256
+from tests.support.archive import Archive, archive, sha256
+from tests.support.postgres import postgres
+
+__all__ = ["archive", "postgres"]
 
 Story = dict[str, tuple[int, int]]
 
