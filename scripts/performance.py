@@ -1,6 +1,6 @@
-"""Write the results of a whole `make bench` into docs/performance.md, and the best-known rows into the README.
+"""Write the results of `make bench` into docs/performance.md, and the best-known rows into the README.
 
-The rows are those of benchmarks/results.json, which the benchmark writes; all groups have to have run.
+The rows are those of benchmarks/results.json, which the benchmark writes; those of groups that did not run stay.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 TOP = Path(__file__).parent.parent
 RESULTS = TOP / "benchmarks" / "results.json"
 HEAD = "| # | Work | Ours | Peer | Peer's time | Ratio | Target |\n|---|---|---|---|---|---|---|\n"
-TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
+TABLE = re.compile(re.escape(HEAD) + r"((?:\|.*\n)*)")
 KNOWN = {
     "1": "astropy",
     "2": "astropy",
@@ -62,16 +62,28 @@ def rows(found: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield number, peer, f"| {' | '.join(cells)} |\n"
 
 
+def cells(line: str) -> tuple[str, str]:
+    """Return number and peer of a line of a table."""
+    found = line.strip("| \n").split(" | ")
+    return found[0], found[3]
+
+
+def merged(lines: str, found: dict[tuple[str, str], str]) -> str:
+    """Return the lines of a table, those that were measured anew in the place of the old ones."""
+    known = {cells(line): line for line in lines.splitlines(keepends=True)} | found
+    return "".join(known[key] for key in sorted(known, key=lambda key: order_of(key[0])))
+
+
 def main() -> None:
-    """Replace the two tables."""
+    """Renew the two tables."""
     found = json.loads(RESULTS.read_text("utf-8"))
-    if lacking := KNOWN.keys() - found.keys():
-        raise SystemExit(f"Run `make bench` first: there are no results of {', '.join(sorted(lacking))}.")
-    every = list(rows(found))
-    known = [line for number, peer, line in every if KNOWN.get(number) == peer]
-    for page, lines in (("docs/performance.md", [line for *_, line in every]), ("README.md", known)):
+    every = {(number, peer): line for number, peer, line in rows(found)}
+    best = {key: line for key, line in every.items() if KNOWN.get(key[0]) == key[1]}
+    for page, lines in (("docs/performance.md", every), ("README.md", best)):
         path = TOP / page
-        text, count = TABLE.subn(lambda _, lines=lines: HEAD + "".join(lines), path.read_text("utf-8"))
+        text, count = TABLE.subn(
+            lambda table, lines=lines: HEAD + merged(table[1], lines), path.read_text("utf-8")
+        )
         if count != 1:
             raise SystemExit(f"{page} has no table of benchmarks.")
         path.write_text(text, "utf-8")
