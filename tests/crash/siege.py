@@ -13,7 +13,8 @@ from pathlib import Path
 from armillary.access.models import Scope
 from armillary.access.service import create_token
 from armillary.archive.intake import bulk
-from armillary.base.database import Role, is_transient
+from armillary.base.database import Role
+from armillary.base.database_errors import is_transient
 from armillary.base.work import wait_for
 from armillary.context import Context, open_context
 from armillary.settings import Settings

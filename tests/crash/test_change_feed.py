@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from armillary.archive.intake import bulk
-from armillary.base.database import Role, is_transient
+from armillary.base.database import Role
+from armillary.base.database_errors import is_transient
 from armillary.base.feed.models import Cursor
 from armillary.base.work import wait_for
 from armillary.context import Context, open_context

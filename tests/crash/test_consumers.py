@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from armillary.base.database import Database, Role, is_transient
+from armillary.base.database import Database, Role
+from armillary.base.database_errors import is_transient
 from armillary.base.feed import consumers
 from armillary.base.feed.models import Topic
 from armillary.base.feed.writer import append

@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from armillary.access.models import Scope
-from armillary.base.database import DatabaseFull
+from armillary.base.database_errors import DatabaseFull
 from armillary.base.work import NewOrder, State, submit
 from armillary.base.work.admin import find_orders
 from armillary.context import Context

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.base.database import Database, Role, is_transient
+from armillary.base.database import Database, Role
+from armillary.base.database_errors import is_transient
 from armillary.base.feed import consumers
 from armillary.base.feed.models import Entry, Page, Topic
 from armillary.base.signals import PostgresSignals

@@ -11,7 +11,8 @@ from alembic import command
 from alembic.config import Config
 
 from armillary.base import schema
-from armillary.base.database import Database, driver_error, is_transient
+from armillary.base.database import Database
+from armillary.base.database_errors import driver_error, is_transient
 from armillary.base.revisions import (
     SchemaUnknown,
     current,

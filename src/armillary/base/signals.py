@@ -11,7 +11,8 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.base.database import Database, is_transient, let_go, reason_of
+from armillary.base.database import Database, let_go
+from armillary.base.database_errors import is_transient, reason_of
 from armillary.base.log import get_logger
 
 log = get_logger(__name__)

@@ -128,7 +128,7 @@ def _fail_by_database(error: Exception) -> None:
     """End the command if it was the database that failed, or could not be had."""
     import asyncpg
 
-    from armillary.base.database import DatabaseFull, driver_error, is_full, is_transient, reason_of
+    from armillary.base.database_errors import DatabaseFull, driver_error, is_full, is_transient, reason_of
 
     if isinstance(lacking := driver_error(error), asyncpg.InsufficientPrivilegeError):
         fail(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from armillary.archive.intake.service import watch_roots
 from armillary.base.alone import Office, alone
-from armillary.base.database import is_transient, reason_of
+from armillary.base.database_errors import is_transient, reason_of
 from armillary.base.log import get_logger
 from armillary.base.memory import give_back
 from armillary.base.work import Worker

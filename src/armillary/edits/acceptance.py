@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Version
 from armillary.archive.errors import FileAmbiguous, FileNotFound
-from armillary.base.database import is_undone
+from armillary.base.database_errors import is_undone
 from armillary.base.store.errors import RootNotClaimed
 from armillary.base.text import storable
 from armillary.base.work import Order, submit, unfinished

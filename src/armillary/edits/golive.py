@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from armillary.archive.catalog.models import Version
-from armillary.base.database import reason_of
+from armillary.base.database_errors import reason_of
 from armillary.base.log import get_logger
 from armillary.base.store import ObjectStore, Patch, StoredObject
 from armillary.base.store.errors import Busy, ChangedOutside

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Root, Version
-from armillary.base.database import is_transient
+from armillary.base.database_errors import is_transient
 from armillary.base.log import get_logger
 from armillary.base.store import StoredObject, whole_or_part
 from armillary.base.work import Claim, Kind, LostLease, Response, about, completing_all

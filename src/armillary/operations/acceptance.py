@@ -15,7 +15,8 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from armillary.base.database import Database, DatabaseFull, is_transient, is_undone
+from armillary.base.database import Database
+from armillary.base.database_errors import DatabaseFull, is_transient, is_undone
 from armillary.base.place import STAGING
 from armillary.base.store.errors import StorageDenied, StorageFailed, explain
 from armillary.base.store.probing import probe_directory

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from armillary import __version__
-from armillary.base.database import DOWN, DatabaseFull, is_transient
+from armillary.base.database_errors import DOWN, DatabaseFull, is_transient
 from armillary.context import Context
 from armillary.operations import store
 from armillary.operations.acceptance import Doors

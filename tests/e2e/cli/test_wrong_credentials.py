@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from armillary.base.database import Database, DatabaseUnreachable, Role
+from armillary.base.database import Database, Role
+from armillary.base.database_errors import DatabaseUnreachable
 from tests.support.command import Commands
 from tests.support.debian import DebianServer, Installed, debian, installed, needs_debian
 from tests.support.postgres import admin

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from armillary.base.database import Database, is_transient
+from armillary.base.database import Database
+from armillary.base.database_errors import is_transient
 from armillary.base.feed import consumers, horizon, reader
 from armillary.base.feed.errors import FeedCursorGone, UnknownConsumer
 from armillary.base.feed.models import BEGINNING, Cursor, Topic

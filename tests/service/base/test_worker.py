@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from armillary.base.database import is_transient
+from armillary.base.database_errors import is_transient
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.signals import PostgresSignals
 from armillary.base.work import (

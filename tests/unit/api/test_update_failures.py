@@ -14,7 +14,7 @@ import pytest
 from armillary.api.gemini.errors import NO_COOKIE
 from armillary.app import create_app
 from armillary.base.clock import SystemClock
-from armillary.base.database import DatabaseFull
+from armillary.base.database_errors import DatabaseFull
 from armillary.base.postgres.errors import ServerFailed
 from armillary.edits.errors import OutcomeUnknown
 

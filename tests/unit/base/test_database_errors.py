@@ -6,7 +6,15 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from armillary.base.database import DatabaseFull, TooSlow, is_full, is_transient, is_undone, reason_of, told
+from armillary.base.database_errors import (
+    DatabaseFull,
+    TooSlow,
+    is_full,
+    is_transient,
+    is_undone,
+    reason_of,
+    told,
+)
 
 SECRET = "INSERT INTO token (secret) VALUES ('s3cret')"
 

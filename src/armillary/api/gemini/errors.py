@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from armillary.api.http.failures import Failure
 from armillary.api.http.problems import problem
 from armillary.archive.query.errors import BadSelection
-from armillary.base.database import DatabaseFull
+from armillary.base.database_errors import DatabaseFull
 from armillary.errors import ArmillaryError, Unavailable
 
 UPDATES = "/update_headers"

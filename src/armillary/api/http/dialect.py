@@ -17,7 +17,7 @@ from armillary.api.http.discretion import said_to
 from armillary.api.http.failures import Failure, failure_of
 from armillary.api.http.paths import one_slash
 from armillary.api.http.problems import problem
-from armillary.base.database import reason_of
+from armillary.base.database_errors import reason_of
 from armillary.base.log import get_logger
 from armillary.errors import ArmillaryError, Unavailable
 

@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from armillary.api.http.values import plain
-from armillary.base.database import is_transient
+from armillary.base.database_errors import is_transient
 from armillary.base.log import get_logger
 
 log = get_logger(__name__)

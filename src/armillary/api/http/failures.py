@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from armillary.base.database import DatabaseFull, is_full, is_transient
+from armillary.base.database_errors import DatabaseFull, is_full, is_transient
 from armillary.errors import ArmillaryError, Unavailable
 
 AGAIN = {"Retry-After": "2"}

@@ -11,7 +11,7 @@ from armillary import __version__
 from armillary.api.http.answers import answered, answers, sends
 from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import anybody, failures
-from armillary.base.database import DatabaseFull
+from armillary.base.database_errors import DatabaseFull
 from armillary.operations.errors import DatabaseAway
 from armillary.operations.service import MEDIA_TYPE, Doors, Health, exposition, health_of
 

@@ -29,7 +29,7 @@ from armillary.api.http.origins import CrossSite
 from armillary.api.http.policy import Policy
 from armillary.api.http.problems import problems
 from armillary.archive.query.errors import BadPredicate, BadSelection, MalformedSelector, UnknownSelector
-from armillary.base.database import DatabaseFull, TooSlow
+from armillary.base.database_errors import DatabaseFull, TooSlow
 from armillary.base.text import storable
 from armillary.errors import ArmillaryError, BadRequest, NotFound, Unavailable
 

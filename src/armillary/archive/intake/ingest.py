@@ -22,7 +22,7 @@ from armillary.archive.intake.examination import Examined
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import Describer, describer_of
 from armillary.archive.products import service as products
-from armillary.base.database import is_transient, reason_of
+from armillary.base.database_errors import is_transient, reason_of
 from armillary.base.log import get_logger
 from armillary.base.store import ObjectStore, StoredObject, whole_or_part
 from armillary.base.store.errors import StorageDenied

@@ -22,7 +22,7 @@ from armillary.archive.intake.ingest import Candidate, new_version, note_moves, 
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
 from armillary.archive.intake.staging import INGEST_UPLOAD, stage
-from armillary.base.database import is_undone
+from armillary.base.database_errors import is_undone
 from armillary.base.place import STAGING
 from armillary.base.store import ObjectStore, Snapshot, StoredObject, staging, whole_or_part
 from armillary.base.store.staging import Staged

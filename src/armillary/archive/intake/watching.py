@@ -17,7 +17,7 @@ from armillary.archive.catalog.models import Root
 from armillary.archive.errors import NotWatchable
 from armillary.archive.intake import orders, presence
 from armillary.archive.intake.adoption import FITS_NAME, Finder, location_of, walk
-from armillary.base.database import is_transient
+from armillary.base.database_errors import is_transient
 from armillary.base.log import get_logger
 from armillary.context import Context
 

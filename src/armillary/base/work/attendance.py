@@ -12,7 +12,8 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
-from armillary.base.database import Database, is_transient
+from armillary.base.database import Database
+from armillary.base.database_errors import is_transient
 from armillary.base.log import get_logger
 from armillary.base.work import presence, statements
 from armillary.base.work.presence import Presence

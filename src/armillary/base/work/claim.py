@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.base.database import Database, reason_of, told
+from armillary.base.database import Database
+from armillary.base.database_errors import reason_of, told
 from armillary.base.log import get_logger
 from armillary.base.work import statements
 from armillary.base.work.errors import LostLease

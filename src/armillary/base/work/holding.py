@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from armillary.base.database import DatabaseFull
+from armillary.base.database_errors import DatabaseFull
 from armillary.base.work.models import Order
 
 SELDOM = 15.0

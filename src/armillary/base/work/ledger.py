@@ -9,7 +9,8 @@ from typing import Any
 
 import asyncpg
 
-from armillary.base.database import Database, is_transient, is_undone, let_go
+from armillary.base.database import Database, let_go
+from armillary.base.database_errors import is_transient, is_undone
 from armillary.base.log import get_logger
 from armillary.base.metrics import LEASES_LOST, ORDERS_FINISHED
 from armillary.base.work import statements

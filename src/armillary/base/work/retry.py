@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from armillary.base.database import DatabaseFull, is_full, is_transient, told
+from armillary.base.database_errors import DatabaseFull, is_full, is_transient, told
 from armillary.base.store.errors import WAITED_FOR, explain
 from armillary.base.work.errors import HandlerFailed
 from armillary.base.work.models import NO_LIMIT, Order

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Generic
 
-from armillary.base.database import is_full, is_transient, reason_of
+from armillary.base.database_errors import is_full, is_transient, reason_of
 from armillary.base.log import get_logger
 from armillary.base.metrics import ORDERS_CLAIMED
 from armillary.base.signals import Subscription
