@@ -21,21 +21,6 @@ _HOURS, _RADIANS = 15.0, math.degrees(1.0)
 Vector = tuple[float, float, float]
 
 
-def parse_sexagesimal(text: str) -> float:
-    """Return ``±dd:mm:ss.s`` (or hours) as a number in units of its first part.
-
-    Colons, blanks, signs or the letters ``h m s``, ``d m s`` separate; seconds may be missing; ``-00:30`` is
-    negative.
-
-    Raises
-    ------
-    ValueError
-        If the text has another form, or minutes or seconds of 60 or more (60.0 seconds are a common rounding
-        and accepted).
-    """
-    return _sexagesimal(text)[0]
-
-
 def parse_angle(text: str, factor: float) -> float:
     """Return the degrees of an angle in words: sexagesimal text, or a number with its unit behind it.
 
@@ -61,7 +46,11 @@ def parse_angle(text: str, factor: float) -> float:
 
 
 def _sexagesimal(text: str) -> tuple[float, str]:
-    """Return a number in units of its first part, and that unit (h or d) if the text names it."""
+    """Return a number in units of its first part, and that unit (h or d) if the text names it.
+
+    Colons, blanks, signs or the letters ``h m s``, ``d m s`` separate; seconds may be missing; ``-00:30`` is
+    negative. Minutes and seconds end at 60, and 60.0 seconds are a common rounding and accepted.
+    """
     found = _SEXAGESIMAL.fullmatch(text)
     if not found or ("." in found["minute"] and found["second"]):
         raise ValueError(f"not a sexagesimal angle: {text!r}")

@@ -13,7 +13,6 @@ from armillary.archive.catalog.service import get_product, store_of, store_root
 from armillary.archive.download.service import open_download, stream, version_to_serve
 from armillary.archive.intake.service import submit_ingests
 from armillary.edits.errors import NoHeaders
-from armillary.errors import ArmillaryError
 from tests.support.archive import Archive
 from tests.support.headers import a_file
 
@@ -53,7 +52,7 @@ async def test_any_medium_is_taken_in_handed_out_and_verified(archive: Archive, 
     assert (version.hdus, version.headers(), version.data_size) == ((), (), len(content))
     assert version.file_sha256
     assert version.file_sha256 == version.data_sha256
-    assert await archive.find() == [PICTURES, NOTES] or await archive.find() == [NOTES, PICTURES]
+    assert sorted(await archive.find()) == [NOTES, PICTURES]
     assert (await archive.verify())[PICTURES] == ""
     async with archive.context.database.begin() as connection:
         assert await get_product(connection, version.id, "preview") is None
@@ -75,9 +74,8 @@ async def test_new_bytes_are_a_new_version_and_damage_is_found(archive: Archive)
 
 async def test_what_has_no_headers_is_not_edited_and_says_so(archive: Archive) -> None:
     await take_in(archive, "data", {PICTURES: b"\xff\xd8\xff"})
-    with pytest.raises(ArmillaryError, match="has no headers; only FITS files can be edited") as caught:
+    with pytest.raises(NoHeaders, match="has no headers; only FITS files can be edited"):
         await archive.set(PICTURES, OBJECT="M 31")
-    assert isinstance(caught.value, NoHeaders) or "no headers" in str(caught.value)
 
 
 async def test_a_name_of_fits_still_has_to_hold_fits(archive: Archive) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armillary.demo.pointing import Place, Target, pointing, sexagesimal, zenith
-from armillary.sky.coordinates import parse_sexagesimal
+from armillary.sky.coordinates import parse_angle
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_zenith_is_overhead():
 @given(st.floats(-359.9, 359.9))
 def test_sexagesimal_text_reads_back(value):
     # Half of the last digit, 0.01 arcseconds
-    assert parse_sexagesimal(sexagesimal(value, sign=True)) == pytest.approx(value, abs=0.0051 / 3600)
+    assert parse_angle(sexagesimal(value, sign=True), 1.0) == pytest.approx(value, abs=0.0051 / 3600)

@@ -11,7 +11,7 @@ from armillary.archive.download.file import (
     open_download,
     stream,
 )
-from armillary.archive.download.serving import Served, version_to_serve, why_visible
+from armillary.archive.download.serving import Served, version_to_serve
 
 __all__ = [
     "BZIP2_TYPE",
@@ -26,5 +26,4 @@ __all__ = [
     "open_download",
     "stream",
     "version_to_serve",
-    "why_visible",
 ]

@@ -9,10 +9,9 @@ from armillary.archive.products.orders import (
     digests_pending,
     submit_products,
 )
-from armillary.archive.products.registry import BUILDERS, OF_KIND
+from armillary.archive.products.registry import OF_KIND
 
 __all__ = [
-    "BUILDERS",
     "DIGEST",
     "OF_KIND",
     "PREVIEW",
