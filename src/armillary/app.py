@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from armillary import __version__
 from armillary.access.models import Authenticator
 from armillary.access.service import Tokens
-from armillary.api import gemini, native
+from armillary.api import gemini, native, photon_ranch
 from armillary.api.http.answers import describe
 from armillary.api.http.dialect import (
     Addressed,
+    Chooser,
     CrossOrigin,
     Dialect,
     Dialects,
@@ -31,10 +32,35 @@ from armillary.api.http.policy import Policy, refuse_undeclared, walk
 from armillary.api.http.privacy import Private
 from armillary.base.database import Role
 from armillary.context import Context, open_context
-from armillary.settings import Settings
+from armillary.settings import PhotonRanchSettings, Settings
 
-DIALECTS = (gemini.DIALECT, native.DIALECT)
-"""The interfaces of the program; another one is one more entry."""
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def dialects_of(settings: PhotonRanchSettings) -> tuple[Dialect, ...]:
+    """Return the interfaces of the program; another one is one more entry."""
+    return (gemini.DIALECT, native.DIALECT, photon_ranch.dialect(settings))
+
+
+def _who_downloads(scope: Scope) -> str:
+    """Forms that ask for a tar are Gemini's; JSON, declared or not, is Photon Ranch's."""
+    kind = _header(scope, b"content-type").partition(";")[0].strip().lower()
+    return gemini.DIALECT.name if scope["method"] != "POST" or kind in FORMS else photon_ranch.NAME
+
+
+def _who_is_at_home(scope: Scope) -> str:
+    wants_json = _header(scope, b"accept").partition(";")[0].strip().lower() == "application/json"
+    return photon_ranch.NAME if wants_json or scope["method"] == "OPTIONS" else native.DIALECT.name
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope.get("headers", ()) if key == name), "")
+
+
+SHARED: Mapping[str, Chooser] = {"/": _who_is_at_home, "/download": _who_downloads}
+"""Paths that two interfaces have, neither of which knows the other."""
+DIALECTS = dialects_of(PhotonRanchSettings())
+"""The interfaces with the settings that are in force by default."""
 
 
 class Application(FastAPI):
@@ -67,13 +93,15 @@ def create_app(
     settings: Settings | None = None,
     *,
     context: Context | None = None,
-    dialects: Sequence[Dialect] = DIALECTS,
+    dialects: Sequence[Dialect] | None = None,
     authenticators: Sequence[Authenticator] = (),
 ) -> Application:
     """Return the application; it opens its own context unless one is given.
 
     Parameters
     ----------
+    dialects
+        The interfaces; by default all that there are, as the settings want them.
     authenticators
         Ways to find out who asks that are tried when no token tells.
 
@@ -107,10 +135,11 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.settings, app.dialects, app.context = chosen, Dialects(dialects), context
+    mounted = dialects_of(chosen.photon_ranch) if dialects is None else dialects
+    app.settings, app.dialects, app.context = chosen, Dialects(mounted, SHARED), context
     app.state.context, app.state.authenticators = context, (tokens, *authenticators)
     pass_on_failures(app)
-    for dialect in dialects:
+    for dialect in mounted:
         app.include_router(dialect.router)
     app.router.routes.append(_openapi_route(app))
     refuse_undeclared(app)

@@ -268,6 +268,27 @@ class LimitSettings(BaseModel):
     )
 
 
+Prefix = Annotated[str, Field(pattern=r"^$|^(/[A-Za-z0-9._~-]+)+$")]
+
+
+class PhotonRanchSettings(BaseModel):
+    """The interface of the Photon Ranch API."""
+
+    prefixes: tuple[Prefix, ...] = Field(
+        ("", "/api", "/dev", "/test"),
+        description="Paths below which its routes answer; the empty one is the root of the server.",
+    )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@]+[^?#@]*$",
+        description="Address of the server in URLs that it gives out; empty: that of the request.",
+    )
+    origins: tuple[Literal["*"] | Origin, ...] = Field(
+        ("*",), description="Origins of web pages that may call it; `*` is every one."
+    )
+    max_body: int = Field(1 * MIB, ge=1024, description="Bytes of the JSON body of a request.")
+
+
 class LogSettings(BaseModel):
     """What is written down besides warnings; ARMILLARY_LOG=INFO shows all events."""
 
@@ -295,6 +316,7 @@ class Settings(BaseSettings):
     backup: BackupSettings = BackupSettings()
     logs: LogSettings = LogSettings()
     exports: ExportSettings = ExportSettings()
+    photon_ranch: PhotonRanchSettings = PhotonRanchSettings()
 
     @classmethod
     def settings_customise_sources(

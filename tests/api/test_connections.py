@@ -55,13 +55,13 @@ def _send(one: socket.socket, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("head", "status", "code"),
     [
-        (HEAD % (b"/" + b"a" * 100_000) + b"\r\n", 414, "url_too_long"),
+        (HEAD % (b"/v1/" + b"a" * 100_000) + b"\r\n", 414, "url_too_long"),
         (HEAD % (b"/?q=" + b"a" * 17_000) + b"\r\n", 414, "url_too_long"),
-        (HEAD % b"/x" + b"A: b\r\n" * 10_000 + b"\r\n", 431, "headers_too_large"),
-        (HEAD % b"/x" + b"A: b\r\n" * 100 + b"\r\n", 431, "headers_too_large"),
-        (HEAD % b"/x" + b"A: " + b"b" * 1_000_000 + b"\r\n\r\n", 431, "headers_too_large"),
-        (HEAD % b"/x" + b"B" * 1_000_000 + b": b\r\n\r\n", 431, "headers_too_large"),
-        (HEAD % b"/x" + (b"A: " + b"b" * 1000 + b"\r\n") * 33 + b"\r\n", 431, "headers_too_large"),
+        (HEAD % b"/v1/x" + b"A: b\r\n" * 10_000 + b"\r\n", 431, "headers_too_large"),
+        (HEAD % b"/v1/x" + b"A: b\r\n" * 100 + b"\r\n", 431, "headers_too_large"),
+        (HEAD % b"/v1/x" + b"A: " + b"b" * 1_000_000 + b"\r\n\r\n", 431, "headers_too_large"),
+        (HEAD % b"/v1/x" + b"B" * 1_000_000 + b": b\r\n\r\n", 431, "headers_too_large"),
+        (HEAD % b"/v1/x" + (b"A: " + b"b" * 1000 + b"\r\n") * 33 + b"\r\n", 431, "headers_too_large"),
     ],
     ids=["url", "query", "10000 headers", "101 headers", "one of 1 MB", "its name", "33 of 1 kB"],
 )
@@ -134,7 +134,7 @@ def test_uploads_of_one_size_may_follow_each_other_on_a_connection(usual: Served
     ids=["a line of a chunk", "many headers behind", "a large header behind"],
 )
 def test_what_surrounds_a_body_is_limited_like_a_head(usual: Served, rest: bytes) -> None:
-    with usual.connect(POST % b"x" + b"Transfer-Encoding: chunked\r\n\r\n") as one:
+    with usual.connect(POST % b"v1/x" + b"Transfer-Encoding: chunked\r\n\r\n") as one:
         sender = threading.Thread(target=_send, args=(one, rest))
         sender.start()
         status, _, body = answer_of(one)
@@ -179,7 +179,7 @@ def test_a_request_line_that_trickles_is_given_up(hasty: Served) -> None:
 def test_a_body_that_trickles_is_given_up(hasty: Served, encoding: bytes) -> None:
     drips = b"1\r\nx\r\n" * 4000 if b"chunked" in encoding else b"x" * 20_000
     hasty.asked.clear()
-    received = dripped(hasty, POST % b"x" + encoding + b"\r\n\r\n", drips)
+    received = dripped(hasty, POST % b"v1/x" + encoding + b"\r\n\r\n", drips)
     assert received.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert json.loads(received.partition(b"\r\n\r\n")[2])["code"] == "request_too_slow"
     hasty.until(lambda: "gone" in hasty.asked)
@@ -249,7 +249,7 @@ def test_requests_sent_far_ahead_of_their_answers_end_the_connection(usual: Serv
 def test_a_bad_request_behind_a_good_one_costs_the_good_one_nothing(usual: Served) -> None:
     usual.hold.clear()
     usual.asked.clear()
-    with usual.connect(GET % b"hold" + HEAD % b"/x" + b"A: b\r\n" * 500) as one:
+    with usual.connect(GET % b"hold" + HEAD % b"/v1/x" + b"A: b\r\n" * 500) as one:
         usual.until(lambda: usual.asked == ["/hold"])
         usual.hold.set()
         assert all_of(one).endswith(b"\r\n\r\n/hold")
@@ -333,14 +333,14 @@ def test_requests_of_a_proxy_that_breaks_off_are_given_back() -> None:
 
 
 def test_whoever_asks_for_another_protocol_goes_on_in_this_one(usual: Served) -> None:
-    upgrade = HEAD % b"/x" + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
+    upgrade = HEAD % b"/v1/x" + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
     with usual.connect(upgrade + GET % b"y" + HEAD % b"/z" + b"Connection: close\r\n\r\n") as one:
         assert all_of(one).count(b"HTTP/1.1 200 OK") == 3
 
 
 def test_no_body_is_lost_to_another_protocol(usual: Served) -> None:
     """The parser takes it for bytes of that protocol; as the next request it would be somebody's forgery."""
-    head = POST % b"x" + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 40\r\n\r\n"
+    head = POST % b"v1/x" + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 40\r\n\r\n"
     status, _, body = sent_in_vain(usual, head + GET % b"forged")
     assert (status, json.loads(body)["code"]) == (400, "upgrade_with_body")
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter
 
 from armillary.access.models import Permission, Scope
 from armillary.access.service import create_token
-from armillary.api.http.dialect import Dialect
+from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.api.http.policy import UndeclaredRoute
 from armillary.app import DIALECTS, create_app
 from armillary.archive.catalog.service import store_root
@@ -127,7 +126,7 @@ async def test_limits_hold_in_it(archive: Archive) -> None:
 
 
 def test_a_dialect_with_a_silent_route_does_not_start() -> None:
-    silent = APIRouter()
+    silent = DialectRouter()
     silent.add_api_route("/silent/x", lambda: "anybody may read this", methods=["GET"])
     with pytest.raises(UndeclaredRoute, match="/silent/x"):
         create_app(dialects=(*DIALECTS, Dialect(name="silent", router=silent, prefixes=("/silent",))))

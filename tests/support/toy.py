@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 
@@ -11,7 +11,8 @@ from armillary.api.http.body import read_body
 from armillary.api.http.bytes import serve_bytes
 from armillary.api.http.calls import Ctx
 from armillary.api.http.carriers import Carriers
-from armillary.api.http.dialect import Cors, Dialect
+from armillary.api.http.cors import Cors
+from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.api.http.failures import Failure
 from armillary.api.http.policy import Policy
 from armillary.archive.intake import service as intake
@@ -21,7 +22,7 @@ from armillary.edits.service import edit_request, rules_of, submit_edit
 from armillary.errors import BadRequest
 
 MAX_BODY = 10_000
-router = APIRouter(prefix="/toy")
+router = DialectRouter(prefix="/toy")
 anybody = [Depends(Policy(None))]
 
 

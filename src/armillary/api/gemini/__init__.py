@@ -1,11 +1,9 @@
 """The wire interface of Gemini's FitsStorage: fixHead, the ODB and scripts change the host name alone."""
 
-from fastapi import APIRouter
-
 from armillary.api.gemini import files, fullheader, lists, pages, tar, update_headers, uploads, xml
 from armillary.api.gemini.errors import UPDATES, render
 from armillary.api.gemini.selecting import READERS
-from armillary.api.http.dialect import Dialect
+from armillary.api.http.dialect import Dialect, DialectRouter
 
 SURFACES = (
     UPDATES,
@@ -21,7 +19,7 @@ SURFACES = (
     *pages.PAGES,
 )
 
-_router = APIRouter()
+_router = DialectRouter()
 for _part in (update_headers, lists, xml, files, tar, fullheader, uploads, pages):
     _router.include_router(_part.router)
 

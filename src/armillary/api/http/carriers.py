@@ -11,6 +11,8 @@ from starlette.requests import HTTPConnection
 from armillary.access.models import Credentials
 
 MAX_SECRET = 512
+SHOWN_BY_PATH = "shown_by_path"
+"""Where the state of a connection has the token that its path bears, if the dialect knows such paths."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Carriers:
         )
 
     def credentials(self, connection: HTTPConnection) -> list[Credentials]:
-        """Return what was shown, the bearer first, then headers, then cookies; nothing longer than any token.
+        """Return what was shown: bearer, headers, path, cookies; nothing longer than any token.
 
         There is always one: whoever shows no secret still has an address.
         """
@@ -54,6 +56,7 @@ class Carriers:
         shown = [
             bearer.strip() if kind.lower() == "bearer" else "",
             *(connection.headers.get(name, "") for name in self.headers),
+            connection.scope.get("state", {}).get(SHOWN_BY_PATH, ""),
             *(connection.cookies.get(name, "") for name in self.cookies),
         ]
         address = connection.client.host if connection.client else ""

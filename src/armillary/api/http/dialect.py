@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from armillary.api.http.carriers import NO_COOKIES, Carriers
+from armillary.api.http.carriers import NO_COOKIES, SHOWN_BY_PATH, Carriers
+from armillary.api.http.cors import Cors
 from armillary.api.http.discretion import said_to
 from armillary.api.http.failures import Failure, failure_of
 from armillary.api.http.paths import one_slash
@@ -24,15 +26,18 @@ from armillary.errors import ArmillaryError, Unavailable
 log = get_logger(__name__)
 CONNECTIONS = ("http", "websocket")
 _STATE = "dialect"
+Chooser = Callable[[Scope], str]
+"""Returns the name of the dialect that a request speaks on a path which several dialects have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cors:
-    """Which pages of other sites may call a dialect from a browser (the Fetch standard, section 3.2)."""
+class DialectRouter(APIRouter):
+    """The routes of a dialect: they answer only on paths that the dialect owns, whatever others are called."""
 
-    origins: tuple[str, ...] = ("*",)
-    methods: tuple[str, ...] = ("GET", "POST", "PUT", "DELETE")
-    headers: tuple[str, ...] = ("*",)
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a connection is for these routes."""
+        if dialect_of(scope).router is not self:
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,8 @@ class Dialect:
         The answer to a failure of any kind: of a route, of a path or method that there is not, of a limit.
     normalise
         What a path means, encoded or not, before a route is looked for.
+    token_of
+        The token that a path bears, if there are such paths; `normalise` takes it out, so that no log has it.
     carriers
         What may carry a token, where a route says nothing else.
     cors
@@ -58,20 +65,37 @@ class Dialect:
     """
 
     name: str
-    router: APIRouter
+    router: DialectRouter
     prefixes: tuple[str, ...]
     render_error: Callable[[HTTPConnection, Failure], Response] = problem
     normalise: Callable[[str], str] = one_slash
+    token_of: Callable[[str], str] | None = None
     carriers: Carriers = NO_COOKIES
     cors: Cors | None = None
 
 
 class Dialects:
-    """All dialects of an application; the longest prefix decides."""
+    """All dialects of an application; the longest prefix decides.
 
-    def __init__(self, dialects: Sequence[Dialect]) -> None:
+    Parameters
+    ----------
+    shared
+        Paths that several dialects have; what else a request says decides there.
+    """
+
+    def __init__(
+        self, dialects: Sequence[Dialect], shared: Mapping[str, Chooser] = MappingProxyType({})
+    ) -> None:
         self.all = tuple(dialects)
         self._owners = {prefix: one for one in self.all for prefix in one.prefixes}
+        self._names = {one.name: one for one in self.all}
+        self._shared = shared
+
+    def of_scope(self, scope: Scope) -> Dialect:
+        """Return the dialect that a connection speaks."""
+        path = one_slash(scope["path"])
+        choose = self._shared.get(path.rstrip("/") or "/")
+        return self._names[choose(scope)] if choose else self.of(path)
 
     def of(self, path: str) -> Dialect:
         """Return the dialect that owns a path."""
@@ -137,8 +161,10 @@ class Addressed:
 
     def _addressed(self, scope: Scope) -> Scope:
         path: str = scope["path"]
-        dialect = self._dialects.of(one_slash(path))
+        dialect = self._dialects.of_scope(scope)
         scope = {**scope, "state": {**scope.get("state", {}), _STATE: dialect}}
+        if dialect.token_of and (token := dialect.token_of(path)):
+            scope["state"][SHOWN_BY_PATH] = token
         if path.endswith("\n"):
             # The pattern of a route would match without that line feed, and the name be another one; no pattern
             # begins with one.
@@ -154,18 +180,12 @@ class CrossOrigin:
 
     def __init__(self, app: ASGIApp, dialects: Dialects) -> None:
         self._app = app
-        self._open = {one.name: _cors(app, one.cors) for one in dialects.all if one.cors}
+        self._open = {one.name: one.cors.layer(app) for one in dialects.all if one.cors}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         known = scope["type"] == "http" and self._open.get(dialect_of(scope).name)
         await (known or self._app)(scope, receive, send)
-
-
-def _cors(app: ASGIApp, cors: Cors) -> CORSMiddleware:
-    return CORSMiddleware(
-        app, allow_origins=cors.origins, allow_methods=cors.methods, allow_headers=cors.headers
-    )
 
 
 class Guarded:

@@ -51,7 +51,10 @@ class Policy:
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
         """Return who asks, or refuse."""
-        resource = connection.path_params[self.on] if self.on else None
+        return await self.judge(connection, connection.path_params[self.on] if self.on else None)
+
+    async def judge(self, connection: HTTPConnection, resource: str | None) -> Principal:
+        """Return who asks for something about a resource, or refuse."""
         principal = await self._principal(connection, resource)
         connection.state.principal = principal
         if self.scope is None or self._lets_in(principal, resource):
@@ -60,7 +63,7 @@ class Policy:
             raise self.refusal
         if principal is ANYBODY:
             raise Unauthorized
-        missing = f"'{self.scope}' for '{resource}'" if self.on else f"'{self.scope}'"
+        missing = f"'{self.scope}'" if resource is None else f"'{self.scope}' for '{resource}'"
         raise ScopeMissing(f"The token '{principal.name}' has no scope {missing}; create one that has.")
 
     def _lets_in(self, principal: Principal, resource: str | None) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
-from armillary.api.http.dialect import Dialect
+from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.api.native import (
     about,
     changes,
@@ -20,11 +20,11 @@ from armillary.api.native import (
 )
 from armillary.api.native.routing import refuse_unknown_parameters
 
-_router = APIRouter()
+_router = DialectRouter()
 for _part in (changes, changesets, edits, exports, files, headers, frames, orders, pictures):
     _router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])
 # What monitors and balancers ask may bear any ornament.
 for _part in (about, status):
     _router.include_router(_part.router)
 
-DIALECT = Dialect(name="native", router=_router, prefixes=("",))
+DIALECT = Dialect(name="native", router=_router, prefixes=("/", "/v1", "/openapi.json"))

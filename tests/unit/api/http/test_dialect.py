@@ -9,13 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, Query, Response, WebSocket
+from fastapi import Depends, Query, Response, WebSocket
 from starlette.requests import HTTPConnection
 from structlog.testing import capture_logs
 
 from armillary.access.models import Scope
 from armillary.api.http.carriers import Carriers
-from armillary.api.http.dialect import Cors, Dialect, Dialects
+from armillary.api.http.cors import Cors
+from armillary.api.http.dialect import Dialect, DialectRouter, Dialects
 from armillary.api.http.failures import Failure
 from armillary.api.http.policy import Policy
 from armillary.app import DIALECTS, Application, create_app
@@ -24,7 +25,7 @@ from armillary.settings import LimitSettings, Settings
 from tests.support.clock import FakeClock
 
 anybody, members = [Depends(Policy(None))], [Depends(Policy(Scope.READ))]
-router = APIRouter(prefix="/toy")
+router = DialectRouter(prefix="/toy")
 
 
 class Late(ArmillaryError):
@@ -141,9 +142,11 @@ async def test_a_wrong_method_is_refused_by_the_dialect(client: httpx.AsyncClien
 
 
 async def test_other_paths_speak_their_own_dialects(client: httpx.AsyncClient) -> None:
-    for path in ("/toyshop", "/v1/nowhere", "/"):
+    for path in ("/v1/nowhere", "/"):
         reply = await client.put(path)
         assert reply.headers["content-type"] == "application/problem+json", path
+    reply = await client.put("/toyshop")
+    assert (reply.status_code, reply.json()) == (404, {"message": "Not Found"})
 
 
 async def test_a_limit_speaks_the_dialect_and_knows_its_tokens() -> None:
@@ -234,12 +237,15 @@ async def test_a_websocket_of_another_site_is_closed() -> None:
     [
         ("/toy", "toy"),
         ("/toy/a/b", "toy"),
-        ("/toys", "native"),
+        ("/toys", "photon_ranch"),
         ("/update_headers/x", "gemini"),
         ("/file/x/y.fits", "gemini"),
-        ("/files", "native"),
-        ("", "native"),
-        ("*", "native"),
+        ("/v1/files", "native"),
+        ("/", "native"),
+        ("/files", "photon_ranch"),
+        ("/api/v1/files", "photon_ranch"),
+        ("", "photon_ranch"),
+        ("*", "photon_ranch"),
     ],
 )
 def test_the_longest_prefix_owns_a_path(path: str, name: str) -> None:

@@ -1,0 +1,16 @@
+"""What is here."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from armillary.api.photon_ranch.replies import raw
+from armillary.api.photon_ranch.rights import reads
+
+router = APIRouter()
+
+
+@router.get("/", dependencies=reads(), include_in_schema=False)
+async def greet() -> Response:
+    """Say that the interface is here, as clients expect it."""
+    return raw("New photon ranch API")
