@@ -27,7 +27,7 @@ def render(connection: HTTPConnection, failure: Failure) -> Response:
     The text ``Missing Authentication Token`` is never among them: the observatory's program exits on it.
     """
     if isinstance(failure.error, Refused):
-        return raw(failure.message, failure.status, failure.headers)
+        return raw(failure.message, failure.error.told, failure.headers)
     if isinstance(failure.error, RequestValidationError):
         return raw(failure.message, HTTPStatus.BAD_REQUEST)
     if failure.is_declared and failure.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):

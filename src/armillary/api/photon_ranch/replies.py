@@ -19,13 +19,15 @@ class Refused(ArmillaryError):
     ----------
     text
         The whole body of the reply, which clients may compare.
+    told
+        The status of the reply.
     """
 
-    code = "refused"
+    code, status = "refused", HTTPStatus.BAD_REQUEST
 
-    def __init__(self, text: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
+    def __init__(self, text: str, told: int = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(text)
-        self.status = HTTPStatus(status)
+        self.told = told
 
 
 def as_json(content: Any, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
