@@ -96,6 +96,11 @@ class ArchiveSettings(BaseModel):
         description="What strangers are told of unreleased files of new roots: their `metadata`, or everything"
         " where no release date says otherwise (`open`).",
     )
+    identity: Literal["by-path", "unique"] = Field(
+        "by-path",
+        description="What makes files of newly adopted trees the same files: directory and name (`by-path`), or"
+        " the name alone (`unique`), as in the store.",
+    )
     profiles: Path | None = Field(None, description="Directory of additional instrument profiles (TOML).")
     summit: bool = Field(False, description="Bare dates in selections are nights, as at a telescope.")
     lenient: bool = Field(

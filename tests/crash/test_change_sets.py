@@ -71,8 +71,7 @@ async def hold(context: Context) -> int:
     """Let one file wait behind an order that is not due, so that no change set ends before; return the order."""
     later = context.clock.now() + timedelta(days=1)
     async with context.database.begin() as connection:
-        version = await catalog.canonical_of(connection, HELD)
-        assert version
+        version = await catalog.find_version(connection, HELD)
         order = NewOrder(kind="echo", args={}, key=version.location.file_key, not_before=later)
         (number,) = await submit(connection, [order], keyed_fifo=True)
     return number

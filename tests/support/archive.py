@@ -142,9 +142,7 @@ class Archive:
     async def version(self, name: str) -> Version:
         """Return the canonical version of a file."""
         async with self.context.database.begin() as connection:
-            found = await catalog.canonical_of(connection, name)
-        assert found is not None, f"{name} is not in the archive"
-        return found
+            return await catalog.find_version(connection, name)
 
     async def path(self, name: str) -> Path:
         """Return where the bytes of a file are."""
@@ -248,6 +246,13 @@ async def an_archive(
 async def archive(postgres: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Archive]:
     """Open an empty archive for one test."""
     async with an_archive(postgres, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def unique_archive(postgres: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Archive]:
+    """Open an empty archive of which adopted trees, too, know files by their names alone."""
+    async with an_archive(postgres, tmp_path, identity="unique") as opened:
         yield opened
 
 

@@ -67,7 +67,7 @@ class FileNotFound(NotFound):
     code = "file_not_found"
 
 
-class FileAmbiguous(BadRequest):
+class FileAmbiguous(Conflict):
     """Several present files have that name; give the path."""
 
     code = "file_ambiguous"

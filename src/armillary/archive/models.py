@@ -13,6 +13,15 @@ MAX_PAGE = 1000
 """Most frames of one page."""
 
 
+class Identity(StrEnum):
+    """What makes a file of a root the same file."""
+
+    UNIQUE = "unique"
+    """Its logical name, wherever it lies: what bears the name elsewhere is another copy of it."""
+    BY_PATH = "by-path"
+    """Its directory and logical name; a file that moves with its bytes stays the same."""
+
+
 class QaState(StrEnum):
     """How far a frame can be trusted, as published."""
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from armillary.access.models import OPERATOR
-from armillary.archive.errors import FileNotFound
 from armillary.archive.fields import CRITERIA, Criterion
 from armillary.archive.models import MAX_PAGE
 from armillary.base.signatures import with_parameters
@@ -204,14 +203,11 @@ def show(
     """Show a file: its location, digests, frame and headers."""
     from armillary.archive.catalog import service as catalog
     from armillary.archive.query import service as query
-    from armillary.fits.containers import logical_name
     from armillary.fits.header import Header
 
     async def action(context: Context) -> tuple[dict[str, Any], tuple[bytes, ...]]:
         async with context.database.begin() as connection:
-            version = await catalog.canonical_of(connection, logical_name(file))
-            if version is None:
-                raise FileNotFound(f"No file named '{file}' is in the archive.")
+            version = await catalog.find_version(connection, file)
             frame = await catalog.frame_of_file(connection, version.file_id) or {}
             root = await catalog.root_by_id(connection, version.location.root_id)
             numbers = [one.id for one in await catalog.versions_of(connection, version.file_id)]

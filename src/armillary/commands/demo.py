@@ -63,8 +63,8 @@ async def _show(context: Context) -> list[str]:
 
 async def _is_in(context: Context, names: Sequence[str]) -> bool:
     async with context.database.begin() as connection:
-        known = [await catalog.canonical_of(connection, logical_name(name)) for name in names]
-    return all(known)
+        known = await catalog.present_by_name(connection, map(logical_name, names))
+    return {one.name for one in known} >= set(map(logical_name, names))
 
 
 async def _is_edited(context: Context, names: Sequence[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Version
-from armillary.archive.errors import FileAmbiguous, FileNotFound
+from armillary.archive.errors import FileNotFound
 from armillary.base.database_errors import is_undone
 from armillary.base.store.errors import RootNotClaimed
 from armillary.base.text import storable
@@ -29,13 +29,10 @@ from armillary.edits.models import Accepted, EditRequest, Origin, Refused, Targe
 from armillary.edits.orders import UPDATE_HEADERS, order_of, request_of
 from armillary.edits.validation import Rules
 from armillary.errors import ArmillaryError, error_of
-from armillary.fits.containers import logical_name
 from armillary.fits.models import Layout
 from armillary.settings import EditSettings
 
-_Found = Mapping[str, Sequence[Version | None]]
-NO_FILE = "No present file found for filename or datalabel"
-SEVERAL_FILES = "Multiple files found for filename or datalabel - request is ambiguous"
+_Found = Mapping[Target, Sequence[Version | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +204,8 @@ async def decide(
     connection: AsyncConnection, requests: Sequence[EditRequest | Refused], settings: EditSettings
 ) -> list[Decision]:
     """Look the targets of requests up and judge what can be judged without their files."""
-    by_name, by_label = await _find_targets(connection, requests, prefer_raw=settings.prefer_raw)
+    targets = [one.target for one in requests if one.target]
+    table = await _find_targets(connection, targets, prefer_raw=settings.prefer_raw)
     unclaimed = await catalog.unclaimed_roots(connection)
     decisions: list[Decision] = []
     for one in requests:
@@ -215,12 +213,10 @@ async def decide(
         if one.target is None:
             decisions.append(Decision(None, error=error))
             continue
-        table, key = _lookup(one.target, by_name, by_label)
-        found = table.get(key, [])
+        found = table.get(one.target, [])
         # That there is no such file is said before what else is wrong.
         if len(found) != 1 or (version := found[0]) is None:
-            missing = FileAmbiguous(SEVERAL_FILES) if len(found) > 1 else FileNotFound(NO_FILE)
-            decisions.append(Decision(one.target, error=missing))
+            decisions.append(Decision(one.target, error=await _no_target(connection, one.target, found)))
         else:
             error = error or _no_headers(version) or _unclaimed(version, unclaimed)
             decisions.append(Decision(one.target, request, version, error))
@@ -238,30 +234,55 @@ def _unclaimed(version: Version, unclaimed: Mapping[int, str]) -> ArmillaryError
     return RootNotClaimed.of(name, version.name) if name else None
 
 
-def _lookup(target: Target, by_name: _Found, by_label: _Found) -> tuple[_Found, str]:
-    if target.filename is not None:
-        return by_name, logical_name(target.filename)
-    return by_label, target.data_label or ""
+async def _no_target(
+    connection: AsyncConnection, target: Target, found: Sequence[Version | None]
+) -> ArmillaryError:
+    """Return why a target is none: no file is present, or several are, of which an edit would change one."""
+    there = [one for one in found if one]
+    if not there:
+        return FileNotFound(f"No present file named {target.id!r} is in the archive.")
+    roots = {root.id: root.name for root in await catalog.list_roots(connection)}
+    return catalog.ambiguous(target.id, (f"{roots[one.location.root_id]}/{one.place}" for one in there))
 
 
 async def _find_targets(
-    connection: AsyncConnection, requests: Sequence[EditRequest | Refused], *, prefer_raw: bool
-) -> tuple[_Found, _Found]:
-    targets = [one.target for one in requests if one.target]
-    names = {logical_name(t.filename) for t in targets if t.filename is not None and storable(t.filename)}
-    labels = {t.data_label for t in targets if t.data_label is not None and storable(t.data_label)}
-    by_name: defaultdict[str, list[Version | None]] = defaultdict(list)
-    for version in await catalog.present_by_name(connection, names) if names else []:
-        by_name[version.name].append(version)
-    by_label: defaultdict[str, list[tuple[str | None, Version | None]]] = defaultdict(list)
-    for label, reduction, bearer in await catalog.present_by_label(connection, labels) if labels else []:
-        by_label[label].append((reduction, bearer))
-    return by_name, {label: _bearers(found, prefer_raw) for label, found in by_label.items()}
+    connection: AsyncConnection, targets: Sequence[Target], *, prefer_raw: bool
+) -> _Found:
+    """Return the present versions that targets mean; None stands for a file that is not present."""
+    ids = {one.file_id for one in targets if one.file_id is not None}
+    named = [one for one in targets if one.filename is not None and one.file_id is None]
+    labelled = [one for one in targets if one.filename is None and one.file_id is None]
+    known: defaultdict[int | None, list[Version | None]] = defaultdict(list)
+    for version in await catalog.present_of_files(connection, ids) if ids else ():
+        known[version.file_id].append(version)
+    names = {one.filename or "" for one in named}
+    by_name = await catalog.present_meant(connection, names) if names else {}
+    by_label = await _by_label(connection, {one.data_label or "" for one in labelled}, prefer_raw)
+    return {
+        **{one: known[one.file_id] for one in targets if one.file_id is not None},
+        **{one: by_name.get(one.filename or "", []) for one in named},
+        **{one: by_label.get(one.data_label or "", []) for one in labelled},
+    }
+
+
+async def _by_label(
+    connection: AsyncConnection, labels: Iterable[str], prefer_raw: bool
+) -> dict[str, list[Version | None]]:
+    wanted = set(filter(storable, labels))
+    bearers: defaultdict[str, list[tuple[str | None, Version | None]]] = defaultdict(list)
+    for label, reduction, bearer in await catalog.present_by_label(connection, wanted) if wanted else []:
+        bearers[label].append((reduction, bearer))
+    return {label: _bearers(found, prefer_raw) for label, found in bearers.items()}
 
 
 def _bearers(found: Sequence[tuple[str | None, Version | None]], prefer_raw: bool) -> list[Version | None]:
-    raw = [version for reduction, version in found if reduction == "RAW"]
-    return raw if prefer_raw and len(raw) == 1 else [version for _, version in found]
+    raw = _there([version for reduction, version in found if reduction == "RAW"])
+    return raw if prefer_raw and len(raw) == 1 else _there([version for _, version in found])
+
+
+def _there(found: list[Version | None]) -> list[Version | None]:
+    """Return those that are present, or that there is one which is not."""
+    return [one for one in found if one] or found[:1]
 
 
 async def _refuse_new(connection: AsyncConnection, decisions: list[Decision], rules: Rules) -> list[Decision]:

@@ -12,15 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
 from armillary.archive.catalog import service as catalog
-from armillary.archive.errors import FileNotFound
 from armillary.base.clock import Instant
 from armillary.base.database import AnyRow
-from armillary.base.text import storable
 from armillary.edits import audit_store as store
 from armillary.edits.disclosure import Discretion
 from armillary.edits.errors import EditNotFound
 from armillary.edits.models import AuditQuery, Outcome
-from armillary.fits.containers import logical_name
 
 MAX_PAGE = 1000
 
@@ -93,8 +90,8 @@ async def audit(
     return AuditPage(shown, shown[-1].id if len(rows) > limit else None)
 
 
-async def name_of_edited(connection: AsyncConnection, edit_id: int) -> str:
-    """Return the name of the file that an edit is about.
+async def file_of_edit(connection: AsyncConnection, edit_id: int) -> tuple[int, str]:
+    """Return id and name of the file that an edit is about.
 
     Raises
     ------
@@ -104,7 +101,7 @@ async def name_of_edited(connection: AsyncConnection, edit_id: int) -> str:
     rows = await store.find(connection, AuditQuery(edit_id=edit_id, limit=1))
     if not rows:
         raise EditNotFound(f"There is no edit {edit_id}; the list of edits tells their ids.")
-    return str(rows[0].name)
+    return rows[0].file_id, str(rows[0].name)
 
 
 async def id_of_file(connection: AsyncConnection, name: str) -> int:
@@ -112,13 +109,10 @@ async def id_of_file(connection: AsyncConnection, name: str) -> int:
 
     Raises
     ------
-    FileNotFound
-        If there was never one of that name.
+    FileNotFound, FileAmbiguous
+        If there was never one of that name, or there are several.
     """
-    found = await catalog.canonical_of(connection, logical_name(name)) if storable(name) else None
-    if found is None:
-        raise FileNotFound(f"No file named {name!r} is in the archive.")
-    return found.file_id
+    return (await catalog.find_version(connection, name)).file_id
 
 
 def _edit_of(row: AnyRow, known: Discretion) -> RecordedEdit:

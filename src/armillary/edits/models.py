@@ -27,10 +27,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a request is about: a logical file name or a data label."""
+    """What a request is about: the name or path of a file, or a data label.
+
+    ``file_id`` says which file it is where that is known already; then the others are only for people.
+    """
 
     filename: str | None
     data_label: str | None = None
+    file_id: int | None = None
 
     @property
     def id(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from armillary.edits import store
 from armillary.edits.apply import HduEffect
 from armillary.edits.errors import NothingToRevert, RevertBlocked
 from armillary.edits.execution import Execution, Judged, Rewrite, begin, complete
-from armillary.edits.history.service import History, history_of
+from armillary.edits.history.service import History, history_of, history_of_file
 from armillary.edits.models import Origin, Outcome
 from armillary.edits.past import state_with, way_back
 from armillary.errors import NotFound
@@ -58,8 +59,10 @@ class Reversal:
     goal: Version | None
 
 
-async def submit_revert(context: Context, name: str, edit_id: int | None, origin: Origin) -> int:
-    """Queue the reversal of an edit, the latest one by default, and return the order's id.
+async def submit_revert(context: Context, file: str | int, edit_id: int | None, origin: Origin) -> int:
+    """Queue the reversal of an edit of a file, given by name, path or id; return the order's id.
+
+    Without the id of an edit it is the latest one.
 
     Raises
     ------
@@ -69,10 +72,12 @@ async def submit_revert(context: Context, name: str, edit_id: int | None, origin
         If the archive may only read the file.
     """
     async with context.database.begin() as connection:
-        past = await history_of(connection, name)
+        if isinstance(file, int):
+            past = await history_of_file(connection, file)
+        else:
+            past = await history_of(connection, file)
         edit = _choose(past, edit_id)
-        # Where the edit was made: the file may lie in other directories, too.
-        version = {one.id: one for one in past.versions}[edit.version_after]
+        version = (await where_to_revert(connection, [edit.version_after]))[edit.version_after]
         root = await catalog.root_by_id(connection, version.location.root_id)
         if refusal := root.refusal(version.name):
             raise refusal
@@ -80,8 +85,28 @@ async def submit_revert(context: Context, name: str, edit_id: int | None, origin
     return order_id
 
 
+async def where_to_revert(connection: AsyncConnection, version_ids: Sequence[int]) -> dict[int, Version]:
+    """Return which version edits are to be taken back of, by the ids of the versions that they led to.
+
+    That is where the edit was made, since the file may lie in other directories, too; if it has moved from
+    there, where it is now.
+    """
+    found = await catalog.versions_by_id(connection, version_ids)
+    present: defaultdict[int, list[Version]] = defaultdict(list)
+    for one in await catalog.present_of_files(connection, {one.file_id for one in found.values()}):
+        present[one.file_id].append(one)
+    return {number: _now(one, present[one.file_id]) for number, one in found.items()}
+
+
+def _now(version: Version, present: Sequence[Version]) -> Version:
+    (only,) = present if len(present) == 1 else (version,)
+    # An older copy is not where the file went, and recipes of the way back stay with the root.
+    moved = only.id > version.id and only.location.root_id == version.location.root_id
+    return only if moved else version
+
+
 def order_of(edit_id: int, version: Version, origin: Origin) -> NewOrder:
-    """Return the order to take an edit back; ``version`` is the one that the edit led to."""
+    """Return the order to take an edit back where ``version`` is."""
     return NewOrder(
         kind=REVERT_EDIT,
         args={
@@ -137,12 +162,16 @@ async def undos_of(
     around = {row.id: (row.version_before, row.version_after) for row in edits.values()}
     versions = await catalog.versions_by_id(connection, {one for both in around.values() for one in both})
     together = await store.edits_between(connection, [row.file_id for row in edits.values()])
+    now = await where_to_revert(connection, list(versions))
     found: list[Undo | NothingToRevert] = []
     for edit_id, (_, version) in zip(ids, pairs, strict=True):
         edit = edits.get(edit_id)
         if edit is None:
             found.append(NothingToRevert(f"There is no edit {edit_id} that changed a file."))
-        elif edit.file_id != version.file_id or versions[edit.version_after].location != version.location:
+        elif edit.file_id != version.file_id or version.location not in (
+            versions[edit.version_after].location,
+            now[edit.version_after].location,
+        ):
             found.append(NothingToRevert(f"Edit {edit_id} changed another file than {version.location.key}."))
         else:
             before, after = (versions[one] for one in around[edit_id])

@@ -2,7 +2,7 @@
 
 from armillary.edits.acceptance import Key, rules_of, submit_edit, submit_edits
 from armillary.edits.apply import apply_request
-from armillary.edits.audit import MAX_PAGE, RecordedEdit, audit, id_of_file, name_of_edited
+from armillary.edits.audit import MAX_PAGE, RecordedEdit, audit, file_of_edit, id_of_file
 from armillary.edits.disclosure import Discretion
 from armillary.edits.leftovers import sweep_recipes
 from armillary.edits.recording import record_failures
@@ -24,9 +24,9 @@ __all__ = [
     "apply_request",
     "audit",
     "edit_request",
+    "file_of_edit",
     "forget_expired_requests",
     "id_of_file",
-    "name_of_edited",
     "record_failures",
     "rules_of",
     "status_of",

@@ -17,7 +17,7 @@ from armillary.base.log import get_logger
 from armillary.base.store import ObjectStore
 from armillary.base.work.busy import busy_keys
 from armillary.context import Context
-from armillary.edits.history.service import History, history_of
+from armillary.edits.history.service import History, history_of_file
 from armillary.exports.client import Peer, reach
 from armillary.exports.errors import ExportFailed, HeaderUpdateFailed, TooEarly
 from armillary.exports.models import HEADER_EXPORT, Cargo, Found, Held, How, Sent, path_there
@@ -88,7 +88,7 @@ async def source_of(context: Context, cargo: Cargo) -> Source | None:
         version = await _summed(connection, cargo)
         if version is None or version.data_md5 is None:
             return None
-        past = await history_of(connection, cargo.name)
+        past = await history_of_file(connection, version.file_id)
         root = await catalog.root_by_id(connection, version.location.root_id)
         frame = await catalog.frame_of_file(connection, version.file_id)
     night = frame.get("night") if frame else None
@@ -98,8 +98,8 @@ async def source_of(context: Context, cargo: Cargo) -> Source | None:
 async def _summed(connection: AsyncConnection, cargo: Cargo) -> Version | None:
     """Return the canonical version if it is present at the path, once its digests are known."""
     for _ in range(2):
-        version = await catalog.canonical_of(connection, cargo.name)
-        if version is None or not version.present or version.location.path != cargo.path:
+        version = await catalog.foremost_at(connection, cargo.path, cargo.name)
+        if version is None:
             return None
         if version.data_md5 is not None:
             return version

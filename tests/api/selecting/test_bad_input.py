@@ -183,13 +183,24 @@ async def test_a_name_in_two_places_is_listed_twice_and_fetched_by_its_path(
     listed = (await lists.get(f"/jsonfilelist/present/filename={TWICE}")).json()
     assert sorted(one["path"] for one in listed) == ["one", "two"]
     assert await lists.names(f"filename={TWICE}") == [TWICE]
-    for path in (f"/file/{TWICE}", f"/file/{TWICE}.bz2", f"/file/three/{TWICE}"):
+    assert (await lists.get(f"/file/three/{TWICE}")).status_code == 404
+    assert (await lists.get(f"/fullheader/{TWICE}")).status_code == 400
+    for path in (f"/file/{TWICE}", f"/file/{TWICE}.bz2"):
         reply = await lists.get(path)
         assert (reply.status_code, reply.json()["code"]) == (400, "file_ambiguous")
         assert "one/" in reply.json()["detail"]
     for kind in ("preview", "thumbnail"):
-        assert (await lists.get(f"/v1/files/{TWICE}/{kind}")).status_code == 400
+        assert (await lists.get(f"/v1/files/{TWICE}/{kind}")).status_code == 409
     for folder, content in twice.items():
+        header = await lists.get(f"/fullheader/{folder}/{TWICE}")
+        assert f"GN-TWICE-{folder}" in header.text
+        for encoded in (f"{folder}/{TWICE}", f"{folder}%2F{TWICE}"):
+            told = (await lists.get(f"/v1/files/{encoded}")).json()
+            assert [one["path"] for one in told["present"]] == [folder]
+            assert (await lists.get(f"/v1/files/{encoded}/content")).content == content
+            assert len((await lists.get(f"/v1/files/{encoded}/versions")).json()["versions"]) == 1
+            labels = (await lists.get(f"/v1/files/{encoded}/headers/0?format=text")).text
+            assert f"GN-TWICE-{folder}" in labels
         assert (await lists.get(f"/file/{folder}/{TWICE}")).content == content
         one = (await lists.get(f"/jsonfilelist/present/path={folder}/filename={TWICE}")).json()
         assert [element["path"] for element in one] == [folder]
@@ -202,6 +213,8 @@ async def test_a_download_holds_both_files_of_a_name(lists: Lists, twice: dict[s
     ):
         files = _unpacked(reply.content)
         assert {f"{folder}/{TWICE}": content for folder, content in twice.items()}.items() <= files.items()
+    files = _unpacked((await lists.client.post("/download", data={"files": f"two/{TWICE}"})).content)
+    assert files.keys() == {f"two/{TWICE}", "md5sums.txt", "README.txt"}
 
 
 async def test_a_download_of_everything_is_everything_that_is_present(

@@ -77,8 +77,8 @@ SEARCHES: dict[str, tuple[Sequence[Term], datetime | None, str]] = {
     ),
     "filter": (terms_of(filter="H2", site="gemini-south"), None, "frame_by_filter"),
     "instrument": (terms_of(instrument="NIFS"), None, "frame_latest"),
-    "name": (terms_of(name="N20230510Y0003.fits"), None, "file_name_unique"),
-    "names of a night": (terms_of(name="N20230510Y*"), None, "file_name_unique"),
+    "name": (terms_of(name="N20230510Y0003.fits"), None, "file_place_unique"),
+    "names of a night": (terms_of(name="N20230510Y*"), None, "file_place_unique"),
     "cone": (terms_of(cone="200.0,-30.0,0.1"), None, "frame_by_position"),
     "cone at the pole": (terms_of(cone="0.0,90.0,1.0"), None, "frame_by_position"),
     "cone across RA 0": (terms_of(cone="0.0,0.0,1.0", site="cpt"), None, "frame_by_position"),
@@ -121,10 +121,10 @@ LISTS = {
     "canonical/night=20230510": "frame_by_night",
     "present/GN-2023A-Q-150-1": "frame_by_observation",
     "canonical/progid=GN-2023A-Q-150": "frame_by_program",
-    "filename=N20230510Y0003.fits": "file_name_unique",
-    "filepre=N2023051": "file_name_unique",
+    "filename=N20230510Y0003.fits": "file_place_unique",
+    "filepre=N2023051": "file_place_unique",
     "ra=200/dec=-30/sr=0.5": "frame_by_position",
-    "canonical": "file_name_unique",
+    "canonical": "file_place_unique",
 }
 
 

@@ -60,7 +60,10 @@ async def test_a_renamed_file_leaves_its_old_name(archive: Archive) -> None:
     assert await places(archive, "a.fits", "b.fits") == {"b.fits"}
 
 
-async def test_a_file_copied_elsewhere_and_then_removed_is_where_it_was_copied_to(archive: Archive) -> None:
+async def test_a_file_copied_elsewhere_and_then_removed_is_where_it_was_copied_to(
+    unique_archive: Archive,
+) -> None:
+    archive = unique_archive
     path = await a_night(archive)
     copied = path.parent / "2026" / "a.fits"
     copied.parent.mkdir()

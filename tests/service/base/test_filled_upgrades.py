@@ -151,6 +151,42 @@ async def test_a_limited_scope_becomes_no_wider_on_the_way_back(database: Databa
     await migrate.upgrade(database)
 
 
+SECOND_PLACE = """
+INSERT INTO version (file_id, root_id, path, filename, container, present, canonical, file_size, data_size,
+    file_crc, data_crc, mtime_ns, identity, lastmod, entrytime, layout, headers, origin)
+SELECT file_id, root_id, 'again', filename, container, true, false, file_size, data_size,
+    file_crc, data_crc + {other}, mtime_ns, identity, lastmod, entrytime, layout, headers, origin
+FROM version WHERE id = {id}
+"""
+
+
+async def test_names_keep_their_meaning_and_those_of_several_contents_are_noted(database: Database) -> None:
+    await filled.fill(database, "0019")
+    async with database.raw() as connection:
+        await connection.execute(SECOND_PLACE.format(other=1, id=2))
+        await connection.execute(SECOND_PLACE.format(other=0, id=3))
+    await migrate.upgrade(database)
+    assert await _rows(database, "SELECT DISTINCT identity FROM root") == [("unique",)]
+    files = "SELECT name, directory, root_id, contested FROM file ORDER BY name"
+    assert await _rows(database, files) == [(filled.FIRST, "", 0, False), (filled.SECOND, "", 0, True)]
+
+
+async def test_several_files_of_one_name_are_in_the_way_of_an_earlier_release(database: Database) -> None:
+    await filled.fill(database, "0020")
+    async with database.raw() as connection:
+        await connection.execute(
+            "INSERT INTO file (id, name, directory, root_id) OVERRIDING SYSTEM VALUE"
+            " VALUES (9, 'Light_001.fits', 'night2', 2)"
+        )
+    with pytest.raises(Exception, match="several files have the same name"):
+        await migrate.downgrade(database, "0019")
+    async with database.raw() as connection:
+        await connection.execute("DELETE FROM file WHERE directory = 'night2'")
+    await migrate.downgrade(database, "0019")
+    assert ("Light_001.fits",) in await _rows(database, "SELECT name FROM file")
+    await migrate.upgrade(database)
+
+
 async def _check_orders(archive: Archive) -> None:
     """See that orders which waited are done, and that those which ended say how."""
     ended = await archive.run([7, 20, 21, 22])

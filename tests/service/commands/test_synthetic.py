@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from armillary.archive.catalog.service import canonical_of
+from armillary.archive.catalog.service import present_by_name
 from armillary.demo.filling import ArchiveInUse, fill
 from armillary.demo.frames import make_frames
 from tests.support.archive import Archive, put
@@ -50,7 +50,7 @@ async def test_real_files_are_in_the_way_unless_that_is_meant(archive: Archive, 
     assert await archive.version("N20230101S0001.fits") == before
     async with archive.context.database.begin() as connection:
         assert (await connection.exec_driver_sql("SELECT count(*) FROM frame")).scalar() == 11
-        assert await canonical_of(connection, "nothing.fits") is None
+        assert await present_by_name(connection, ["nothing.fits"]) == []
 
 
 def test_the_command_begins_an_archive_and_refuses_to_fill_it_again(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
+from armillary.archive.errors import FileAmbiguous
+from armillary.archive.intake.bulk import root_name
 from armillary.edits.revert import submit_revert
 from tests.support.archive import ORIGIN, Archive, OrderFailed, put, sha256
 from tests.support.edits import accept_one
@@ -124,7 +126,8 @@ async def test_several_reverts_in_turn_restore_every_container(archive: Archive,
     assert sha256(path) == digests[0]
 
 
-async def test_a_revert_acts_on_the_place_that_was_edited(archive: Archive) -> None:
+async def test_a_revert_acts_on_the_place_that_was_edited(unique_archive: Archive) -> None:
+    archive = unique_archive
     inside = archive.directory / "in"
     data = a_file(cards=CARDS)
     one = put(inside / "one" / "c.fits", data)
@@ -133,7 +136,9 @@ async def test_a_revert_acts_on_the_place_that_was_edited(archive: Archive) -> N
     await archive.set("c.fits", OBSERVER="one")
     two = put(inside / "two" / "c.fits", data)
     await archive.ingest(two)
-    await archive.revert("c.fits")
+    with pytest.raises(FileAmbiguous, match=r"one-.*two-"):
+        await archive.revert("c.fits")
+    await archive.revert(f"{root_name(one.parent)}/c.fits")
     assert sha256(one) == digest
     assert sha256(two) == digest
 

@@ -157,7 +157,7 @@ async def test_a_file_whose_digests_are_still_computed_waits_for_them(
     await exporting.take_in(NAME)
     async with exporting.context.database.begin() as connection:
         await connection.exec_driver_sql("UPDATE version SET data_md5 = NULL")
-        version = await catalog.canonical_of(connection, NAME)
+        version = await catalog.find_version(connection, NAME)
         assert version is not None
         await products.submit_products(connection, [version.id], actor="test", previews=False)
         await connection.exec_driver_sql(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +15,7 @@ from starlette.requests import HTTPConnection
 
 from armillary.api.http.failures import Failure
 from armillary.api.http.problems import problem
+from armillary.archive.errors import FileAmbiguous
 from armillary.archive.query.errors import BadSelection
 from armillary.base.database_errors import DatabaseFull
 from armillary.errors import ArmillaryError, Unavailable
@@ -54,6 +56,9 @@ def render(connection: HTTPConnection, failure: Failure) -> Response:
     if isinstance(failure.error, BadSelection):
         body = {"error": failure.error.message, "unrecognised": list(failure.error.unrecognised)}
         return as_json(body, failure.status)
+    if isinstance(failure.error, FileAmbiguous):
+        # As the old server answers for it.
+        failure = replace(failure, status=HTTPStatus.BAD_REQUEST)
     if isinstance(failure.error, HTTPException) or not f"{path}/".startswith(f"{UPDATES}/"):
         return problem(connection, failure)
     return _of_update(failure, asked=method == "POST")

@@ -14,16 +14,15 @@ from armillary.api.gemini.tags import tags_of
 from armillary.api.http.calls import Call, Ctx
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Version
+from armillary.archive.errors import FileNotFound
 from armillary.archive.query import service as query
-from armillary.base.text import storable
-from armillary.fits.containers import logical_name
 from armillary.fits.models import CARD
 
 router = APIRouter()
 END = b"END".ljust(CARD)
 MAX_ID = (1 << 63) - 1
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    code: {"description": HTTPStatus(code).phrase} for code in (200, 403, 404, 503)
+    code: {"description": HTTPStatus(code).phrase} for code in (200, 400, 403, 404, 503)
 }
 
 
@@ -33,11 +32,14 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 async def full_header(ctx: Ctx, name: str) -> Response:
     """Show name, tags and all cards of a file, given by name, or by the number of one of its versions."""
     async with ctx.context.database.begin() as connection:
-        version = await _find(connection, name.strip("/"))
+        try:
+            version = await _find(connection, name.strip("/"))
+        except FileNotFound:
+            version = None
         frame = await catalog.frame_of_file(connection, version.file_id) if version else None
     if version is None:
         return PlainTextResponse(f"No file or version '{name}' is in the archive.\n", HTTPStatus.NOT_FOUND)
-    if not _may_read(version, frame, ctx):
+    if not _may_read(frame, ctx):
         return PlainTextResponse(
             f"The header of '{version.name}' tells a position that is not public yet; "
             "show a token that may read it.\n",
@@ -47,19 +49,16 @@ async def full_header(ctx: Ctx, name: str) -> Response:
 
 
 async def _find(connection: Any, name: str) -> Version | None:
-    if not storable(name):
-        return None
     if name.isascii() and name.isdecimal():
         number = int(name) if len(name) < 20 else MAX_ID + 1
         return (await catalog.versions_by_id(connection, [number])).get(number) if number <= MAX_ID else None
-    return await catalog.canonical_of(connection, logical_name(name.rpartition("/")[2]))
+    return await catalog.find_version(connection, name)
 
 
-def _may_read(version: Version, frame: dict[str, Any] | None, call: Call) -> bool:
+def _may_read(frame: dict[str, Any] | None, call: Call) -> bool:
     if frame is None:
         return query.sees_everything(call.principal)
-    row = {**frame, "name": version.name}
-    return query.shows_coordinates(row, call.principal, call.today)
+    return query.shows_coordinates(frame, call.principal, call.today)
 
 
 def _lines(version: Version, frame: dict[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from armillary.archive.errors import FileAmbiguous, FileNotFound
 from armillary.edits.errors import ItemRefused, MalformedRequest
 from armillary.edits.models import Accepted, EditRequest, Refused, Target
 from armillary.edits.service import Rules, edit_request, suggest
@@ -18,6 +19,11 @@ VALUES_MALFORMED = "This looks like a malformed request. values should be a dict
 NO_IDENTIFIER = "No filename or data_label given"
 NESTED_TOO_DEEPLY = "Illegal value: it is nested too deeply"
 MAX_DIGITS = 1000
+TEXTS = {
+    FileNotFound.code: "No present file found for filename or datalabel",
+    FileAmbiguous.code: "Multiple files found for filename or datalabel - request is ambiguous",
+}
+"""What the old server says of an item that means no file, or several, by code of the error."""
 BOTH_IDENTIFIERS = "filename and data_label both given -this is an invalid request"
 
 
@@ -116,11 +122,16 @@ def _read_item(raw: dict[str, Any], rules: Rules) -> EditRequest | Refused:
         return Refused(target, refused)
 
 
+def reason_of(code: str | None, text: str) -> str:
+    """Return how the old server says why an item is refused: clients compare some of its texts."""
+    return TEXTS.get(code or "", text)
+
+
 def element_of(answer: Accepted | Refused) -> dict[str, Any]:
     """Return the element of a reply."""
     element: dict[str, Any] = {"result": isinstance(answer, Accepted)}
     if isinstance(answer, Refused):
-        element["error"] = answer.error.message
+        element["error"] = reason_of(answer.error.code, answer.error.message)
     if answer.target is not None:
         element["id"] = answer.target.id
     return element

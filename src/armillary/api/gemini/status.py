@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from armillary.api.gemini.requests import reason_of
 from armillary.edits.service import EditStatus, RequestStatus
 
 DIGESTS = ("data_md5", "file_md5")
@@ -31,7 +32,7 @@ def _item(index: int, one: EditStatus) -> dict[str, Any]:
         "accepted": one.queued is not None,
         "changed": one.changed,
         "attempts": one.attempts,
-        "error": one.error,
+        "error": reason_of(one.code, one.error) if one.error else None,
         "queued_at": _time(one.queued),
         "started_at": _time(one.started),
         "finished_at": _time(one.finished),

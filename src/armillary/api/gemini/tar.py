@@ -58,7 +58,7 @@ async def download_named(request: Request, ctx: Ctx) -> Response:
     names = _named(await read_body(request, MAX_FORM), request.headers.get("content-type", ""))
     if not all(map(storable, names)):
         raise BadRequest("A name in 'files' holds characters that no file name has.")
-    wanted = tuple(dict.fromkeys(logical_name(name.rpartition("/")[2]) for name in names))
+    wanted = tuple(dict.fromkeys(name if "/" in name else logical_name(name) for name in names))
     if not wanted:
         return _nothing()
     return await _send(ctx, Selection(terms=(Among("name", wanted),)), asked="marked files")

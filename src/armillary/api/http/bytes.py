@@ -13,11 +13,9 @@ from armillary.api.http.calls import Call
 from armillary.api.http.conditional import Unsatisfiable, byte_range, digest_header, http_date, not_modified
 from armillary.archive.catalog import service as catalog
 from armillary.archive.download.service import Download, Served, open_download, stream, version_to_serve
-from armillary.archive.errors import BeingChanged, FileNotFound
+from armillary.archive.errors import BeingChanged
 from armillary.base.log import get_record
-from armillary.base.text import storable
 from armillary.context import Context
-from armillary.fits.containers import logical_name
 
 log = get_record(__name__)
 TRIES, PAUSE_S = 40, 0.05
@@ -42,22 +40,13 @@ async def serve_bytes(request: Request, call: Call, name: str) -> Response:
 
 
 async def _open(context: Context, name: str, viewer: Principal) -> tuple[Download, Served]:
-    path, _, filename = name.rpartition("/")
-    if not storable(name):
-        raise FileNotFound(f"No file named {name!r} is in the archive.")
     for attempt in range(TRIES):
         async with context.database.begin() as connection:
-            served = await version_to_serve(
-                connection,
-                logical_name(filename),
-                viewer,
-                now=context.clock.now(),
-                path=path if path else None,
-            )
+            served = await version_to_serve(connection, name, viewer, now=context.clock.now())
         try:
             store = catalog.store_of(context, served.root)
             most = context.settings.archive.max_unpacked
-            return await open_download(store, served, filename, max_unpacked=most), served
+            return await open_download(store, served, name, max_unpacked=most), served
         except BeingChanged:
             # An edit puts the bytes first and the record a moment later.
             if attempt == TRIES - 1:

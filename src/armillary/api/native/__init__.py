@@ -23,6 +23,7 @@ from armillary.api.native.routing import refuse_unknown_parameters
 _router = DialectRouter()
 for _part in (changes, changesets, edits, exports, files, headers, frames, orders, pictures):
     _router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])
+_router.include_router(files.whole, dependencies=[Depends(refuse_unknown_parameters)])
 # What monitors and balancers ask may bear any ornament.
 for _part in (about, status):
     _router.include_router(_part.router)

@@ -124,9 +124,10 @@ class NewRevert(BaseModel):
 
 
 @router.get(
-    "/v1/files/{name}/edits",
+    "/v1/files/{name:path}/edits",
     dependencies=auditors,
-    responses=answers(Edits, {"edits": [_EDIT], "cursor": None}) | failures(FileNotFound, *REFUSALS),
+    responses=answers(Edits, {"edits": [_EDIT], "cursor": None})
+    | failures(FileNotFound, FileAmbiguous, *REFUSALS),
 )
 async def edits_of_file(
     ctx: Ctx, name: str, outcome: Outcome | None = None, limit: Limit = 100, cursor: Before = None
@@ -175,7 +176,7 @@ async def _audit(call: Call, query: AuditQuery) -> JSONResponse:
 
 
 @router.post(
-    "/v1/files/{name}/edits",
+    "/v1/files/{name:path}/edits",
     dependencies=editors,
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra=documented(NewEdit),
@@ -205,13 +206,7 @@ async def edit_file(request: Request, ctx: Ctx, name: str) -> JSONResponse:
     wanted = edit_request(Target(name), asked.values, rules_of(settings), **options)
     repeated = idempotency_key(request)
     key = Key(repeated, hashlib.sha256(f"{name}\n".encode() + body).digest()) if repeated else None
-    try:
-        accepted, request_id = await submit_edit(ctx.context, wanted, _origin(ctx, asked.why), key=key)
-    except FileNotFound:
-        raise FileNotFound(f"No present file named {name!r} is in the archive.") from None
-    except FileAmbiguous:
-        several = f"'{name}' is present in several places; remove all but one of them."
-        raise FileAmbiguous(several) from None
+    accepted, request_id = await submit_edit(ctx.context, wanted, _origin(ctx, asked.why), key=key)
     return _accepted(AcceptedEdit(name=name, order=accepted.order_id, request=request_id))
 
 
@@ -231,8 +226,8 @@ async def revert_edit(request: Request, ctx: Ctx, edit_id: int) -> JSONResponse:
     asked = _parsed(NewRevert, body or b"{}")
     storable_words(asked.why)
     async with ctx.context.database.begin() as connection:
-        name = await edits.name_of_edited(connection, edit_id)
-    order = await submit_revert(ctx.context, name, edit_id, _origin(ctx, asked.why))
+        file_id, name = await edits.file_of_edit(connection, edit_id)
+    order = await submit_revert(ctx.context, file_id, edit_id, _origin(ctx, asked.why))
     return _accepted(AcceptedEdit(name=name, order=order, request=None))
 
 

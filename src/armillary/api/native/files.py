@@ -27,6 +27,8 @@ from armillary.errors import BadRequest
 from armillary.fits.containers import Container
 
 router = APIRouter()
+whole = APIRouter()
+"""What a path means that ends with the name of a file: to be asked after all that is below a file."""
 _VERSION = {
     "id": 12,
     "number": 2,
@@ -141,7 +143,40 @@ class Versions(Answer):
 
 
 @router.get(
-    "/v1/files/{name}",
+    "/v1/files/{name:path}/versions",
+    dependencies=anybody,
+    responses=answers(Versions, {"name": "N20260101S0001.fits", "versions": [_VERSION], "cursor": None})
+    | failures(FileNotFound, FileAmbiguous),
+)
+async def versions(
+    ctx: Ctx,
+    name: str,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[int | None, Query(ge=1, lt=1 << 63)] = None,
+) -> JSONResponse:
+    """List the versions of a file, newest first; `cursor` in the answer leads to the older ones."""
+    record = await _record(ctx, name)
+    async with ctx.context.database.begin() as connection:
+        found = await query.versions_before(connection, record, cursor, limit)
+    more = found[-1].id if found and found[-1].id != record.ids[0] else None
+    shown = [ToldVersion(**_values(record, one)) for one in found]
+    return answered(Versions(name=record.version.name, versions=shown, cursor=more))
+
+
+@router.head("/v1/files/{name:path}/content", dependencies=anybody, include_in_schema=False)
+@router.get(
+    "/v1/files/{name:path}/content",
+    dependencies=anybody,
+    response_class=Response,
+    responses=_BYTES | failures(FileNotFound, FileAmbiguous, FileEmbargoed, BeingChanged, BadRequest),
+)
+async def content(request: Request, ctx: Ctx, name: str) -> Response:
+    """Send the bytes of a file, as `/file` does: bzip2 if the name ends so, else uncompressed FITS."""
+    return await serve_bytes(request, ctx, name)
+
+
+@whole.get(
+    "/v1/files/{name:path}",
     dependencies=anybody,
     responses=answers(
         ToldFile,
@@ -157,7 +192,7 @@ class Versions(Answer):
             "warnings": [],
         },
     )
-    | failures(FileNotFound),
+    | failures(FileNotFound, FileAmbiguous),
 )
 async def file(ctx: Ctx, name: str) -> JSONResponse:
     """Tell what is known of a file: its canonical version with digests, where it is present, its frame.
@@ -198,39 +233,6 @@ async def file(ctx: Ctx, name: str) -> JSONResponse:
             warnings=record.warnings,
         )
     )
-
-
-@router.get(
-    "/v1/files/{name}/versions",
-    dependencies=anybody,
-    responses=answers(Versions, {"name": "N20260101S0001.fits", "versions": [_VERSION], "cursor": None})
-    | failures(FileNotFound),
-)
-async def versions(
-    ctx: Ctx,
-    name: str,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[int | None, Query(ge=1, lt=1 << 63)] = None,
-) -> JSONResponse:
-    """List the versions of a file, newest first; `cursor` in the answer leads to the older ones."""
-    record = await _record(ctx, name)
-    async with ctx.context.database.begin() as connection:
-        found = await query.versions_before(connection, record, cursor, limit)
-    more = found[-1].id if found and found[-1].id != record.ids[0] else None
-    shown = [ToldVersion(**_values(record, one)) for one in found]
-    return answered(Versions(name=record.version.name, versions=shown, cursor=more))
-
-
-@router.head("/v1/files/{name}/content", dependencies=anybody, include_in_schema=False)
-@router.get(
-    "/v1/files/{name}/content",
-    dependencies=anybody,
-    response_class=Response,
-    responses=_BYTES | failures(FileNotFound, FileAmbiguous, FileEmbargoed, BeingChanged, BadRequest),
-)
-async def content(request: Request, ctx: Ctx, name: str) -> Response:
-    """Send the bytes of a file, as `/file` does: bzip2 if the name ends so, else uncompressed FITS."""
-    return await serve_bytes(request, ctx, name)
 
 
 async def _record(call: Call, name: str) -> Record:

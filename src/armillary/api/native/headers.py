@@ -14,6 +14,7 @@ from armillary.api.http.calls import Call, Ctx
 from armillary.api.native.routing import NEGOTIATED, anybody, failures
 from armillary.archive.catalog.models import Version
 from armillary.archive.errors import (
+    FileAmbiguous,
     FileEmbargoed,
     FileNotFound,
     HduNotFound,
@@ -91,11 +92,11 @@ class Difference(Answer):
 
 
 @router.get(
-    "/v1/files/{name}/headers",
+    "/v1/files/{name:path}/headers",
     dependencies=anybody,
     response_class=Response,
     responses=answers(Headers, _HEADERS, media=_TEXT)
-    | failures(FileNotFound, FileEmbargoed, VersionNotFound, HeadersForgotten),
+    | failures(FileNotFound, FileAmbiguous, FileEmbargoed, VersionNotFound, HeadersForgotten),
 )
 async def headers(request: Request, ctx: Ctx, name: str, version: Id = None, format: Form = None) -> Response:
     """Show the cards of every HDU of a version: keyword, value, comment and the raw card; or FITS text."""
@@ -103,11 +104,11 @@ async def headers(request: Request, ctx: Ctx, name: str, version: Id = None, for
 
 
 @router.get(
-    "/v1/files/{name}/headers/{hdu}",
+    "/v1/files/{name:path}/headers/{hdu}",
     dependencies=anybody,
     response_class=Response,
     responses=answers(Headers, _HEADERS, media=_TEXT)
-    | failures(FileNotFound, FileEmbargoed, VersionNotFound, HduNotFound, HeadersForgotten),
+    | failures(FileNotFound, FileAmbiguous, FileEmbargoed, VersionNotFound, HduNotFound, HeadersForgotten),
 )
 async def header(
     request: Request, ctx: Ctx, name: str, hdu: str, version: Id = None, format: Form = None
@@ -130,7 +131,7 @@ async def _headers(
 
 
 @router.get(
-    "/v1/files/{name}/diff",
+    "/v1/files/{name:path}/diff",
     dependencies=anybody,
     response_class=Response,
     responses=answers(
@@ -146,7 +147,7 @@ async def _headers(
         },
         media=sends("text/plain", example="-0 RAWIQ   = 'Any     '\n+0 RAWIQ   = '70-percentile'\n"),
     )
-    | failures(FileNotFound, FileEmbargoed, VersionNotFound, HeadersForgotten),
+    | failures(FileNotFound, FileAmbiguous, FileEmbargoed, VersionNotFound, HeadersForgotten),
 )
 async def difference(
     request: Request,

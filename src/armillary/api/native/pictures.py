@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from armillary.api.http.answers import sends
@@ -12,29 +14,33 @@ from armillary.archive.catalog.models import Product
 from armillary.archive.download.service import version_to_serve
 from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, NoPreview
 from armillary.archive.products import service as products
-from armillary.base.text import storable
-from armillary.fits.containers import logical_name
 
 router = APIRouter()
 
 
-@router.get(
-    "/v1/files/{name}/{kind}",
-    dependencies=anybody,
-    responses=sends("image/jpeg", binary=True)
+_PICTURE: dict[str, Any] = {
+    "dependencies": anybody,
+    "responses": sends("image/jpeg", binary=True)
     | failures(FileNotFound, FileAmbiguous, FileEmbargoed, NoPreview),
-    response_class=Response,
-)
-async def picture(ctx: Ctx, name: str, kind: str) -> Response:
-    """Return preview or thumbnail of a file that the caller may see."""
-    if kind not in products.OF_KIND:
-        raise NoPreview(f"There is no '{kind}'; ask for {' or '.join(products.OF_KIND)}.")
-    if not storable(name):
-        raise FileNotFound(f"No file named {name!r} is in the archive.")
+    "response_class": Response,
+}
+
+
+@router.get("/v1/files/{name:path}/preview", **_PICTURE)
+async def preview(ctx: Ctx, name: str) -> Response:
+    """Return the preview of a file that the caller may see."""
+    return await _picture(ctx, name, "preview")
+
+
+@router.get("/v1/files/{name:path}/thumbnail", **_PICTURE)
+async def thumbnail(ctx: Ctx, name: str) -> Response:
+    """Return the thumbnail of a file that the caller may see."""
+    return await _picture(ctx, name, "thumbnail")
+
+
+async def _picture(ctx: Call, name: str, kind: str) -> Response:
     async with ctx.context.database.begin() as connection:
-        served = await version_to_serve(
-            connection, logical_name(name), ctx.principal, now=ctx.context.clock.now()
-        )
+        served = await version_to_serve(connection, name, ctx.principal, now=ctx.context.clock.now())
         made = await catalog.get_product(connection, served.version.id, kind)
     if made is None:
         raise NoPreview

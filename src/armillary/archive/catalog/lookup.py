@@ -1,14 +1,131 @@
-"""Look up one version of a file, or its frame."""
+"""Look up files by what they are called, one version of a file, or its frame."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.catalog import store
+from armillary.archive.catalog import file_store, store
+from armillary.archive.catalog.file_store import Whereabouts
 from armillary.archive.catalog.models import Version
-from armillary.archive.errors import VersionNotFound
+from armillary.archive.catalog.names import Called
+from armillary.archive.errors import FileAmbiguous, FileNotFound, VersionNotFound
+from armillary.base.text import storable
+
+MOST_TOLD = 10
+"""Places of files that a message names."""
+
+
+async def find_version(connection: AsyncConnection, text: str) -> Version:
+    """Return the version that a name or a path means: what is present there, or else was there last.
+
+    A name that several present files bear means one of them only if all have the same content, and a path that
+    leads nowhere means what bears its last part, if that is identified by name alone.
+
+    Raises
+    ------
+    FileNotFound
+        If there is no such file.
+    FileAmbiguous
+        If there are several, with their paths.
+    """
+    found = await _found(connection, text)
+    if not found:
+        raise FileNotFound(f"No file named {text!r} is in the archive.")
+    chosen = _chosen(text, found)
+    if Called.of_text(text).path is None:
+        # Of one file that lies in several places, or did, the canonical version is what is known of it.
+        chosen = next((one for one in found if one.canonical and one.file_id == chosen.file_id), chosen)
+    return (await store.versions_by_id(connection, [chosen.version_id]))[chosen.version_id]
+
+
+async def find_present(connection: AsyncConnection, text: str) -> Version:
+    """Return the present version that a name or a path means.
+
+    Raises
+    ------
+    FileNotFound, FileAmbiguous
+        As `find_version`; what is not present is not found.
+    """
+    found = [one for one in await _found(connection, text) if one.present]
+    if not found:
+        raise FileNotFound(f"No present file named {text!r} is in the archive.")
+    chosen = _chosen(text, found)
+    return (await store.versions_by_id(connection, [chosen.version_id]))[chosen.version_id]
+
+
+async def present_meant(connection: AsyncConnection, texts: Iterable[str]) -> dict[str, list[Version]]:
+    """Return the present versions that each of many names or paths means, some of them where that are many."""
+    called = {text: Called.of_text(text) for text in set(texts) if storable(text)}
+    bare = {one.name for one in called.values() if one.path is None}
+    of_name: dict[str, list[Version]] = {}
+    for version in await file_store.present_named(connection, bare, most=MOST_TOLD + 1) if bare else ():
+        of_name.setdefault(version.name, []).append(version)
+    found = {text: of_name.get(one.name, []) for text, one in called.items() if one.path is None}
+    placed = {text: one for text, one in called.items() if one.path is not None}
+    if placed:
+        found |= await _placed(connection, placed)
+    return found
+
+
+async def _placed(connection: AsyncConnection, called: Mapping[str, Called]) -> dict[str, list[Version]]:
+    """Return the present versions at the paths that were given."""
+    places = {(path, one.name) for one in called.values() for _, path in one.alternatives}
+    there: dict[tuple[str, str], list[Version]] = {}
+    for version in await file_store.present_in(connection, places):
+        there.setdefault((version.location.path, version.name), []).append(version)
+    roots = {root.id: root.name for root in await store.list_roots(connection)}
+    found: dict[str, list[Version]] = {}
+    for text, one in called.items():
+        for root, path in one.alternatives:
+            meant = [
+                version
+                for version in there.get((path, one.name), [])
+                if root in (None, roots[version.location.root_id])
+            ]
+            # A directory that is called like a root comes first.
+            if meant:
+                break
+        found[text] = meant
+    return found
+
+
+async def foremost_at(connection: AsyncConnection, path: str, name: str) -> Version | None:
+    """Return the version that is present and canonical in a directory under a logical name."""
+    found = [one for one in await file_store.present_in(connection, [(path, name)]) if one.canonical]
+    return found[-1] if found else None
+
+
+async def _found(connection: AsyncConnection, text: str) -> list[Whereabouts]:
+    if not storable(text):
+        return []
+    called = Called.of_text(text)
+    found = await file_store.whereabouts(connection, called)
+    if called.path is None:
+        return found
+    if not found:
+        by_name = await file_store.whereabouts(connection, Called(called.name))
+        return [one for one in by_name if one.is_shared]
+    # A directory called like a root comes first.
+    return [one for one in found if one.location.path == called.path] or found
+
+
+def _chosen(text: str, found: Sequence[Whereabouts]) -> Whereabouts:
+    """Return which of several versions is meant: present ones before others, canonical ones before others."""
+    several = [one for one in found if one.present] or found
+    if len({one.content for one in several}) > 1:
+        raise ambiguous(text, (one.shown for one in several))
+    return max(several, key=lambda one: (one.canonical, one.version_id))
+
+
+def ambiguous(text: str, paths: Iterable[str]) -> FileAmbiguous:
+    """Return the refusal of a name that means several files, which says how to call each."""
+    paths = sorted(paths)
+    more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
+    told = ", ".join(paths[:MOST_TOLD])
+    return FileAmbiguous(f"{text!r} means several files; name one by its path: {told}{more}.")
 
 
 async def version_number(connection: AsyncConnection, file_id: int, number: int) -> Version:

@@ -14,6 +14,7 @@ import zstandard
 
 from armillary.access.models import Level
 from armillary.archive.errors import HeadersForgotten
+from armillary.archive.models import Identity
 from armillary.base.place import path_of
 from armillary.base.store.errors import RootNotClaimed
 from armillary.fits.crc import crc64, crc64_fold
@@ -52,6 +53,8 @@ class Root:
         False for one that may only be read, since another archive may be changing it.
     visibility
         What strangers are told of each file before its release.
+    identity
+        What makes its files the same files: their names, or directories and names.
     """
 
     id: int
@@ -61,6 +64,7 @@ class Root:
     watched: bool = False
     claimed: bool = True
     visibility: Level = Level.METADATA
+    identity: Identity = Identity.UNIQUE
 
     @property
     def path(self) -> Path | None:
@@ -183,6 +187,11 @@ class Version:
     def is_fits(self) -> bool:
         """Whether it has headers; a version of another medium has none, and all of it is trailing bytes."""
         return bool(self.hdus)
+
+    @property
+    def place(self) -> str:
+        """The path of the file below its root, under its logical name."""
+        return f"{self.location.path}/{self.name}" if self.location.path else self.name
 
     def presence(self) -> Presence:
         """Return where the version is believed to be."""

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.catalog import store
+from armillary.archive.catalog import file_store, store
+from armillary.archive.catalog.file_store import Whereabouts
 from armillary.archive.catalog.keywords import clean, searchable_keywords, to_json
 from armillary.archive.catalog.models import HduRecord, Location, hdus_to_json, to_signed
+from armillary.archive.catalog.names import SHARED, FileKey, key_of
 from armillary.archive.catalog.series import CatalogSeries, own_keywords, pack_headers, series_of
 from armillary.archive.catalog.tables import frame, version
 from armillary.archive.fields import FRAME_FIELDS, HOT, UNTOLD, Fields
@@ -40,6 +43,7 @@ _VERSION = (
     *_DIGESTS,
 )
 _FRAME = (*_HOT, "details", "warnings", "keywords", "series_id")
+_NOWHERE: Mapping[Location, Whereabouts] = MappingProxyType({})
 _hot, _details = itemgetter(*_HOT), itemgetter(*_DETAILS)
 
 
@@ -83,35 +87,42 @@ class NewVersion:
 
 
 async def record_versions(
-    connection: AsyncConnection, new: Sequence[NewVersion], *, now: datetime
+    connection: AsyncConnection,
+    new: Sequence[NewVersion],
+    *,
+    now: datetime,
+    moved: Mapping[Location, Whereabouts] = _NOWHERE,
 ) -> list[int]:
     """Record versions in the caller's transaction and return their ids.
 
-    Each becomes present at its place and canonical for its file; what was so before is so no more.
+    Each becomes present at its place and canonical for its file; what was so before is so no more. ``moved`` says
+    where files were before that are known by their paths, and that have moved with their bytes.
     """
     if not new:
         return []
-    # Before anything else is locked, as whoever changes the level of a root does it.
-    levels = await store.levels_of(connection, (one.location.root_id for one in new))
-    file_ids, fresh = await store.ensure_files(connection, [one.name for one in new])
-    known = [one for one in new if one.name not in fresh]
+    # Before anything else is locked, as whoever changes the rules of a root does it.
+    rules = await store.rules_of(connection, (one.location.root_id for one in new))
+    keys = [key_of(one.name, one.location, rules[one.location.root_id][1]) for one in new]
+    left = await _move(connection, {new[at].location: key for at, key in enumerate(keys)}, moved)
+    file_ids, fresh = await file_store.ensure_files(connection, keys)
+    known = [(one, key) for one, key in zip(new, keys, strict=True) if key not in fresh]
     if known:
-        places = [(file_ids[one.name], one.location.root_id, one.location.path) for one in known]
+        places = [(file_ids[key], one.location.root_id, one.location.path) for one, key in known] + left
         ids_known = sorted({place[0] for place in places})
         await store.retire_present(connection, places, ids_known)
         await store.delete_frames(connection, ids_known)
     # Drawn beforehand, since COPY tells no ids, and frames need those of their versions.
     ids = await store.next_version_ids(connection, len(new))
     # One batch may hold a file several times; what came last is the file.
-    last = {one.name: position for position, one in enumerate(new)}
+    last = {key: position for position, key in enumerate(keys)}
     versions = [
-        (ids[at], file_ids[one.name], last[one.name] == at, now, *one.rows.version)
+        (ids[at], file_ids[keys[at]], last[keys[at]] == at, now, *one.rows.version)
         for at, one in enumerate(new)
     ]
     positions = _positions([one.fields for one in new])
     frames = [
-        (file_ids[name], ids[at], positions[at], levels[new[at].location.root_id], *new[at].rows.frame)
-        for name, at in last.items()
+        (file_ids[key], ids[at], positions[at], rules[new[at].location.root_id][0], *new[at].rows.frame)
+        for key, at in last.items()
     ]
     series = [one.rows.series for one in new]
     await store.ensure_series(connection, {one.id: one for one in series if one})
@@ -120,7 +131,23 @@ async def record_versions(
     )
     columns = ("file_id", "version_id", "hpx", "visibility", *_FRAME)
     await store.copy_rows(connection, frame, columns, frames)
+    # Only what is known by name alone can be in several places.
+    if len(last) < len(new) or any(key.root_id == SHARED for _, key in known):
+        await file_store.note_contested(connection, sorted(set(file_ids.values())))
     return ids
+
+
+async def _move(
+    connection: AsyncConnection, keys: Mapping[Location, FileKey], moved: Mapping[Location, Whereabouts]
+) -> list[tuple[int, int, str]]:
+    """Let files be where they are now, unless there is another already; return the places that they have left."""
+    moves = [
+        (one, keys[place]) for place, one in moved.items() if place in keys and keys[place].root_id != SHARED
+    ]
+    there = await file_store.move_files(connection, [(one.file_id, one.key, key) for one, key in moves])
+    return [
+        (one.file_id, one.location.root_id, one.location.path) for one, _ in moves if one.file_id in there
+    ]
 
 
 def _rows_of(one: NewVersion) -> Rows:

@@ -14,6 +14,7 @@ from armillary.archive.catalog.store import (
     list_roots,
 )
 from armillary.archive.errors import UnknownRoot
+from armillary.archive.models import Identity
 from armillary.base.place import STORE
 from armillary.base.store import ObjectStore
 from armillary.base.store.errors import StorageFailed, explain
@@ -48,6 +49,7 @@ async def ensure_root(
     in_place: bool,
     watched: bool = False,
     visibility: Level = Level.METADATA,
+    identity: Identity = Identity.UNIQUE,
 ) -> Root:
     """Return the root at a path, or at a URL, recording it if it is new.
 
@@ -57,7 +59,13 @@ async def ensure_root(
     for number in range(1, MOST_NAMESAKES):
         free = name if number == 1 else f"{name}-{number}"
         await store.insert_root(
-            connection, name=free, place=place, in_place=in_place, watched=watched, visibility=visibility
+            connection,
+            name=free,
+            place=place,
+            in_place=in_place,
+            watched=watched,
+            visibility=visibility,
+            identity=identity,
         )
         if found := {root.url: root for root in await list_roots(connection)}.get(url):
             return found

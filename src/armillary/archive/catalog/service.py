@@ -2,7 +2,22 @@
 
 from armillary.archive.catalog.claims import RootLine, Roots, RootState, claim, roots_of
 from armillary.archive.catalog.content import CHUNK, content_of
-from armillary.archive.catalog.lookup import frame_of_file, version_number
+from armillary.archive.catalog.file_store import (
+    Whereabouts,
+    contested,
+    present_at,
+    present_by_name,
+    present_of_files,
+)
+from armillary.archive.catalog.lookup import (
+    ambiguous,
+    find_present,
+    find_version,
+    foremost_at,
+    frame_of_file,
+    present_meant,
+    version_number,
+)
 from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.priorities import science_priority
 from armillary.archive.catalog.product_store import get_product, move_products
@@ -17,12 +32,9 @@ from armillary.archive.catalog.roots import (
 )
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.catalog.store import (
-    canonical_of,
     is_empty,
     list_roots,
-    present_at,
     present_by_label,
-    present_by_name,
     unclaimed_roots,
     versions_by_id,
     versions_of,
@@ -36,11 +48,16 @@ __all__ = [
     "RootLine",
     "RootState",
     "Roots",
-    "canonical_of",
+    "Whereabouts",
+    "ambiguous",
     "check_standing",
     "claim",
     "content_of",
+    "contested",
     "ensure_root",
+    "find_present",
+    "find_version",
+    "foremost_at",
     "frame_of_file",
     "get_product",
     "is_empty",
@@ -50,6 +67,8 @@ __all__ = [
     "present_at",
     "present_by_label",
     "present_by_name",
+    "present_meant",
+    "present_of_files",
     "record_versions",
     "root_by_id",
     "roots_of",

@@ -23,6 +23,7 @@ from armillary.archive.catalog.models import (
     hdus_to_json,
     with_sums,
 )
+from armillary.archive.catalog.names import SHARED
 from armillary.archive.catalog.series import CatalogSeries
 from armillary.archive.catalog.tables import (
     all_keywords,
@@ -32,13 +33,11 @@ from armillary.archive.catalog.tables import (
     root,
     version,
 )
+from armillary.archive.models import Identity
 from armillary.base.database import AnyRow, driver, home_of
 from armillary.base.place import STORE, address_of, url_at
 
 VERSION_COLUMNS = (*version.c, headers_of_series().label("series_headers"), file.c.name)
-# DO NOTHING returns no row for names that are there, and locks none: DO UPDATE would write a dead row for each.
-_CREATE_FILES = "INSERT INTO file (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING RETURNING id, name"
-_KNOWN_FILES = "SELECT id, name FROM file WHERE name = ANY ($1::text[])"
 # Ids are taken beforehand, so that versions, frames and changes that refer to each other go in by COPY.
 _NEXT_VERSIONS = "SELECT nextval(pg_get_serial_sequence('version', 'id')) FROM generate_series(1, $1::int)"
 _ENSURE = """
@@ -46,7 +45,7 @@ INSERT INTO series (id, headers, keywords)
 SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::jsonb[]) ON CONFLICT DO NOTHING
 """
 # What waited here for somebody who changes the level of a root reads the new one.
-_LEVELS = "SELECT id, visibility FROM root WHERE id = ANY ($1::smallint[]) ORDER BY id FOR SHARE"
+_RULES = "SELECT id, visibility, identity FROM root WHERE id = ANY ($1::smallint[]) ORDER BY id FOR SHARE"
 # One statement, so that a version is superseded in one step. Each branch has a partial index of its own.
 _RETIRE = """
 WITH place AS (SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[]) AS p (file_id, root_id, path)),
@@ -59,7 +58,7 @@ UPDATE version AS v SET present = v.present AND v.id NOT IN (SELECT id FROM ther
 FROM (SELECT id FROM there UNION SELECT id FROM foremost) AS retired
 WHERE v.id = retired.id
 """
-_versions = sa.select(*VERSION_COLUMNS).join_from(version, file, file.c.id == version.c.file_id)
+versions = sa.select(*VERSION_COLUMNS).join_from(version, file, file.c.id == version.c.file_id)
 
 
 def _version_of(row: AnyRow) -> Version:
@@ -95,7 +94,8 @@ def _version_of(row: AnyRow) -> Version:
     )
 
 
-async def _fetch_versions(connection: AsyncConnection, query: sa.Select[Any]) -> list[Version]:
+async def fetch_versions(connection: AsyncConnection, query: sa.Select[Any]) -> list[Version]:
+    """Return the versions that a query chooses from ``versions``."""
     return [_version_of(row) for row in (await connection.execute(query)).all()]
 
 
@@ -119,6 +119,7 @@ async def list_roots(connection: AsyncConnection) -> list[Root]:
             row.watched,
             row.claimed,
             Level(row.visibility or Level.METADATA),
+            Identity(row.identity),
         )
         for row in rows
     ]
@@ -143,13 +144,14 @@ async def insert_root(
     in_place: bool,
     watched: bool,
     visibility: Level,
+    identity: Identity,
 ) -> None:
     """Record a root, unless there is one of its place or name already; ``place`` is a path, or a URL."""
     # The store may be a link that leads elsewhere, and somewhere else later on.
     elsewhere = place if isinstance(place, str) else address_of(place, home_of(connection))
     address = STORE if name == STORE else elsewhere
-    values = {"name": name, "path": address, "in_place": in_place, "watched": watched}
-    values["visibility"] = _of_frame(visibility)
+    values: dict[str, Any] = {"name": name, "path": address, "in_place": in_place, "watched": watched}
+    values |= {"visibility": _of_frame(visibility), "identity": str(identity)}
     await connection.execute(insert(root).values(values).on_conflict_do_nothing())
 
 
@@ -169,10 +171,16 @@ async def set_visibility(connection: AsyncConnection, root_id: int, visibility: 
     return int((await connection.execute(statement)).rowcount)
 
 
-async def levels_of(connection: AsyncConnection, root_ids: Iterable[int]) -> dict[int, str | None]:
-    """Return what frames of roots say of their visibility; it stays so until the end of the transaction."""
+async def rules_of(
+    connection: AsyncConnection, root_ids: Iterable[int]
+) -> dict[int, tuple[str | None, Identity]]:
+    """Return what frames of roots say of their visibility, and what makes their files the same.
+
+    Both stay so until the end of the transaction.
+    """
     below = await driver(connection)
-    return {row["id"]: row["visibility"] for row in await below.fetch(_LEVELS, sorted(set(root_ids)))}
+    rows = await below.fetch(_RULES, sorted(set(root_ids)))
+    return {row["id"]: (row["visibility"], Identity(row["identity"])) for row in rows}
 
 
 async def set_watched(connection: AsyncConnection, root_id: int, watched: bool) -> None:
@@ -180,29 +188,10 @@ async def set_watched(connection: AsyncConnection, root_id: int, watched: bool) 
     await connection.execute(sa.update(root).where(root.c.id == root_id).values(watched=watched))
 
 
-async def ensure_files(connection: AsyncConnection, names: Iterable[str]) -> tuple[dict[str, int], set[str]]:
-    """Return the ids of logical files by name, and which of them are new here."""
-    below, wanted = await driver(connection), sorted(set(names))
-    # In one order, so that transactions that create the same files wait for each other and never in a circle.
-    ids = {row["name"]: row["id"] for row in await below.fetch(_CREATE_FILES, wanted)}
-    fresh = set(ids)
-    if len(ids) < len(wanted):
-        ids |= {row["name"]: row["id"] for row in await below.fetch(_KNOWN_FILES, wanted)}
-    return ids, fresh
-
-
 async def versions_by_id(connection: AsyncConnection, ids: Iterable[int]) -> dict[int, Version]:
     """Return versions by id."""
-    query = _versions.where(version.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.BigInteger))))
-    return {found.id: found for found in await _fetch_versions(connection, query)}
-
-
-async def present_by_name(connection: AsyncConnection, names: Iterable[str]) -> list[Version]:
-    """Return the present versions of logical names."""
-    wanted = sa.cast(list(names), sa.ARRAY(sa.Text))
-    return await _fetch_versions(
-        connection, _versions.where(file.c.name == sa.any_(wanted), version.c.present)
-    )
+    query = versions.where(version.c.id == sa.any_(sa.cast(list(ids), sa.ARRAY(sa.BigInteger))))
+    return {found.id: found for found in await fetch_versions(connection, query)}
 
 
 async def present_by_label(
@@ -219,30 +208,11 @@ async def present_by_label(
     # A second statement instead of a join: with ids at hand the planner takes the index of present versions,
     # whatever it believes about how many frames bear a label.
     ids = sa.cast([row.file_id for row in rows], sa.ARRAY(sa.BigInteger))
-    present = _versions.where(version.c.file_id == sa.any_(ids), version.c.present)
+    present = versions.where(version.c.file_id == sa.any_(ids), version.c.present)
     found: dict[int, list[Version]] = {}
-    for one in await _fetch_versions(connection, present):
+    for one in await fetch_versions(connection, present):
         found.setdefault(one.file_id, []).append(one)
     return [(row.data_label, row.reduction, one) for row in rows for one in found.get(row.file_id) or (None,)]
-
-
-async def present_at(
-    connection: AsyncConnection, places: Iterable[tuple[int, str, str]]
-) -> dict[tuple[int, str, str], Version]:
-    """Return the present versions at (root id, path, logical name)."""
-    # One statement text for any number of places: it is prepared once, and a join with an array is never a scan.
-    wanted = sorted(set(places))
-    columns = [
-        sa.cast([place[0] for place in wanted], sa.ARRAY(sa.SmallInteger)),
-        sa.cast([place[1] for place in wanted], sa.ARRAY(sa.Text)),
-        sa.cast([place[2] for place in wanted], sa.ARRAY(sa.Text)),
-    ]
-    place = sa.func.unnest(*columns).table_valued("root_id", "path", "name").render_derived("place")
-    query = _versions.join(place, file.c.name == place.c.name).where(
-        version.c.root_id == place.c.root_id, version.c.path == place.c.path, version.c.present
-    )
-    found = await _fetch_versions(connection, query)
-    return {(one.location.root_id, one.location.path, one.name): one for one in found}
 
 
 async def present_twins(connection: AsyncConnection, identities: Iterable[str]) -> dict[str, list[Location]]:
@@ -260,14 +230,17 @@ async def present_twins(connection: AsyncConnection, identities: Iterable[str]) 
 async def present_of(
     connection: AsyncConnection, names: Iterable[str], identities: Iterable[str]
 ) -> list[Presence]:
-    """Return every presence of files with these names, or of these files on the disk."""
+    """Return every presence of files that are known by these names alone, or of these files on the disk."""
     columns = (version.c.id, file.c.name, version.c.identity, version.c.root_id, version.c.path)
     present = (
         sa.select(*columns, version.c.filename)
         .join_from(version, file, file.c.id == version.c.file_id)
         .where(version.c.present)
     )
-    of_names = present.where(file.c.name == sa.any_(sa.cast(sorted(set(names)), sa.ARRAY(sa.Text))))
+    of_names = present.where(
+        file.c.name == sa.any_(sa.cast(sorted(set(names)), sa.ARRAY(sa.Text))),
+        *(file.c.directory == "", file.c.root_id == SHARED),
+    )
     files = sa.cast(sorted(set(identities)), sa.ARRAY(sa.Text))
     # Two branches, since neither index serves an OR of both conditions.
     query = of_names.union(present.where(version.c.identity == sa.any_(files)))
@@ -345,17 +318,10 @@ async def add_warnings(connection: AsyncConnection, version_id: int, warnings: S
         await connection.execute(statement)
 
 
-async def canonical_of(connection: AsyncConnection, name: str) -> Version | None:
-    """Return the canonical version of a logical file."""
-    query = _versions.where(file.c.name == name, version.c.canonical)
-    found = await _fetch_versions(connection, query)
-    return found[0] if found else None
-
-
 async def versions_of(connection: AsyncConnection, file_id: int) -> list[Version]:
     """Return every version of a file, oldest first."""
-    return await _fetch_versions(
-        connection, _versions.where(version.c.file_id == file_id).order_by(version.c.id)
+    return await fetch_versions(
+        connection, versions.where(version.c.file_id == file_id).order_by(version.c.id)
     )
 
 
@@ -368,8 +334,8 @@ async def version_ids_of(connection: AsyncConnection, file_id: int) -> list[int]
 async def present_after(connection: AsyncConnection, version_id: int, count: int) -> list[Version]:
     """Return the next present versions in order of id, for walks over the whole archive."""
     # By id, not by offset: what is edited meanwhile gets a higher id and is met later, and nothing is met twice.
-    query = _versions.where(version.c.present, version.c.id > version_id).order_by(version.c.id).limit(count)
-    return await _fetch_versions(connection, query)
+    query = versions.where(version.c.present, version.c.id > version_id).order_by(version.c.id).limit(count)
+    return await fetch_versions(connection, query)
 
 
 async def present_states(connection: AsyncConnection, root_id: int) -> list[tuple[Location, tuple[int, int]]]:
@@ -387,7 +353,14 @@ async def mark_absent(connection: AsyncConnection, version_ids: Sequence[int]) -
 
 
 async def frame_row(connection: AsyncConnection, file_id: int) -> AnyRow | None:
-    """Return the frame of a file, with all its keywords."""
-    columns = [c for c in frame.c if c.name not in ("keywords", "series_id")]
-    query = sa.select(*columns, all_keywords().label("keywords")).where(frame.c.file_id == file_id)
-    return (await connection.execute(query)).first()
+    """Return the frame of a file, with all its keywords.
+
+    ``name`` is that of the file if it is known by its name alone, and null otherwise.
+    """
+    columns: list[sa.ColumnElement[Any]] = [c for c in frame.c if c.name not in ("keywords", "series_id")]
+    columns += [
+        all_keywords().label("keywords"),
+        sa.case((file.c.root_id == SHARED, file.c.name)).label("name"),
+    ]
+    query = sa.select(*columns).join_from(frame, file, file.c.id == frame.c.file_id)
+    return (await connection.execute(query.where(frame.c.file_id == file_id))).first()

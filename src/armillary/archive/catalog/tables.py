@@ -21,6 +21,7 @@ root = sa.Table(
     sa.Column("watched", sa.Boolean, nullable=False),
     sa.Column("claimed", sa.Boolean, nullable=False),
     sa.Column("visibility", sa.Text),
+    sa.Column("identity", sa.Text, nullable=False),
 )
 
 file = sa.Table(
@@ -28,6 +29,11 @@ file = sa.Table(
     metadata,
     sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
+    # Of files that are identified by path; 0 and empty for all that share one name wherever they lie.
+    sa.Column("root_id", sa.SmallInteger, nullable=False),
+    sa.Column("directory", sa.Text, nullable=False),
+    # Whether it was recorded in several places with different content; it need not be so any more.
+    sa.Column("contested", sa.Boolean, nullable=False),
 )
 
 version = sa.Table(

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Location, Root
 from armillary.archive.errors import FileUnreadable, FileVanished, NotWatchable
 from armillary.archive.intake import orders, presence
 from armillary.archive.intake.adoption import Finder, location_of, read_chunks
+from armillary.archive.models import Identity
 from armillary.base.store import ObjectStore
 from armillary.base.work import Outcome
 from armillary.context import Context
@@ -129,10 +132,7 @@ async def watch(context: Context, paths: Sequence[Path], *, watched: bool, in_pl
                     raise NotWatchable(
                         f"{path} is a part of {root.path}, which was taken in before; watch that as a whole."
                     )
-            level = catalog.visibility_of(context.settings.archive)
-            root = await catalog.ensure_root(
-                connection, root_name(whole), whole, in_place=in_place, visibility=level
-            )
+            root = await _adopted(connection, context, whole, in_place)
             await store.set_watched(connection, root.id, watched)
 
 
@@ -140,13 +140,22 @@ async def _adopt(
     context: Context, places: Sequence[tuple[Path, Path]], in_place: bool
 ) -> list[tuple[Location, Path]]:
     roots: dict[Path, Root] = {}
-    level = catalog.visibility_of(context.settings.archive)
     async with context.database.begin() as connection:
         for base in dict.fromkeys(base for base, _ in places):
-            roots[base] = await catalog.ensure_root(
-                connection, root_name(base), base, in_place=in_place, visibility=level
-            )
+            roots[base] = await _adopted(connection, context, base, in_place)
     return [(location_of(roots[base], below), base / below) for base, below in places]
+
+
+async def _adopted(connection: AsyncConnection, context: Context, path: Path, in_place: bool) -> Root:
+    """Return the root that a directory is, new ones as the settings say."""
+    return await catalog.ensure_root(
+        connection,
+        root_name(path),
+        path,
+        in_place=in_place,
+        visibility=catalog.visibility_of(context.settings.archive),
+        identity=Identity(context.settings.archive.identity),
+    )
 
 
 def root_name(path: Path) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
-from armillary.archive.catalog import store
+from armillary.archive.catalog.file_store import Whereabouts
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.catalog.recording import NewVersion, record_versions
 from armillary.archive.errors import FileUnreadable, FileVanished, SameFileTwice, StillGrowing, TwoContainers
@@ -59,6 +60,8 @@ class Candidate:
     args: dict[str, Any] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
     """Versions at places that the file has left."""
+    moved: Whereabouts | None = None
+    """Where the file was before, if it is known by its path."""
 
     @property
     def name(self) -> str:
@@ -101,10 +104,27 @@ async def examine(context: Context, candidates: Sequence[Candidate]) -> None:
 
 async def note_moves(context: Context, candidates: Sequence[Candidate]) -> None:
     """Find out which places of the catalog the files have left."""
-    moved = [(c, c.stored.identity) for c in candidates if c.stored and not c.error]
-    arrivals = [presence.Arrival(c.name, identity, c.location) for c, identity in moved]
-    for (one, _), left in zip(moved, await presence.left_behind(context, arrivals), strict=True):
-        one.left = left
+    arrived = [c for c in candidates if c.stored and not c.error]
+    arrivals = [_arrival_of(c, c.stored.identity) for c in arrived if c.stored]
+    moved = await presence.moved_from(context, arrivals)
+    gone = {place.version_id for place in moved.values()}
+    for one, left in zip(arrived, await presence.left_behind(context, arrivals), strict=True):
+        one.left, one.moved = [number for number in left if number not in gone], moved.get(one.location)
+        if one.known and one.known.id in gone and one.new:
+            # What lies where a file was that has moved is another file.
+            one.new = replace(one.new, previous_id=None)
+
+
+def _arrival_of(candidate: Candidate, identity: str) -> presence.Arrival:
+    examined = candidate.examined
+    return presence.Arrival(
+        candidate.name,
+        identity,
+        candidate.location,
+        size=examined.file_size if examined else 0,
+        crc=examined.file_crc if examined else None,
+        is_new=candidate.known is None,
+    )
 
 
 async def _candidates(context: Context, claims: Sequence[Claim]) -> list[Candidate]:
@@ -112,7 +132,7 @@ async def _candidates(context: Context, claims: Sequence[Claim]) -> list[Candida
     async with context.database.begin() as connection:
         roots = {root.id: root for root in await store.list_roots(connection)}
         keys = [(place.root_id, place.path, logical_name(place.filename)) for place in places]
-        known = await store.present_at(connection, keys)
+        known = await file_store.present_at(connection, keys)
     candidates = []
     for claim, place, key in zip(claims, places, keys, strict=True):
         root = roots[place.root_id]
@@ -365,7 +385,8 @@ async def record_candidates(connection: AsyncConnection, good: Sequence[Candidat
 
 async def record_new(new: Sequence[Candidate], connection: AsyncConnection, *, now: datetime) -> list[int]:
     """Record examined files as versions with frames and return the versions' ids."""
-    return await record_versions(connection, [c.new for c in new if c.new], now=now)
+    moved = {c.location: c.moved for c in new if c.moved}
+    return await record_versions(connection, [c.new for c in new if c.new], now=now, moved=moved)
 
 
 def _outcome(candidate: Candidate) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
-from armillary.archive.catalog import store
-from armillary.archive.catalog.models import Location, Presence, Root
+from armillary.archive.catalog.file_store import Whereabouts
+from armillary.archive.catalog.models import Location, Presence, Root, to_signed
+from armillary.archive.models import Identity
 from armillary.base.log import get_logger
 from armillary.context import Context
 from armillary.errors import ArmillaryError, NotFound
@@ -27,11 +29,17 @@ Known = dict[str, tuple[Location, tuple[int, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A file that is stored at a place: its logical name and which file it is on the disk."""
+    """A file that is stored at a place: its logical name, which file it is on the disk, size and checksum.
+
+    ``is_new`` says whether the catalog knows of no file there; without a checksum the bytes were not read.
+    """
 
     name: str
     identity: str
     location: Location
+    size: int = 0
+    crc: int | None = None
+    is_new: bool = False
 
 
 async def left_behind(context: Context, arrivals: Sequence[Arrival]) -> list[list[int]]:
@@ -42,9 +50,11 @@ async def left_behind(context: Context, arrivals: Sequence[Arrival]) -> list[lis
     """
     if not arrivals:
         return []
-    names, identities = {one.name for one in arrivals}, {one.identity for one in arrivals}
+    identities = {one.identity for one in arrivals}
     async with context.database.begin() as connection:
         roots = {root.id: root for root in await store.list_roots(connection)}
+        # A file that is known by its path has nothing to do with others of its name.
+        names = {one.name for one in arrivals if roots[one.location.root_id].identity is Identity.UNIQUE}
         recorded = await store.present_of(connection, names, identities)
     of_name: dict[str, list[Presence]] = {}
     of_file: dict[str, list[Presence]] = {}
@@ -61,6 +71,49 @@ async def left_behind(context: Context, arrivals: Sequence[Arrival]) -> list[lis
         ]
         for new in arrivals
     ]
+
+
+async def moved_from(context: Context, arrivals: Sequence[Arrival]) -> dict[Location, Whereabouts]:
+    """Return where files were before that are known by their paths, and that moved to new places with their bytes.
+
+    A file has left its place if nothing is there any more, or if the very file on the disk is elsewhere now. Its
+    name has to be the same: what is renamed is another file.
+    """
+    async with context.database.begin() as connection:
+        roots = {root.id: root for root in await store.list_roots(connection)}
+        fresh = [
+            one
+            for one in arrivals
+            if one.is_new and one.crc is not None and roots[one.location.root_id].identity is Identity.BY_PATH
+        ]
+        if not fresh:
+            return {}
+        known = await file_store.same_content(connection, [to_signed(one.crc or 0) for one in fresh])
+    former: dict[tuple[str, int, int], list[Whereabouts]] = {}
+    for size, crc, place in known:
+        former.setdefault((place.key.name, size, crc), []).append(place)
+    moved: dict[Location, Whereabouts] = {}
+    taken: set[int] = set()
+    for new in fresh:
+        candidates = former.get((new.name, new.size, to_signed(new.crc or 0)), [])
+        for one in sorted(candidates, key=lambda one: (one.identity != new.identity, one.version_id)):
+            if one.file_id not in taken and await _has_left(context, roots[one.location.root_id], one, new):
+                moved[new.location] = one
+                taken.add(one.file_id)
+                break
+    return moved
+
+
+async def _has_left(context: Context, root: Root, one: Whereabouts, new: Arrival) -> bool:
+    if not one.present:
+        return True
+    try:
+        stored = await catalog.store_of(context, root).head(one.location.key)
+    except NotFound:
+        return one.identity == new.identity or await _is_there(root)
+    except ArmillaryError:
+        return False
+    return one.identity == new.identity != stored.identity
 
 
 async def mark_gone(context: Context, recorded: Iterable[Presence]) -> list[Presence]:
@@ -118,7 +171,7 @@ async def mark_missing(context: Context, places: Sequence[Location]) -> list[Pre
         portion = places[start : start + PORTION]
         keys = [(place.root_id, place.path, logical_name(place.filename)) for place in portion]
         async with context.database.begin() as connection:
-            found = await store.present_at(connection, keys)
+            found = await file_store.present_at(connection, keys)
         marked += await mark_gone(context, [one.presence() for one in found.values()])
     return marked
 

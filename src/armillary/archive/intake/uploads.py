@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
-from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.errors import BadFileName, FileAmbiguous, FileVanished, SameFileTwice, TwoContainers
 from armillary.archive.intake.adoption import COPY_CHUNK, check_name
@@ -139,7 +139,7 @@ async def _target(connection: AsyncConnection, path: str, name: str) -> Location
     if own is None:
         raise Unavailable("The store is not set up yet; start a worker first.")
     logical = logical_name(name)
-    there = await store.present_at(connection, [(root.id, path, logical) for root in roots])
+    there = await file_store.present_at(connection, [(root.id, path, logical) for root in roots])
     holders = [root for root in roots if (root.id, path, logical) in there]
     if own in holders or not holders:
         holders = [own]
@@ -230,7 +230,7 @@ async def _arrival(context: Context, claim: Claim, path: str, name: str) -> _Arr
         given: Any = claim.order.args.get("root_id")
         root = await catalog.root_by_id(connection, int(given or own.id))
         key = (root.id, path, logical_name(name))
-        known = (await store.present_at(connection, [key])).get(key)
+        known = (await file_store.present_at(connection, [key])).get(key)
     place, own_store = Location(root.id, path, name), catalog.store_of(context, own)
     if root.id != own.id and known is None:
         raise FileVanished(

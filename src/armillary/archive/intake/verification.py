@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
-from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Root, Version
+from armillary.archive.catalog.names import Called
 from armillary.archive.errors import FileNotFound
 from armillary.archive.intake import presence
 from armillary.archive.intake.examination import examine
@@ -16,7 +19,6 @@ from armillary.base.store import ObjectStore
 from armillary.base.work import admin
 from armillary.context import Context
 from armillary.errors import ArmillaryError, NotFound
-from armillary.fits.containers import logical_name
 from armillary.settings import ArchiveSettings
 
 PORTION = 200
@@ -49,10 +51,7 @@ async def verify_files(context: Context, names: Sequence[str]) -> AsyncIterator[
     while True:
         async with context.database.begin() as connection:
             if names:
-                wanted = [logical_name(name) for name in names]
-                portion = await store.present_by_name(connection, wanted)
-                if missing := set(wanted) - {one.name for one in portion}:
-                    raise FileNotFound(f"No present file named '{min(missing)}' is in the archive.")
+                portion = await _named(connection, names)
             else:
                 portion = await store.present_after(connection, last, PORTION)
         for one in portion:
@@ -60,6 +59,20 @@ async def verify_files(context: Context, names: Sequence[str]) -> AsyncIterator[
             last = one.id
         if names or not portion:
             return
+
+
+async def _named(connection: AsyncConnection, names: Sequence[str]) -> list[Version]:
+    """Return the present versions of files; a name means all that bear it."""
+    called = {name: Called.of_text(name) for name in names}
+    bare = [one.name for one in called.values() if one.path is None]
+    found = {one.id: one for one in await file_store.present_by_name(connection, bare)}
+    for name, one in called.items():
+        if one.path is not None:
+            version = await catalog.find_present(connection, name)
+            found[version.id] = version
+        elif one.name not in {version.name for version in found.values()}:
+            raise FileNotFound(f"No present file named '{one.name}' is in the archive.")
+    return list(found.values())
 
 
 async def _verify(context: Context, version: Version, root: Root) -> Finding:
@@ -92,7 +105,7 @@ async def _on_record(context: Context, version: Version) -> Version | None:
     """Return the version that lies at the place of this one by now."""
     place = (version.location.root_id, version.location.path, version.name)
     async with context.database.begin() as connection:
-        return (await store.present_at(connection, [place])).get(place)
+        return (await file_store.present_at(connection, [place])).get(place)
 
 
 async def _is_being_edited(context: Context, version: Version) -> bool:

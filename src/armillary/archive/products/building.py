@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from armillary.archive.catalog import product_store, store
+from armillary.archive.catalog import file_store, product_store
 from armillary.archive.catalog.models import REASON_TYPE
 from armillary.archive.products import objects
 from armillary.archive.products.models import Made
@@ -49,7 +49,7 @@ async def build(context: Context, claims: Sequence[Claim]) -> None:
     responses = {order: Response(value={"outcome": outcome}) for order, outcome in outcomes.items()}
     async with completing_all([work.claim for work in done], responses) as connection:
         # An edit may have come meanwhile; its version shows the same pixels.
-        present = await store.present_at(connection, [place_of(work.version) for work in done])
+        present = await file_store.present_at(connection, [place_of(work.version) for work in done])
         for work in done:
             owner = present.get(place_of(work.version), work.current)
             for one in kept[work.version.id]:
@@ -60,7 +60,7 @@ async def build(context: Context, claims: Sequence[Claim]) -> None:
 async def _say_why_not(context: Context, builder: Builder, work: Work, reason: str) -> None:
     """Let who asks for the products of a version know why there are none."""
     async with context.database.begin() as connection:
-        present = await store.present_at(connection, [place_of(work.version)])
+        present = await file_store.present_at(connection, [place_of(work.version)])
         owner = present.get(place_of(work.version), work.current)
         for kind in builder.makes:
             made = Made(kind, REASON_TYPE, reason.encode())

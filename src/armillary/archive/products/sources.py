@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
-from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Version
 from armillary.base.store import ObjectStore, Snapshot, whole_or_part
 from armillary.base.work import Claim, Response
@@ -54,7 +54,9 @@ async def find(context: Context, claims: Sequence[Claim]) -> list[Work]:
     async with context.database.begin() as connection:
         versions = await store.versions_by_id(connection, ids.values())
         roots = {root.id: root for root in await store.list_roots(connection)}
-        present = await store.present_at(connection, [place_of(version) for version in versions.values()])
+        present = await file_store.present_at(
+            connection, [place_of(version) for version in versions.values()]
+        )
     found = []
     for claim, version_id in ids.items():
         if (version := versions.get(version_id)) is None:

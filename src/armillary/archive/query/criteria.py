@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
+from armillary.archive.catalog.names import TOP
 from armillary.archive.fields import CRITERIA, FRAME_FIELDS, WARNINGS, FrameField
 from armillary.archive.models import QaState
 from armillary.archive.query.comparisons import parse_predicate
@@ -84,9 +85,13 @@ def _term(field: FrameField, values: Sequence[Any]) -> Term:
 def _named(name: str) -> Iterator[Term]:
     """Yield what a name of a file selects, in which ``*`` and ``?`` stand for anything and for one character."""
     if not _WILD.search(name):
-        yield Among(NAME, (logical_name(name),))
+        yield Among(NAME, (name,)) if "/" in name else Among(NAME, (logical_name(name),))
         return
     signs = {"*": "%", "?": "_"}
+    path, joint, last = name.rpartition("/")
+    if joint and not _WILD.search(path):
+        yield Among("path", ("" if path == TOP else path,))
+        name = last
     yield Like(NAME, "".join(signs.get(part) or literally(part) for part in _WILD.split(name)))
 
 

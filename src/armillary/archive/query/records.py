@@ -10,13 +10,11 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
-from armillary.archive.catalog import store
+from armillary.archive.catalog import file_store, lookup, store
 from armillary.archive.catalog.models import Root, Version
-from armillary.archive.errors import FileEmbargoed, FileNotFound, HduNotFound, VersionNotFound
+from armillary.archive.errors import FileEmbargoed, HduNotFound, VersionNotFound
 from armillary.archive.fields import POINTING
 from armillary.archive.query import visibility
-from armillary.base.text import storable
-from armillary.fits.containers import logical_name
 
 _INTERNAL = ("file_id", "version_id", "hpx", "keywords", "details", "warnings", "visibility")
 
@@ -44,25 +42,21 @@ class Record:
 
 
 async def record_of(connection: AsyncConnection, name: str, viewer: Principal, today: date) -> Record:
-    """Return what is known of a logical file.
+    """Return what is known of a logical file, given by name or path.
 
     Raises
     ------
-    FileNotFound
-        If there is none of that name.
+    FileNotFound, FileAmbiguous
+        If there is none of that name, or several.
     """
-    logical = logical_name(name)
-    version = await store.canonical_of(connection, logical) if storable(name) else None
-    if version is None:
-        raise FileNotFound(f"No file named {logical!r} is in the archive.")
-    row = await store.frame_row(connection, version.file_id)
-    known = {**row._mapping, "name": version.name} if row else None
+    version = await lookup.find_version(connection, name)
+    known = await lookup.frame_of_file(connection, version.file_id)
     everything = visibility.sees_everything(viewer)
     shown = visibility.shows_coordinates(known, viewer, today) if known else everything
     return Record(
         version=version,
         ids=await store.version_ids_of(connection, version.file_id),
-        present=await store.present_by_name(connection, [logical]),
+        present=await file_store.present_of_files(connection, [version.file_id]),
         roots={root.id: root for root in await store.list_roots(connection)},
         frame=_frame(known, shown=shown) if known else None,
         warnings=list(known["warnings"]) if known else [],

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Level, Principal, Scope
+from armillary.archive.catalog.names import BY_ID, SHARED
 from armillary.archive.catalog.tables import file, frame
 
 
@@ -38,7 +39,7 @@ def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reaso
     ----------
     row
         ``name``, ``release``, ``visibility``, ``engineering``, ``program``, ``observation_id`` and ``instrument``
-        of the frame.
+        of the frame, and its ``file_id``; the name is None if the file is known by its path.
     today
         The date in UTC; the day of release is public.
     """
@@ -54,7 +55,9 @@ def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reaso
     grants = viewer.grants
     if row["program"] in grants.programs:
         return Reason.PI
-    if row["observation_id"] in grants.observations or row["name"] in grants.files:
+    if row["observation_id"] in grants.observations:
+        return Reason.GRANTED
+    if row["name"] in grants.files or f"{BY_ID}{row['file_id']}" in grants.files:
         return Reason.GRANTED
     if row["instrument"] in grants.instruments:
         return Reason.INSTRUMENT_TEAM
@@ -98,7 +101,12 @@ def _any_of(names: Iterable[str]) -> sa.ColumnElement[Any]:
 def _files_named(names: Iterable[str]) -> sa.Select[tuple[int]]:
     """Return the ids of files; a name of its own, so that it never means a row of the statement around it."""
     granted = file.alias("granted")
-    return sa.select(granted.c.id).where(granted.c.name == _any_of(names))
+    ids = [int(name.removeprefix(BY_ID)) for name in names if name.startswith(BY_ID)]
+    by_name = sa.and_(
+        granted.c.name == _any_of(names), granted.c.directory == "", granted.c.root_id == SHARED
+    )
+    by_id = granted.c.id == sa.any_(sa.cast(sorted(ids), sa.ARRAY(sa.BigInteger)))
+    return sa.select(granted.c.id).where(sa.or_(by_name, by_id) if ids else by_name)
 
 
 def coordinates_visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:

@@ -44,7 +44,9 @@ async def preview(context: Context, wanted: Wanted, *, samples: int, viewer: Pri
             rows = await query.page_of(connection, checked.members, after=after, count=PAGE)
             await known.look_at(connection, [row.file_id for row in rows])
             told = [row for row in rows if not known.hides(row.file_id)]
-            requests = [replace(checked.request, target=Target(row.name)) for row in told]
+            requests = [
+                replace(checked.request, target=Target(row.name, file_id=row.file_id)) for row in told
+            ]
             decisions = await decide(connection, requests, context.settings.edits)
         found.matched += len(rows)
         found.withheld += len(rows) - len(told)

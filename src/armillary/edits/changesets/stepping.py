@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.catalog import service as catalog
 from armillary.base.database import AnyRow
 from armillary.base.work import NewOrder, submit
 from armillary.context import Context
@@ -111,13 +110,13 @@ def _requests(context: Context, found: ChangeSet, waiting: Sequence[AnyRow]) -> 
     try:
         request = found.wanted.request(rules_of(context.settings.edits))
     except ItemRefused as error:
-        return [Refused(Target(row.name), error) for row in waiting]
-    return [replace(request, target=Target(row.name)) for row in waiting]
+        return [Refused(Target(row.name, file_id=row.file_id), error) for row in waiting]
+    return [replace(request, target=Target(row.name, file_id=row.file_id)) for row in waiting]
 
 
 async def _queue_reverts(connection: AsyncConnection, found: ChangeSet, chunk: int) -> int:
     changed = await store.next_changed(connection, found.id, chunk)
-    versions = await catalog.versions_by_id(connection, [row.version_after for row in changed])
+    versions = await revert.where_to_revert(connection, [row.version_after for row in changed])
     origin = Origin(found.reverter or found.actor, found.address, f"change set {found.id} is reverted")
     orders = [
         _of_set(revert.order_of(row.edit_id, versions[row.version_after], origin), found.id)

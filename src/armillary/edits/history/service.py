@@ -11,10 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Version
-from armillary.archive.errors import FileNotFound
 from armillary.edits import store
 from armillary.fits.cards import body_of, split_cards
-from armillary.fits.containers import logical_name
 
 Sign = Literal["-", "+"]
 
@@ -32,20 +30,20 @@ class History:
 
 
 async def history_of(connection: AsyncConnection, name: str) -> History:
-    """Return the past of a logical file.
+    """Return the past of the file that a name or path means.
 
     Raises
     ------
-    FileNotFound
-        If there is no such file.
+    FileNotFound, FileAmbiguous
+        If there is no such file, or several.
     """
-    logical = logical_name(name)
-    version = await catalog.canonical_of(connection, logical)
-    if version is None:
-        raise FileNotFound(f"No file named '{logical}' is in the archive.")
+    return await history_of_file(connection, (await catalog.find_version(connection, name)).file_id)
+
+
+async def history_of_file(connection: AsyncConnection, file_id: int) -> History:
+    """Return the past of a file by its id."""
     return History(
-        await catalog.versions_of(connection, version.file_id),
-        await store.edits_of_file(connection, version.file_id),
+        await catalog.versions_of(connection, file_id), await store.edits_of_file(connection, file_id)
     )
 
 

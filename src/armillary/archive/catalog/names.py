@@ -1,0 +1,55 @@
+"""What files are called: by those who ask for them, and in the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from armillary.archive.catalog.models import Location
+from armillary.archive.models import Identity
+from armillary.fits.containers import logical_name
+
+SHARED = 0
+"""Stands for the root of files that are identified by name alone: they may lie in several roots."""
+BY_ID = "/"
+"""Begins the subject of a grant that means a file by its id; no logical name has a slash."""
+TOP = "."
+"""A directory that is written so is the root itself."""
+
+
+class FileKey(NamedTuple):
+    """What makes a file: its logical name, and directory and root where these belong to its identity."""
+
+    name: str
+    directory: str = ""
+    root_id: int = SHARED
+
+
+def key_of(name: str, location: Location, identity: Identity) -> FileKey:
+    """Return which file lies at a place under a logical name."""
+    if identity is Identity.BY_PATH:
+        return FileKey(name, location.path, location.root_id)
+    return FileKey(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How somebody calls a file: its logical name, and where it is below a root if that was said."""
+
+    name: str
+    path: str | None = None
+
+    @classmethod
+    def of_text(cls, text: str) -> Called:
+        """Return what a text calls: ``N20260101S0001.fits``, ``night1/Light_001.fits`` or ``./Light_001.fits``."""
+        path, joint, filename = text.strip("/").rpartition("/")
+        name = logical_name(filename)
+        return cls(name, "" if path == TOP else path.removeprefix(f"{TOP}/")) if joint else cls(name)
+
+    @property
+    def alternatives(self) -> tuple[tuple[str | None, str], ...]:
+        """Pairs of a root's name, None for any root, and a path below it, that the path may mean."""
+        if self.path is None:
+            return ()
+        first, _, rest = self.path.partition("/")
+        return (None, self.path), (first, rest)
