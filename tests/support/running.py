@@ -160,7 +160,7 @@ class Running:
     @contextlib.contextmanager
     def held(self, filename: str) -> Iterator[None]:
         """Let accepted orders of a file wait until the end of the block, behind one that is not due."""
-        place = "root_id || ':' || CASE path WHEN '' THEN '' ELSE path || '/' END || filename"
+        place = "version.root_id || ':' || CASE path WHEN '' THEN '' ELSE path || '/' END || filename"
         ((order,),) = self.sql(
             "INSERT INTO work_order (kind, key, args, not_before)"
             f" SELECT 'echo', {place}, '{{}}', now() + interval '1 hour'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from armillary.errors import ArmillaryError, BadRequest, Conflict, Forbidden, NotFound, Unavailable
@@ -71,6 +72,22 @@ class FileAmbiguous(Conflict):
     """Several present files have that name; give the path."""
 
     code = "file_ambiguous"
+
+
+class NamesNotUnique(Conflict):
+    """Several present files of different content have one name; rename all but one of them, then ingest them."""
+
+    code = "names_not_unique"
+
+    @classmethod
+    def of(cls, root: str, places: Mapping[str, Sequence[str]], *, most: int) -> NamesNotUnique:
+        """Return the refusal to let names alone identify the files of a root, with ``most`` names and places."""
+        told = "; ".join(f"{name}: {', '.join(found[:most])}" for name, found in [*places.items()][:most])
+        more = "; and others" if len(places) > most else ""
+        return cls(
+            f"Names cannot identify the files of {root}, since some stand for several files of different content:"
+            f" {told}{more}. Rename all but one of each, ingest the directory again, then repeat this."
+        )
 
 
 class FileEmbargoed(Forbidden):

@@ -22,6 +22,8 @@ from armillary.commands.terminal import (
 from armillary.errors import BadRequest
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from armillary.context import Context
 
 app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Tokens: who may do what over HTTP.")
@@ -101,7 +103,8 @@ def grant(
 
     async def action(context: Context) -> None:
         async with context.database.begin() as connection:
-            await service.grant(connection, name, service.grant_kind(kind), subject, now=context.clock.now())
+            chosen, wanted = service.grant_kind(kind), await _subject(connection, kind, subject)
+            await service.grant(connection, name, chosen, wanted, now=context.clock.now())
 
     run(data, action)
     out.print(f"{escape(name)} may read {escape(kind)} {escape(subject)}")
@@ -119,8 +122,18 @@ def ungrant(
 
     async def action(context: Context) -> int:
         async with context.database.begin() as connection:
-            return await service.ungrant(connection, name, service.grant_kind(kind), subject)
+            chosen, wanted = service.grant_kind(kind), await _subject(connection, kind, subject)
+            # It may have been granted as it is called, before there was a file of that name.
+            counts = [await service.ungrant(connection, name, chosen, one) for one in {wanted, subject}]
+            return sum(counts)
 
     if not run(data, action):
         raise typer.Exit(1)
     out.print(f"{escape(name)} may not read {escape(kind)} {escape(subject)} any more")
+
+
+async def _subject(connection: AsyncConnection, kind: str, subject: str) -> str:
+    """Return how a grant names its subject: files that are known by their paths by what does not change."""
+    from armillary.archive.catalog import service as catalog
+
+    return await catalog.subject_of(connection, subject) if kind == "file" else subject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from inspect import Parameter
@@ -56,6 +57,11 @@ OPTIONS = {
     "warnings": ("warnings/--no-warnings", "Frames of whose headers something could not be read."),
 }
 """Options of a search that are not called like their criterion, and what is said of them."""
+CONTESTED = (
+    "searches find only the last one of each name: rename the others and ingest them again, or let paths identify"
+    " the files: armillary root set NAME --identity by-path"
+)
+"""What to do about files of one name and different content where names identify files."""
 
 
 def ingest(
@@ -101,6 +107,7 @@ def ingest(
                 progress.update(task, completed=done)
 
             report = intake.collect(started, await finish(context, list(started.orders), show=show))
+            await intake.tell_contested(context, started)
             if not is_up(data):
                 progress.update(task, description="digests and previews", total=None)
                 await finish_all(context)
@@ -112,6 +119,12 @@ def ingest(
     else:
         for path, message in report.failed:
             err.print(f"[red]failed[/] {escape(path)}: {escape(message)}")
+        for name, places in report.contested.items():
+            err.print(
+                f"[yellow]see to it:[/] {escape(name)} stands for several files: {escape(', '.join(places))}"
+            )
+        if report.contested:
+            err.print(CONTESTED)
         out.print(f"{report.ingested} ingested, {report.skipped} skipped, {len(report.failed)} failed")
     raise typer.Exit(1 if report.failed else 0)
 
@@ -174,8 +187,15 @@ def _print_page(page: Page, *, as_json: bool) -> None:
 
 
 def _print_frames(frames: Sequence[dict[str, Any]]) -> None:
-    print_table(list(COLUMNS), [[_short(one[column]) for column in COLUMNS.values()] for one in frames])
+    often = Counter(one["name"] for one in frames)
+    shown = [{**one, "name": _named(one)} if often[one["name"]] > 1 else one for one in frames]
+    print_table(list(COLUMNS), [[_short(one[column]) for column in COLUMNS.values()] for one in shown])
     out.print(f"{len(frames)} frame{'' if len(frames) == 1 else 's'}")
+
+
+def _named(one: dict[str, Any]) -> str:
+    """Return how to call a file of whose name there are several."""
+    return f"{one['path']}/{one['name']}" if one["path"] else f"./{one['name']}"
 
 
 def _short(value: object) -> str:

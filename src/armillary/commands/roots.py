@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from armillary.access.models import Level
+from armillary.archive.models import Identity
 from armillary.commands.help import PlainGroup
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
@@ -15,6 +17,7 @@ from armillary.commands.terminal import (
     JsonOption,
     err,
     escape,
+    fail,
     out,
     print_json,
     run,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 APPLICATION = "armillary root"
 """The name of our sessions: a claim has to tell them from those of others."""
+WORDS = {Identity.BY_PATH: "by directory and name", Identity.UNIQUE: "by name alone"}
 app = typer.Typer(
     cls=PlainGroup, no_args_is_help=True, help="Roots: the store and adopted trees, and who may change them."
 )
@@ -37,7 +41,7 @@ def list_roots(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
     """List the roots with their places, states and visibility.
 
     A root is editable, read-only until claimed, or away. Its visibility is what strangers are told of unreleased
-    files.
+    files, its identity what makes files the same: the name, or directory and name.
     """
     from armillary.archive.catalog.service import roots_of
 
@@ -50,12 +54,13 @@ def list_roots(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> 
                 "state": str(line.state),
                 "watched": line.root.watched,
                 "visibility": str(line.root.visibility),
+                "identity": str(line.root.identity),
             }
             for line in found.lines
         ]
         print_json({"archive": str(found.archive), "copied_from": found.copied_from, "roots": roots})
         return
-    print_table(("root", "place", "state", "visibility"), [_row(line) for line in found.lines])
+    print_table(("root", "place", "state", "visibility", "identity"), [_row(line) for line in found.lines])
     if found.copied_from:
         out.print(f"[dim]copied or moved from {escape(found.copied_from)}[/]")
 
@@ -64,22 +69,43 @@ def _row(line: RootLine) -> tuple[str, ...]:
     from armillary.archive.catalog.service import RootState
 
     todo = f"; armillary root claim {line.root.name}" if line.state is RootState.READ_ONLY else ""
-    return line.root.name, line.root.shown(), f"{line.state}{todo}", str(line.root.visibility)
+    return (
+        line.root.name,
+        line.root.shown(),
+        f"{line.state}{todo}",
+        str(line.root.visibility),
+        str(line.root.identity),
+    )
 
 
 @app.command("set")
 def set_root(
     name: Annotated[str, typer.Argument(help="Which root; see armillary root list.")],
     visibility: Annotated[
-        Level,
+        Level | None,
         typer.Option(
             help="What strangers are told of unreleased files: their metadata, or open: everything, where no"
             " release date says otherwise."
         ),
-    ],
+    ] = None,
+    identity: Annotated[
+        Identity | None,
+        typer.Option(
+            help="What makes files the same: by-path, their directory and name, or unique, the name alone."
+        ),
+    ] = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Change what strangers are told of the files of a root; it holds for all of them at once."""
+    """Change what strangers are told of the files of a root, or what makes them the same, for all at once."""
+    if visibility is None and identity is None:
+        fail("say what to change: --visibility or --identity")
+    if identity is not None:
+        _set_identity(data, name, identity)
+    if visibility is not None:
+        _set_visibility(data, name, visibility)
+
+
+def _set_visibility(data: Path, name: str, visibility: Level) -> None:
     from armillary.archive.catalog.service import set_visibility
 
     async def action(context: Context) -> int:
@@ -87,6 +113,20 @@ def set_root(
 
     count = run(data, action, application=APPLICATION)
     out.print(f"{escape(name)} is {visibility}; that is news of {count} files")
+
+
+def _set_identity(data: Path, name: str, identity: Identity) -> None:
+    from armillary.archive.intake.service import set_identity
+    from armillary.commands.work import finish
+
+    async def action(context: Context) -> int:
+        changed = await set_identity(context, name, identity)
+        await finish(context, changed.orders)
+        return len(changed.orders)
+
+    count = run(data, action, application=APPLICATION)
+    again = f"; {count} files that shared a name were taken in again" if count else ""
+    out.print(f"files of {escape(name)} are identified {WORDS[identity]}{again}")
 
 
 @app.command("claim")

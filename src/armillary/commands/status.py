@@ -16,7 +16,7 @@ from armillary.commands.terminal import DEFAULT_DATA, DataOption, JsonOption, is
 
 if TYPE_CHECKING:
     from armillary.context import Context
-    from armillary.operations.models import Disk, Failure, HeldOrders, Status, WorkerLine
+    from armillary.operations.models import ContestedName, Disk, Failure, HeldOrders, Status, WorkerLine
 
 SILENT_S = 20.0
 LITTLE, VERY_LITTLE = 0.1, 0.03
@@ -59,6 +59,9 @@ def _screen(one: Status, *, up: bool) -> Iterator[RenderableType]:
     if one.unclaimed:
         yield Text()
         yield _unclaimed(one.unclaimed)
+    if one.contested:
+        yield Text()
+        yield _contested(one.contested)
     if one.destinations:
         yield Text()
         yield _destinations(one)
@@ -175,6 +178,13 @@ def _unclaimed(names: Sequence[str]) -> RenderableType:
     table = _table("READ ONLY", "until")
     for name in names:
         table.add_row(Text(_shown(name)), Text(f"armillary root claim {_shown(name)}", style="yellow"))
+    return table
+
+
+def _contested(names: Sequence[ContestedName]) -> RenderableType:
+    table = _table("SEVERAL FILES OF ONE NAME", "searches find only the last one")
+    for one in names:
+        table.add_row(Text(_shown(one.name)), Text(_shown(_cut(", ".join(one.places))), style="yellow"))
     return table
 
 

@@ -241,8 +241,7 @@ async def _no_target(
     there = [one for one in found if one]
     if not there:
         return FileNotFound(f"No present file named {target.id!r} is in the archive.")
-    roots = {root.id: root.name for root in await catalog.list_roots(connection)}
-    return catalog.ambiguous(target.id, (f"{roots[one.location.root_id]}/{one.place}" for one in there))
+    return await catalog.ambiguous_versions(connection, target.id, there)
 
 
 async def _find_targets(

@@ -113,8 +113,19 @@ class DestinationLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ContestedName:
+    """A name that identifies files, but stands for several contents: its places; searches find the last."""
+
+    name: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """One look at everything; ``unclaimed`` are the roots that the archive may only read."""
+    """One look at everything; ``unclaimed`` are the roots that the archive may only read.
+
+    Of ``contested`` names there are the first ones.
+    """
 
     version: str
     archive: str
@@ -133,3 +144,4 @@ class Status:
     disks: tuple[Disk, ...]
     destinations: tuple[DestinationLine, ...]
     unclaimed: tuple[str, ...]
+    contested: tuple[ContestedName, ...]

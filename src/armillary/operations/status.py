@@ -21,6 +21,7 @@ from armillary.base.work.overview import Line
 from armillary.context import Context
 from armillary.operations import store
 from armillary.operations.models import (
+    ContestedName,
     DestinationLine,
     Disk,
     Failure,
@@ -33,6 +34,7 @@ from armillary.operations.models import (
 )
 
 LAST_FAILURES = 5
+MOST_CONTESTED = 20
 PRODUCTS = (products.DIGEST, products.PREVIEW)
 """Orders that know the version they are about, but no name."""
 
@@ -76,7 +78,16 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
                 DestinationLine(**row._mapping) for row in await store.destinations(connection)
             ),
             unclaimed=tuple(root.name for root in roots if not root.claimed),
+            contested=await _contested(connection),
         )
+
+
+async def _contested(connection: AsyncConnection) -> tuple[ContestedName, ...]:
+    """Return names that identify files and stand for several contents."""
+    places: dict[str, list[str]] = {}
+    for one in await catalog.contested(connection, most=MOST_CONTESTED):
+        places.setdefault(one.key.name, []).append(one.shown)
+    return tuple(ContestedName(name, tuple(found)) for name, found in places.items())
 
 
 def status_to_json(status: Status) -> dict[str, Any]:

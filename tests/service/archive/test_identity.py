@@ -6,14 +6,23 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from armillary.archive.catalog.service import find_present, find_version, root_by_id
-from armillary.archive.errors import FileAmbiguous, FileNotFound
+from armillary.access.models import Grants, Principal
+from armillary.archive.catalog.service import find_present, find_version, list_roots, root_by_id, subject_of
+from armillary.archive.download.service import version_to_serve
+from armillary.archive.errors import FileAmbiguous, FileEmbargoed, FileNotFound, NamesNotUnique
+from armillary.archive.intake import bulk
+from armillary.archive.intake.service import set_identity
+from armillary.archive.models import Identity
+from armillary.edits.changesets import service
+from armillary.edits.changesets.models import Action, Wanted
 from armillary.edits.models import Target
 from armillary.edits.service import edit_request, rules_of, submit_edit
 from armillary.errors import ArmillaryError
 from armillary.fits.bzip2 import compress_bzip2
-from tests.support.archive import OLD_NS, ORIGIN, Archive, put
+from armillary.operations.status import status_of
+from tests.support.archive import OLD_NS, ORIGIN, Archive, put, sha256
 from tests.support.headers import a_file
 
 NAME = "Light_001.fits"
@@ -202,3 +211,184 @@ async def test_two_containers_in_one_directory_are_one_logical_name(archive: Arc
     report = await archive.ingest(tree)
     assert (report.ingested, len(report.failed)) == (2, 1)
     assert "two containers of one file" in report.failed[0][1]
+
+
+async def unique_root(archive: Archive) -> str:
+    """Return the name of the one adopted root."""
+    async with archive.context.database.begin() as connection:
+        (root,) = [one for one in await list_roots(connection) if one.name != "store"]
+    return root.name
+
+
+async def change_identity(archive: Archive, name: str, identity: Identity) -> None:
+    changed = await set_identity(archive.context, name, identity)
+    await archive.finish(changed.orders)
+
+
+async def contested_of(archive: Archive) -> dict[str, tuple[str, ...]]:
+    """Return what the status tells of names with several contents."""
+    return {one.name: one.places for one in (await status_of(archive.context)).contested}
+
+
+async def test_a_second_content_of_a_unique_name_is_reported_by_ingest_and_status(
+    unique_archive: Archive,
+) -> None:
+    archive = unique_archive
+    run = await archive.submit(two_nights(archive))
+    report = bulk.collect(run, await archive.run(list(run.orders)))
+    await bulk.tell_contested(archive.context, run)
+    root = await unique_root(archive)
+    places = [f"{root}/night1/{NAME}", f"{root}/night2/{NAME}"]
+    assert report.contested == {NAME: places}
+    assert report.to_json()["contested"] == [{"name": NAME, "places": places}]
+    assert await contested_of(archive) == {NAME: tuple(places)}
+    with pytest.raises(FileAmbiguous, match=r"night1.*night2"):
+        await archive.history(NAME)
+    assert (await archive.set(f"night1/{NAME}", OBSERVER="me"))["changed"]
+
+
+async def test_what_is_no_longer_contested_is_reported_no_more(unique_archive: Archive) -> None:
+    archive = unique_archive
+    tree = two_nights(archive)
+    await archive.ingest(tree)
+    (tree / "night1" / NAME).rename(tree / "night1" / "Light_002.fits")
+    run = await archive.submit(tree)
+    report = bulk.collect(run, await archive.run(list(run.orders)))
+    await bulk.tell_contested(archive.context, run)
+    assert (report.contested, await contested_of(archive)) == ({}, {})
+
+
+async def test_copies_of_a_unique_name_are_not_contested(unique_archive: Archive) -> None:
+    archive = unique_archive
+    for night in ("night1", "night2"):
+        put(archive.directory / "nights" / night / NAME, a_light("Vega"))
+    await archive.ingest(archive.directory / "nights")
+    assert await contested_of(archive) == {}
+    assert (await archive.version(NAME)).name == NAME
+    # What was a copy is none after an edit of the other.
+    await archive.set(f"night1/{NAME}", OBSERVER="me")
+    assert list(await contested_of(archive)) == [NAME]
+
+
+async def test_the_store_and_known_roots_keep_names_as_identity(archive: Archive) -> None:
+    await archive.ingest(two_nights(archive))
+    async with archive.context.database.begin() as connection:
+        roots = {one.name: one.identity for one in await list_roots(connection)}
+    assert roots.pop("store") is Identity.UNIQUE
+    assert set(roots.values()) == {Identity.BY_PATH}
+
+
+async def test_paths_become_the_identity_of_a_root_of_unique_names(unique_archive: Archive) -> None:
+    archive = unique_archive
+    tree = two_nights(archive)
+    put(tree / "night1" / "Light_002.fits", a_light("Mizar"))
+    await archive.ingest(tree)
+    await archive.set("Light_002.fits", OBSERVER="me")
+    await change_identity(archive, await unique_root(archive), Identity.BY_PATH)
+    assert sorted(one["object"] for one in (await archive.page()).frames) == ["Deneb", "Mizar", "Vega"]
+    ids = {(await archive.version(f"night{night}/{NAME}")).file_id for night in (1, 2)}
+    assert len(ids) == 2
+    assert await contested_of(archive) == {}
+    before = sha256(tree / "night1" / "Light_002.fits")
+    await archive.revert("night1/Light_002.fits")
+    assert sha256(tree / "night1" / "Light_002.fits") != before
+    assert await archive.verify() == {NAME: "", "Light_002.fits": ""}
+
+
+async def test_names_cannot_become_the_identity_where_they_mean_several_contents(archive: Archive) -> None:
+    tree = two_nights(archive)
+    await archive.ingest(tree)
+    root = await unique_root(archive)
+    with pytest.raises(NamesNotUnique, match=rf"{NAME}: .*night1/.*night2/.*Rename"):
+        await change_identity(archive, root, Identity.UNIQUE)
+    assert len((await archive.page()).frames) == 2
+    (tree / "night1" / NAME).rename(tree / "night1" / "Light_003.fits")
+    await archive.ingest(tree)
+    await change_identity(archive, root, Identity.UNIQUE)
+    assert (await archive.version(NAME)).location.path == "night2"
+    assert (await archive.set(NAME, OBSERVER="me"))["changed"]
+    assert sorted(await archive.find()) == [NAME, "Light_003.fits"]
+
+
+async def test_copies_become_one_file_where_names_identify(archive: Archive) -> None:
+    tree = archive.directory / "nights"
+    for night in ("night1", "night2"):
+        put(tree / night / NAME, a_light("Vega"))
+    await archive.ingest(tree)
+    root = await unique_root(archive)
+    await change_identity(archive, root, Identity.UNIQUE)
+    assert await archive.find() == [NAME]
+    assert {one.location.path for one in (await archive.history(NAME)).versions} == {"night1", "night2"}
+    await change_identity(archive, root, Identity.BY_PATH)
+    assert await archive.find() == [NAME, NAME]
+    assert await archive.verify() == {NAME: ""}
+
+
+async def test_a_copy_in_the_store_stays_a_file_of_the_store(unique_archive: Archive) -> None:
+    archive = unique_archive
+    tree = put(archive.directory / "nights" / "night1" / NAME, a_light("Vega")).parent.parent
+    await archive.ingest(tree, copy=True)
+    await archive.ingest(tree)
+    await change_identity(archive, await unique_root(archive), Identity.BY_PATH)
+    root = await unique_root(archive)
+    here, there = (
+        await archive.version(f"{root}/night1/{NAME}"),
+        await archive.version(f"store/night1/{NAME}"),
+    )
+    assert (here.present, there.present, here.file_id == there.file_id) == (True, True, False)
+    assert await archive.find() == [NAME, NAME]
+
+
+async def test_a_grant_of_a_file_known_by_its_path_is_of_that_file_alone(archive: Archive) -> None:
+    tree = archive.directory / "nights"
+    for number, night in enumerate(("night1", "night2"), 1):
+        data = a_file(cards=[("RELEASE", "2999-01-01", ""), ("OBJECT", f"star {number}", "")], extensions=0)
+        put(tree / night / NAME, data)
+    await archive.ingest(tree)
+    async with archive.context.database.begin() as connection:
+        with pytest.raises(FileAmbiguous):
+            await subject_of(connection, NAME)
+        subject = await subject_of(connection, f"night1/{NAME}")
+    for granted, seen in ((subject, ["star 1"]), (NAME, [])):
+        viewer = Principal("friend", grants=Grants(files=frozenset({granted})))
+        frames = (await archive.page(viewer=viewer)).frames
+        assert [one["object"] for one in frames if one["visible"]] == seen
+        async with archive.context.database.begin() as connection:
+            for one in frames:
+                called = f"{one['path']}/{NAME}"
+                now = archive.context.clock.now()
+                if one["object"] in seen:
+                    assert (await version_to_serve(connection, called, viewer, now=now)).reason == "canhaveit"
+                else:
+                    with pytest.raises(FileEmbargoed):
+                        await version_to_serve(connection, called, viewer, now=now)
+
+
+async def created(archive: Archive, wanted: Wanted) -> int:
+    """Create a change set, and work until it rests."""
+    async with archive.context.database.begin() as connection:
+        change_set = await service.ask(connection, archive.context, wanted, ORIGIN)
+        await connection.execute(text("DELETE FROM work_order WHERE id = :id"), {"id": change_set})
+        await service.create(connection, archive.context, change_set, wanted, ORIGIN)
+    await archive.drain()
+    return change_set
+
+
+async def test_a_change_set_edits_the_very_files_that_it_means(archive: Archive) -> None:
+    await archive.ingest(two_nights(archive))
+    values = {"generic": [["OBSERVER", "me"]]}
+    with pytest.raises(FileAmbiguous):
+        await created(archive, Wanted(values=values, names=(NAME,)))
+    await created(archive, Wanted(values=values, names=(f"night1/{NAME}",)))
+    assert [len((await archive.history(f"night{night}/{NAME}")).edits) for night in (1, 2)] == [1, 0]
+    change_set = await created(archive, Wanted(values=values, selection=("present",)))
+    assert [len((await archive.history(f"night{night}/{NAME}")).edits) for night in (1, 2)] == [2, 1]
+    async with archive.context.database.begin() as connection:
+        await service.act(connection, change_set, Action.REVERT, actor="me")
+    await archive.drain()
+    assert [
+        (await archive.history(f"night{night}/{NAME}")).edits[-1].reverts is None for night in (1, 2)
+    ] == [
+        True,
+        False,
+    ]

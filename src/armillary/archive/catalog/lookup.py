@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog.file_store import Whereabouts
 from armillary.archive.catalog.models import Version
-from armillary.archive.catalog.names import Called
+from armillary.archive.catalog.names import BY_ID, Called
 from armillary.archive.errors import FileAmbiguous, FileNotFound, VersionNotFound
 from armillary.base.text import storable
 
@@ -120,12 +120,41 @@ def _chosen(text: str, found: Sequence[Whereabouts]) -> Whereabouts:
     return max(several, key=lambda one: (one.canonical, one.version_id))
 
 
+async def ambiguous_versions(
+    connection: AsyncConnection, text: str, found: Iterable[Version]
+) -> FileAmbiguous:
+    """Return the same refusal for versions."""
+    roots = {root.id: root.name for root in await store.list_roots(connection)}
+    return ambiguous(text, (f"{roots[one.location.root_id]}/{one.place}" for one in found))
+
+
 def ambiguous(text: str, paths: Iterable[str]) -> FileAmbiguous:
     """Return the refusal of a name that means several files, which says how to call each."""
     paths = sorted(paths)
     more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
     told = ", ".join(paths[:MOST_TOLD])
     return FileAmbiguous(f"{text!r} means several files; name one by its path: {told}{more}.")
+
+
+async def subject_of(connection: AsyncConnection, text: str) -> str:
+    """Return what a grant has to say to mean a file: its name, or its id if it is known by its path.
+
+    A name may be granted before there is a file of it; then it is one that is known by its name alone.
+
+    Raises
+    ------
+    FileNotFound
+        If a path leads nowhere.
+    FileAmbiguous
+        If the name means several files: who may read one of them need not read the others.
+    """
+    found = {one.file_id: one for one in await _found(connection, text)}
+    if len(found) > 1:
+        raise ambiguous(text, (one.shown for one in found.values()))
+    called = Called.of_text(text)
+    if not found and called.path is not None:
+        raise FileNotFound(f"No file named {text!r} is in the archive.")
+    return next((one.key.name if one.is_shared else f"{BY_ID}{one.file_id}" for one in found.values()), text)
 
 
 async def version_number(connection: AsyncConnection, file_id: int, number: int) -> Version:

@@ -10,12 +10,13 @@ from armillary.archive.catalog.file_store import (
     present_of_files,
 )
 from armillary.archive.catalog.lookup import (
-    ambiguous,
+    ambiguous_versions,
     find_present,
     find_version,
     foremost_at,
     frame_of_file,
     present_meant,
+    subject_of,
     version_number,
 )
 from armillary.archive.catalog.media import is_fits
@@ -49,7 +50,7 @@ __all__ = [
     "RootState",
     "Roots",
     "Whereabouts",
-    "ambiguous",
+    "ambiguous_versions",
     "check_standing",
     "claim",
     "content_of",
@@ -76,6 +77,7 @@ __all__ = [
     "set_visibility",
     "store_of",
     "store_root",
+    "subject_of",
     "unclaimed_roots",
     "version_number",
     "versions_by_id",

@@ -23,8 +23,10 @@ from armillary.base.store import ObjectStore
 from armillary.base.work import Outcome
 from armillary.context import Context
 from armillary.errors import ArmillaryError, Conflict, NotFound
+from armillary.fits.containers import logical_name
 
 PORTION = 5000
+MOST_CONTESTED = 1000
 
 
 @dataclass(slots=True)
@@ -34,11 +36,15 @@ class IngestReport:
     ingested: int = 0
     skipped: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    contested: dict[str, list[str]] = field(default_factory=dict)
+    """Names known alone that stand for several contents, with their places: searches find the last of them."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the report for scripts."""
         failed = [{"path": path, "error": message} for path, message in self.failed]
-        return {"ingested": self.ingested, "skipped": self.skipped, "failed": failed}
+        contested = [{"name": name, "places": places} for name, places in self.contested.items()]
+        counts = {"ingested": self.ingested, "skipped": self.skipped}
+        return {**counts, "failed": failed, "contested": contested}
 
 
 @dataclass(slots=True)
@@ -47,6 +53,8 @@ class Run:
 
     orders: dict[int, list[Path]] = field(default_factory=dict)
     report: IngestReport = field(default_factory=IngestReport)
+    names: set[str] = field(default_factory=set)
+    """Logical names of files that are known by them alone."""
 
 
 async def submit_paths(
@@ -78,6 +86,7 @@ async def submit_paths(
         if copy
         else await _adopt(context, found.places, in_place)
     )
+    run.names = await _known_by_name(context, placed)
     below = {} if copy else await _known_below(context, paths)
     changed = placed if force else await asyncio.to_thread(_changed, placed, below)
     run.report.skipped += len(placed) - len(changed)
@@ -93,6 +102,22 @@ async def submit_paths(
     there = {str(path) for _, path in placed}
     await presence.mark_missing(context, [place for path, (place, _) in below.items() if path not in there])
     return run
+
+
+async def _known_by_name(context: Context, placed: Sequence[tuple[Location, Path]]) -> set[str]:
+    """Return the logical names of those files whose roots know them by their names alone."""
+    async with context.database.begin() as connection:
+        roots = {one.id for one in await store.list_roots(connection) if one.identity is Identity.UNIQUE}
+    return {logical_name(place.filename) for place, _ in placed if place.root_id in roots}
+
+
+async def tell_contested(context: Context, run: Run) -> None:
+    """Report names of a run that has ended which stand for several contents."""
+    if run.names:
+        async with context.database.begin() as connection:
+            found = await catalog.contested(connection, names=run.names, most=MOST_CONTESTED)
+        for one in found:
+            run.report.contested.setdefault(one.key.name, []).append(one.shown)
 
 
 async def _known_below(context: Context, paths: Sequence[Path]) -> presence.Known:

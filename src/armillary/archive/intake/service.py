@@ -1,7 +1,8 @@
 """What other nouns and the dialects may ask of the intake: files into the catalog, and another look at them."""
 
-from armillary.archive.intake.bulk import IngestReport, collect, submit_paths
+from armillary.archive.intake.bulk import IngestReport, collect, submit_paths, tell_contested
 from armillary.archive.intake.examination import examine
+from armillary.archive.intake.identities import Changed, set_identity
 from armillary.archive.intake.orders import INGEST, submit_ingests
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
@@ -14,6 +15,7 @@ __all__ = [
     "INGEST",
     "INGEST_UPLOAD",
     "PROCESSED_CALIBRATION",
+    "Changed",
     "Finding",
     "IngestReport",
     "collect",
@@ -21,9 +23,11 @@ __all__ = [
     "examine",
     "profiles_of",
     "receive_upload",
+    "set_identity",
     "submit_ingests",
     "submit_paths",
     "sweep_staging",
+    "tell_contested",
     "verify_files",
     "watch_roots",
 ]

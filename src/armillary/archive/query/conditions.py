@@ -14,10 +14,10 @@ from typing import Any, TypeGuard, assert_never
 import sqlalchemy as sa
 
 from armillary.access.models import Principal
-from armillary.archive.catalog.names import Called
-from armillary.archive.catalog.tables import file, frame, keywords_with, root, version
+from armillary.archive.catalog.tables import file, frame, keywords_with, version
 from armillary.archive.fields import BY_NAME, POINTING, Kind
 from armillary.archive.query import visibility
+from armillary.archive.query.called import is_called
 from armillary.archive.query.comparisons import comparison
 from armillary.archive.query.cones import in_cone
 from armillary.archive.query.grammar.times import midnight
@@ -137,8 +137,8 @@ def tells_position(term: Term) -> bool:
 
 def _of(term: Term) -> Iterator[Condition]:
     match term:
-        case Among("name", values) if any("/" in value for value in values):
-            yield sa.or_(*map(_called, values))
+        case Among("name", values) if any("/" in str(value) for value in values):
+            yield is_called([str(value) for value in values])
         case Among(name, values):
             yield column(name) == values[0] if len(values) == 1 else column(name).in_(values)
         case Differs(name, value):
@@ -211,22 +211,6 @@ def _like(name: str, pattern: str) -> Iterator[Condition]:
     if name == "name" and (prefix := _PREFIX.match(pattern)) and prefix[0]:
         yield begins_with(file.c.name, re.sub(r"\\(.)", r"\1", prefix[0]))
     yield column(name).like(pattern, escape="\\")
-
-
-def _called(text: str) -> Condition:
-    """Return whether a version lies where a path leads that stands for a name."""
-    called = Called.of_text(text)
-    if called.path is None:
-        return file.c.name == called.name
-    roots = sa.select(root.c.id)
-    places = [
-        version.c.path == path
-        if name is None
-        else sa.and_(version.c.path == path, version.c.root_id.in_(roots.where(root.c.name == name)))
-        for name, path in called.alternatives
-    ]
-    directories = sorted({"", *(path for _, path in called.alternatives)})
-    return sa.and_(file.c.name == called.name, file.c.directory.in_(directories), sa.or_(*places))
 
 
 def _flag(name: str, value: bool) -> Condition:

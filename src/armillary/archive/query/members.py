@@ -10,12 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import OPERATOR, Principal
+from armillary.archive.catalog import lookup
 from armillary.archive.catalog.tables import file, version
+from armillary.archive.query.called import is_called
 from armillary.archive.query.conditions import conditions, listed
 from armillary.archive.query.models import Flag, Term
 from armillary.base.database import AnyRow
 
 Members = sa.Select[tuple[Any, ...]]
+_PORTION = 1000
 
 
 def members_of(terms: Iterable[Term], *, today: date, viewer: Principal = OPERATOR) -> Members:
@@ -27,10 +30,9 @@ def members_of(terms: Iterable[Term], *, today: date, viewer: Principal = OPERAT
 
 
 def members_named(names: Sequence[str]) -> Members:
-    """Return the same query for files with these logical names."""
-    wanted = sa.cast(sorted(set(names)), sa.ARRAY(sa.Text))
+    """Return the same query for the files that are called so, by logical names or by paths."""
     query = sa.select(file.c.id.label("file_id"), file.c.name).join(version, version.c.file_id == file.c.id)
-    return query.where(file.c.name == sa.any_(wanted), version.c.present).distinct()
+    return query.where(is_called(names), version.c.present).distinct()
 
 
 async def page_of(connection: AsyncConnection, members: Members, *, after: int, count: int) -> list[AnyRow]:
@@ -45,8 +47,20 @@ async def count_of(connection: AsyncConnection, members: Members) -> int:
     return int(await connection.scalar(sa.select(sa.func.count()).select_from(members.subquery())) or 0)
 
 
-async def absent_among(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
-    """Return those of the logical names of which no file is present, in order."""
-    chosen = members_named(names).subquery()
-    found = set((await connection.scalars(sa.select(chosen.c.name))).all())
-    return sorted(set(names) - found)
+async def refuse_unclear(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
+    """Return those of the names and paths of which no file is present, in order.
+
+    Raises
+    ------
+    FileAmbiguous
+        If one of them means several files.
+    """
+    absent = []
+    for start in range(0, len(names), _PORTION):
+        portion = names[start : start + _PORTION]
+        found = await lookup.present_meant(connection, portion)
+        for name in portion:
+            if len({one.file_id for one in found.get(name, [])}) > 1:
+                raise await lookup.ambiguous_versions(connection, name, found[name])
+        absent += [name for name in portion if not found.get(name)]
+    return sorted(set(absent))

@@ -6,7 +6,7 @@ from armillary.archive.query.grammar import parse
 from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
 from armillary.archive.query.intervals import as_utc
 from armillary.archive.query.listing import Column, Lister, Listing
-from armillary.archive.query.members import Members, absent_among, members_named, members_of, page_of
+from armillary.archive.query.members import Members, members_named, members_of, page_of, refuse_unclear
 from armillary.archive.query.records import (
     Record,
     check_headers,
@@ -32,7 +32,6 @@ __all__ = [
     "Page",
     "Record",
     "TotalIs",
-    "absent_among",
     "any_hidden",
     "as_utc",
     "check_headers",
@@ -48,6 +47,7 @@ __all__ = [
     "read_name",
     "read_selection",
     "record_of",
+    "refuse_unclear",
     "search",
     "sees_everything",
     "shows_coordinates",

@@ -19,7 +19,6 @@ from armillary.edits.changesets.models import (
     Wanted,
 )
 from armillary.edits.models import EditRequest
-from armillary.fits.containers import logical_name
 
 MOST_NAMES = 100_000
 
@@ -71,7 +70,7 @@ def _names(wanted: Wanted, *, also: bool) -> list[str]:
         raise BadChangeSet("Give names or a selection, not both.")
     if len(wanted.names) > MOST_NAMES or not all(map(storable, wanted.names)):
         raise BadChangeSet(f"Names are text, and at most {MOST_NAMES}; use a selection for more.")
-    return [logical_name(name) for name in wanted.names]
+    return list(wanted.names)
 
 
 def _predicates(wanted: Wanted) -> list[Compared]:
@@ -81,13 +80,14 @@ def _predicates(wanted: Wanted) -> list[Compared]:
 
 
 async def refuse_absent(connection: AsyncConnection, wanted: Wanted) -> None:
-    """Refuse a change set that names files which are not present.
+    """Refuse a change set that names files which are not present, or of which there are several.
 
     Raises
     ------
     BadChangeSet
-        Naming the first of them.
+        Naming the first of those that are absent.
+    FileAmbiguous
+        If a name means several files.
     """
-    names = [logical_name(name) for name in wanted.names]
-    if names and (absent := await query.absent_among(connection, names)):
+    if wanted.names and (absent := await query.refuse_unclear(connection, wanted.names)):
         raise BadChangeSet(f"{len(absent)} names are not in the archive: {', '.join(absent[:10])}")
