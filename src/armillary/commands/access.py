@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,8 +22,6 @@ from armillary.commands.terminal import (
 from armillary.errors import BadRequest
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from armillary.context import Context
 
 app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Tokens: who may do what over HTTP.")
@@ -132,7 +130,7 @@ def ungrant(
     out.print(f"{escape(name)} may not read {escape(kind)} {escape(subject)} any more")
 
 
-async def _subject(connection: AsyncConnection, kind: str, subject: str) -> str:
+async def _subject(connection: Any, kind: str, subject: str) -> str:
     """Return how a grant names its subject: files that are known by their paths by what does not change."""
     from armillary.archive.catalog import service as catalog
 
