@@ -292,6 +292,12 @@ class PhotonRanchSettings(BaseModel):
         ("*",), description="Origins of web pages that may call it; `*` is every one."
     )
     max_body: int = Field(1 * MIB, ge=1024, description="Bytes of the JSON body of a request.")
+    max_config: int = Field(5_000_000, ge=2, description="Bytes of the configuration of a site.")
+    strict_sites: tuple[str, ...] = Field(
+        (),
+        description="Sites whose configurations are refused if they have faults, which are warnings elsewhere; `*`"
+        " means all. JSON in the environment.",
+    )
 
 
 class LogSettings(BaseModel):

@@ -63,11 +63,21 @@ def _access(rows: Rows) -> None:
         del row["reply"]
 
 
+def _sites(rows: Rows) -> None:
+    """Let there be a topic of configurations, and the web role ask for control rooms."""
+    if topics := rows.get("feed_topic"):
+        horizon = {"horizon_generation": 0, "horizon_number": 0, "horizon_id": 0}
+        topics.append({"id": max(one["id"] for one in topics) + 1, "name": "site-configurations", **horizon})
+    if "work_web_kind" in rows:
+        rows["work_web_kind"].append({"kind": "room"})
+
+
 CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0014": _runs_of_orders,
     "0016": _feed,
     "0017": _products,
     "0019": _access,
+    "0021": _sites,
 }
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 

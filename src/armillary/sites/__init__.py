@@ -1,0 +1,1 @@
+"""Sites: configurations with their history, the night log, control rooms."""
