@@ -59,7 +59,7 @@ def content_of(value: Mapping[str, Any]) -> Content:
         raise BadConfig("A text in the object holds half of a surrogate pair. Nothing was changed.") from None
     except ValueError:
         raise BadConfig("A number in the object is out of range. Nothing was changed.") from None
-    return Content(dict(value), text, hashlib.sha256(canonical).hexdigest())
+    return Content(dict(value), text, canonical, hashlib.sha256(canonical).hexdigest())
 
 
 def _check_depth(value: object) -> None:

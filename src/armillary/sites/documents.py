@@ -70,3 +70,11 @@ class LogEntry:
     verified: bool
     text: str
     corrects: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Entries of the night log, the latest first; ``cursor`` leads to earlier ones, null if there are none."""
+
+    entries: list[LogEntry]
+    cursor: str | None

@@ -65,3 +65,21 @@ class DeletedVersion(Conflict):
     """This version records that the configuration was deleted; choose an earlier one."""
 
     code = "deleted_config_version"
+
+
+class BadNote(BadRequest):
+    """The note cannot be kept."""
+
+    code = "bad_note"
+
+
+class UnknownLogEntry(BadRequest):
+    """The night log of this site has no such entry to correct."""
+
+    code = "unknown_log_entry"
+
+
+class BadLogCursor(BadRequest):
+    """Invalid cursor. Use one that the log has returned, or leave it out."""
+
+    code = "bad_log_cursor"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from armillary.base.feed.models import Topic
@@ -77,10 +77,11 @@ def check_free(site: str, prefixes: Collection[str] = ()) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A configuration: its value, its text as it is stored, and the digest by which equal ones are known."""
+    """A configuration: its value, its text as it is stored, the form that equal ones share, and its digest."""
 
     value: dict[str, Any]
     text: str
+    canonical: bytes
     sha256: str
 
 
@@ -116,3 +117,21 @@ class Note:
     text: str
     created: datetime
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which entries of a night log: of a night, from an instant on, before an instant, with a text inside."""
+
+    night: date | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote an entry, and whether a token says so."""
+
+    name: str
+    verified: bool

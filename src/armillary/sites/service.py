@@ -12,16 +12,38 @@ from armillary.sites.configs import (
     version,
     versions,
 )
+from armillary.sites.nightlog import (
+    add_entry,
+    as_json_line,
+    as_text,
+    delete_note,
+    export_log,
+    night_rule,
+    note_of,
+    put_note,
+    search_log,
+)
+from armillary.sites.zones import zone_of
 
 __all__ = [
+    "add_entry",
     "all_configs",
+    "as_json_line",
+    "as_text",
     "config_of",
     "delete_config",
+    "delete_note",
     "diff",
     "effective",
+    "export_log",
     "find_config",
+    "night_rule",
+    "note_of",
     "put_config",
+    "put_note",
     "rollback",
+    "search_log",
     "version",
     "versions",
+    "zone_of",
 ]

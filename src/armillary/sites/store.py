@@ -1,15 +1,18 @@
-"""Every statement on configurations."""
+"""Every statement on configurations, notes and the night log."""
+
+# What is put into these texts are constants of this module.
+# ruff: noqa: S608
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.database import AnyRow
-from armillary.sites.documents import ConfigVersion
-from armillary.sites.models import Content, StoredConfig
+from armillary.sites.documents import ConfigVersion, LogEntry
+from armillary.sites.models import Author, Content, LogQuery, Note, StoredConfig
 
 # Whoever comes second waits here, and then reads what the first one has written: see `lock`.
 LOCK = """
@@ -44,6 +47,29 @@ VERSION = """
 SELECT site, version, created AS created_at, actor, sha256, warnings, content FROM site_config_version
 WHERE site = $1 AND version = $2
 """
+
+PUT_NOTE = """
+INSERT INTO night_note (site, content, created, expires) VALUES ($1, $2, $3, $4)
+ON CONFLICT (site) DO UPDATE SET content = EXCLUDED.content, created = EXCLUDED.created, expires = EXCLUDED.expires
+"""
+NOTE = "SELECT site, content AS text, created, expires FROM night_note WHERE site = $1 AND expires > $2"
+DROP_NOTE = "DELETE FROM night_note WHERE site = $1"
+
+_ENTRY = "id, site, night, created AS created_at, author, verified, entry AS text, corrects"
+ADD_ENTRY = f"""
+INSERT INTO night_log (site, night, created, author, verified, entry, note, corrects)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_ENTRY}
+"""
+HAS_ENTRY = "SELECT EXISTS (SELECT FROM night_log WHERE site = $1 AND id = $2)"
+_WANTED = """
+FROM night_log WHERE site = $1
+    AND ($2::date IS NULL OR night = $2)
+    AND ($3::timestamptz IS NULL OR created >= $3)
+    AND ($4::timestamptz IS NULL OR created < $4)
+    AND ($5::text IS NULL OR position(lower($5) IN lower(entry)) > 0 OR position(lower($5) IN lower(author)) > 0)
+"""
+ENTRIES_BEFORE = f"SELECT {_ENTRY} {_WANTED} AND id < $6 ORDER BY id DESC LIMIT $7"
+ENTRIES_AFTER = f"SELECT {_ENTRY} {_WANTED} AND id > $6 ORDER BY id LIMIT $7"
 
 
 async def lock(connection: AsyncConnection, site: str) -> int:
@@ -93,3 +119,50 @@ async def versions(connection: AsyncConnection, site: str) -> list[ConfigVersion
 async def version(connection: AsyncConnection, site: str, number: int) -> AnyRow | None:
     """Return one version with its content, as it is stored."""
     return (await connection.exec_driver_sql(VERSION, (site, number))).first()
+
+
+async def put_note(connection: AsyncConnection, note: Note) -> None:
+    """Put a note in the place of the one of before."""
+    await connection.exec_driver_sql(PUT_NOTE, (note.site, note.text, note.created, note.expires))
+
+
+async def note(connection: AsyncConnection, site: str, now: datetime) -> Note | None:
+    """Return the note of a site unless it has expired."""
+    row = (await connection.exec_driver_sql(NOTE, (site, now))).mappings().first()
+    return Note(**row) if row else None
+
+
+async def drop_note(connection: AsyncConnection, site: str) -> None:
+    """Remove the note of a site."""
+    await connection.exec_driver_sql(DROP_NOTE, (site,))
+
+
+async def add_entry(
+    connection: AsyncConnection,
+    site: str,
+    text: str,
+    *,
+    night: date,
+    now: datetime,
+    author: Author,
+    note: str | None = None,
+    corrects: int | None = None,
+) -> LogEntry:
+    """Add an entry to the log; ``note`` is the note as it was sent, if it was one."""
+    values = (site, night, now, author.name, author.verified, text, note, corrects)
+    return LogEntry(**(await connection.exec_driver_sql(ADD_ENTRY, values)).mappings().one())
+
+
+async def has_entry(connection: AsyncConnection, site: str, number: int) -> bool:
+    """Tell whether the log of a site has an entry."""
+    return bool((await connection.exec_driver_sql(HAS_ENTRY, (site, number))).scalar())
+
+
+async def entries(
+    connection: AsyncConnection, site: str, query: LogQuery, *, place: int, limit: int, forward: bool
+) -> list[LogEntry]:
+    """Return entries behind a place, forward or backward from there."""
+    statement = ENTRIES_AFTER if forward else ENTRIES_BEFORE
+    values = (site, query.night, query.since, query.until, query.text, place, limit)
+    rows = (await connection.exec_driver_sql(statement, values)).mappings()
+    return [LogEntry(**row) for row in rows]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from zoneinfo import available_timezones
+
+from armillary.sites.zones import zone_of
 
 Kind = Literal["wema", "obs"]
 Config = Mapping[str, Any]
@@ -65,6 +66,9 @@ def number_of(value: Any) -> float | None:
         value = value[0]
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    # Python reads 1_0 as ten; nobody else does.
+    if isinstance(value, str) and "_" in value:
+        return None
     try:
         return float(value)
     except (ValueError, OverflowError):
@@ -83,7 +87,7 @@ def _within(low: float, high: float, unit: str, *, lists: bool = False) -> Calla
 
 
 def _zone(value: Any) -> str:
-    if isinstance(value, str) and value in available_timezones():
+    if zone_of(value) is not None:
         return ""
     return f"{_shown(value)} is no name of a time zone, as 'America/Los_Angeles'"
 
