@@ -87,8 +87,8 @@ async def killed_while_writing_to(
                 await asyncio.sleep(0.01)
             for (pid,) in found:
                 await connection.execute("SELECT pg_terminate_backend($1)", pid)
-            (raised,) = await asyncio.gather(task, return_exceptions=True)
     finally:
         await connection.close()
+    (raised,) = await asyncio.gather(task, return_exceptions=True)
     assert isinstance(raised, BaseException), "the action succeeded although its session was ended"
     return raised

@@ -16,6 +16,7 @@ from armillary.base.work import Worker
 from armillary.base.work.periods import Period, submit_on_time
 from armillary.context import Context
 from armillary.operations import service as operations
+from armillary.sites.rooms import tasks as rooms
 
 log = get_logger(__name__)
 LOCK = 0x4152_4D55_504B
@@ -48,7 +49,8 @@ async def run(
     pauses: Pauses = PAUSES,
 ) -> None:
     """Watch folders and submit what is due until told to stop, if no other worker does that already."""
-    due = (*periods, *operations.periods_of(context.settings.retention))
+    settings = context.settings
+    due = (*periods, *operations.periods_of(settings.retention), *rooms.periods_of(settings.rooms))
 
     async def alone_or_not() -> None:
         async with alone(context.database, LOCK) as office:

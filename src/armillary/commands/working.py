@@ -12,15 +12,17 @@ from armillary.base.database import Role
 from armillary.base.place import STAGING
 from armillary.base.store.staging import check_area
 from armillary.base.work import Kind, Worker
+from armillary.base.work.beside import serve_beside
 from armillary.commands import upkeep
 from armillary.commands.readiness import tell_ready
 from armillary.commands.work import KINDS
 from armillary.context import Context, open_context
 from armillary.exports import service as exports
-from armillary.exports.tasks import run_exports, workers_of
+from armillary.exports import tasks as sending
 from armillary.operations.service import recover
 from armillary.operations.tasks import CHORES
 from armillary.settings import Settings
+from armillary.sites.rooms import tasks as rooms
 
 
 class Until(StrEnum):
@@ -55,17 +57,17 @@ async def work(
         tell_ready()
         await recover(context)
         await exports.register(context, alone=True)
-        chosen = (*kinds, *CHORES) if until is Until.STOPPED else kinds
+        chosen = (*kinds, *CHORES, *rooms.CHORES) if until is Until.STOPPED else kinds
         worker = Worker(context, chosen, name=name, slots=slots)
-        exporters = workers_of(context, name) if exporting else []
+        others = [*sending.workers_of(context, name), *rooms.workers_of(context, name)] if exporting else []
         match until:
             case Until.ONE:
-                await _run_one((worker, *exporters), stop)
+                await _run_one((worker, *others), stop)
             case Until.EMPTY:
                 await worker.drain(stop)
-                await asyncio.gather(*(exporter.drain(stop) for exporter in exporters))
+                await asyncio.gather(*(other.drain(stop) for other in others))
             case Until.STOPPED:
-                await _run(context, worker, exporters, stop, name=name)
+                await _run(context, worker, others, stop, name=name)
 
 
 async def _run_one(workers: Sequence[Worker[Context]], stop: asyncio.Event) -> None:
@@ -77,7 +79,7 @@ async def _run_one(workers: Sequence[Worker[Context]], stop: asyncio.Event) -> N
 async def _run(
     context: Context,
     worker: Worker[Context],
-    exporters: Sequence[Worker[Context]],
+    others: Sequence[Worker[Context]],
     stop: asyncio.Event,
     *,
     name: str,
@@ -86,9 +88,9 @@ async def _run(
         asyncio.create_task(chore)
         for chore in (
             upkeep.run(context, stop),
-            upkeep.beat(context, (worker, *exporters), stop, name=name),
+            upkeep.beat(context, (worker, *others), stop, name=name),
             upkeep.slim(stop),
         )
     ]
-    await asyncio.gather(worker.run(stop), run_exports(exporters, stop))
+    await asyncio.gather(worker.run(stop), serve_beside(others, stop))
     await asyncio.gather(*beside)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
+from armillary.base.secrets import SecretUnreadable
+from armillary.base.secrets import read_secret as secret_in
 from armillary.exports.errors import SecretMissing
 
 
@@ -18,16 +17,10 @@ def read_secret(source: str) -> str:
     """
     if not source:
         return ""
-    kind, _, place = source.partition(":")
-    if kind == "env":
-        secret = os.environ.get(place, "")
-    else:
-        try:
-            secret = Path(place).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise SecretMissing(f"The cookie in {source} cannot be read: {reason}.") from None
-    secret = secret.strip()
+    try:
+        secret = secret_in(source)
+    except SecretUnreadable as error:
+        raise SecretMissing(f"The cookie in {source} cannot be read: {error}.") from None
     if not secret:
         raise SecretMissing(f"There is no cookie in {source}; put it there.")
     # RFC 6265, section 4.1.1: what a cookie may hold.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -22,8 +21,6 @@ from armillary.settings import DestinationSettings, ExportSettings
 
 log = get_logger(__name__)
 BATCH = 100
-GRACE_S = 5.0
-"""How long an export that is under way may go on when the process is to stop."""
 
 
 async def plan_exports(context: Context, claims: Sequence[Claim]) -> None:
@@ -123,25 +120,6 @@ def workers_of(context: Context, name: str) -> list[Worker[Context]]:
         )
         for one in settings.destinations
     ]
-
-
-async def run_exports(
-    exporters: Sequence[Worker[Context]], stop: asyncio.Event, *, grace_s: float = GRACE_S
-) -> None:
-    """Serve destinations until told to stop; what takes long then is left to its lease."""
-    serving = [asyncio.create_task(exporter.run(stop)) for exporter in exporters]
-    if not serving:
-        return
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({stopping, *serving}, return_when=asyncio.FIRST_COMPLETED)
-        ended, _ = await asyncio.wait(serving, timeout=grace_s)
-        for one in ended:
-            one.result()
-    finally:
-        for task in (stopping, *serving):
-            task.cancel()
-        await asyncio.gather(stopping, *serving, return_exceptions=True)
 
 
 KINDS = (

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from armillary.base.work.beside import serve_beside
 from armillary.exports import service, tasks
 from tests.service.exports.conftest import Destined, Exporting, Servers
 from tests.support.headers import a_file
@@ -352,7 +353,7 @@ async def test_a_process_that_is_to_stop_waits_for_no_destination(
     old.say("upload_file", Reply(silent=True))
     stop = asyncio.Event()
     exporters = tasks.workers_of(exporting.context, "test")
-    serving = asyncio.create_task(tasks.run_exports(exporters, stop, grace_s=0.1))
+    serving = asyncio.create_task(serve_beside(exporters, stop, grace_s=0.1))
     assert await asyncio.to_thread(old.silent.wait, 30)
     stop.set()
     async with asyncio.timeout(30):
