@@ -32,6 +32,7 @@ from armillary.api.http.policy import Policy, refuse_undeclared, walk
 from armillary.api.http.privacy import Private
 from armillary.base.database import Role
 from armillary.context import Context, open_context
+from armillary.pipe import service as pipe
 from armillary.settings import PhotonRanchSettings, Settings
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -123,6 +124,7 @@ def create_app(
                 opened = await stack.enter_async_context(opening)
             app.state.context = opened
             await stack.enter_async_context(tokens.following(opened))
+            app.state.pipe = await stack.enter_async_context(pipe.opened(opened))
             yield
 
     app = Application(

@@ -187,6 +187,18 @@ class ExportSettings(BaseModel):
     retry_last_s: float = Field(21_600.0, gt=0, description="Longest delay of a failed export.")
 
 
+class PipeSettings(BaseModel):
+    """Queues of items that sites and their processing machines exchange."""
+
+    auto_create_queues: bool = Field(
+        False, description="Sending an item to a queue that does not exist makes the queue, instead of 404."
+    )
+    max_payload: int = Field(MIB, ge=1000, description="Bytes of one request with an item.")
+    idempotency_h: float = Field(
+        24.0, gt=0, description="Hours that the key of an item is remembered against repetitions."
+    )
+
+
 class BackupSettings(BaseModel):
     """How backups are made."""
 
@@ -387,6 +399,7 @@ class Settings(BaseSettings):
     exports: ExportSettings = ExportSettings()
     photon_ranch: PhotonRanchSettings = PhotonRanchSettings()
     rooms: RoomSettings = RoomSettings()
+    pipe: PipeSettings = PipeSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -41,5 +41,16 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300),
     registry=REGISTRY,
 )
+PIPE_ENQUEUED = Counter("armillary_pipe_enqueued", "Items that were stored in queues.", registry=REGISTRY)
+PIPE_HANDED_OUT = Counter(
+    "armillary_pipe_handed_out", "Items that left their queue, or were leased.", registry=REGISTRY
+)
+PIPE_BATCHES = Histogram(
+    "armillary_pipe_batch_requests",
+    "Requests that one transaction carried out together.",
+    ["work"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    registry=REGISTRY,
+)
 
 ProcessCollector(namespace="armillary", registry=REGISTRY)

@@ -19,6 +19,7 @@ from armillary.base.work.periods import Period
 from armillary.context import Context
 from armillary.edits.service import forget_expired_requests, record_failures, sweep_recipes
 from armillary.operations import heartbeat
+from armillary.pipe import service as pipe
 
 log = get_logger(__name__)
 CLEANING, SWEEPING = "cleaning", "sweeping"
@@ -38,7 +39,7 @@ async def recover(context: Context) -> None:
 
 
 async def clean(context: Context, claims: Sequence[Claim], *, portion: int = PURGED) -> None:
-    """Record failed edits, forget orders, requests and staged bytes that have had their time, settle journals."""
+    """Record failed edits, forget what has had its time in tables and in the staging area, settle journals."""
     (claim,) = claims
     forgotten: dict[str, int] = {}
     async with step(claim, "failed edits"):
@@ -47,6 +48,8 @@ async def clean(context: Context, claims: Sequence[Claim], *, portion: int = PUR
         forgotten["orders"] = await _in_portions(context, purge, portion)
     async with step(claim, "requests"):
         forgotten["requests"] = await _in_portions(context, forget_expired_requests, portion)
+    async with step(claim, "pipe"):
+        forgotten["pipe"] = await _in_portions(context, pipe.forget, portion)
     async with step(claim, "staged bytes"):
         forgotten["staged"] = await sweep_staging(context)
     async with step(claim, "workers"):
