@@ -14,7 +14,9 @@ from armillary.pipe.service import Exchange, claims, payload_of, queues
 QUEUE = "sq001"
 
 
-def a_new(value: object = None, *, queue: str = QUEUE, sender: str = "sq001", key: str | None = None) -> NewItem:
+def a_new(
+    value: object = None, *, queue: str = QUEUE, sender: str = "sq001", key: str | None = None
+) -> NewItem:
     """Return an item to send."""
     return NewItem(queue, sender, payload_of(msgspec.json.encode(value)), key)
 

@@ -63,9 +63,9 @@ class MachineStatus(msgspec.Struct):
     """What a machine said of itself last, and how many seconds ago."""
 
     pipe_id: str
-    status: object
+    status: msgspec.Raw
     last_updated: int
-    details: object
+    details: msgspec.Raw
     last_seen_age_s: float
 
 

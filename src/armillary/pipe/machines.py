@@ -50,8 +50,8 @@ def seen(machine: Machine, now: datetime) -> MachineStatus:
     """Return what a machine said, with its age."""
     return MachineStatus(
         pipe_id=machine.pipe_id,
-        status=msgspec.json.decode(machine.status),
+        status=machine.status,
         last_updated=machine.last_updated,
-        details=msgspec.json.decode(machine.details),
+        details=machine.details,
         last_seen_age_s=max(0.0, round(now.timestamp() - machine.last_updated / 1000, 3)),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
+
+from armillary.base.clock import Instant
 
 MOST_SHOWN = 1000
 """Most items in one list."""
@@ -84,7 +85,7 @@ class Claim(msgspec.Struct, frozen=True):
     claim_id: str
     item: Item
     attempt: int
-    lease_expires_at: datetime
+    lease_expires_at: Instant
 
 
 class PriorityRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -124,7 +125,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     attempts: int
     worker: str | None
     reason: str | None
-    died_at: datetime
+    died_at: Instant
 
 
 class Machine(msgspec.Struct, frozen=True):

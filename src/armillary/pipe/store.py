@@ -122,10 +122,10 @@ WHERE q.id = $1 ORDER BY i.priority DESC, i.seq LIMIT $2
 # Seconds since the oldest item that waits was sent, by the clock of the database, and never less than none.
 STATES = f"""
 SELECT q.name, q.dedupe_window_s, q.max_attempts, q.priorities,
-    coalesce(sum(1) FILTER (WHERE i.dead_at IS NULL AND {_FREE}), 0) AS waiting,
-    coalesce(sum(1) FILTER (WHERE i.claim IS NOT NULL AND i.free_at > now()), 0) AS leased,
-    coalesce(sum(1) FILTER (WHERE i.dead_at IS NOT NULL OR {_SPENT}), 0) AS dead,
-    coalesce(sum(1) FILTER (WHERE i.dead_at IS NULL AND i.claim IS NULL AND i.free_at > now()), 0) AS delayed,
+    count(i.seq) FILTER (WHERE i.dead_at IS NULL AND {_FREE}) AS waiting,
+    count(i.seq) FILTER (WHERE i.claim IS NOT NULL AND i.free_at > now()) AS leased,
+    count(i.seq) FILTER (WHERE i.dead_at IS NOT NULL OR {_SPENT}) AS dead,
+    count(i.seq) FILTER (WHERE i.dead_at IS NULL AND i.claim IS NULL AND i.free_at > now()) AS delayed,
     greatest(0, extract(epoch FROM now()) - 0.001 * min(i.created_ms)
         FILTER (WHERE i.dead_at IS NULL AND {_FREE}))::float8 AS oldest_age_s
 FROM pipe_queue AS q LEFT JOIN pipe_item AS i ON i.queue_id = q.id
@@ -152,15 +152,18 @@ SELECT extract(epoch FROM min(i.free_at) - now())::float8 FROM pipe_item AS i
 WHERE i.queue_id = $1 AND i.dead_at IS NULL AND i.free_at > now()
 """
 
+# Of a claim that is lost, too, as long as its item is there.
 QUEUE_OF = """
-SELECT q.name FROM pipe_item AS i JOIN pipe_queue AS q ON q.id = i.queue_id WHERE i.seq = $1 AND i.claim = $2
+SELECT name FROM pipe_queue WHERE id = coalesce(
+    (SELECT queue_id FROM pipe_item WHERE seq = $1),
+    (SELECT queue_id FROM pipe_acknowledged WHERE claim = $2))
 """
 
 _OURS = "i.seq = $1 AND i.claim = $2 AND i.free_at > clock_timestamp()"
 
 ACKNOWLEDGE = f"""
-WITH gone AS (DELETE FROM pipe_item AS i WHERE {_OURS} RETURNING i.claim)
-INSERT INTO pipe_acknowledged (claim) SELECT claim FROM gone RETURNING claim
+WITH gone AS (DELETE FROM pipe_item AS i WHERE {_OURS} RETURNING i.claim, i.queue_id)
+INSERT INTO pipe_acknowledged (claim, queue_id) SELECT claim, queue_id FROM gone RETURNING claim
 """
 
 ACKNOWLEDGED = "SELECT claim FROM pipe_acknowledged WHERE claim = $1"
@@ -390,7 +393,7 @@ async def claim_items(
 
 
 async def queue_of_claim(connection: AsyncConnection, claim: ClaimId) -> str | None:
-    """Return the name of the queue whose item a claim holds, or held last."""
+    """Return the name of the queue whose item a claim holds, or held, if that can be known."""
     found: str | None = (await connection.exec_driver_sql(QUEUE_OF, (claim.seq, claim.token))).scalar()
     return found
 

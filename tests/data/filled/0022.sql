@@ -11,7 +11,7 @@ INSERT INTO pipe_item (seq, queue_id, id, sender, payload, created_ms, priority,
     'no disk');
 INSERT INTO pipe_key (queue_id, key, until, id, sender, payload, created_ms) VALUES
 (1, 'key:a', '2036-02-01 12:00:00+00', '1769947200000_00000001', 'sq001', '{"request": "reduce"}', 1769947200000);
-INSERT INTO pipe_acknowledged (claim, acknowledged) VALUES
-('00000000-0000-4000-8000-000000000002', '2026-02-01 12:00:00+00');
+INSERT INTO pipe_acknowledged (claim, queue_id, acknowledged) VALUES
+('00000000-0000-4000-8000-000000000002', 1, '2026-02-01 12:00:00+00');
 INSERT INTO pipe_writer (id, batch, used) VALUES ('00000000-0000-4000-8000-000000000003', 7, '2026-02-01 12:00:00+00');
 INSERT INTO pipe_machine (name, status, details, updated_ms) VALUES ('pipe1', '"idle"', '{"disk": 0.5}', 1769947200000);

@@ -89,7 +89,9 @@ async def _until_blocked(context: Context) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_queues_are_created_once_and_deleted_with_their_items(context: Context, exchange: Exchange) -> None:
+async def test_queues_are_created_once_and_deleted_with_their_items(
+    context: Context, exchange: Exchange
+) -> None:
     await make(context)
     with pytest.raises(QueueExists, match=f"Queue already exists: {QUEUE}"):
         await make(context)
@@ -192,7 +194,9 @@ async def test_keys_are_forgotten_after_their_time(context: Context, exchange: E
     assert await drained(exchange) == [1, 2]
 
 
-async def test_equal_items_of_a_sender_are_one_within_the_window(context: Context, exchange: Exchange) -> None:
+async def test_equal_items_of_a_sender_are_one_within_the_window(
+    context: Context, exchange: Exchange
+) -> None:
     await make(context, dedupe_window_s=3600)
     first = await exchange.enqueue(a_new({"a": 1, "b": [2.5]}))
     again = await exchange.enqueue(a_new({"b": [2.5], "a": 1}))

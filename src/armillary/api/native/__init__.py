@@ -16,12 +16,13 @@ from armillary.api.native import (
     headers,
     orders,
     pictures,
+    pipe,
     status,
 )
 from armillary.api.native.routing import refuse_unknown_parameters
 
 _router = DialectRouter()
-for _part in (changes, changesets, edits, exports, files, headers, frames, orders, pictures):
+for _part in (changes, changesets, edits, exports, files, headers, frames, orders, pictures, pipe):
     _router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])
 _router.include_router(files.whole, dependencies=[Depends(refuse_unknown_parameters)])
 # What monitors and balancers ask may bear any ornament.

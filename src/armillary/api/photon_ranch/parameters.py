@@ -25,10 +25,11 @@ MAX_DIGITS = 400
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Everything that a request says, by name; ``body`` is the object in its body alone."""
+    """Everything that a request says, by name; ``body`` is the object in its body alone, ``written`` its bytes."""
 
     values: Mapping[str, Any]
     body: Mapping[str, Any]
+    written: bytes = b""
 
     def given(self, *names: str) -> Any:
         """Return the first value that is there and not null, of a parameter and its other names."""
@@ -117,7 +118,7 @@ async def parameters_of(request: Request) -> Parameters:
     context: Context = request.app.state.context
     text = await read_body(request, context.settings.photon_ranch.max_body)
     body = as_object(read_json(text))
-    found = Parameters({**body, **dict(request.query_params)}, body)
+    found = Parameters({**body, **dict(request.query_params)}, body, text)
     request.state.parameters = found
     return found
 

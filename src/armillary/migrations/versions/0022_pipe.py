@@ -68,6 +68,7 @@ CREATE TABLE pipe_key (
 CREATE INDEX pipe_key_by_end ON pipe_key (until);
 CREATE TABLE pipe_acknowledged (
     claim uuid CONSTRAINT pipe_acknowledged_pk PRIMARY KEY,
+    queue_id bigint NOT NULL,
     acknowledged timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE pipe_writer (
@@ -207,7 +208,8 @@ CREATE TRIGGER pipe_queue_tell AFTER INSERT ON pipe_queue
 """
 
 _ENQUEUE = (
-    "pipe_enqueue(uuid, bigint, text[], text[], bigint[], text[], text[], text[], text[], text[], float8, boolean)"
+    "pipe_enqueue(uuid, bigint, text[], text[], bigint[], text[], text[], text[], text[], text[], float8,"
+    " boolean)"
 )
 ALL = ("pipe_queue", "pipe_item", "pipe_key", "pipe_acknowledged", "pipe_writer", "pipe_machine")
 
