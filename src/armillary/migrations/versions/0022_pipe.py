@@ -14,7 +14,7 @@ from alembic import op
 from armillary.migrations.scripts import WEB, WORKER, execute, grant
 
 revision = "0022"
-down_revision = "0019"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
