@@ -25,10 +25,10 @@ class UnknownScope(BadRequest):
     code = "unknown_scope"
 
 
-class ScopeNotOffered(BadRequest):
-    """Nothing asks for this scope, so a token with it would open nothing."""
+class ScopeNotLimitable(BadRequest):
+    """This scope cannot be limited to a site or queue, since no route that asks for it tells them apart."""
 
-    code = "scope_not_offered"
+    code = "scope_not_limitable"
 
 
 class TokenExists(Conflict):

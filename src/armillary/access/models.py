@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -12,20 +13,33 @@ if TYPE_CHECKING:
 
 
 class Scope(StrEnum):
-    """What a token is for: an action that routes ask for."""
+    """What a token is for: an action that routes ask for, or an abbreviation of several."""
 
     READ = "read"
     UPLOAD = "upload"
     EDIT = "edit"
+    CONFIG = "config"
+    NOTE = "note"
+    ROOM = "room"
+    PIPE_PRODUCE = "pipe.produce"
+    PIPE_CONSUME = "pipe.consume"
+    PIPE_ADMIN = "pipe.admin"
     SITE = "site"
     PIPE = "pipe"
     ADMIN = "admin"
 
 
-OFFERED = frozenset({Scope.READ, Scope.UPLOAD, Scope.EDIT, Scope.ADMIN})
-"""Actions that something asks for; tokens of earlier releases may be for others."""
-LIMITABLE: frozenset[Scope] = frozenset()
-"""Actions that a route asks for on one resource: only for these can a token be limited to one."""
+ABBREVIATIONS: Mapping[Scope, frozenset[Scope]] = {
+    Scope.SITE: frozenset({Scope.CONFIG, Scope.NOTE, Scope.ROOM}),
+    Scope.PIPE: frozenset({Scope.PIPE_PRODUCE, Scope.PIPE_CONSUME, Scope.PIPE_ADMIN}),
+}
+"""What scopes that no route asks for stand for."""
+_ALLOWED: Mapping[Scope, frozenset[Scope]] = {
+    one: frozenset(Scope) if one is Scope.ADMIN else ABBREVIATIONS.get(one, frozenset()) | {one}
+    for one in Scope
+}
+LIMITABLE = frozenset(Scope) - {Scope.EDIT}
+"""Actions that a route asks for on one site or queue: only for these can a token be limited to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,7 @@ class Permission:
 
     def covers(self, action: Scope, on: str | None) -> bool:
         """Tell whether this allows an action; an administrator may do everything to the resource."""
-        return self.action in (action, Scope.ADMIN) and self.resource in (None, on)
+        return action in _ALLOWED[self.action] and self.resource in (None, on)
 
 
 class Level(StrEnum):

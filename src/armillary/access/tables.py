@@ -26,4 +26,5 @@ grant = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("granted", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("level", sa.Text),
 )

@@ -30,7 +30,17 @@ app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Tokens: who may do
 @app.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="Who uses it; signs the edits made with it.")],
-    scope: Annotated[str, typer.Option(help="read, upload, edit, admin; joined by commas.")],
+    scope: Annotated[
+        str,
+        typer.Option(
+            help="read, upload, edit, config, note, room, pipe.produce, pipe.consume, pipe.admin, admin; joined"
+            " by commas. site is short for config, note and room, pipe for the three of queues."
+        ),
+    ],
+    site: Annotated[
+        str | None,
+        typer.Option(help="Sites, or names of queues, joined by commas; without, for all of them."),
+    ] = None,
     data: DataOption = DEFAULT_DATA,
     days: Annotated[
         float | None, typer.Option(help="Lifetime in days; without, it lasts until revoked.")
@@ -40,7 +50,7 @@ def create(
     from armillary.access import service
 
     async def action(context: Context) -> str:
-        scopes = service.parse_scopes(scope)
+        scopes = service.parse_scopes(scope, "" if site is None else site or ",")
         if days is not None and not 0 < days < 100_000:
             raise BadRequest("--days should be a positive number of days.")
         lifetime = timedelta(days=days) if days is not None else None

@@ -133,14 +133,18 @@ def test_a_token_is_printed_alone_and_works_until_revoked(commands: Commands) ->
     assert commands.run("token", "list", "--json").json()[0]["revoked"]
 
 
-def test_scopes_that_nothing_asks_for_are_not_given(commands: Commands) -> None:
-    for scope, said in (
-        ("read,site", "Nothing uses the scope 'site' yet; scopes are read, upload, edit, admin."),
-        ("edit:ogg", "The scope 'edit' cannot be limited to 'ogg'"),
+def test_a_token_is_for_the_sites_that_it_names(commands: Commands) -> None:
+    commands.run("token", "create", "saf", "--scope", "upload,config,pipe.produce", "--site", "saf,mrc")
+    (token,) = commands.run("token", "list", "--json").json()
+    actions = ("config", "pipe.produce", "upload")
+    assert token["scopes"] == [f"{action}:{site}" for action in actions for site in ("mrc", "saf")]
+    for words, said in (
+        (("--scope", "edit:ogg"), "The scope 'edit' cannot be limited to 'ogg'"),
+        (("--scope", "read,edit", "--site", "saf"), "The scope 'edit' cannot be limited to 'saf'"),
+        (("--scope", "config", "--site", ""), "Name at least one site"),
+        (("--scope", "confog"), "Did you mean 'config'?"),
     ):
-        assert said in " ".join(
-            commands.run("token", "create", "nobody", "--scope", scope, code=1).err.split()
-        )
+        assert said in " ".join(commands.run("token", "create", "nobody", *words, code=1).err.split())
     assert "nobody" not in commands.run("token", "list").out
 
 

@@ -187,6 +187,15 @@ async def test_several_files_of_one_name_are_in_the_way_of_an_earlier_release(da
     await migrate.upgrade(database)
 
 
+async def test_nothing_that_was_hidden_or_single_becomes_wider_on_the_way_back(database: Database) -> None:
+    await filled.fill(database, "0023")
+    await migrate.downgrade(database, "0019")
+    assert ("saf", []) in await _rows(database, "SELECT name, scopes FROM token")
+    assert ("secret", None) in await _rows(database, "SELECT name, visibility FROM root")
+    assert await _rows(database, "SELECT 1 FROM access_grant WHERE principal = 'saf'") == []
+    await migrate.upgrade(database)
+
+
 async def _check_orders(archive: Archive) -> None:
     """See that orders which waited are done, and that those which ended say how."""
     ended = await archive.run([7, 20, 21, 22])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.access.errors import ScopeNotOffered, UnknownScope
-from armillary.access.models import LIMITABLE, OFFERED, Permission, Principal, Scope
+from armillary.access.errors import ScopeNotLimitable, UnknownScope
+from armillary.access.models import ABBREVIATIONS, LIMITABLE, Permission, Principal, Scope
 from armillary.access.service import parse_scopes
 from armillary.api.http.policy import Policy, policy_of, walk
 from armillary.app import create_app
@@ -15,11 +15,10 @@ def policies() -> list[Policy]:
     return [policy for route in walk(create_app().routes) if (policy := policy_of(route)) is not None]
 
 
-def test_what_is_offered_is_what_routes_ask_for() -> None:
+def test_routes_ask_for_single_actions_that_tokens_can_be_limited_to() -> None:
     asked = {scope for policy in policies() if policy.scope for scope in (policy.scope, *policy.others)}
-    assert asked == OFFERED
-    limited = {policy.scope for policy in policies() if policy.on}
-    assert limited == LIMITABLE
+    assert asked.isdisjoint(ABBREVIATIONS)
+    assert {policy.scope for policy in policies() if policy.on} <= LIMITABLE
 
 
 def test_a_permission_on_a_resource_covers_that_alone() -> None:
@@ -49,22 +48,49 @@ def test_other_texts_are_no_permission(text: str) -> None:
         Permission.of_text(text)
 
 
-def test_new_tokens_may_have_what_is_offered() -> None:
+@pytest.mark.parametrize(("scope", "meant"), ABBREVIATIONS.items())
+def test_an_abbreviation_permits_what_it_stands_for(scope: Scope, meant: frozenset[Scope]) -> None:
+    one = Principal("one", frozenset({Permission(scope, "ogg")}))
+    assert {other for other in Scope if one.may(other, on="ogg")} == {scope, *meant}
+    assert not any(one.may(other, on="lsc") or one.may(other) for other in Scope)
+
+
+def test_every_single_action_has_at_most_one_abbreviation() -> None:
+    meant = [one for below in ABBREVIATIONS.values() for one in below]
+    assert len(meant) == len(set(meant))
+    assert set(meant).isdisjoint(ABBREVIATIONS)
+
+
+def test_scopes_are_read_as_people_write_them() -> None:
     assert parse_scopes(" Read, edit ,") == {Permission(Scope.READ), Permission(Scope.EDIT)}
+    assert parse_scopes("pipe.consume:saf") == {Permission(Scope.PIPE_CONSUME, "saf")}
+
+
+def test_sites_limit_all_scopes_that_name_no_resource() -> None:
+    assert parse_scopes("config,note:eco,pipe", " saf,mrc ") == {
+        Permission(Scope.CONFIG, "saf"),
+        Permission(Scope.CONFIG, "mrc"),
+        Permission(Scope.NOTE, "eco"),
+        Permission(Scope.PIPE, "saf"),
+        Permission(Scope.PIPE, "mrc"),
+    }
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "said"),
+    ("text", "sites", "error", "said"),
     [
-        ("", UnknownScope, "Name at least one scope: read, upload, edit, admin."),
-        ("reed", UnknownScope, "Unknown scope 'reed'; .* Did you mean 'read'?"),
-        ("edit:", UnknownScope, "leave the colon out"),
-        ("site", ScopeNotOffered, "Nothing uses the scope 'site' yet; scopes are read, upload, edit, admin."),
-        ("read,pipe", ScopeNotOffered, "Nothing uses the scope 'pipe' yet"),
-        ("edit:ogg", ScopeNotOffered, "The scope 'edit' cannot be limited to 'ogg'"),
-        ("admin:ogg", ScopeNotOffered, "The scope 'admin' cannot be limited to 'ogg'"),
+        ("", "", UnknownScope, "Name at least one scope: read, upload, edit, config"),
+        ("reed", "", UnknownScope, "Unknown scope 'reed'; .* Did you mean 'read'?"),
+        ("pipe.consumer", "", UnknownScope, "Did you mean 'pipe.consume'?"),
+        ("edit:", "", UnknownScope, "leave the colon out"),
+        ("config", ",", UnknownScope, "Name at least one site"),
+        ("config", "sa\nf", UnknownScope, "holds characters"),
+        ("edit:ogg", "", ScopeNotLimitable, "The scope 'edit' cannot be limited to 'ogg'"),
+        ("upload,edit", "saf", ScopeNotLimitable, "The scope 'edit' cannot be limited to 'saf'"),
     ],
 )
-def test_new_tokens_get_nothing_that_nobody_asks_for(text: str, error: type[Exception], said: str) -> None:
+def test_new_tokens_get_nothing_that_no_route_understands(
+    text: str, sites: str, error: type[Exception], said: str
+) -> None:
     with pytest.raises(error, match=said):
-        parse_scopes(text)
+        parse_scopes(text, sites)
