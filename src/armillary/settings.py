@@ -370,6 +370,25 @@ class RoomSettings(BaseModel):
         return self
 
 
+RouteName = Annotated[str, Field(pattern=r"^[A-Z]+ /\S*$")]
+
+
+class AuthSettings(BaseModel):
+    """What the interface of Photon Ranch asks of its callers."""
+
+    mode: Literal["open", "compat", "enforced"] = Field(
+        "enforced",
+        description="`enforced` asks for a permission for everything that changes something, `compat` for what the"
+        " deployed service asks for, `open` for nothing.",
+    )
+    anonymous_read: bool = Field(True, description="Let anybody read where the mode is `enforced`.")
+    routes: dict[RouteName, Literal["open", "closed"]] = Field(
+        {},
+        description="Single routes that are `open` or `closed` whatever the mode is, as"
+        ' `{"POST /upload": "open"}`; written as in the list of routes.',
+    )
+
+
 class LogSettings(BaseModel):
     """What is written down besides warnings; ARMILLARY_LOG=INFO shows all events."""
 
@@ -400,6 +419,7 @@ class Settings(BaseSettings):
     photon_ranch: PhotonRanchSettings = PhotonRanchSettings()
     rooms: RoomSettings = RoomSettings()
     pipe: PipeSettings = PipeSettings()
+    auth: AuthSettings = AuthSettings()
 
     @classmethod
     def settings_customise_sources(

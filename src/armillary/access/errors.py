@@ -35,3 +35,9 @@ class TokenExists(Conflict):
     """A token of that name is in use; revoke it first or choose another name."""
 
     code = "token_exists"
+
+
+class UnknownRoute(ArmillaryError):
+    """A setting opens or closes a route that does not exist; write it as in the reference: `POST /upload`."""
+
+    code = "unknown_route"
