@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from armillary import __version__
 from armillary.access.models import Authenticator
-from armillary.access.service import Tokens
+from armillary.access.service import Addresses, Tokens
 from armillary.api import gemini, native, photon_ranch
 from armillary.api.http.answers import describe
 from armillary.api.http.dialect import (
@@ -82,9 +82,8 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application as the server calls it."""
         limits, logs = self.settings.limits, self.settings.logs
-        ambient = len(self.state.authenticators) > 1
         guarded = Guarded(super().build_middleware_stack())
-        own = SameOrigin(guarded, trusted=limits.origins, ambient=ambient)
+        own = SameOrigin(guarded, trusted=limits.origins)
         opened = CrossOrigin(Limited(own, limits), self.dialects)
         traced = Traced(opened, proxies=limits.proxies, write=logs.requests)
         return Addressed(Private(traced), self.dialects)
@@ -104,7 +103,7 @@ def create_app(
     dialects
         The interfaces; by default all that there are, as the settings want them.
     authenticators
-        Ways to find out who asks that are tried when no token tells.
+        Further ways to find out who asks, tried after tokens and before addresses.
 
     Raises
     ------
@@ -139,7 +138,8 @@ def create_app(
     )
     mounted = dialects_of(chosen.photon_ranch) if dialects is None else dialects
     app.settings, app.dialects, app.context = chosen, Dialects(mounted, SHARED), context
-    app.state.context, app.state.authenticators = context, (tokens, *authenticators)
+    app.state.context, app.state.trusted = context, frozenset(map(str.lower, chosen.limits.origins))
+    app.state.authenticators = (tokens, *authenticators, Addresses(chosen.auth.addresses))
     pass_on_failures(app)
     for dialect in mounted:
         app.include_router(dialect.router)

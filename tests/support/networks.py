@@ -17,5 +17,5 @@ class Networks:
 
     async def identify(self, context: Context, shown: Credentials) -> Principal | None:
         """Return who works in the network of an address."""
-        address = IPv4Address(shown.address)
-        return next((who for network, who in self._known.items() if address in network), None)
+        address = IPv4Address(shown.address) if shown.address else None
+        return next((who for network, who in self._known.items() if address and address in network), None)

@@ -110,7 +110,10 @@ OPERATOR = Principal("operator", frozenset(map(Permission, Scope)))
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request shows of who sends it: one secret or none, and the address that it comes from."""
+    """What a request shows of who sends it: one secret or none, and the address that it comes from.
+
+    The address is empty if it is unknown, or if a page of another site lets the browser of somebody ask.
+    """
 
     secret: str
     address: str
@@ -119,8 +122,8 @@ class Credentials:
 class Authenticator(Protocol):
     """A way to find out who asks.
 
-    One that goes by what browsers send unasked, as an address, needs no guard of its own against pages of other
-    sites: an application with more than tokens refuses all changes that such pages ask for.
+    One that goes by the address needs no guard of its own against pages of other sites: requests that such pages
+    ask for show none.
     """
 
     async def identify(self, context: Context, shown: Credentials) -> Principal | None:

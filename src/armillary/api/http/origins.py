@@ -35,12 +35,10 @@ class SameOrigin:
     ----------
     trusted
         Origins whose pages may send cookies, as ``https://tools.example``.
-    ambient
-        Whether somebody may be known by what comes with every request, as the address: no cookie is needed then.
     """
 
-    def __init__(self, app: ASGIApp, *, trusted: Collection[str] = (), ambient: bool = False) -> None:
-        self._app, self._ambient = app, ambient
+    def __init__(self, app: ASGIApp, *, trusted: Collection[str] = ()) -> None:
+        self._app = app
         self._trusted = frozenset(map(str.lower, trusted))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,8 +52,7 @@ class SameOrigin:
             await refusal(scope, CrossSite())(scope, receive, send)
 
     def _is_cross_site(self, scope: Scope) -> bool:
-        carriers = dialect_of(scope).carriers
-        return is_cross_site(scope["headers"], self._trusted, carriers=carriers, ambient=self._ambient)
+        return is_cross_site(scope["headers"], self._trusted, carriers=dialect_of(scope).carriers)
 
 
 def is_cross_site(
@@ -67,7 +64,8 @@ def is_cross_site(
 ) -> bool:
     """Tell whether a browser sent cookies along because a page of another site wanted it.
 
-    If requests are ``ambient``, they tell who asks without any cookie, and whatever else they show.
+    If requests are ``ambient``, it is asked whether a page wanted it at all: an address comes with every request,
+    without any cookie, and whatever else is shown.
 
     Newer browsers say so in Sec-Fetch-Site, but not on addresses without TLS; there, and in older ones, Origin
     is compared with Host. Other subdomains of one site count as other sites, since others may run them.
