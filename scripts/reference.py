@@ -16,7 +16,7 @@ from typing import get_args
 from pydantic import BaseModel
 
 import armillary
-from armillary.api.http.policy import policy_of, walk
+from armillary.api.http.policy import Policy, policy_of, walk
 from armillary.app import create_app
 from armillary.archive.intake.profiles.document import (
     Condition,
@@ -69,12 +69,18 @@ def route_rows() -> Iterator[str]:
     rows = set()
     for route in walk(create_app().routes):
         policy = policy_of(route)
-        scopes = (policy.scope, *policy.others) if policy and policy.scope else ()
-        who = f"scope {' or '.join(scopes)}" if scopes else "anybody"
+        who = _who(policy) if policy else "anybody"
         for method in sorted(getattr(route, "methods", ()) or ()):
             text = first_line(getattr(route.endpoint, "__doc__", ""))
             rows.add(f"| `{method} {route.path}` | {who} | {text} |")
     yield from sorted(rows)
+
+
+def _who(policy: Policy) -> str:
+    if policy.scope is None:
+        return "anybody" if policy.is_open else "anybody who is known"
+    scopes = f"scope {' or '.join((policy.scope, *policy.others))}"
+    return f"anybody, or {scopes} if `auth` says so" if policy.is_open else scopes
 
 
 def setting_rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:

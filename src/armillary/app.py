@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from armillary import __version__
 from armillary.access.models import Authenticator
-from armillary.access.service import Addresses, Tokens
+from armillary.access.service import Addresses, Door, Mode, Rules, Tokens
 from armillary.api import gemini, native, photon_ranch
 from armillary.api.http.answers import describe
 from armillary.api.http.dialect import (
@@ -33,7 +33,7 @@ from armillary.api.http.privacy import Private
 from armillary.base.database import Role
 from armillary.context import Context, open_context
 from armillary.pipe import service as pipe
-from armillary.settings import PhotonRanchSettings, Settings
+from armillary.settings import AuthSettings, PhotonRanchSettings, Settings
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -109,6 +109,8 @@ def create_app(
     ------
     UndeclaredRoute
         If a route does not say who may use it.
+    UnknownRoute
+        If a setting opens or closes a route that does not exist.
     """
 
     chosen = settings or (context.settings if context else Settings())
@@ -145,7 +147,14 @@ def create_app(
         app.include_router(dialect.router)
     app.router.routes.append(_openapi_route(app))
     refuse_undeclared(app)
+    app.state.rules = _rules_of(chosen.auth)
+    app.state.rules.refuse_unknown(photon_ranch.governed(walk(app.routes)))
     return app
+
+
+def _rules_of(settings: AuthSettings) -> Rules:
+    routes = {route: Door(word) for route, word in settings.routes.items()}
+    return Rules(Mode(settings.mode), settings.anonymous_read, routes)
 
 
 def _openapi_route(app: FastAPI) -> Route:

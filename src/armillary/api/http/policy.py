@@ -52,13 +52,24 @@ class Policy:
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
         """Return who asks, or refuse."""
-        return await self.judge(connection, connection.path_params[self.on] if self.on else None)
+        resource = connection.path_params[self.on] if self.on else None
+        principal = await self.learn(connection, resource)
+        return principal if self.is_open else self.judge(principal, resource)
 
-    async def judge(self, connection: HTTPConnection, resource: str | None) -> Principal:
-        """Return who asks for something about a resource, or refuse."""
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may use the route, unless a setting closes it."""
+        return self.scope is None
+
+    async def learn(self, connection: HTTPConnection, resource: str | None) -> Principal:
+        """Return who asks for something about a resource, and let everything later know; refuse nobody."""
         principal = await self._principal(connection, resource)
         connection.state.principal = principal
-        if self.scope is None or self._lets_in(principal, resource):
+        return principal
+
+    def judge(self, principal: Principal, resource: str | None) -> Principal:
+        """Return who asks, or refuse; where no scope is asked for, all may who are known."""
+        if self._lets_in(principal, resource) or (self.scope is None and principal is not ANYBODY):
             return principal
         if self.refusal is not None:
             raise self.refusal

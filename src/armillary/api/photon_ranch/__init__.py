@@ -8,7 +8,10 @@ from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.api.photon_ranch import about, pipe
 from armillary.api.photon_ranch.errors import render
 from armillary.api.photon_ranch.paths import normaliser, token_of
+from armillary.api.photon_ranch.rights import governed
 from armillary.settings import PhotonRanchSettings
+
+__all__ = ["NAME", "dialect", "governed"]
 
 NAME = "photon_ranch"
 EXPOSED = ("X-Armillary-Next-Cursor", "X-Armillary-Events-Null", "X-Request-Id")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Depends, Request
+from starlette.routing import BaseRoute
 
 from armillary.access.models import Principal, Scope
-from armillary.api.http.policy import Policy
+from armillary.access.service import Rules
+from armillary.api.http.policy import Policy, policy_of
 from armillary.api.photon_ranch.parameters import Parameters, parameters_of
 
 Resource = Callable[[Request, Parameters], str | None]
@@ -32,27 +34,62 @@ def in_parameters(*names: str) -> Resource:
 
 @dataclass(frozen=True, slots=True)
 class Right(Policy):
-    """The policy of a route: which permission it asks for, and for which site or queue.
+    """The policy of a route: which permission it asks for, for which site or queue, unless the mode opens it.
+
+    READ stands for routes that change nothing. A route without a scope asks only that somebody is known.
 
     Parameters
     ----------
     resource
         Finds what the permission has to be for; without it a key that is limited to one counts for nothing.
+    guarded
+        Whether the deployed service asks who its caller is, so that the mode `compat` does, too.
     """
 
     resource: Resource | None = None
+    guarded: bool = False
 
     async def __call__(self, request: Request) -> Principal:  # type: ignore[override]  # it reads the body
         """Return who asks, or refuse."""
-        on = self.resource(request, await parameters_of(request)) if self.resource else None
-        return await self.judge(request, on)
+        resource = self.resource(request, await parameters_of(request)) if self.resource else None
+        # A credential that is invalid is none: it closes no door that is open to anybody.
+        principal = await self.learn(request, resource)
+        rules: Rules = request.app.state.rules
+        if rules.opens(_name(request.method, request.scope["route"]), self.scope, guarded=self.guarded):
+            return principal
+        return self.judge(principal, resource)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may use the route, unless a setting closes it."""
+        return self.scope is Scope.READ
 
 
-def reads() -> list[Any]:
+def governed(routes: Iterable[BaseRoute]) -> frozenset[str]:
+    """Return the names of the routes that modes govern, as settings write them."""
+    return frozenset(
+        _name(method, route)
+        for route in routes
+        if isinstance(policy_of(route), Right)
+        for method in getattr(route, "methods", ())
+    )
+
+
+def _name(method: str, route: BaseRoute) -> str:
+    # HEAD tells no more than GET.
+    return f"{'GET' if method == 'HEAD' else method} {getattr(route, 'path', '')}"
+
+
+def anybody() -> list[Any]:
+    """Return the dependencies of a route that no mode closes: it tells nothing, or a signature opens it."""
+    return [Depends(Policy(None))]
+
+
+def reads(resource: Resource | None = None) -> list[Any]:
     """Return the dependencies of a route that only tells something."""
-    return [Depends(Right(None))]
+    return [Depends(Right(Scope.READ, resource=resource))]
 
 
-def needs(scope: Scope, resource: Resource | None = None) -> list[Any]:
-    """Return the dependencies of a route that changes something."""
-    return [Depends(Right(scope, resource=resource))]
+def needs(scope: Scope | None, resource: Resource | None = None, *, guarded: bool = False) -> list[Any]:
+    """Return the dependencies of a route that changes something; without a scope it needs anybody who is known."""
+    return [Depends(Right(scope, resource=resource, guarded=guarded))]

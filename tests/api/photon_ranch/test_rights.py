@@ -1,0 +1,245 @@
+"""Who may use which routes of the interface: by mode, by permission for a site, and by how a key is shown."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Request, Response
+
+from armillary.access.errors import UnknownRoute
+from armillary.access.models import Permission, Scope
+from armillary.access.service import create_token, revoke
+from armillary.api import photon_ranch
+from armillary.api.http.calls import Ctx
+from armillary.api.http.dialect import DialectRouter
+from armillary.api.photon_ranch.parameters import Asked
+from armillary.api.photon_ranch.replies import as_json
+from armillary.api.photon_ranch.rights import anybody, in_parameters, in_path, needs, reads
+from armillary.app import Application, create_app
+from armillary.settings import AddressSettings, AuthSettings
+from tests.support.archive import Archive, archive
+from tests.support.postgres import postgres
+
+__all__ = ["archive", "postgres"]
+UNAUTHORIZED, FORBIDDEN = {"message": "Unauthorized"}, {"message": "Forbidden"}
+HOME = "10.1.2.3"
+
+
+async def tell(ctx: Ctx) -> Response:
+    """Say who asks."""
+    return as_json({"by": ctx.principal.name})
+
+
+async def tell_of(ctx: Ctx, asked: Asked) -> Response:
+    """Say who asks for which queue."""
+    return as_json({"by": ctx.principal.name, "queue": asked.given("queue_name")})
+
+
+async def fail(request: Request) -> Response:
+    """Fail by a fault of ours."""
+    raise RuntimeError("nobody expects this")
+
+
+def routes() -> DialectRouter:
+    router = APIRouter()
+    for method, path, answer, right in (
+        ("GET", "/hello", tell, anybody()),
+        ("GET", "/{site}/config", tell, reads(in_path("site"))),
+        ("PUT", "/{site}/config", tell, needs(Scope.CONFIG, in_path("site"))),
+        ("POST", "/nightlog/{site}", tell, needs(Scope.NOTE, in_path("site"), guarded=True)),
+        ("POST", "/pipe/enqueue", tell_of, needs(Scope.PIPE_PRODUCE, in_parameters("queue_name"))),
+        ("POST", "/new_browser", tell, needs(Scope.ROOM, guarded=True)),
+        ("POST", "/dummy-requires-auth", tell, needs(None, guarded=True)),
+        ("GET", "/fault", fail, anybody()),
+    ):
+        router.add_api_route(path, answer, methods=[method], dependencies=right)
+    inside = DialectRouter()
+    inside.include_router(router)
+    return inside
+
+
+def app_of(archive: Archive, **auth: Any) -> Application:
+    settings = archive.context.settings.model_copy(update={"auth": AuthSettings.model_validate(auth)})
+    dialect = replace(photon_ranch.dialect(settings.photon_ranch), router=routes())
+    made = create_app(settings, dialects=(dialect,))
+    made.state.context = archive.context
+    return made
+
+
+@asynccontextmanager
+async def serving(
+    archive: Archive, address: str = "192.0.2.7", **auth: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(
+        app_of(archive, **auth), client=(address, 40_000), raise_app_exceptions=False
+    )
+    async with httpx.AsyncClient(transport=transport, base_url="http://archive") as client:
+        yield client
+
+
+async def key(archive: Archive, name: str, *scopes: str) -> str:
+    async with archive.context.database.begin() as connection:
+        now = archive.context.clock.now()
+        return await create_token(connection, name, map(Permission.of_text, scopes), now=now)
+
+
+Call = tuple[str, str]
+READ: Call = ("GET", "/saf/config")
+CONFIG: Call = ("PUT", "/saf/config")
+NOTE: Call = ("POST", "/nightlog/saf")
+ENQUEUE: Call = ("POST", "/pipe/enqueue?queue_name=saf")
+BROWSER: Call = ("POST", "/new_browser")
+KNOWN: Call = ("POST", "/dummy-requires-auth")
+CALLS = (READ, CONFIG, NOTE, ENQUEUE, BROWSER, KNOWN)
+
+
+async def answers(client: httpx.AsyncClient, secret: str = "") -> list[int]:
+    headers = {"X-Api-Key": secret} if secret else {}
+    replies = [await client.request(method, path, headers=headers) for method, path in CALLS]
+    for reply in replies:
+        expected = {200: None, 401: UNAUTHORIZED, 403: FORBIDDEN}[reply.status_code]
+        assert expected is None or reply.json() == expected
+        assert reply.headers["access-control-allow-origin"] == "*"
+    return [reply.status_code for reply in replies]
+
+
+@pytest.mark.parametrize(
+    ("auth", "nobody"),
+    [
+        ({}, [200, 401, 401, 401, 401, 401]),
+        ({"anonymous_read": False}, [401, 401, 401, 401, 401, 401]),
+        ({"mode": "compat"}, [200, 200, 401, 200, 401, 401]),
+        ({"mode": "compat", "anonymous_read": False}, [200, 200, 401, 200, 401, 401]),
+        ({"mode": "open"}, [200, 200, 200, 200, 200, 200]),
+        ({"mode": "open", "routes": {"POST /nightlog/{site}": "closed"}}, [200, 200, 401, 200, 200, 200]),
+        ({"mode": "compat", "routes": {"PUT /{site}/config": "closed"}}, [200, 401, 401, 200, 401, 401]),
+        ({"routes": {"POST /pipe/enqueue": "open"}}, [200, 401, 401, 200, 401, 401]),
+        ({"routes": {"GET /{site}/config": "closed"}}, [401, 401, 401, 401, 401, 401]),
+    ],
+)
+async def test_a_stranger_may_what_the_mode_opens(
+    archive: Archive, auth: dict[str, Any], nobody: list[int]
+) -> None:
+    async with serving(archive, **auth) as client:
+        assert await answers(client) == nobody
+        assert await answers(client, "arm_unknown") == nobody
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [
+        (["config:saf"], [403, 200, 403, 403, 403, 200]),
+        (["config:mrc"], [403, 403, 403, 403, 403, 200]),
+        (["site:saf"], [403, 200, 200, 403, 403, 200]),
+        (["pipe.produce:saf", "read:saf"], [200, 403, 403, 200, 403, 200]),
+        (["pipe.consume"], [403, 403, 403, 403, 403, 200]),
+        (["room"], [403, 403, 403, 403, 200, 200]),
+        (["admin:saf"], [200, 200, 200, 200, 403, 200]),
+        (["admin"], [200, 200, 200, 200, 200, 200]),
+    ],
+)
+async def test_a_key_may_what_it_is_for_at_its_site(
+    archive: Archive, scopes: list[str], expected: list[int]
+) -> None:
+    secret = await key(archive, "one", *scopes)
+    async with serving(archive, anonymous_read=False) as client:
+        assert await answers(client, secret) == expected
+        async with archive.context.database.begin() as connection:
+            assert await revoke(connection, "one") == 1
+        assert await answers(client, secret) == [401] * 6
+
+
+async def test_a_queue_is_found_where_the_request_names_it(archive: Archive) -> None:
+    shown = {"X-Api-Key": await key(archive, "saf", "pipe.produce:saf")}
+    async with serving(archive) as client:
+        for content, query, status in (
+            ('{"queue_name": "saf"}', "", 200),
+            ('{"queue_name": "mrc"}', "", 403),
+            ('{"queue_name": "mrc"}', "?queue_name=saf", 200),
+            ('{"queue_name": "saf"}', "?queue_name=mrc", 403),
+            ('{"queue_name": ["saf"]}', "", 403),
+            ('{"queue_name": {"saf": 1}}', "", 403),
+            ("{", "", 403),
+            ("", "", 403),
+        ):
+            reply = await client.post(f"/pipe/enqueue{query}", content=content, headers=shown)
+            assert reply.status_code == status, (content, query)
+            assert status != 200 or reply.json()["queue"] == "saf"
+
+
+async def test_an_open_route_notes_who_asks_and_minds_no_invalid_key(archive: Archive) -> None:
+    secret = await key(archive, "one", "config:mrc")
+    async with serving(archive, mode="open") as client:
+        for headers, by in (
+            ({}, ""),
+            ({"X-Api-Key": secret}, "one"),
+            ({"X-Api-Key": "arm_unknown"}, ""),
+            ({"Authorization": "Basic Zm9vOmJhcg=="}, ""),
+            ({"Authorization": "Bearer"}, ""),
+        ):
+            for method, path in CALLS:
+                reply = await client.request(method, path, headers=headers)
+                assert (reply.status_code, reply.json()["by"]) == (200, by), (headers, path)
+
+
+Shown = Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]
+CARRIERS: dict[str, Shown] = {
+    "header": lambda client, secret: client.put("/api/saf/config", headers={"x-api-key": secret}),
+    "bearer": lambda client, secret: client.put("/saf/config", headers={"Authorization": f"Bearer {secret}"}),
+    "small": lambda client, secret: client.put("/saf/config", headers={"Authorization": f"bearer {secret}"}),
+    "loud": lambda client, secret: client.put("/saf/config", headers={"authorization": f"BEARER  {secret}"}),
+    "path": lambda client, secret: client.put(f"/k/{secret}/api/saf/config"),
+    "slashes": lambda client, secret: client.put(f"http://archive//k//{secret}//api//saf/config/"),
+    "without a prefix": lambda client, secret: client.put(f"/k/{secret}/saf/config"),
+    "both": lambda client, secret: client.put(f"/k/{secret}/dev/saf/config", headers={"X-Api-Key": "arm_no"}),
+}
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_key_is_shown_in_these_ways(archive: Archive, carrier: str) -> None:
+    secret, show = await key(archive, "saf", "config:saf"), CARRIERS[carrier]
+    async with serving(archive) as client:
+        reply = await show(client, secret)
+        assert (reply.status_code, reply.json()) == (200, {"by": "saf"})
+        reply = await show(client, f"{secret}x")
+        assert (reply.status_code, reply.json()) == (401, UNAUTHORIZED)
+        assert secret not in str(reply.headers)
+
+
+async def test_no_query_and_no_cookie_shows_a_key(archive: Archive) -> None:
+    secret = await key(archive, "saf", "config")
+    async with serving(archive) as client:
+        assert (await client.put(f"/saf/config?X-Api-Key={secret}&key={secret}")).status_code == 401
+        cookies = f"X-Api-Key={secret}; gemini_fits_upload_auth={secret}"
+        assert (await client.put("/saf/config", headers={"Cookie": cookies})).status_code == 401
+
+
+async def test_an_address_has_the_rights_of_its_site_unless_a_foreign_page_asks(archive: Archive) -> None:
+    entries = (AddressSettings(networks=("10.1.0.0/16",), sites=("saf",)),)
+    async with serving(archive, HOME, anonymous_read=False, addresses=entries) as client:
+        assert await answers(client) == [200, 200, 200, 200, 403, 200]
+        for foreign in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            for method, path in CALLS:
+                assert (await client.request(method, path, headers=foreign)).status_code == 401
+    async with serving(archive, HOME, mode="open", addresses=entries) as client:
+        # Pages elsewhere may call what is open to anybody, and do so as nobody in particular.
+        reply = await client.put("/saf/config", headers={"Origin": "https://ui.example"})
+        assert (reply.status_code, reply.json()) == (200, {"by": ""})
+
+
+async def test_a_route_that_does_not_exist_cannot_be_opened(archive: Archive) -> None:
+    with pytest.raises(UnknownRoute, match=r"Did you mean 'PUT /\{site\}/config'"):
+        app_of(archive, routes={"PUT /{site}/confg": "open"})
+    with pytest.raises(UnknownRoute, match="GET /hello"):
+        app_of(archive, routes={"GET /hello": "closed"})
+    with pytest.raises(UnknownRoute):
+        create_app(
+            archive.context.settings.model_copy(
+                update={"auth": AuthSettings(routes={"GET /v1/frames": "open"})}
+            )
+        )
