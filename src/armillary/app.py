@@ -31,6 +31,7 @@ from armillary.api.http.origins import SameOrigin
 from armillary.api.http.policy import Policy, refuse_undeclared, walk
 from armillary.api.http.privacy import Private
 from armillary.base.database import Role
+from armillary.base.log import hide_secrets_of_server
 from armillary.context import Context, open_context
 from armillary.pipe import service as pipe
 from armillary.settings import AuthSettings, PhotonRanchSettings, Settings
@@ -143,6 +144,7 @@ def create_app(
     app.state.context, app.state.trusted = context, frozenset(map(str.lower, chosen.limits.origins))
     app.state.authenticators = (tokens, *authenticators, Addresses(chosen.auth.addresses))
     pass_on_failures(app)
+    hide_secrets_of_server()
     for dialect in mounted:
         app.include_router(dialect.router)
     app.router.routes.append(_openapi_route(app))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,13 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 RECORDS = "armillary.record"
+SERVER = ("uvicorn.access", "uvicorn.error")
+"""Loggers of the HTTP server, which know a request as it was sent."""
+HIDDEN = "..."
+# Our own secrets, JSON web tokens, and whatever stands in a path where a key does.
+_SECRET = re.compile(
+    r"""\barm_[\w-]{8,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?:(?<=[\s"'(=])|(?<=\\n)|^|(?<=://)[^/\s"']+)/+k/+[^/\s"'?\\]+"""
+)
 _fields: ContextVar[Mapping[str, object]] = ContextVar("fields", default=MappingProxyType({}))
 
 
@@ -30,6 +38,40 @@ def get_record(name: str) -> FilteringBoundLogger:
 def says(name: str, level: int = logging.INFO) -> bool:
     """Tell whether events of a module and level go anywhere; cheaper than saying them to nobody."""
     return logging.getLogger(name).isEnabledFor(level)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the tokens that clients showed, be it in a header, a path or a query."""
+    # Most lines are told apart by three looks at them.
+    if "/k" not in text and "arm_" not in text and "eyJ" not in text:
+        return text
+    return _SECRET.sub(lambda found: _shown(found[0]), text)
+
+
+def _shown(secret: str) -> str:
+    before, key, _ = secret.rpartition("/")
+    return f"{before}{key}{HIDDEN}"
+
+
+class _Discreet(structlog.stdlib.ProcessorFormatter):
+    """Renders events without secrets, tracebacks and records of other libraries included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of an event."""
+        return without_secrets(super().format(record))
+
+
+def _hide(record: logging.LogRecord) -> bool:
+    # The formatter of the server unpacks the arguments, so they have to stay what they are.
+    if isinstance(record.args, tuple):
+        record.args = tuple(without_secrets(one) if isinstance(one, str) else one for one in record.args)
+    return True
+
+
+def hide_secrets_of_server() -> None:
+    """Let the HTTP server write no secrets, whoever started it and configured its log."""
+    for name in SERVER:
+        logging.getLogger(name).addFilter(_hide)
 
 
 @contextmanager
@@ -74,7 +116,7 @@ def configure(*, json: bool | None = None, level: str = "INFO") -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Discreet(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(as_json)],
         )

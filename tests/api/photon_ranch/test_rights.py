@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter, Request, Response
+from structlog.testing import capture_logs
 
 from armillary.access.errors import UnknownRoute
 from armillary.access.models import Permission, Scope
@@ -209,6 +210,18 @@ async def test_a_key_is_shown_in_these_ways(archive: Archive, carrier: str) -> N
         reply = await show(client, f"{secret}x")
         assert (reply.status_code, reply.json()) == (401, UNAUTHORIZED)
         assert secret not in str(reply.headers)
+
+
+async def test_a_fault_behind_a_key_in_the_path_tells_it_to_nobody(archive: Archive) -> None:
+    secret = await key(archive, "saf", "config:saf")
+    with capture_logs() as lines:
+        async with serving(archive) as client:
+            for path in ("fault", "nowhere", "saf/config", "v1/%0A"):
+                reply = await client.get(f"/k/{secret}/api/{path}")
+                assert secret not in f"{reply.headers} {reply.text}"
+    (fault,) = [one for one in lines if one["event"] == "request failed"]
+    assert fault["path"] == "/fault"
+    assert secret not in str(lines)
 
 
 async def test_no_query_and_no_cookie_shows_a_key(archive: Archive) -> None:

@@ -30,3 +30,21 @@ def test_requests_and_served_files_are_written_down_by_default(tmp_path: Path) -
     request = ours["request"]
     assert (request["method"], request["path"], request["status"]) == ("GET", "/file/open.fits", 200)
     assert (request["bytes"], request["address"]) == (len(answer.content), "127.0.0.1")
+
+
+def test_no_log_has_a_key_that_stands_in_a_path(tmp_path: Path) -> None:
+    commands = Commands(tmp_path / "data", {"ARMILLARY_LOG": "DEBUG"})
+    key = commands.run("token", "create", "saf", "--scope", "config", "--site", "saf").out.strip()
+    process = commands.start("up", "--port", "0")
+    with httpx.Client(base_url=address_of(process), trust_env=False, timeout=60) as client:
+        for path in ("api", "api/nowhere", "nowhere/%0A", "v1/frames", "k/again", "%2e%2e/x"):
+            client.get(f"/k/{key}/{path}")
+            client.get(f"//k//{key}//{path}?key={key}", headers={"Referer": f"http://x/k/{key}/"})
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "eA=="}
+        client.get(f"/k/{key}/api/ws", headers={**upgrade, "Sec-WebSocket-Version": "13"})
+        client.get(f"/k/{key}/{'x' * 20_000}")
+    process.send_signal(signal.SIGTERM)
+    said = finish(process).err
+    paths = [line.get("path") for line in map(json.loads, said.splitlines()) if line["event"] == "request"]
+    assert {"/", "/nowhere", "/v1/frames"} <= set(paths)
+    assert key not in said

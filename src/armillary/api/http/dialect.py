@@ -168,7 +168,7 @@ class Addressed:
         if path.endswith("\n"):
             # The pattern of a route would match without that line feed, and the name be another one; no pattern
             # begins with one.
-            return {**scope, "path": f"\n{path}"}
+            return {**scope, "path": f"\n{dialect.normalise(path)}"}
         scope["path"] = dialect.normalise(path)
         if raw := scope.get("raw_path"):
             scope["raw_path"] = dialect.normalise(raw.decode("latin-1")).encode("latin-1")

@@ -14,6 +14,7 @@ from ipaddress import IPv6Address, ip_address
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from armillary.api.http.carriers import SHOWN_BY_PATH
 from armillary.api.http.dialect import CONNECTIONS, dialect_of, refusal
 from armillary.base.metrics import REQUESTS_REFUSED
 from armillary.errors import ArmillaryError
@@ -127,8 +128,9 @@ class Limited:
 
 
 def _shown(scope: Scope) -> bytes:
-    """Return a digest of the headers that may carry a token; nothing if there are none."""
+    """Return a digest of what may be a token, in headers or in the path; nothing if there is none."""
     parts = [name + value for name, value in dialect_of(scope).carriers.shown(scope["headers"])]
+    parts += [b"path" + scope["state"][SHOWN_BY_PATH].encode()] if SHOWN_BY_PATH in scope["state"] else []
     return hashlib.sha256(b"\n".join(parts)).digest() if parts else b""
 
 
