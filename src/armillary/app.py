@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from armillary import __version__
 from armillary.access.models import Authenticator
-from armillary.access.service import Addresses, Door, Mode, Rules, Tokens
+from armillary.access.service import Addresses, Door, Mode, Rules, Tokens, web_tokens_of
 from armillary.api import gemini, native, photon_ranch
 from armillary.api.http.answers import describe
 from armillary.api.http.dialect import (
@@ -30,11 +30,12 @@ from armillary.api.http.log import Traced
 from armillary.api.http.origins import SameOrigin
 from armillary.api.http.policy import Policy, refuse_undeclared, walk
 from armillary.api.http.privacy import Private
+from armillary.auth_settings import AuthSettings
 from armillary.base.database import Role
 from armillary.base.log import hide_secrets_of_server
 from armillary.context import Context, open_context
 from armillary.pipe import service as pipe
-from armillary.settings import AuthSettings, PhotonRanchSettings, Settings
+from armillary.settings import PhotonRanchSettings, Settings
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -112,11 +113,13 @@ def create_app(
         If a route does not say who may use it.
     UnknownRoute
         If a setting opens or closes a route that does not exist.
+    UnusableCertificate
+        If web tokens are to be checked with a file that has no key.
     """
 
     chosen = settings or (context.settings if context else Settings())
 
-    tokens = Tokens()
+    tokens, web_tokens = Tokens(), web_tokens_of(chosen.auth)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -127,6 +130,8 @@ def create_app(
             app.state.context = opened
             await stack.enter_async_context(tokens.following(opened))
             app.state.pipe = await stack.enter_async_context(pipe.opened(opened))
+            for one in web_tokens:
+                await stack.enter_async_context(one.open())
             yield
 
     app = Application(
@@ -142,7 +147,12 @@ def create_app(
     mounted = dialects_of(chosen.photon_ranch) if dialects is None else dialects
     app.settings, app.dialects, app.context = chosen, Dialects(mounted, SHARED), context
     app.state.context, app.state.trusted = context, frozenset(map(str.lower, chosen.limits.origins))
-    app.state.authenticators = (tokens, *authenticators, Addresses(chosen.auth.addresses))
+    app.state.authenticators = (
+        tokens,
+        *web_tokens,
+        *authenticators,
+        Addresses(chosen.auth.addresses),
+    )
     pass_on_failures(app)
     hide_secrets_of_server()
     for dialect in mounted:

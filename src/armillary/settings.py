@@ -16,6 +16,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from armillary.auth_settings import AuthSettings
+
 MIB = 1 << 20
 
 
@@ -368,48 +370,6 @@ class RoomSettings(BaseModel):
         if self.provider == "selfhosted" and not self.template:
             raise ValueError("provider 'selfhosted' needs a template")
         return self
-
-
-SiteName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f,]{1,128}$")]
-SiteScope = Literal[
-    "read", "upload", "config", "note", "room", "pipe.produce", "pipe.consume", "pipe.admin", "site", "pipe"
-]
-RouteName = Annotated[str, Field(pattern=r"^[A-Z]+ /\S*$")]
-
-
-class AddressSettings(BaseModel):
-    """Networks from which requests of sites come that can show no key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    networks: tuple[IPv4Network | IPv6Network, ...] = Field(
-        min_length=1, description="Addresses or networks, as `192.0.2.7` or `10.1.0.0/16`."
-    )
-    sites: tuple[SiteName, ...] = Field(
-        min_length=1, description="Sites, or names of queues, that they are of."
-    )
-    scopes: tuple[SiteScope, ...] = Field(
-        ("read", "upload", "site", "pipe"), description="What they may do there, as in scopes of tokens."
-    )
-
-
-class AuthSettings(BaseModel):
-    """What the interface of Photon Ranch asks of its callers."""
-
-    mode: Literal["open", "compat", "enforced"] = Field(
-        "enforced",
-        description="`enforced` asks for a permission for everything that changes something, `compat` for what the"
-        " deployed service asks for, `open` for nothing.",
-    )
-    anonymous_read: bool = Field(True, description="Let anybody read where the mode is `enforced`.")
-    routes: dict[RouteName, Literal["open", "closed"]] = Field(
-        {},
-        description="Single routes that are `open` or `closed` whatever the mode is, as"
-        ' `{"POST /upload": "open"}`; written as in the list of routes.',
-    )
-    addresses: tuple[AddressSettings, ...] = Field(
-        (), description="Networks that sites are known by which show no key; JSON in the environment."
-    )
 
 
 class LogSettings(BaseModel):

@@ -41,3 +41,9 @@ class UnknownRoute(ArmillaryError):
     """A setting opens or closes a route that does not exist; write it as in the reference: `POST /upload`."""
 
     code = "unknown_route"
+
+
+class UnusableCertificate(ArmillaryError):
+    """The file of `auth.jwt.certificate` is no certificate or public key that tokens can be checked with."""
+
+    code = "unusable_certificate"

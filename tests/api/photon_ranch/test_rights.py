@@ -2,91 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request, Response
 from structlog.testing import capture_logs
 
 from armillary.access.errors import UnknownRoute
-from armillary.access.models import Permission, Scope
-from armillary.access.service import create_token, revoke
-from armillary.api import photon_ranch
-from armillary.api.http.calls import Ctx
-from armillary.api.http.dialect import DialectRouter
-from armillary.api.photon_ranch.parameters import Asked
-from armillary.api.photon_ranch.replies import as_json
-from armillary.api.photon_ranch.rights import anybody, in_parameters, in_path, needs, reads
-from armillary.app import Application, create_app
-from armillary.settings import AddressSettings, AuthSettings
+from armillary.access.service import revoke
+from armillary.app import create_app
+from armillary.auth_settings import AddressSettings, AuthSettings
 from tests.support.archive import Archive, archive
 from tests.support.postgres import postgres
+from tests.support.rights import a_key, app_of, serving
 
 __all__ = ["archive", "postgres"]
 UNAUTHORIZED, FORBIDDEN = {"message": "Unauthorized"}, {"message": "Forbidden"}
 HOME = "10.1.2.3"
-
-
-async def tell(ctx: Ctx) -> Response:
-    """Say who asks."""
-    return as_json({"by": ctx.principal.name})
-
-
-async def tell_of(ctx: Ctx, asked: Asked) -> Response:
-    """Say who asks for which queue."""
-    return as_json({"by": ctx.principal.name, "queue": asked.given("queue_name")})
-
-
-async def fail(request: Request) -> Response:
-    """Fail by a fault of ours."""
-    raise RuntimeError("nobody expects this")
-
-
-def routes() -> DialectRouter:
-    router = APIRouter()
-    for method, path, answer, right in (
-        ("GET", "/hello", tell, anybody()),
-        ("GET", "/{site}/config", tell, reads(in_path("site"))),
-        ("PUT", "/{site}/config", tell, needs(Scope.CONFIG, in_path("site"))),
-        ("POST", "/nightlog/{site}", tell, needs(Scope.NOTE, in_path("site"), guarded=True)),
-        ("POST", "/pipe/enqueue", tell_of, needs(Scope.PIPE_PRODUCE, in_parameters("queue_name"))),
-        ("POST", "/new_browser", tell, needs(Scope.ROOM, guarded=True)),
-        ("POST", "/dummy-requires-auth", tell, needs(None, guarded=True)),
-        ("GET", "/fault", fail, anybody()),
-    ):
-        router.add_api_route(path, answer, methods=[method], dependencies=right)
-    inside = DialectRouter()
-    inside.include_router(router)
-    return inside
-
-
-def app_of(archive: Archive, **auth: Any) -> Application:
-    settings = archive.context.settings.model_copy(update={"auth": AuthSettings.model_validate(auth)})
-    dialect = replace(photon_ranch.dialect(settings.photon_ranch), router=routes())
-    made = create_app(settings, dialects=(dialect,))
-    made.state.context = archive.context
-    return made
-
-
-@asynccontextmanager
-async def serving(
-    archive: Archive, address: str = "192.0.2.7", **auth: Any
-) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(
-        app_of(archive, **auth), client=(address, 40_000), raise_app_exceptions=False
-    )
-    async with httpx.AsyncClient(transport=transport, base_url="http://archive") as client:
-        yield client
-
-
-async def key(archive: Archive, name: str, *scopes: str) -> str:
-    async with archive.context.database.begin() as connection:
-        now = archive.context.clock.now()
-        return await create_token(connection, name, map(Permission.of_text, scopes), now=now)
 
 
 Call = tuple[str, str]
@@ -147,7 +80,7 @@ async def test_a_stranger_may_what_the_mode_opens(
 async def test_a_key_may_what_it_is_for_at_its_site(
     archive: Archive, scopes: list[str], expected: list[int]
 ) -> None:
-    secret = await key(archive, "one", *scopes)
+    secret = await a_key(archive, "one", *scopes)
     async with serving(archive, anonymous_read=False) as client:
         assert await answers(client, secret) == expected
         async with archive.context.database.begin() as connection:
@@ -156,7 +89,7 @@ async def test_a_key_may_what_it_is_for_at_its_site(
 
 
 async def test_a_queue_is_found_where_the_request_names_it(archive: Archive) -> None:
-    shown = {"X-Api-Key": await key(archive, "saf", "pipe.produce:saf")}
+    shown = {"X-Api-Key": await a_key(archive, "saf", "pipe.produce:saf")}
     async with serving(archive) as client:
         for content, query, status in (
             ('{"queue_name": "saf"}', "", 200),
@@ -174,7 +107,7 @@ async def test_a_queue_is_found_where_the_request_names_it(archive: Archive) -> 
 
 
 async def test_an_open_route_notes_who_asks_and_minds_no_invalid_key(archive: Archive) -> None:
-    secret = await key(archive, "one", "config:mrc")
+    secret = await a_key(archive, "one", "config:mrc")
     async with serving(archive, mode="open") as client:
         for headers, by in (
             ({}, ""),
@@ -203,7 +136,7 @@ CARRIERS: dict[str, Shown] = {
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 async def test_a_key_is_shown_in_these_ways(archive: Archive, carrier: str) -> None:
-    secret, show = await key(archive, "saf", "config:saf"), CARRIERS[carrier]
+    secret, show = await a_key(archive, "saf", "config:saf"), CARRIERS[carrier]
     async with serving(archive) as client:
         reply = await show(client, secret)
         assert (reply.status_code, reply.json()) == (200, {"by": "saf"})
@@ -213,7 +146,7 @@ async def test_a_key_is_shown_in_these_ways(archive: Archive, carrier: str) -> N
 
 
 async def test_a_fault_behind_a_key_in_the_path_tells_it_to_nobody(archive: Archive) -> None:
-    secret = await key(archive, "saf", "config:saf")
+    secret = await a_key(archive, "saf", "config:saf")
     with capture_logs() as lines:
         async with serving(archive) as client:
             for path in ("fault", "nowhere", "saf/config", "v1/%0A"):
@@ -225,7 +158,7 @@ async def test_a_fault_behind_a_key_in_the_path_tells_it_to_nobody(archive: Arch
 
 
 async def test_no_query_and_no_cookie_shows_a_key(archive: Archive) -> None:
-    secret = await key(archive, "saf", "config")
+    secret = await a_key(archive, "saf", "config")
     async with serving(archive) as client:
         assert (await client.put(f"/saf/config?X-Api-Key={secret}&key={secret}")).status_code == 401
         cookies = f"X-Api-Key={secret}; gemini_fits_upload_auth={secret}"

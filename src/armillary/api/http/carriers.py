@@ -10,7 +10,8 @@ from starlette.requests import HTTPConnection
 
 from armillary.access.models import Credentials
 
-MAX_SECRET = 512
+MAX_SECRET = 8192
+"""What a JSON web token may have; ours are much shorter."""
 SHOWN_BY_PATH = "shown_by_path"
 """Where the state of a connection has the token that its path bears, if the dialect knows such paths."""
 
