@@ -35,7 +35,7 @@ from armillary.pipe.errors import BadOption, ClaimLost, UnknownDeadLetter, Unkno
 from armillary.pipe.models import LONGEST_LEASE_S, LONGEST_WAIT_S, MOST_CLAIMED, MOST_SHOWN, QueueState
 
 router = APIRouter()
-PRODUCE = CONSUME = ADMIN = Scope.PIPE
+PRODUCE, CONSUME, ADMIN = Scope.PIPE_PRODUCE, Scope.PIPE_CONSUME, Scope.PIPE_ADMIN
 _LOOKERS = (PRODUCE, CONSUME, ADMIN)
 _Lease = Annotated[float, Field(ge=1, le=LONGEST_LEASE_S)]
 
@@ -49,7 +49,7 @@ class OfClaim(Policy):
         context: Context = connection.app.state.context
         async with context.database.begin() as asked:
             queue = await service.claims.queue_of(asked, connection.path_params["claim"])
-        return await self.judge(connection, queue)
+        return self.judge(await self.learn(connection, queue), queue)
 
 
 lookers = [Depends(Policy(Scope.READ, others=_LOOKERS))]

@@ -26,7 +26,7 @@ from armillary.pipe.models import MOST_SHOWN, Item, Machine, NewItem, Wanted
 router = APIRouter()
 P = ParamSpec("P")
 _ITEM = msgspec.json.Encoder()
-PRODUCE = CONSUME = ADMIN = Scope.PIPE
+PRODUCE, CONSUME, ADMIN = Scope.PIPE_PRODUCE, Scope.PIPE_CONSUME, Scope.PIPE_ADMIN
 SHOWN = 10
 """Items of a look into a queue, if nobody says how many."""
 CLIPPED = "X-Armillary-Limit"

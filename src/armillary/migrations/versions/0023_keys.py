@@ -9,7 +9,7 @@ from __future__ import annotations
 from armillary.migrations.scripts import execute
 
 revision = "0023"
-down_revision = "0019"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
