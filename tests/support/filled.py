@@ -72,12 +72,22 @@ def _sites(rows: Rows) -> None:
         rows["work_web_kind"].append({"kind": "room"})
 
 
+def _images(rows: Rows) -> None:
+    """Let there be a topic of announcements, and the web role ask for conversions."""
+    if topics := rows.get("feed_topic"):
+        horizon = {"horizon_generation": 0, "horizon_number": 0, "horizon_id": 0}
+        topics.append({"id": max(one["id"] for one in topics) + 1, "name": "imagedata", **horizon})
+    if "work_web_kind" in rows:
+        rows["work_web_kind"] += [{"kind": "tif"}, {"kind": "unpacked"}]
+
+
 CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0014": _runs_of_orders,
     "0016": _feed,
     "0017": _products,
     "0019": _access,
     "0021": _sites,
+    "0024": _images,
 }
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from armillary.archive.images.arrival import ARRIVAL, arrive
 from armillary.archive.intake.ingest import ingest
 from armillary.archive.intake.orders import INGEST
 from armillary.archive.intake.staging import INGEST_UPLOAD
@@ -29,6 +30,7 @@ KINDS = (
     Kind("echo", echo, batch=BATCH),
     Kind(INGEST, ingest, batch=BATCH),
     Kind(INGEST_UPLOAD, ingest_upload),
+    Kind(ARRIVAL, arrive),
     Kind(DIGEST, digest, batch=PRODUCTS, interruptible=True),
     *(Kind(one.name, build, batch=PRODUCTS, interruptible=True) for one in BUILDERS),
 )

@@ -9,8 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
-STORE, STAGING, PRIVATE, POSTGRES = "store", "staging", "private", "postgres"
+STORE, IMAGES, STAGING, PRIVATE, POSTGRES = "store", "images", "staging", "private", "postgres"
 """What is in the directory of an archive."""
+OWN = (STORE, IMAGES)
+"""The roots that every archive has in its directory, by name and place."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 NO_WORD = "0"
 """What file systems say that give themselves no name, such as those of other machines."""

@@ -63,7 +63,7 @@ async def run_all(settings: Settings, host: str, port: int, *, demo: bool, start
         address = f"http://{_shown(host)}:{listener.getsockname()[1]}"
         async with open_context(settings, Role.WORKER, application="armillary up") as context:
             async with context.database.begin() as connection:
-                await catalog.store_root(connection, context)
+                await catalog.own_roots(connection, context)
             children = asyncio.create_task(_keep_all(settings, listener, stop, start))
             try:
                 if await until_ready(address, stop, children):

@@ -52,7 +52,7 @@ async def work(
     async with open_context(settings, Role.WORKER, application=f"armillary {name}") as context:
         # What the web process needs and cannot make.
         async with context.database.begin() as connection:
-            await catalog.store_root(connection, context)
+            await catalog.own_roots(connection, context)
         check_area(settings.data / STAGING)
         tell_ready()
         await recover(context)

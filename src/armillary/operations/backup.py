@@ -78,7 +78,7 @@ async def back_up(
     with vault.writing():
         stamp = context.clock.now().strftime("%Y%m%dT%H%M%SZ")
         async with context.database.begin() as connection:
-            await catalog.store_root(connection, context)
+            await catalog.own_roots(connection, context)
             own = str((await read_identity(connection)).id)
         directory = vault.begin(stamp)
         try:
@@ -134,7 +134,7 @@ class Run:
         schema = await revisions.current(self.context.database)
         async with self.context.database.begin() as connection:
             self.roots = {root.id: root for root in await catalog.list_roots(connection)}
-        owned = [root.id for root in self.roots.values() if with_adopted or root.name == catalog.STORE]
+        owned = [root.id for root in self.roots.values() if with_adopted or root.name in catalog.OWN]
         self.report.left = sorted(root.shown() for root in self.roots.values() if root.id not in owned)
         spool = self.directory / "spool"
         with (self.directory / LIST).open("w") as lines:

@@ -11,6 +11,7 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
+from armillary.archive.images import service as images
 from armillary.archive.intake.service import sweep_staging
 from armillary.archive.products import service as products
 from armillary.base.log import get_logger
@@ -52,6 +53,8 @@ async def clean(context: Context, claims: Sequence[Claim], *, portion: int = PUR
         forgotten["pipe"] = await _in_portions(context, pipe.forget, portion)
     async with step(claim, "staged bytes"):
         forgotten["staged"] = await sweep_staging(context)
+    async with step(claim, "images"):
+        forgotten |= await images.forget_expired(context)
     async with step(claim, "workers"):
         await heartbeat.forget_dead(context)
     async with step(claim, "journals"):

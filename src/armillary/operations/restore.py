@@ -191,7 +191,7 @@ class Run:
 
     @staticmethod
     def _below(top: Path, root: str) -> Path:
-        return top / catalog.STORE if root == catalog.STORE else top / ADOPTED / root
+        return top / root if root in catalog.OWN else top / ADOPTED / root
 
     def _settings(self) -> None:
         """Put the settings back, unless they lead to the database of the archive that was lost."""

@@ -78,6 +78,17 @@ async def test_a_file_is_not_overwritten_unless_asked(store: ObjectStore) -> Non
     assert await store.read(KEY) == b"other"
 
 
+async def test_of_two_writers_of_a_new_name_one_is_told(store: ObjectStore) -> None:
+    async def late() -> AsyncIterator[bytes]:
+        yield b"second"
+        # Nothing was in the way when this writer began.
+        await store.write(KEY, b"first")
+
+    with pytest.raises(Conflict, match=KEY):
+        await store.write(KEY, late())
+    assert await store.read(KEY) == b"first"
+
+
 async def test_an_interrupted_upload_leaves_nothing(store: ObjectStore) -> None:
     async def breaks() -> AsyncIterator[bytes]:
         yield DATA

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
 from armillary.api.http.calls import Call
@@ -31,7 +33,27 @@ async def serve_bytes(request: Request, call: Call, name: str) -> Response:
     BeingChanged
         If an edit has put bytes in place whose record still does not come.
     """
-    download, served = await _open(call.context, name.strip("/"), call.principal)
+    name = name.strip("/")
+
+    async def find(connection: AsyncConnection) -> Served:
+        return await version_to_serve(connection, name, call.principal, now=call.context.clock.now())
+
+    return await serve_found(request, call, name, find)
+
+
+Find = Callable[[AsyncConnection], Awaitable[Served]]
+"""Looks for the version that is to be sent; asked again while an edit is under way."""
+
+
+async def serve_found(request: Request, call: Call, filename: str, find: Find) -> Response:
+    """Send the bytes of a version, in the form that the name asked for means.
+
+    Raises
+    ------
+    BeingChanged
+        If an edit has put bytes in place whose record still does not come.
+    """
+    download, served = await _open(call.context, filename, find)
     try:
         return _respond(request, download, served, call.principal)
     except BaseException:
@@ -39,14 +61,14 @@ async def serve_bytes(request: Request, call: Call, name: str) -> Response:
         raise
 
 
-async def _open(context: Context, name: str, viewer: Principal) -> tuple[Download, Served]:
+async def _open(context: Context, filename: str, find: Find) -> tuple[Download, Served]:
     for attempt in range(TRIES):
         async with context.database.begin() as connection:
-            served = await version_to_serve(connection, name, viewer, now=context.clock.now())
+            served = await find(connection)
         try:
             store = catalog.store_of(context, served.root)
             most = context.settings.archive.max_unpacked
-            return await open_download(store, served, name, max_unpacked=most), served
+            return await open_download(store, served, filename, max_unpacked=most), served
         except BeingChanged:
             # An edit puts the bytes first and the record a moment later.
             if attempt == TRIES - 1:

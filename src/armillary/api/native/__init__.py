@@ -7,6 +7,7 @@ from fastapi import Depends
 from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.api.native import (
     about,
+    announcements,
     changes,
     changesets,
     edits,
@@ -22,7 +23,8 @@ from armillary.api.native import (
 from armillary.api.native.routing import refuse_unknown_parameters
 
 _router = DialectRouter()
-for _part in (changes, changesets, edits, exports, files, headers, frames, orders, pictures, pipe):
+_PARTS = (announcements, changes, changesets, edits, exports, files, headers, frames, orders, pictures, pipe)
+for _part in _PARTS:
     _router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])
 _router.include_router(files.whole, dependencies=[Depends(refuse_unknown_parameters)])
 # What monitors and balancers ask may bear any ornament.

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.requests import HTTPConnection
 
 from armillary.access.errors import ScopeMissing, Unauthorized
 from armillary.access.models import Scope
@@ -76,7 +77,7 @@ class UnknownParameter(ArmillaryError):
     code, status = "unknown_parameter", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-async def refuse_unknown_parameters(request: Request) -> None:
+async def refuse_unknown_parameters(request: HTTPConnection) -> None:
     """Refuse a query with parameters that the route does not have.
 
     Raises
@@ -84,7 +85,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
     UnknownParameter
         Naming the first of them, and the nearest that there is.
     """
-    route: APIRoute = request.scope["route"]
+    route: APIRoute | APIWebSocketRoute = request.scope["route"]
     known = tuple(_asked(route.dependant))
     for name in request.query_params:
         if name not in known:

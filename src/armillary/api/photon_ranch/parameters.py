@@ -44,7 +44,7 @@ class Parameters:
             If there is none and no default, or it is no text that can be kept.
         """
         value = self.given(*names)
-        if value is None and default is not None:
+        if value in (None, "") and default is not None:
             return default
         if value is None or value == "":
             raise Refused(f"Missing required field: {names[0]}")

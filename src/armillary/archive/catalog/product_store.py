@@ -13,6 +13,8 @@ from armillary.archive.catalog.models import REASON_TYPE, Product
 from armillary.archive.catalog.tables import product
 
 _COLUMNS = tuple(product.c[name] for name in ("version_id", "kind", "media_type", "sha256", "key", "content"))
+WITH_HEADERS = ("unpacked",)
+"""Kinds that hold the header of their version, and so are of no use for the next one."""
 _OBJECTS = """
 SELECT key, version_id, kind FROM product
 WHERE key COLLATE "C" > $1 AND ($2::text IS NULL OR key COLLATE "C" <= $2)
@@ -41,7 +43,12 @@ async def move_products(connection: AsyncConnection, pairs: Sequence[tuple[int, 
         return
     columns = [sa.cast([pair[side] for pair in pairs], sa.ARRAY(sa.BigInteger)) for side in (0, 1)]
     moved = sa.func.unnest(*columns).table_valued("old", "new").render_derived("moved")
-    statement = sa.update(product).where(product.c.version_id == moved.c.old).values(version_id=moved.c.new)
+    pixels_alone = product.c.kind.not_in(WITH_HEADERS)
+    statement = (
+        sa.update(product)
+        .where(product.c.version_id == moved.c.old, pixels_alone)
+        .values(version_id=moved.c.new)
+    )
     await connection.execute(statement)
 
 

@@ -15,7 +15,7 @@ from armillary.archive.catalog.store import (
 )
 from armillary.archive.errors import UnknownRoot
 from armillary.archive.models import Identity
-from armillary.base.place import STORE
+from armillary.base.place import IMAGES, STORE
 from armillary.base.store import ObjectStore
 from armillary.base.store.errors import StorageFailed, explain
 from armillary.context import Context
@@ -100,6 +100,25 @@ async def store_root(connection: AsyncConnection, context: Context) -> Root:
     return await ensure_root(
         connection, STORE, path.resolve(), in_place=True, visibility=visibility_of(context.settings.archive)
     )
+
+
+async def images_root(connection: AsyncConnection, context: Context) -> Root:
+    """Return the root of the images that sites send; they are open where no release date holds them back."""
+    path = context.settings.data / IMAGES
+    path.mkdir(mode=0o755, exist_ok=True)
+    return await ensure_root(
+        connection,
+        IMAGES,
+        path.resolve(),
+        in_place=True,
+        visibility=Level.OPEN,
+        identity=Identity.BY_PATH,
+    )
+
+
+async def own_roots(connection: AsyncConnection, context: Context) -> tuple[Root, Root]:
+    """Return the roots in the directory of the archive itself: the store, and that of images."""
+    return await store_root(connection, context), await images_root(connection, context)
 
 
 def visibility_of(settings: ArchiveSettings) -> Level:

@@ -25,6 +25,8 @@ from armillary.archive.catalog.product_store import get_product, move_products
 from armillary.archive.catalog.recording import NewVersion, record_versions
 from armillary.archive.catalog.roots import (
     ensure_root,
+    images_root,
+    own_roots,
     root_by_id,
     set_visibility,
     store_of,
@@ -40,10 +42,12 @@ from armillary.archive.catalog.store import (
     versions_by_id,
     versions_of,
 )
-from armillary.base.place import STORE
+from armillary.base.place import IMAGES, OWN, STORE
 
 __all__ = [
     "CHUNK",
+    "IMAGES",
+    "OWN",
     "STORE",
     "NewVersion",
     "RootLine",
@@ -61,10 +65,12 @@ __all__ = [
     "foremost_at",
     "frame_of_file",
     "get_product",
+    "images_root",
     "is_empty",
     "is_fits",
     "list_roots",
     "move_products",
+    "own_roots",
     "present_at",
     "present_by_label",
     "present_by_name",

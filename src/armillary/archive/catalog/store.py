@@ -35,7 +35,7 @@ from armillary.archive.catalog.tables import (
 )
 from armillary.archive.models import Identity
 from armillary.base.database import AnyRow, driver, home_of
-from armillary.base.place import STORE, address_of, url_at
+from armillary.base.place import OWN, address_of, url_at
 
 VERSION_COLUMNS = (*version.c, headers_of_series().label("series_headers"), file.c.name)
 # Ids are taken beforehand, so that versions, frames and changes that refer to each other go in by COPY.
@@ -147,9 +147,9 @@ async def insert_root(
     identity: Identity,
 ) -> None:
     """Record a root, unless there is one of its place or name already; ``place`` is a path, or a URL."""
-    # The store may be a link that leads elsewhere, and somewhere else later on.
+    # Those of the archive itself may be links that lead elsewhere, and somewhere else later on.
     elsewhere = place if isinstance(place, str) else address_of(place, home_of(connection))
-    address = STORE if name == STORE else elsewhere
+    address = name if name in OWN else elsewhere
     values: dict[str, Any] = {"name": name, "path": address, "in_place": in_place, "watched": watched}
     values |= {"visibility": _of_frame(visibility), "identity": str(identity)}
     await connection.execute(insert(root).values(values).on_conflict_do_nothing())

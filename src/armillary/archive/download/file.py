@@ -116,6 +116,20 @@ def _chunks(download: Download, start: int, stop: int | None) -> Iterator[bytes]
     return compress_bzip2(content.chunks()) if download.compress else content.chunks(start, stop)
 
 
+def stored_chunks(version: Version, snapshot: Snapshot, start: int, stop: int) -> Iterator[bytes]:
+    """Yield the bytes of a version as it is stored, from ``start`` up to ``stop``, for a thread.
+
+    Raises
+    ------
+    BeingChanged
+        If the bytes in storage belong to another version.
+    """
+    check_standing(version, snapshot)
+    if version.container == Container.PLAIN:
+        return content_of_version(version, snapshot).chunks(start, stop)
+    return _pieces(snapshot, start, stop)
+
+
 def check_unpacked(version: Version, limit: int) -> None:
     """Refuse to unpack a version that had more than ``limit`` bytes when it was taken in.
 

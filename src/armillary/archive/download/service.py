@@ -9,21 +9,29 @@ from armillary.archive.download.file import (
     check_unpacked,
     content_of_version,
     open_download,
+    stored_chunks,
     stream,
 )
-from armillary.archive.download.serving import Served, version_to_serve
+from armillary.archive.download.serving import Served, signed_version, version_to_serve, why_visible
+from armillary.archive.download.zips import Member, ZipLayout, made_member
 
 __all__ = [
     "BZIP2_TYPE",
     "GZIP_TYPE",
     "MEDIA_TYPES",
     "Download",
+    "Member",
     "Served",
+    "ZipLayout",
     "bundle",
     "check_unpacked",
     "choose",
     "content_of_version",
+    "made_member",
     "open_download",
+    "signed_version",
+    "stored_chunks",
     "stream",
     "version_to_serve",
+    "why_visible",
 ]

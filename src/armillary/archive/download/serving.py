@@ -8,11 +8,12 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
-from armillary.archive.catalog import store
+from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog.models import Root, Version
 from armillary.archive.catalog.service import find_present, root_by_id
-from armillary.archive.errors import FileEmbargoed
+from armillary.archive.errors import FileEmbargoed, FileNotFound
 from armillary.archive.query import visibility
+from armillary.fits.containers import logical_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,21 @@ async def version_to_serve(
     if reason is None:
         raise FileEmbargoed(f"'{found.name}' is not public yet; show a token that may read it.")
     return Served(found, await root_by_id(connection, found.location.root_id), reason)
+
+
+async def signed_version(connection: AsyncConnection, root: Root, path: str, filename: str) -> Served:
+    """Return the version at a place of which a signed address tells.
+
+    Raises
+    ------
+    FileNotFound
+        If there is none any more.
+    """
+    key = (root.id, path, logical_name(filename))
+    version = (await file_store.present_at(connection, [key])).get(key)
+    if version is None:
+        raise FileNotFound(f"No file named '{filename}' is in the archive any more.")
+    return Served(version, root, visibility.Reason.SIGNED)
 
 
 async def why_visible(

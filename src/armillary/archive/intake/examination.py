@@ -56,7 +56,7 @@ def examine(
     """
     size = snapshot.stored.size
     if not is_fits(filename):
-        return _examine_other(snapshot, known_crc)
+        return examine_as_bytes(snapshot, known_crc)
     if series and (found := series.recognise(snapshot.read_at, size, max_header=max_header)):
         layout, _ = found
         container_of(filename, layout.headers[0][:16])
@@ -74,7 +74,8 @@ def examine(
     return Examined(container, size, summed.finish(), content, values)
 
 
-def _examine_other(snapshot: Snapshot, known_crc: int | None) -> Examined:
+def examine_as_bytes(snapshot: Snapshot, known_crc: int | None = None) -> Examined:
+    """Look at a stored file as at one of another medium, which has no headers."""
     size = snapshot.stored.size
     crc = known_crc if known_crc is not None else _sum(snapshot, 0, size, memoryview(bytearray(READ)))
     return Examined(Container.PLAIN, size, crc, Inspection(size, crc, (), (), size, crc), HeaderValues(()))

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.file_store import Whereabouts
+from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.catalog.recording import NewVersion, record_versions
 from armillary.archive.errors import FileUnreadable, FileVanished, SameFileTwice, StillGrowing, TwoContainers
@@ -57,6 +58,8 @@ class Candidate:
     new: NewVersion | None = None
     error: Exception | None = None
     skipped: str = ""
+    trouble: str = ""
+    """Why a file that is called FITS was taken in as bytes without headers."""
     args: dict[str, Any] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
     """Versions at places that the file has left."""
@@ -379,8 +382,10 @@ async def record_candidates(connection: AsyncConnection, good: Sequence[Candidat
                 identity=one.stored.identity,
                 lastmod=lastmod,
             )
-    ids = await record_new([c for c in good if not c.skipped], connection, now=now)
-    await products.submit_products(connection, ids, actor="armillary")
+    new = [c for c in good if not c.skipped]
+    ids = await record_new(new, connection, now=now)
+    others = {id for id, c in zip(ids, new, strict=True) if not is_fits(c.location.filename)}
+    await products.submit_products(connection, ids, actor="armillary", without_image=others)
 
 
 async def record_new(new: Sequence[Candidate], connection: AsyncConnection, *, now: datetime) -> list[int]:

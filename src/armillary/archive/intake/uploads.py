@@ -17,13 +17,13 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.errors import BadFileName, FileAmbiguous, FileVanished, SameFileTwice, TwoContainers
 from armillary.archive.intake.adoption import COPY_CHUNK, check_name
-from armillary.archive.intake.examination import Examined, examine
+from armillary.archive.intake.examination import Examined, examine, examine_as_bytes
 from armillary.archive.intake.ingest import Candidate, new_version, note_moves, record_candidates
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
 from armillary.archive.intake.staging import INGEST_UPLOAD, stage
 from armillary.base.database_errors import is_undone
-from armillary.base.place import STAGING
+from armillary.base.place import OWN, STAGING
 from armillary.base.store import ObjectStore, Snapshot, StoredObject, staging, whole_or_part
 from armillary.base.store.staging import Staged
 from armillary.base.text import has_controls
@@ -166,6 +166,8 @@ class _Arrival:
     place: Location
     known: Version | None
     own_store: ObjectStore
+    strict: bool = True
+    trouble: str = ""
     examined: Examined | None = None
 
     @property
@@ -178,16 +180,32 @@ class _Arrival:
 async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
     """Judge one upload, move it into the store durably, and record it.
 
-    Until its bytes are known to be whole and sound, nothing in the store is touched: a bad upload never
-    costs a good file. The record is made at once, so that an edit accepted after the upload finds the
-    catalog as it finds the file.
+    The record is made at once, so that an edit accepted after the upload finds the catalog as it finds the file.
     """
     (claim,) = claims
+    candidate = await take_in(context, claim)
+    async with claim.completing({claim.order.id: Response(value=True)}) as connection:
+        await record_candidates(connection, [candidate], now=context.clock.now())
+    await discard_staged(context, claim)
+
+
+async def take_in(context: Context, claim: Claim, *, strict: bool = True) -> Candidate:
+    """Judge staged bytes and move them to the place that their order names; return what is to be recorded.
+
+    Until they are known to be whole and sound, nothing in the store is touched: a bad upload never costs a good
+    file. The caller records the candidate and then discards what was staged.
+
+    Parameters
+    ----------
+    strict
+        Whether what is called FITS has to be FITS; otherwise damaged files are kept as bytes without headers.
+    """
     args = claim.order.args
     path, name, token = str(args["path"]), str(args["filename"]), str(args["staged"])
     check_target(path, name)
     area = context.settings.data / STAGING
     arrival = await _arrival(context, claim, path, name)
+    arrival.strict = strict
     if refusal := arrival.root.refusal(arrival.place.key):
         raise refusal
     try:
@@ -195,9 +213,13 @@ async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
     except Exception as error:
         raise await _blamed(arrival, area, error) from error
     await note_moves(context, [candidate])
-    async with claim.completing({claim.order.id: Response(value=True)}) as connection:
-        await record_candidates(connection, [candidate], now=context.clock.now())
-    await asyncio.to_thread(staging.discard, area, token)
+    return candidate
+
+
+async def discard_staged(context: Context, claim: Claim) -> None:
+    """Remove staged bytes that are in the store and on record."""
+    area = context.settings.data / STAGING
+    await asyncio.to_thread(staging.discard, area, str(claim.order.args["staged"]))
 
 
 async def _move(context: Context, arrival: _Arrival, area: Path, token: str) -> Candidate:
@@ -232,7 +254,7 @@ async def _arrival(context: Context, claim: Claim, path: str, name: str) -> _Arr
         key = (root.id, path, logical_name(name))
         known = (await file_store.present_at(connection, [key])).get(key)
     place, own_store = Location(root.id, path, name), catalog.store_of(context, own)
-    if root.id != own.id and known is None:
+    if root.name not in OWN and known is None:
         raise FileVanished(
             f"{place.key} of {root.name} is no longer there to be replaced; send the file again."
         )
@@ -255,7 +277,9 @@ def _judged(context: Context, arrival: _Arrival, snapshot: Snapshot) -> Examined
             snapshot, place.filename, max_header=limits.max_header, max_unpacked=limits.max_unpacked
         )
     except ArmillaryError as error:
-        raise type(error)(f"{place.key}: {error.message} Nothing in the store was changed.") from None
+        if arrival.strict:
+            raise type(error)(f"{place.key}: {error.message} Nothing in the store was changed.") from None
+        arrival.trouble, found = error.message, examine_as_bytes(snapshot)
     if [str(found.file_size), str(found.file_crc)] != [str(args.get("size")), str(args.get("crc"))]:
         raise UploadDamaged(f"{place.key}: the staged bytes are not those that came; send the file again.")
     return found
@@ -358,5 +382,6 @@ def _candidate(context: Context, arrival: _Arrival, stored: StoredObject) -> Can
         skipped="same bytes" if same else "",
         args={"origin": "upload"},
     )
+    candidate.trouble = arrival.trouble
     candidate.new = new_version(candidate, describer)
     return candidate

@@ -23,12 +23,13 @@ class Subject:
 
 def draw(fd: int, subject: Subject) -> dict[str, Picture]:
     """Return preview and thumbnail of the first image in an opened file; nothing without one."""
-    read = open_logical(partial(_read_at, fd), subject.container, limit=subject.max_unpacked)
+    read = open_logical(partial(read_at, fd), subject.container, limit=subject.max_unpacked)
     drawn = preview(subject.layout, read, long_side_px=subject.long_side_px)
     return {} if drawn is None else {"preview": drawn, "thumbnail": thumbnail(drawn)}
 
 
-def _read_at(fd: int, offset: int, size: int) -> bytes:
+def read_at(fd: int, offset: int, size: int) -> bytes:
+    """Return bytes of an opened file, fewer only at its end."""
     parts = []
     while size > 0 and (part := os.pread(fd, size, offset)):
         parts.append(part)

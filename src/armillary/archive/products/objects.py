@@ -18,7 +18,7 @@ from armillary.base.store.workshop import own_directory
 from armillary.context import Context
 from armillary.errors import Conflict, NotFound
 
-ENDINGS = {"image/jpeg": ".jpg"}
+ENDINGS = {"image/jpeg": ".jpg", "image/tiff+bzip2": ".tif.bz2", "application/fits": ".fits"}
 
 
 def directory_of(context: Context) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,17 +15,23 @@ DIGEST_PRIORITY, PREVIEW_PRIORITY = LOWEST_INGEST - 10, LOWEST_INGEST - 20
 
 
 async def submit_products(
-    connection: AsyncConnection, version_ids: Sequence[int], *, actor: str, previews: bool = True
+    connection: AsyncConnection,
+    version_ids: Sequence[int],
+    *,
+    actor: str,
+    previews: bool = True,
+    without_image: Container[int] = (),
 ) -> None:
     """Queue digests, and pictures if wanted, of new versions.
 
-    Those without pictures come from edits, whose clients wait for the digests: no ingest goes first.
+    Those without pictures come from edits, whose clients wait for the digests: no ingest goes first. Of versions
+    ``without_image`` it is known that no picture can be drawn.
     """
     priority = DIGEST_PRIORITY if previews else AWAITED_PRIORITY
     orders = []
     for version_id in version_ids:
         orders.append(_order(DIGEST, version_id, actor, priority))
-        if previews:
+        if previews and version_id not in without_image:
             orders.append(_order(PREVIEW, version_id, actor, PREVIEW_PRIORITY))
     await submit(connection, orders, keyed_fifo=False)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.errors import PictureFailed, PictureTooLarge, PictureTooSlow
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from armillary.fits.pictures import Picture
 
 JPEG = "image/jpeg"
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 async def pictures(context: Context, work: Work) -> list[Made]:
@@ -39,14 +41,26 @@ async def _drawn(context: Context, work: Work) -> dict[str, Picture]:
     # Only here: arrays and pictures take long to load, and most who know of products draw none.
     from armillary.archive.products.drawing import Subject, draw
 
-    # In a child process: what it decodes, strangers wrote.
+    settings, current = context.settings.archive, work.current
+    subject = Subject(
+        current.layout(), Container(current.container), settings.preview_px, settings.max_unpacked
+    )
+    return await in_child(context, work, draw, subject)
+
+
+async def in_child(context: Context, work: Work, draw: Callable[[int, S], T], subject: S) -> T:
+    """Let a child process make something of the stored bytes of a version: what it decodes, strangers wrote.
+
+    Raises
+    ------
+    PictureTooLarge, PictureTooSlow, PictureFailed
+        If it takes more memory or time than it may, or dies of it.
+    """
     settings, current = context.settings.archive, work.current
 
-    def draw_it(ask: Ask) -> dict[str, Picture]:
+    def draw_it(ask: Ask) -> T:
         with work.bytes_of.open(current.location.key) as snapshot, described(snapshot) as fd:
             check_standing(current, snapshot)
-            container = Container(current.container)
-            subject = Subject(current.layout(), container, settings.preview_px, settings.max_unpacked)
             return ask(draw, fd, subject)
 
     try:

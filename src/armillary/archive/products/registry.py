@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from armillary.archive.products.conversions import STRETCHES, TIF, UNPACKED, plain_fits, tif_of, tifs
 from armillary.archive.products.models import Made
 from armillary.archive.products.orders import PREVIEW
 from armillary.archive.products.pictures import pictures
@@ -47,6 +48,14 @@ BUILDERS = (
         parameters=lambda settings: {"long_side_px": settings.preview_px},
         build=pictures,
     ),
+    Builder(
+        name=TIF,
+        makes=tuple(map(tif_of, STRETCHES)),
+        step=1,
+        parameters=lambda _: {},
+        build=tifs,
+    ),
+    Builder(name=UNPACKED, makes=(UNPACKED,), step=1, parameters=lambda _: {}, build=plain_fits),
 )
 BY_NAME = {builder.name: builder for builder in BUILDERS}
 OF_KIND = {kind: builder for builder in BUILDERS for kind in builder.makes}

@@ -1,5 +1,7 @@
 """What other nouns and the dialects may ask of products: what is derived from versions in the background."""
 
+from armillary.archive.products.conversions import STRETCHES, UNPACKED, tif_of
+from armillary.archive.products.demand import awaited
 from armillary.archive.products.leftovers import settle_products
 from armillary.archive.products.objects import fetch
 from armillary.archive.products.orders import (
@@ -9,15 +11,21 @@ from armillary.archive.products.orders import (
     digests_pending,
     submit_products,
 )
+from armillary.archive.products.pictures import described
 from armillary.archive.products.registry import OF_KIND
 
 __all__ = [
     "DIGEST",
     "OF_KIND",
     "PREVIEW",
+    "STRETCHES",
+    "UNPACKED",
     "ask_again",
+    "awaited",
+    "described",
     "digests_pending",
     "fetch",
     "settle_products",
     "submit_products",
+    "tif_of",
 ]

@@ -30,6 +30,8 @@ class Reason(StrEnum):
     ENGINEERING = "eng"
     INSTRUMENT_TEAM = "inst_team"
     GRANTED = "canhaveit"
+    SIGNED = "signed"
+    """Who might have it asked for an address that others may use, too."""
 
 
 def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reason | None:

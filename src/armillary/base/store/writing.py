@@ -64,7 +64,7 @@ class Filling:
 
 def publish_new(shop: Workshop, place: Place, temporary: Temporary, *, overwrite: bool) -> StoredObject:
     """Give a finished file its name."""
-    with taken(place.key), naming(place.key):
+    with naming(place.key), taken(place.key):
         stored = stored_object(place.key, os.fstat(temporary.fd))
         temporary.publish(replace=overwrite)
         shop.files.sync(place.directory)

@@ -1,0 +1,80 @@
+"""What other nouns and the dialects may ask of images: their files in, questions, and what is kept how long."""
+
+from armillary.archive.images.announcements import follow, forget, number_of, position
+from armillary.archive.images.arrival import ARRIVAL, accept, announce, check_object, receive
+from armillary.archive.images.headers import columns_of, is_usable, read_mapping
+from armillary.archive.images.models import IMAGEDATA, RETENTION, Directory
+from armillary.archive.images.names import ImageName, info_base, parse_name, site_of
+from armillary.archive.images.objects import FoundObject, filter_of, find_object
+from armillary.archive.images.query import (
+    MOST,
+    Asker,
+    ImageCriteria,
+    ImagePage,
+    arrivals,
+    filtered,
+    image_by_base,
+    info,
+    is_cursor,
+    latest,
+    latest_of_each,
+)
+from armillary.archive.images.retention import forget_expired
+from armillary.archive.images.store import put_header, reserve_slot
+from armillary.archive.images.zips import (
+    FitsSize,
+    Frozen,
+    freeze,
+    frozen,
+    keys_between,
+    keys_of,
+    members_of,
+    zip_versions,
+)
+
+__all__ = [
+    "ARRIVAL",
+    "IMAGEDATA",
+    "MOST",
+    "RETENTION",
+    "Asker",
+    "Directory",
+    "FitsSize",
+    "FoundObject",
+    "Frozen",
+    "ImageCriteria",
+    "ImageName",
+    "ImagePage",
+    "accept",
+    "announce",
+    "arrivals",
+    "check_object",
+    "columns_of",
+    "filter_of",
+    "filtered",
+    "find_object",
+    "follow",
+    "forget",
+    "forget_expired",
+    "freeze",
+    "frozen",
+    "image_by_base",
+    "info",
+    "info_base",
+    "is_cursor",
+    "is_usable",
+    "keys_between",
+    "keys_of",
+    "latest",
+    "latest_of_each",
+    "members_of",
+    "number_of",
+    "parse_name",
+    "position",
+    "put_header",
+    "read_mapping",
+    "receive",
+    "reserve_slot",
+    "site_of",
+    "zip_versions",
+]
