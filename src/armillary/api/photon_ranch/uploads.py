@@ -19,8 +19,7 @@ from armillary.api.photon_ranch.rights import anybody, needs, reads
 from armillary.api.photon_ranch.urls import base_of
 from armillary.archive.errors import BadFileName
 from armillary.archive.images import service as images
-from armillary.archive.images.service import Directory, ImageName
-from armillary.archive.images.slots import Slot, read_slot, write_slot
+from armillary.archive.images.service import Directory, ImageName, Slot, read_slot, write_slot
 from armillary.base.signing import signing_key
 from armillary.base.text import storable
 

@@ -20,6 +20,7 @@ from armillary.archive.images.query import (
     latest_of_each,
 )
 from armillary.archive.images.retention import forget_expired
+from armillary.archive.images.slots import Slot, read_slot, write_slot
 from armillary.archive.images.store import put_header, reserve_slot
 from armillary.archive.images.zips import (
     FitsSize,
@@ -45,6 +46,7 @@ __all__ = [
     "ImageCriteria",
     "ImageName",
     "ImagePage",
+    "Slot",
     "accept",
     "announce",
     "arrivals",
@@ -73,8 +75,10 @@ __all__ = [
     "position",
     "put_header",
     "read_mapping",
+    "read_slot",
     "receive",
     "reserve_slot",
     "site_of",
+    "write_slot",
     "zip_versions",
 ]
