@@ -30,6 +30,7 @@ from armillary.api.http.log import Traced
 from armillary.api.http.origins import SameOrigin
 from armillary.api.http.policy import Policy, refuse_undeclared, walk
 from armillary.api.http.privacy import Private
+from armillary.api.http.shortcuts import Shortcuts
 from armillary.auth_settings import AuthSettings
 from armillary.base.database import Role
 from armillary.base.log import hide_secrets_of_server
@@ -84,7 +85,8 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the application as the server calls it."""
         limits, logs = self.settings.limits, self.settings.logs
-        guarded = Guarded(super().build_middleware_stack())
+        framework = super().build_middleware_stack()
+        guarded = Guarded(Shortcuts(framework, self.dialects.all))
         own = SameOrigin(guarded, trusted=limits.origins)
         opened = CrossOrigin(Limited(own, limits), self.dialects)
         traced = Traced(opened, proxies=limits.proxies, write=logs.requests)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -62,6 +62,8 @@ class Dialect:
         What may carry a token, where a route says nothing else.
     cors
         Which pages of other sites may call it; None: no page may.
+    shortcut
+        Finds what answers a request without the framework, for routes that are asked very often.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Dialect:
     token_of: Callable[[str], str] | None = None
     carriers: Carriers = NO_COOKIES
     cors: Cors | None = None
+    shortcut: Callable[[Scope], Callable[[Request], Awaitable[Response]] | None] | None = None
 
 
 class Dialects:

@@ -34,6 +34,7 @@ def dialect(settings: PhotonRanchSettings) -> Dialect:
         render_error=render,
         normalise=normaliser(settings.prefixes),
         token_of=token_of,
+        shortcut=pipe.shortcut,
         carriers=NO_COOKIES,
         cors=Cors(
             origins=settings.origins,

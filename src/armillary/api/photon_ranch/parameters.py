@@ -118,7 +118,8 @@ async def parameters_of(request: Request) -> Parameters:
     context: Context = request.app.state.context
     text = await read_body(request, context.settings.photon_ranch.max_body)
     body = as_object(read_json(text))
-    found = Parameters({**body, **dict(request.query_params)}, body, text)
+    asked = dict(request.query_params) if request.scope["query_string"] else {}
+    found = Parameters({**body, **asked}, body, text)
     request.state.parameters = found
     return found
 
@@ -142,7 +143,7 @@ def read_json(text: bytes) -> Any:
         If it has numbers that JSON does not have, or that are out of range.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_short_integer)
+        return _DECODER.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
     except (ValueError, RecursionError):
         return NOTHING
 
@@ -177,3 +178,6 @@ def _short_integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise Refused(f"The body holds an integer of {len(text)} digits, which is out of range.")
     return int(text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, parse_int=_short_integer)
