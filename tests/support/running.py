@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import httpx
 
 from armillary.access.models import Scope
-from armillary.access.service import GrantKind, create_token, grant
+from armillary.access.service import GrantKind, create_token
 from armillary.archive.changes import service as changes
 from armillary.archive.intake import bulk
 from armillary.base.database import Role
@@ -28,6 +28,7 @@ from armillary.base.work import outcomes
 from armillary.context import Context, open_context
 from armillary.settings import Settings
 from tests.support.conformity import check
+from tests.support.grants import grant_all
 from tests.support.patience import NotStarted, OutOfTime, in_time
 from tests.support.postgres import server_account
 
@@ -72,8 +73,7 @@ class Running:
         async def action(context: Context) -> str:
             async with context.database.begin() as connection:
                 now = context.clock.now()
-                for kind, subject in grants.items():
-                    await grant(connection, name, kind, subject, now=now)
+                await grant_all(connection, name, grants, now=now)
                 return await create_token(connection, name, scopes, now=now, lifetime=lifetime)
 
         return self.act(action)

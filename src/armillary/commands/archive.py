@@ -195,7 +195,7 @@ def _print_frames(frames: Sequence[dict[str, Any]]) -> None:
 
 def _named(one: dict[str, Any]) -> str:
     """Return how to call a file of whose name there are several."""
-    return f"{one['path']}/{one['name']}" if one["path"] else f"./{one['name']}"
+    return f"{one['path']}/{one['name']}" if one["path"] else str(one["name"])
 
 
 def _short(value: object) -> str:

@@ -275,13 +275,8 @@ async def _by_label(
 
 
 def _bearers(found: Sequence[tuple[str | None, Version | None]], prefer_raw: bool) -> list[Version | None]:
-    raw = _there([version for reduction, version in found if reduction == "RAW"])
-    return raw if prefer_raw and len(raw) == 1 else _there([version for _, version in found])
-
-
-def _there(found: list[Version | None]) -> list[Version | None]:
-    """Return those that are present, or that there is one which is not."""
-    return [one for one in found if one] or found[:1]
+    raw = [version for reduction, version in found if reduction == "RAW"]
+    return raw if prefer_raw and len(raw) == 1 else [version for _, version in found]
 
 
 async def _refuse_new(connection: AsyncConnection, decisions: list[Decision], rules: Rules) -> list[Decision]:

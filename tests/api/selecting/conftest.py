@@ -16,12 +16,13 @@ from astropy.io import fits
 from fastapi import FastAPI
 
 from armillary.access.models import Scope
-from armillary.access.service import GrantKind, create_token, grant
+from armillary.access.service import GrantKind, create_token
 from armillary.app import create_app
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.fits.containers import logical_name
 from tests.support.archive import Archive, an_archive, put
+from tests.support.grants import grant_all
 from tests.support.night import gemini_file, write_as
 from tests.support.postgres import postgres
 
@@ -92,8 +93,7 @@ class Lists:
         context = self.archive.context
         async with context.database.begin() as connection:
             now = context.clock.now()
-            for kind, subject in (grants or {}).items():
-                await grant(connection, name, kind, subject, now=now)
+            await grant_all(connection, name, grants or {}, now=now)
             return await create_token(connection, name, scopes, now=now)
 
     async def get(self, path: str, secret: str = "", **options: Any) -> httpx.Response:

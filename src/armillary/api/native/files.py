@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -19,7 +20,9 @@ from armillary.archive.errors import (
     FileAmbiguous,
     FileEmbargoed,
     FileNotFound,
+    NoPreview,
 )
+from armillary.archive.products import service as products
 from armillary.archive.query import service as query
 from armillary.archive.query.service import KnownFrame, Record
 from armillary.base.clock import Instant
@@ -199,7 +202,11 @@ async def file(ctx: Ctx, name: str) -> JSONResponse:
 
     Of a frame whose coordinates are proprietary, what tells the position is null for others.
     """
-    record = await _record(ctx, name)
+    try:
+        record = await _record(ctx, name)
+    except FileNotFound:
+        await _nothing_below(ctx, name)
+        raise
     version = record.version
     hdus = [
         ToldHdu(
@@ -238,6 +245,21 @@ async def file(ctx: Ctx, name: str) -> JSONResponse:
 async def _record(call: Call, name: str) -> Record:
     async with call.context.database.begin() as connection:
         return await query.record_of(connection, name, call.principal, call.today)
+
+
+async def _nothing_below(call: Call, name: str) -> None:
+    """Refuse the name of a picture that is none, if what comes before it is a file.
+
+    Raises
+    ------
+    NoPreview
+        If so.
+    """
+    file, joint, kind = name.rpartition("/")
+    if joint:
+        with suppress(FileNotFound):
+            await _record(call, file)
+            raise NoPreview(f"There is no '{kind}'; ask for {' or '.join(products.OF_KIND)}.")
 
 
 def _values(record: Record, version: Version) -> dict[str, Any]:

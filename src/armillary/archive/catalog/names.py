@@ -13,8 +13,6 @@ SHARED = 0
 """Stands for the root of files that are identified by name alone: they may lie in several roots."""
 BY_ID = "/"
 """Begins the subject of a grant that means a file by its id; no logical name has a slash."""
-TOP = "."
-"""A directory that is written so is the root itself."""
 
 
 class FileKey(NamedTuple):
@@ -41,10 +39,9 @@ class Called:
 
     @classmethod
     def of_text(cls, text: str) -> Called:
-        """Return what a text calls: ``N20260101S0001.fits``, ``night1/Light_001.fits`` or ``./Light_001.fits``."""
+        """Return what a text calls: ``N20260101S0001.fits``, or ``night1/Light_001.fits``."""
         path, joint, filename = text.strip("/").rpartition("/")
-        name = logical_name(filename)
-        return cls(name, "" if path == TOP else path.removeprefix(f"{TOP}/")) if joint else cls(name)
+        return cls(logical_name(filename), path if joint else None)
 
     @property
     def alternatives(self) -> tuple[tuple[str | None, str], ...]:

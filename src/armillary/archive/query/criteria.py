@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from armillary.archive.catalog.names import TOP
 from armillary.archive.fields import CRITERIA, FRAME_FIELDS, WARNINGS, FrameField
 from armillary.archive.models import QaState
 from armillary.archive.query.comparisons import parse_predicate
@@ -90,7 +89,7 @@ def _named(name: str) -> Iterator[Term]:
     signs = {"*": "%", "?": "_"}
     path, joint, last = name.rpartition("/")
     if joint and not _WILD.search(path):
-        yield Among("path", ("" if path == TOP else path,))
+        yield Among("path", (path,))
         name = last
     yield Like(NAME, "".join(signs.get(part) or literally(part) for part in _WILD.split(name)))
 

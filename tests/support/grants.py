@@ -1,0 +1,20 @@
+"""Grants as the command gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.access.service import GrantKind, grant
+from armillary.archive.catalog.service import subject_of
+
+
+async def grant_all(
+    connection: AsyncConnection, name: str, grants: Mapping[GrantKind, str], *, now: datetime
+) -> None:
+    """Let the bearer of a token read what is named."""
+    for kind, subject in grants.items():
+        meant = await subject_of(connection, subject) if kind == "file" else subject
+        await grant(connection, name, kind, meant, now=now)
