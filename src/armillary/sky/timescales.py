@@ -32,6 +32,8 @@ _LEAPS = sorted([(year, 1) for year in _JANUARIES] + [(year, 7) for year in _JUL
 _STARTS = tuple(
     datetime(year, month, 1, tzinfo=UTC) + timedelta(seconds=10 + n) for n, (year, month) in enumerate(_LEAPS)
 )
+_LEAP_DATES = tuple(datetime(year, month, 1, tzinfo=UTC) for year, month in _LEAPS)
+_TAI_DAY_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _TT_MINUS_TAI = timedelta(seconds=32.184)
 _TAI_MINUS_GPS = timedelta(seconds=19)
@@ -83,6 +85,22 @@ def utc_from_tai(reading: datetime) -> datetime:
     """Return the UTC instant of a TAI reading; before 1972 the offset of 10 s is used throughout."""
     leaps = bisect_right(_STARTS, reading)
     return reading - timedelta(seconds=9 + max(leaps, 1))
+
+
+def tai_from_utc(instant: datetime) -> datetime:
+    """Return the TAI reading (labelled UTC) of an instant; before 1972 the offset of 10 s is used throughout."""
+    leaps = bisect_right(_LEAP_DATES, instant)
+    return instant + timedelta(seconds=9 + max(leaps, 1))
+
+
+def tai_day_from_utc(instant: datetime) -> float:
+    """Return the days of TAI from 2000-01-01 00:00 TAI to an instant."""
+    return (tai_from_utc(instant) - _TAI_DAY_EPOCH) / timedelta(days=1)
+
+
+def utc_from_tai_day(tai_day: float) -> datetime:
+    """Return the instant of a day of TAI since 2000-01-01 00:00 TAI, to the microsecond."""
+    return utc_from_tai(_TAI_DAY_EPOCH + timedelta(days=tai_day))
 
 
 def utc_from_mjd(mjd: float) -> datetime:

@@ -1,0 +1,164 @@
+"""Sun, Moon and the rotation of the Earth as tables of a year, made by skyfield from the ephemeris DE421.
+
+This is the only module that knows skyfield. Its functions are pure: the ephemeris comes with the package
+`skyfield-data`, delta T and leap seconds with skyfield, and nothing is ever fetched. Times are days of TAI since
+2000-01-01 00:00 TAI, so a float tells a microsecond; a Julian date in TAI is ``tai_day + EPOCH_JD``.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from armillary.sky.errors import OutsideEphemeris
+
+Floats = NDArray[np.float64]
+EPOCH_JD = 2451544.5
+FIRST_NIGHT, LAST_NIGHT = date(1900, 1, 1), date(2053, 10, 1)
+"""What may be asked for: what is within a few days of it can be computed, too."""
+
+SUN, MOON = 0, 1
+"""Places of the bodies in a table."""
+
+_EPOCH = date(2000, 1, 1)
+_FIRST_DAY, _END_DAY = date(1899, 12, 1), date(2053, 10, 8)
+"""Where tables begin and end: inside the ephemeris, which runs from 1899-07-28 to 2053-10-09."""
+_STEPS_PER_DAY = 4
+"""Six hours between nodes: the worst interpolated place of the Moon is wrong by 0.01 arcseconds."""
+_STENCIL = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0
+"""Central difference of seven points, whose error is of the seventh order."""
+_SIDE = len(_STENCIL) // 2
+_building = Lock()
+
+
+@dataclass(frozen=True)
+class SkyTable:
+    """Cubic polynomials of six hours each, from the day ``start`` on.
+
+    ``cells`` has the axes body, interval, power, and quantity: apparent geocentric x, y and z (true equator and
+    equinox of date, au), and Greenwich apparent sidereal time (radians, continuous within an interval).
+    """
+
+    start: float
+    cells: Floats
+
+    def at(self, body: Any, tai_day: Floats) -> Floats:
+        """Return the four quantities of bodies at times, on a last axis; the shapes of both are broadcast."""
+        place = (tai_day - self.start) * _STEPS_PER_DAY
+        interval = place.astype(np.intp)
+        part = (place - interval)[..., None]
+        cell = self.cells[body, interval]
+        found: Floats = ((cell[..., 3, :] * part + cell[..., 2, :]) * part + cell[..., 1, :]) * part
+        found += cell[..., 0, :]
+        return found
+
+
+def tai_day_of(day: date) -> float:
+    """Return the day number of the first instant of a date, in TAI."""
+    return float((day - _EPOCH).days)
+
+
+def check_covered(first: date, last: date) -> None:
+    """Refuse nights that the ephemeris does not cover.
+
+    Raises
+    ------
+    OutsideEphemeris
+    """
+    if first < FIRST_NIGHT or last > LAST_NIGHT:
+        raise OutsideEphemeris
+
+
+@lru_cache(maxsize=16)
+def table_of(first_year: int, last_year: int) -> SkyTable:
+    """Return the table of some years, which are computed where they are not at hand: half a second for each.
+
+    It reaches from 1899-12-01 to 2053-10-08 at most.
+    """
+    years = [_year(year) for year in range(first_year, last_year + 1)]
+    if len(years) == 1:
+        return years[0]
+    return SkyTable(years[0].start, np.concatenate([one.cells for one in years], axis=1))
+
+
+def table_for(first_tai_day: float, last_tai_day: float) -> SkyTable:
+    """Return a table that covers two times, which must be within what tables can cover.
+
+    Raises
+    ------
+    OutsideEphemeris
+    """
+    if not tai_day_of(_FIRST_DAY) <= first_tai_day <= last_tai_day < tai_day_of(_END_DAY):
+        raise OutsideEphemeris
+    return table_of(_year_of(first_tai_day), _year_of(last_tai_day))
+
+
+def _year_of(tai_day: float) -> int:
+    return date.fromordinal(_EPOCH.toordinal() + int(np.floor(tai_day))).year
+
+
+def _year(year: int) -> SkyTable:
+    # Threads that ask for the same year at once wait for one of them: two would take twice as long.
+    with _building:
+        return _built(year)
+
+
+@lru_cache(maxsize=32)
+def _built(year: int) -> SkyTable:
+    start = tai_day_of(max(date(year, 1, 1), _FIRST_DAY))
+    end = tai_day_of(min(date(year + 1, 1, 1), _END_DAY))
+    nodes = start + np.arange(-_SIDE, (end - start) * _STEPS_PER_DAY + _SIDE + 1) / _STEPS_PER_DAY
+    return SkyTable(start, np.stack([_hermite(values) for values in _nodes(nodes)]))
+
+
+def _nodes(tai_days: Floats) -> tuple[Floats, Floats]:
+    """Return the four quantities of Sun and Moon at some times, as skyfield computes them."""
+    from skyfield.api import load
+    from skyfield.functions import mxv
+    from skyfield.jpllib import SpiceKernel
+
+    time = load.timescale(builtin=True).tai_jd(tai_days + EPOCH_JD)
+    angle = np.unwrap(time.gast * (np.pi / 12.0))
+
+    def place(kernel: Any, name: str) -> Floats:
+        body, earth = kernel[name], kernel["earth"]
+        seen = mxv(time.M, earth.at(time).observe(body).apparent().position.au)
+        # Light time and aberration change the length by 1e-4, which no parallax may follow: of the Moon, 0.35".
+        distance = (body - earth).at(time).distance().au
+        return np.column_stack([(seen * (distance / np.linalg.norm(seen, axis=0))).T, angle])
+
+    with closing(SpiceKernel(str(ephemeris_file()))) as kernel:
+        return place(kernel, "sun"), place(kernel, "moon")
+
+
+def ephemeris_file() -> Path:
+    """Return where the ephemeris is.
+
+    `skyfield_data` is not asked: it warns of the age of its other file, which is not used here.
+    """
+    return Path(str(files("skyfield_data") / "data" / "de421.bsp"))
+
+
+def _hermite(values: Floats) -> Floats:
+    """Return the polynomials between nodes, of which three on each side serve for slopes alone.
+
+    The error of values is ``h**4 f'''' / 384``, a fifth of that of a spline with continuous second derivatives.
+    """
+    inner = len(values) - 2 * _SIDE
+    slopes = sum(weight * values[k : k + inner] for k, weight in enumerate(_STENCIL))
+    nodes = values[_SIDE : _SIDE + inner]
+    low, high, slope, next_slope = nodes[:-1], nodes[1:], slopes[:-1], slopes[1:]
+    rise = high - low
+    cells: Floats = np.stack(
+        [low, slope, 3.0 * rise - 2.0 * slope - next_slope, slope + next_slope - 2.0 * rise], axis=1
+    )
+    return cells
