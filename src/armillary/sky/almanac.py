@@ -22,10 +22,14 @@ _LIGHT_M_S = 299_792_458.0
 _TURN = 2.0 * np.pi
 _RATE_RAD_DAY = np.array([_TURN, _TURN / 1.0350501])
 """Mean rates of the hour angles of Sun and Moon."""
-_SHARP_DAY = 1e-9
+_LAST_RAD = (1e-6, 1e-9)
+"""What a round may correct to be the last: of that it leaves 0.03 (Sun) or some percent (Moon)."""
+_SHARP, _SHARP_DAY = 2e-10, 1e-9
+"""When a search ends: within 40 microarcseconds in altitude, or 0.1 ms."""
 _ROUNDS = 60
-_GRAZE = 1e-5
-"""A level may be crossed unseen only if it is nearer than this to a culmination (two arcseconds in altitude)."""
+_FOUR = np.arange(4)[:, None]
+_GRAZE = 1e-3
+"""How wrong the parabola through three samples may be of a culmination: a level that is so near is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class Horizon:
         up_sin, up_cos = self._up
         # The site moves eastwards, level with the horizon, so aberration makes directions longer and not higher.
         found: Floats = (south * up_cos + north * up_sin) / (distance + self._speed * east)
+        if not np.any(radius_au):
+            return found
         size = radius_au / distance
         raised: Floats = (
             found * np.sqrt(1.0 - size * size) + np.sqrt(np.maximum(1.0 - found * found, 0.0)) * size
@@ -109,11 +115,10 @@ class Horizon:
         It is 0 at a transit, and pi at an antitransit.
         """
         tai_day = np.array(near, dtype=np.float64)
-        # Mean rates are right to some percent, so each round leaves some percent of what was missing.
         for _ in range(_ROUNDS):
             missing = (hour_angle - self.hour_angle(body, tai_day) + np.pi) % _TURN - np.pi
             tai_day += missing / _RATE_RAD_DAY[body]
-            if (np.abs(missing) < _SHARP_DAY).all():
+            if (np.abs(missing) < _LAST_RAD[body]).all():
                 break
         return tai_day
 
@@ -124,14 +129,15 @@ class Horizon:
 
     def _seen(self, body: Any, tai_day: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the topocentric direction: towards the meridian, east, north, and the distance in au."""
-        found = self.table.at(body, tai_day)
-        x, y, z = found[..., 0], found[..., 1], found[..., 2]
-        angle = found[..., 3] + self._east
-        turned_cos, turned_sin = np.cos(angle), np.sin(angle)
-        south = x * turned_cos + y * turned_sin - self._axis_au
-        east = y * turned_cos - x * turned_sin
-        north = z - self._plane_au
-        return south, east, north, np.sqrt(south * south + east * east + north * north)
+        angle, axial, height = self.table.at(body, tai_day)
+        angle += self._east
+        south = np.cos(angle)
+        south *= axial
+        south -= self._axis_au
+        east = np.sin(angle)
+        east *= -axial
+        height -= self._plane_au
+        return south, east, height, np.sqrt(south * south + east * east + height * height)
 
     def crossings(self, targets: list[Target], tai_day: Floats, levels_deg: Floats) -> Crossings:
         """Return all passages through levels between the first and the last of each row of times.
@@ -141,7 +147,7 @@ class Horizon:
         targets
             One for each row of times.
         tai_day
-            Times in steps of about half an hour, within which an altitude has one culmination at most.
+            Times in steps of about an hour, within which an altitude has one culmination at most.
         levels_deg
             Altitudes for each row; those that are not a number are not looked for.
         """
@@ -154,13 +160,11 @@ class Horizon:
         above = heights[:, None, :] > levels[:, :, None]
         row, level, step = np.nonzero((above[..., 1:] != above[..., :-1]) & ~np.isnan(levels)[..., None])
         wanted = levels[row, level]
-        times = self._solve(
-            body[row],
-            radius[row],
-            wanted,
-            (tai_day[row, step], tai_day[row, step + 1]),
-            (heights[row, step] - wanted, heights[row, step + 1] - wanted),
-        )
+        ends = tai_day[row, step], tai_day[row, step + 1]
+        values = heights[row, step] - wanted, heights[row, step + 1] - wanted
+        near = np.clip(step - 1, 0, max(tai_day.shape[1] - 4, 0)) + _FOUR % tai_day.shape[1]
+        guess = _interpolated(tai_day[row, near], heights[row, near] - wanted)
+        times = self._solve(body[row], radius[row], wanted, ends, values, guess)
         return Crossings(row, level, above[row, level, step + 1], times)
 
     def _show_grazes(
@@ -168,20 +172,20 @@ class Horizon:
     ) -> None:
         """Move samples beside a culmination onto it, in place, where a level may lie between them and it."""
         before, middle, after = heights[:, :-2], heights[:, 1:-1], heights[:, 2:]
-        bend = before - 2.0 * middle + after
-        slope = (after - before) / 2.0
-        turns = (middle - before) * (middle - after) > 0.0
-        top = middle - np.divide(slope * slope, 2.0 * bend, out=np.zeros_like(bend), where=turns)
-        low, high = np.minimum(middle, top) - _GRAZE, np.maximum(middle, top) + _GRAZE
-        between = (levels[:, :, None] > low[:, None, :]) & (levels[:, :, None] < high[:, None, :])
-        row, sample = np.nonzero(turns & between.any(axis=1))
-        if not len(row):
-            return
+        row, sample = np.nonzero((middle - before) * (middle - after) > 0.0)
         sample += 1
+        before, middle, after = (heights[row, sample + k] for k in (-1, 0, 1))
+        bend, slope = before - 2.0 * middle + after, (after - before) / 2.0
+        top = middle - slope * slope / (2.0 * bend)
+        low, high = np.minimum(middle, top) - _GRAZE, np.maximum(middle, top) + _GRAZE
+        near = ((levels[row] > low[:, None]) & (levels[row] < high[:, None])).any(axis=1)
+        if not near.any():
+            return
+        row, sample, bend, slope = row[near], sample[near], bend[near], slope[near]
         step = tai_day[row, sample + 1] - tai_day[row, sample]
-        centre = tai_day[row, sample] - step * slope[row, sample - 1] / bend[row, sample - 1]
-        # Twice: from half an hour to two minutes, then to a tenth of a second, which no altitude shows.
-        for narrow in (step / 15.0, step / 15.0):
+        centre = tai_day[row, sample] - step * slope / bend
+        # Three times: from an hour to minutes, to seconds, and to less, which no altitude shows.
+        for narrow in (step / 8.0, step / 30.0, step / 30.0):
             at = centre[:, None] + narrow[:, None] * np.array([-1.0, 0.0, 1.0])
             seen = self.sin_altitude(body[row, None], radius[row, None], at)
             curve = seen[:, 0] - 2.0 * seen[:, 1] + seen[:, 2]
@@ -196,45 +200,65 @@ class Horizon:
         levels: Floats,
         ends: tuple[Floats, Floats],
         values: tuple[Floats, Floats],
+        guess: Floats,
     ) -> Floats:
-        """Return the zeros between pairs of ends by the secant method, kept between the ends (Illinois)."""
-        (old, new), (old_value, new_value) = ends, values
-        found = new
-        for _ in range(_ROUNDS):
-            slope = new_value - old_value
-            # Where both are zero, the end is the answer already.
-            found = new - np.divide(new_value * (new - old), slope, out=np.zeros_like(new), where=slope != 0)
-            value = self.sin_altitude(body, radius, found) - levels
-            opposite = value * new_value < 0.0
-            # Where the zero is still between the old end and the new, the old end counts for half: it must move.
-            old_value = np.where(opposite, new_value, old_value * 0.5)
-            moved = np.abs(found - new)
-            old = np.where(opposite, new, old)
-            new, new_value = found, value
-            if not len(found) or (np.minimum(moved, np.abs(new - old)) < _SHARP_DAY).all():
-                break
-        return found
+        """Return the zeros between pairs of ends by the secant method, halving where that leads out of them."""
+        (low, high), (low_value, high_value) = ends, values
+        below = low_value < 0.0
+        last, last_value = high, high_value
+        guess = np.where((guess > low) & (guess < high), guess, (low + high) * 0.5)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for _ in range(_ROUNDS):
+                value = self.sin_altitude(body, radius, guess) - levels
+                left = (value < 0.0) == below
+                low, high = np.where(left, guess, low), np.where(left, high, guess)
+                done = (np.abs(value) < _SHARP) | (high - low < _SHARP_DAY)
+                if done.all():
+                    break
+                following = guess - value * (guess - last) / (value - last_value)
+                following = np.where((following > low) & (following < high), following, (low + high) * 0.5)
+                last, last_value, guess = guess, value, np.where(done, guess, following)
+        return guess
+
+
+def _interpolated(times: Floats, values: Floats) -> Floats:
+    """Return where cubics through four values each, as functions of these, have the value zero.
+
+    Where two of the values are equal there is none, and the answer is not a number.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = values[:, None] / (values[:, None] - values)
+    shares[_FOUR[:, 0], _FOUR[:, 0]] = 1.0
+    found: Floats = (times * shares.prod(axis=0)).sum(axis=0)
+    return found
 
 
 def illumination(table: SkyTable, tai_day: Floats) -> Floats:
     """Return the lit fraction of the Moon, 0 to 1, as seen from the centre of the Earth."""
-    sun, moon = table.at(SUN, tai_day)[..., :3], table.at(MOON, tai_day)[..., :3]
+    sun, moon = _vectors(table, SUN, tai_day), _vectors(table, MOON, tai_day)
     towards = sun - moon
-    lengths = np.linalg.norm(towards, axis=-1) * np.linalg.norm(moon, axis=-1)
-    found: Floats = (1.0 - (towards * moon).sum(axis=-1) / lengths) / 2.0
+    lengths = np.linalg.norm(towards, axis=0) * np.linalg.norm(moon, axis=0)
+    found: Floats = (1.0 - (towards * moon).sum(axis=0) / lengths) / 2.0
     return found
 
 
 def moon_phase_deg(table: SkyTable, tai_day: Floats) -> Floats:
     """Return how far the Moon is ahead of the Sun in ecliptic longitude: 0 at new moon, 180 at full moon."""
-    sun, moon = _longitude(table.at(SUN, tai_day), tai_day), _longitude(table.at(MOON, tai_day), tai_day)
-    found: Floats = np.degrees(moon - sun) % 360.0
+    ahead = _longitude(table, MOON, tai_day) - _longitude(table, SUN, tai_day)
+    found: Floats = np.degrees(ahead) % 360.0
     return found
 
 
-def _longitude(places: Floats, tai_day: Floats) -> Floats:
+def _vectors(table: SkyTable, body: int, tai_day: Floats) -> Floats:
+    """Return geocentric places in au, towards equinox, east of it, and north."""
+    ascension = table.right_ascension(body, tai_day)
+    _, axial, height = table.at(body, tai_day)
+    return np.stack([axial * np.cos(ascension), axial * np.sin(ascension), height])
+
+
+def _longitude(table: SkyTable, body: int, tai_day: Floats) -> Floats:
     """Return ecliptic longitudes of date; the mean obliquity is that of IAU 2006, to the first order."""
     obliquity = np.radians((84381.406 - 46.836769 * tai_day / 36525.0) / 3600.0)
-    x, y, z = places[..., 0], places[..., 1], places[..., 2]
+    x, y, z = _vectors(table, body, tai_day)
     found: Floats = np.arctan2(y * np.cos(obliquity) + z * np.sin(obliquity), x)
     return found

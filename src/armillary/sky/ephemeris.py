@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
@@ -32,6 +32,8 @@ SUN, MOON = 0, 1
 _EPOCH = date(2000, 1, 1)
 _FIRST_DAY, _END_DAY = date(1899, 12, 1), date(2053, 10, 8)
 """Where tables begin and end: inside the ephemeris, which runs from 1899-07-28 to 2053-10-09."""
+_SIDEREAL = 3
+"""Which of the quantities is the sidereal time."""
 _STEPS_PER_DAY = 4
 """Six hours between nodes: the worst interpolated place of the Moon is wrong by 0.01 arcseconds."""
 _STENCIL = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0
@@ -44,22 +46,47 @@ _building = Lock()
 class SkyTable:
     """Cubic polynomials of six hours each, from the day ``start`` on.
 
-    ``cells`` has the axes body, interval, power, and quantity: apparent geocentric x, y and z (true equator and
-    equinox of date, au), and Greenwich apparent sidereal time (radians, continuous within an interval).
+    ``cells`` has the axes power, quantity, body and interval. The quantities are those of an apparent geocentric
+    place (true equator and equinox of date): Greenwich hour angle (radians, continuous within an interval),
+    distance from the axis of the Earth and height above the plane of its equator (au); and Greenwich apparent
+    sidereal time.
     """
 
     start: float
     cells: Floats
 
     def at(self, body: Any, tai_day: Floats) -> Floats:
-        """Return the four quantities of bodies at times, on a last axis; the shapes of both are broadcast."""
+        """Return hour angle, axial distance and height of bodies at times, on a first axis.
+
+        The shapes of bodies and times are broadcast.
+        """
         place = (tai_day - self.start) * _STEPS_PER_DAY
         interval = place.astype(np.intp)
-        part = (place - interval)[..., None]
-        cell = self.cells[body, interval]
-        found: Floats = ((cell[..., 3, :] * part + cell[..., 2, :]) * part + cell[..., 1, :]) * part
-        found += cell[..., 0, :]
+        place -= interval
+        # One index into flat rows is twice as fast as two, and leaves each quantity in one piece.
+        cubic, square, linear, constant = self._places.take(interval + body * self.cells.shape[-1], axis=-1)
+        cubic *= place
+        cubic += square
+        cubic *= place
+        cubic += linear
+        cubic *= place
+        cubic += constant
+        found: Floats = cubic
         return found
+
+    def right_ascension(self, body: int, tai_day: Floats) -> Floats:
+        """Return the apparent right ascension of a body at times, in radians."""
+        place = (tai_day - self.start) * _STEPS_PER_DAY
+        interval = place.astype(np.intp)
+        sidereal = self.cells[:, _SIDEREAL, body, interval]
+        found: Floats = np.polyval(sidereal[::-1], place - interval) - self.at(body, tai_day)[0]
+        return found
+
+    @cached_property
+    def _places(self) -> Floats:
+        """The polynomials from the highest power on, all bodies and intervals on one axis."""
+        places = self.cells[::-1, :_SIDEREAL]
+        return np.ascontiguousarray(places).reshape(*places.shape[:2], -1)
 
 
 def tai_day_of(day: date) -> float:
@@ -87,7 +114,7 @@ def table_of(first_year: int, last_year: int) -> SkyTable:
     years = [_year(year) for year in range(first_year, last_year + 1)]
     if len(years) == 1:
         return years[0]
-    return SkyTable(years[0].start, np.concatenate([one.cells for one in years], axis=1))
+    return SkyTable(years[0].start, np.concatenate([one.cells for one in years], axis=-1))
 
 
 def table_for(first_tai_day: float, last_tai_day: float) -> SkyTable:
@@ -117,7 +144,7 @@ def _built(year: int) -> SkyTable:
     start = tai_day_of(max(date(year, 1, 1), _FIRST_DAY))
     end = tai_day_of(min(date(year + 1, 1, 1), _END_DAY))
     nodes = start + np.arange(-_SIDE, (end - start) * _STEPS_PER_DAY + _SIDE + 1) / _STEPS_PER_DAY
-    return SkyTable(start, np.stack([_hermite(values) for values in _nodes(nodes)]))
+    return SkyTable(start, np.stack([_hermite(values) for values in _nodes(nodes)], axis=2))
 
 
 def _nodes(tai_days: Floats) -> tuple[Floats, Floats]:
@@ -127,14 +154,16 @@ def _nodes(tai_days: Floats) -> tuple[Floats, Floats]:
     from skyfield.jpllib import SpiceKernel
 
     time = load.timescale(builtin=True).tai_jd(tai_days + EPOCH_JD)
-    angle = np.unwrap(time.gast * (np.pi / 12.0))
+    sidereal = np.unwrap(time.gast * (np.pi / 12.0))
 
     def place(kernel: Any, name: str) -> Floats:
         body, earth = kernel[name], kernel["earth"]
         seen = mxv(time.M, earth.at(time).observe(body).apparent().position.au)
         # Light time and aberration change the length by 1e-4, which no parallax may follow: of the Moon, 0.35".
         distance = (body - earth).at(time).distance().au
-        return np.column_stack([(seen * (distance / np.linalg.norm(seen, axis=0))).T, angle])
+        x, y, z = seen * (distance / np.linalg.norm(seen, axis=0))
+        hour_angle = np.unwrap(sidereal - np.arctan2(y, x))
+        return np.column_stack([hour_angle, np.hypot(x, y), z, sidereal])
 
     with closing(SpiceKernel(str(ephemeris_file()))) as kernel:
         return place(kernel, "sun"), place(kernel, "moon")
@@ -149,16 +178,16 @@ def ephemeris_file() -> Path:
 
 
 def _hermite(values: Floats) -> Floats:
-    """Return the polynomials between nodes, of which three on each side serve for slopes alone.
+    """Return the polynomials between nodes (power, quantity, interval).
 
-    The error of values is ``h**4 f'''' / 384``, a fifth of that of a spline with continuous second derivatives.
+    Three nodes on each side serve for slopes alone. The error of values is ``h**4 f'''' / 384``, a fifth of that
+    of a spline with continuous second derivatives.
     """
     inner = len(values) - 2 * _SIDE
     slopes = sum(weight * values[k : k + inner] for k, weight in enumerate(_STENCIL))
     nodes = values[_SIDE : _SIDE + inner]
     low, high, slope, next_slope = nodes[:-1], nodes[1:], slopes[:-1], slopes[1:]
     rise = high - low
-    cells: Floats = np.stack(
-        [low, slope, 3.0 * rise - 2.0 * slope - next_slope, slope + next_slope - 2.0 * rise], axis=1
-    )
+    powers = (low, slope, 3.0 * rise - 2.0 * slope - next_slope, slope + next_slope - 2.0 * rise)
+    cells: Floats = np.stack([one.T for one in powers])
     return cells

@@ -17,8 +17,8 @@ from armillary.sky.ephemeris import SUN, Floats
 
 MOON_DEG = -34.0 / 60.0
 """Where the centre of the Moon stands when almanacs of sites let it rise or set: refraction at the horizon."""
-_HALF_DAY, _EDGE_DAY = 0.5, 1.0 / 48.0
-_SAMPLES = 51
+_HALF_DAY, _EDGE_DAY = 0.5, 1.0 / 24.0
+_SAMPLES = 27
 _SUN_OFFSETS = np.linspace(-_HALF_DAY - _EDGE_DAY, _HALF_DAY + _EDGE_DAY, _SAMPLES)
 _SHARES = np.linspace(0.0, 1.0, _SAMPLES)
 

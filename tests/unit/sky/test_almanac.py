@@ -85,8 +85,11 @@ def test_intervals_join_smoothly() -> None:
     table = table_of(2023, 2024)
     joints = START + np.arange(-10, 10) / 4
     for body in (SUN, MOON):
-        before, after = table.at(body, joints - 1e-9)[..., :3], table.at(body, joints + 1e-9)[..., :3]
-        assert np.abs(after - before).max() < 1e-9
+        before, after = table.at(body, joints - 1e-9), table.at(body, joints + 1e-9)
+        # A nanoday is 6e-9 radians; between years the hour angle may differ by turns.
+        turns = (after - before) / (2 * np.pi)
+        assert np.abs(turns[0] - turns[0].round()).max() < 3e-9
+        assert np.abs(after - before)[1:].max() < 1e-9
 
 
 def test_what_the_ephemeris_does_not_cover_is_refused_by_its_dates() -> None:

@@ -21,7 +21,8 @@ _MIN = 60.0
 _DAY_S = 86_400.0
 _SET, _CIVIL, _NAUTICAL, _ASTRONOMICAL, _FLATS, _BRIGHT = 0.25, 6.0, 12.0, 18.0, 11.75, 1.5
 _DEPRESSIONS = (_SET, _BRIGHT, _CIVIL, _FLATS, _NAUTICAL, _ASTRONOMICAL)
-_ALTITUDES = tuple(-one for one in _DEPRESSIONS)
+ALTITUDES = tuple(-one for one in _DEPRESSIONS)
+"""What the centre of the Sun passes, in degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def events_of(place: SitePlace, nights: Sequence[Night]) -> list[list[TimedEvent
     """
     starts, ends = bounds_of(nights)
     horizon = horizon_of(place, starts[0], ends[-1])
-    passages = passages_of(horizon, starts, ends, _ALTITUDES)
+    passages = passages_of(horizon, starts, ends, ALTITUDES)
     return [_ordered(list(_sun_events(passages, k)), _moon_events(passages, k)) for k in range(len(nights))]
 
 
