@@ -48,6 +48,8 @@ class Tells(Enum):
     METADATA = auto()
     SELECTIONS = auto()
     NOTHING = auto()
+    SKY = auto()
+    """What is computed from where sites are: no file is looked at."""
 
 
 SURFACES = {
@@ -56,6 +58,11 @@ SURFACES = {
     **{f"{page}{rest}": Tells.NOTHING for page in pages.PAGES for rest in ("", "/{selection:path}")},
     "/v1/health": Tells.NOTHING,
     "/v1/metrics": Tells.NOTHING,
+    "/events": Tells.SKY,
+    "/events/moon/rise-set-illum": Tells.SKY,
+    "/v1/events": Tells.SKY,
+    "/v1/events/year": Tells.SKY,
+    "/v1/{site}/site-schedule": Tells.SKY,
     "/v1/changes": Tells.METADATA,
     "/toy/frames": Tells.METADATA,
     "/toy/frames/{name}": Tells.PIXELS,

@@ -7,6 +7,7 @@ from fastapi import Depends
 from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.api.native import (
     about,
+    almanac,
     announcements,
     changes,
     changesets,
@@ -23,7 +24,20 @@ from armillary.api.native import (
 from armillary.api.native.routing import refuse_unknown_parameters
 
 _router = DialectRouter()
-_PARTS = (announcements, changes, changesets, edits, exports, files, headers, frames, orders, pictures, pipe)
+_PARTS = (
+    almanac,
+    announcements,
+    changes,
+    changesets,
+    edits,
+    exports,
+    files,
+    headers,
+    frames,
+    orders,
+    pictures,
+    pipe,
+)
 for _part in _PARTS:
     _router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])
 _router.include_router(files.whole, dependencies=[Depends(refuse_unknown_parameters)])

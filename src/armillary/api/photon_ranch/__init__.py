@@ -5,7 +5,7 @@ from __future__ import annotations
 from armillary.api.http.carriers import NO_COOKIES
 from armillary.api.http.cors import Cors
 from armillary.api.http.dialect import Dialect, DialectRouter
-from armillary.api.photon_ranch import about, downloads, images, objects, pipe, uploads
+from armillary.api.photon_ranch import about, downloads, events, images, objects, pipe, uploads
 from armillary.api.photon_ranch.errors import render
 from armillary.api.photon_ranch.paths import normaliser, token_of
 from armillary.api.photon_ranch.rights import governed
@@ -18,7 +18,7 @@ EXPOSED = ("X-Armillary-Next-Cursor", "X-Armillary-Events-Null", "X-Request-Id")
 """Headers with what the bodies of this interface have no room for."""
 
 _router = DialectRouter(tags=[NAME])
-for _part in (about, pipe, uploads, downloads, images, objects):
+for _part in (about, events, pipe, uploads, downloads, images, objects):
     _router.include_router(_part.router)
 
 

@@ -67,6 +67,17 @@ def night_holding(place: SitePlace, instant: datetime) -> Night:
     return Night(night, *night_bounds(night, place.rule))
 
 
+def start_of_night(place: SitePlace, night: date) -> datetime:
+    """Return the first instant of the night that is named by a date.
+
+    Raises
+    ------
+    OutsideEphemeris
+    """
+    check_covered(night, night)
+    return night_bounds(night, place.rule)[0]
+
+
 def nights_of_year(place: SitePlace, year: int) -> list[Night]:
     """Return the nights whose evenings are in a year, as far as the ephemeris goes.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from armillary.sites.almanac.errors import BadPosition, PlaceMissing, UnknownZone
 from armillary.sites.almanac.models import Adjustments, SitePlace
+from armillary.sites.zones import zone_of
 
 Configuration = Mapping[str, Any]
 _OPTIONAL = {
@@ -72,14 +72,10 @@ def check_zone(zone: Any) -> str:
     UnknownZone
         With the name, as far as it can be shown.
     """
-    try:
-        return ZoneInfo(str(zone)).key
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        # A directory of the database of zones, as `America`, is an OSError; NUL and `..` are a ValueError.
-        # JSON may hold halves of surrogate pairs, which no answer can.
-        shown = str(zone)[:100].encode("utf-8", "replace").decode()
-        told = f"'{shown}' is no time zone; use a name such as 'America/Santiago'."
-        raise UnknownZone(told, zone=shown) from error
+    if found := zone_of(zone):
+        return found.key
+    shown = str(zone)[:100]
+    raise UnknownZone(f"'{shown}' is no time zone; use a name such as 'America/Santiago'.", zone=shown)
 
 
 def first_of(value: Any) -> Any:

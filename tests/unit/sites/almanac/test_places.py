@@ -68,8 +68,7 @@ def test_what_is_no_position_is_refused(wrong: dict[str, Any]) -> None:
 def test_what_is_no_zone_is_named(zone: Any) -> None:
     with pytest.raises(UnknownZone) as caught:
         place_of("saf", PLAIN | {"TZ_database_name": zone})
-    assert caught.value.zone[:5] == str(zone)[:5].encode("utf-8", "replace").decode()
-    caught.value.message.encode()
+    assert caught.value.zone == str(zone)[:100]
 
 
 def test_angles_may_be_set() -> None:
