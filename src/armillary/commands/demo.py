@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from armillary import demo
+from armillary.access import service as access
+from armillary.access.models import Permission, Scope
 from armillary.archive.catalog import service as catalog
 from armillary.archive.intake import service as intake
 from armillary.base.log import get_logger
@@ -22,6 +28,8 @@ from armillary.fits.containers import logical_name
 
 log = get_logger(__name__)
 PATIENCE_S = 120.0
+SITES, KEY = ("dmo1", "dmo2"), "demonstration sites"
+SCOPES = (Scope.UPLOAD, Scope.CONFIG, Scope.NOTE, Scope.PIPE_PRODUCE, Scope.PIPE_CONSUME)
 ORIGIN = Origin("demonstration", "command line", "a first look at what edits do")
 
 
@@ -45,8 +53,38 @@ async def show_demo(context: Context, address: str, stop: asyncio.Event) -> None
         f"The demonstration night is in: {len(names)} files of three instruments. Try, in another terminal:\n"
         f"  armillary search --data {context.settings.data}\n"
         f"  armillary history {names[0]} --data {context.settings.data}\n"
-        f"  curl {address}/v1/frames?limit=3"
+        f"  curl {address}/v1/frames?limit=3\n"
+        f"Two sites observe, {' and '.join(SITES)}: look at tonight's events, and watch their images arrive:\n"
+        f"  curl '{address}/v1/events?site={SITES[0]}'\n"
+        f"  curl '{address}/v1/stream'"
     )
+
+
+@contextlib.asynccontextmanager
+async def observing(context: Context, address: str) -> AsyncIterator[None]:
+    """Run the programs of the demonstration's sites; they know the server by its address and a key alone."""
+    async with context.database.begin() as connection:
+        await access.revoke(connection, KEY)
+        scopes = [Permission(one, site) for one in SCOPES for site in (*SITES, *(f"{one}w" for one in SITES))]
+        secret = await access.create_token(connection, KEY, scopes, now=context.clock.now())
+    program = Path(demo.__file__).with_name("observatory.py")
+    # Not as an argument: everybody on the machine can read those.
+    environment = {**os.environ, "OBSERVATORY_KEY": secret}
+    started = [
+        await asyncio.create_subprocess_exec(sys.executable, program, f"{address}/api", site, env=environment)
+        for site in SITES
+    ]
+    try:
+        yield
+    finally:
+        await _end(started)
+
+
+async def _end(started: Sequence[asyncio.subprocess.Process]) -> None:
+    for one in started:
+        with contextlib.suppress(ProcessLookupError):
+            one.terminate()
+    await asyncio.gather(*(one.wait() for one in started))
 
 
 async def _show(context: Context) -> list[str]:

@@ -70,10 +70,13 @@ async def run_all(settings: Settings, host: str, port: int, *, demo: bool, start
                     sys.stdout.write(f"ready {address}\n")
                     sys.stdout.flush()
                     if demo:
-                        from armillary.commands.demo import show_demo
+                        from armillary.commands.demo import observing, show_demo
 
-                        await show_demo(context, address, stop)
-                    await _first(stop, children)
+                        async with observing(context, address):
+                            await show_demo(context, address, stop)
+                            await _first(stop, children)
+                    else:
+                        await _first(stop, children)
             finally:
                 stop.set()
                 await children

@@ -23,6 +23,7 @@ from armillary.sites.nightlog import (
     put_note,
     search_log,
 )
+from armillary.sites.store import sites as site_names
 from armillary.sites.zones import zone_of
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "put_note",
     "rollback",
     "search_log",
+    "site_names",
     "version",
     "versions",
     "zone_of",

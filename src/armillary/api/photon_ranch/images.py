@@ -20,6 +20,7 @@ from armillary.archive.images.service import Asker, ImageCriteria
 from armillary.base.database import AnyRow
 from armillary.base.signing import signing_key
 from armillary.base.text import storable
+from armillary.sites import service as sites
 
 router = APIRouter()
 NEXT = "X-Armillary-Next-Cursor"
@@ -86,6 +87,16 @@ def _storable(text: str, name: str) -> str:
     if not storable(text):
         raise Refused(f"Field {name} holds characters that no name can have.")
     return text
+
+
+@router.get("/latest_image_all_sites", dependencies=reads())
+async def latest_image_all_sites(request: Request, ctx: Ctx) -> Response:
+    """Return the address of the newest picture of every site that has a configuration, and a picture."""
+    async with ctx.context.database.begin() as connection:
+        names = await sites.site_names(connection)
+        newest = await images.latest_of_each(connection, asker_of(ctx), names)
+        addresses = await addresses_for(request, ctx, connection)
+    return as_json({site: addresses.of_object(row.jpg_medium_key) for site, row in newest.items()})
 
 
 @router.get("/filtered_images", dependencies=reads())
