@@ -50,6 +50,8 @@ class Tells(Enum):
     NOTHING = auto()
     SKY = auto()
     """What is computed from where sites are: no file is looked at."""
+    OF_SITES = auto()
+    """Nothing of files: what sites have sent, if they have sent anything."""
 
 
 SURFACES = {
@@ -90,6 +92,16 @@ SURFACES = {
     "/download/": Tells.SELECTIONS,
     "/download/{selection:path}": Tells.SELECTIONS,
     "/v1/frames": Tells.SELECTIONS,
+    "/all/config": Tells.OF_SITES,
+    "/{site}/config": Tells.OF_SITES,
+    "/nightlog/{site}": Tells.OF_SITES,
+    "/control_room/{site}": Tells.OF_SITES,
+    "/v1/{site}/config/versions": Tells.OF_SITES,
+    "/v1/{site}/config/versions/{version}": Tells.OF_SITES,
+    "/v1/{site}/config/diff": Tells.OF_SITES,
+    "/v1/{site}/config/effective": Tells.OF_SITES,
+    "/v1/nightlog/{site}": Tells.OF_SITES,
+    "/v1/nightlog/{site}/export": Tells.OF_SITES,
 }
 """What each route tells that lets people in who show nothing; a new one has to say it here."""
 
@@ -290,6 +302,16 @@ async def test_what_is_open_to_all_tells_no_position(asked: Asked, person: Perso
                 moved = address.startswith(pages.PAGES)
                 assert reply.status_code == (303 if moved else expected), address
                 assert_tells_nothing_hidden(asked, person, reply.content, address)
+
+
+@everybody
+async def test_what_is_told_of_sites_tells_nothing_of_files(asked: Asked, person: Person) -> None:
+    for path in (path for path, tells in SURFACES.items() if tells is Tells.OF_SITES):
+        address = re.sub(r"\{[^}]*\}", "1", path)
+        reply = await asked.get(person, address)
+        # There is no such site, and no provider of rooms for those who may have one made.
+        assert reply.status_code in (200, 204, 401, 404, 422, 500), address
+        assert_tells_nothing_hidden(asked, person, reply.content, address)
 
 
 @everybody

@@ -5,7 +5,7 @@ A night is that of the instant of writing: from noon to noon in the zone of the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 
@@ -193,7 +193,7 @@ def _place(cursor: str | None) -> int:
     return int(cursor)
 
 
-async def export_log(context: Context, site: str, query: LogQuery) -> AsyncIterator[LogEntry]:
+async def export_log(context: Context, site: str, query: LogQuery) -> AsyncGenerator[LogEntry, None]:
     """Yield all entries of the log of a site, the oldest first, however many there are.
 
     Raises

@@ -16,8 +16,11 @@ from armillary.access.models import Permission, Scope
 from armillary.access.service import create_token
 from armillary.app import Application, create_app
 from armillary.archive.catalog.service import own_roots
+from armillary.base.postgres.server import EmbeddedServer
+from armillary.context import Context
 from tests.support.archive import Archive, archive
 from tests.support.postgres import postgres
+from tests.support.sites import as_web
 
 __all__ = ["archive", "postgres"]
 
@@ -97,3 +100,10 @@ async def site(archive: Archive) -> AsyncIterator[Site]:
         transport=transport, base_url="http://archive/api", headers=headers
     ) as client:
         yield Site(archive, client, app)
+
+
+@pytest.fixture
+async def web(archive: Archive, postgres: EmbeddedServer) -> AsyncIterator[Context]:
+    """Open the parts of a web process."""
+    async with as_web(archive, postgres) as context:
+        yield context

@@ -39,6 +39,7 @@ class Traced:
             await self._app(scope, receive, send)
             return
         answer = _Answer(send, _id_of(scope))
+        scope.setdefault("state", {})["request_id"] = answer.id
         began = time.perf_counter()
         with bound(request=answer.id):
             try:

@@ -16,9 +16,11 @@ from armillary.api.native import (
     files,
     frames,
     headers,
+    nightlog,
     orders,
     pictures,
     pipe,
+    sites,
     status,
 )
 from armillary.api.native.routing import refuse_unknown_parameters
@@ -34,9 +36,11 @@ _PARTS = (
     files,
     headers,
     frames,
+    nightlog,
     orders,
     pictures,
     pipe,
+    sites,
 )
 for _part in _PARTS:
     _router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from fastapi.dependencies.models import Dependant
@@ -13,7 +14,8 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.requests import HTTPConnection
 
 from armillary.access.errors import ScopeMissing, Unauthorized
-from armillary.access.models import Scope
+from armillary.access.models import Principal, Scope
+from armillary.access.service import Rules
 from armillary.api.http.answers import Answer, Documented
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.connection import (
@@ -33,6 +35,35 @@ from armillary.archive.query.errors import BadPredicate, BadSelection, Malformed
 from armillary.base.database_errors import DatabaseFull, TooSlow
 from armillary.base.text import storable
 from armillary.errors import ArmillaryError, BadRequest, NotFound, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRight(Policy):
+    """The policy of a route about a site: as the modes of the interface of sites say.
+
+    READ stands for routes that tell something. Those that change something ask in every mode but `open`: no client
+    of before knows them.
+    """
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        """Return who asks, or refuse."""
+        site = connection.path_params[self.on or "site"]
+        principal = await self.learn(connection, site)
+        rules: Rules = connection.app.state.rules
+        if rules.opens(connection.scope["route"].path, self.scope, guarded=self.scope is not Scope.READ):
+            return principal
+        return self.judge(principal, site)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may use the route, unless a setting closes it."""
+        return self.scope is Scope.READ
+
+
+def of_site(scope: Scope) -> list[Any]:
+    """Return the dependencies of a route about a site."""
+    return [Depends(SiteRight(scope, on="site"))]
+
 
 anybody = [Depends(Policy(None, Carriers(("gemini_fits_authorization",))))]
 auditors = [Depends(Policy(Scope.READ, others=(Scope.EDIT,)))]

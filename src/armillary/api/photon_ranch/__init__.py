@@ -5,7 +5,18 @@ from __future__ import annotations
 from armillary.api.http.carriers import NO_COOKIES
 from armillary.api.http.cors import Cors
 from armillary.api.http.dialect import Dialect, DialectRouter
-from armillary.api.photon_ranch import about, downloads, events, images, objects, pipe, uploads
+from armillary.api.photon_ranch import (
+    about,
+    downloads,
+    events,
+    images,
+    nightlog,
+    objects,
+    pipe,
+    rooms,
+    sites,
+    uploads,
+)
 from armillary.api.photon_ranch.errors import render
 from armillary.api.photon_ranch.paths import normaliser, token_of
 from armillary.api.photon_ranch.rights import governed
@@ -14,11 +25,19 @@ from armillary.settings import PhotonRanchSettings
 __all__ = ["NAME", "dialect", "governed"]
 
 NAME = "photon_ranch"
-EXPOSED = ("X-Armillary-Next-Cursor", "X-Armillary-Events-Null", "X-Request-Id")
+EXPOSED = (
+    "ETag",
+    "X-Armillary-Config-Version",
+    "X-Armillary-Events-Null",
+    "X-Armillary-Next-Cursor",
+    "X-Armillary-Warnings",
+    "X-Request-Id",
+)
 """Headers with what the bodies of this interface have no room for."""
 
 _router = DialectRouter(tags=[NAME])
-for _part in (about, events, pipe, uploads, downloads, images, objects):
+# Paths that begin with a name of a site come last: what is fixed wins.
+for _part in (about, events, nightlog, pipe, rooms, uploads, downloads, objects, images, sites):
     _router.include_router(_part.router)
 
 

@@ -17,9 +17,24 @@ from armillary.api.photon_ranch.parameters import Parameters, parameters_of
 Resource = Callable[[Request, Parameters], str | None]
 
 
+@dataclass(frozen=True, slots=True)
+class InPath:
+    """Finds the site or queue in the path, so that the body is left to the route."""
+
+    name: str
+
+    def __call__(self, request: Request, _: Parameters) -> str:
+        """Return the parameter of the path."""
+        return self.of(request)
+
+    def of(self, request: Request) -> str:
+        """Return the parameter of the path."""
+        return str(request.path_params[self.name])
+
+
 def in_path(name: str) -> Resource:
     """Return what finds the site or queue in the path."""
-    return lambda request, _: str(request.path_params[name])
+    return InPath(name)
 
 
 def in_parameters(*names: str) -> Resource:
@@ -51,7 +66,7 @@ class Right(Policy):
 
     async def __call__(self, request: Request) -> Principal:  # type: ignore[override]  # it reads the body
         """Return who asks, or refuse."""
-        resource = self.resource(request, await parameters_of(request)) if self.resource else None
+        resource = await self._resource_of(request)
         # A credential that is invalid is none: it closes no door that is open to anybody.
         principal = await self.learn(request, resource)
         rules: Rules = request.app.state.rules
@@ -63,6 +78,23 @@ class Right(Policy):
     def is_open(self) -> bool:
         """Whether anybody may use the route, unless a setting closes it."""
         return self.scope is Scope.READ
+
+    async def _resource_of(self, request: Request) -> str | None:
+        match self.resource:
+            case None:
+                return None
+            # Where a body is no JSON, or large, its route says what is wrong with it.
+            case InPath() as found:
+                return found.of(request)
+            case find:
+                return find(request, await parameters_of(request))
+
+
+def permits(request: Request, principal: Principal, scope: Scope, site: str) -> bool:
+    """Tell whether somebody whom a route has let in may do more than its right asks for."""
+    rules: Rules = request.app.state.rules
+    route = _name(request.method, request.scope["route"])
+    return rules.opens(route, scope) or principal.may(scope, on=site)
 
 
 def governed(routes: Iterable[BaseRoute]) -> frozenset[str]:

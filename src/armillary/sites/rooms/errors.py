@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from armillary.base.work.errors import HandlerFailed, OrderCancelled, WorkerLost
 from armillary.errors import ArmillaryError, BadRequest, NotFound, Unavailable
 
 
@@ -35,3 +36,7 @@ class BadBrowser(BadRequest):
     """Invalid request for a browser."""
 
     code = "bad_browser_request"
+
+
+FAILURES = (RoomsNotProvided, ProviderFailed, RoomSecretMissing, HandlerFailed, WorkerLost, OrderCancelled)
+"""What may become of a request that is right: the worker that serves it may die, too."""
