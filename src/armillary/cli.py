@@ -74,7 +74,7 @@ ENTRIES = {
     "token": Entry("access", "app", "Tokens: who may do what over HTTP."),
     "changeset": Entry("change_sets", "app", "Edits of many files, each one change set."),
     "export": Entry("exports", "app", "Copies of files on other servers."),
-    "sites": Entry("sites", "app", "Sites: what their night logs say."),
+    "sites": Entry("sites", "app", "Sites: their events of a night, their night logs."),
     "demo": Entry("synthetic", "app", "Fill an archive with synthetic data."),
 }
 

@@ -1,4 +1,4 @@
-"""Commands for sites: the night log on paper."""
+"""Commands for sites: events of nights, and the night log on paper."""
 
 from __future__ import annotations
 
@@ -8,26 +8,57 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from armillary.commands.help import PlainGroup
-from armillary.commands.terminal import DEFAULT_DATA, DataOption, JsonOption, only_text, run
+from armillary.commands.tables import print_table
+from armillary.commands.terminal import DEFAULT_DATA, DataOption, JsonOption, only_text, print_json, run
 
 if TYPE_CHECKING:
     from armillary.context import Context
 
-app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Sites: what their night logs say.")
+SiteArgument = Annotated[str, typer.Argument(help="Name of the site.", callback=only_text)]
+NightOption = Annotated[
+    datetime | None,
+    typer.Option(help="Night, by the date of its evening.", formats=["%Y-%m-%d", "%Y%m%d"]),
+]
+app = typer.Typer(
+    cls=PlainGroup, no_args_is_help=True, help="Sites: their events of a night, their night logs."
+)
 
 
-@app.callback()
-def _several() -> None:
-    """Let `log` be the name of a command, although it is the only one."""
+@app.command("events")
+def events(
+    site: SiteArgument,
+    night: NightOption = None,
+    year: Annotated[int | None, typer.Option(help="All nights of a year instead, as CSV.")] = None,
+    data: DataOption = DEFAULT_DATA,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the events of a night of a site, tonight unless told: in UTC, or why there is none."""
+    from msgspec import to_builtins
+
+    from armillary.sites.almanac import service
+
+    async def action(context: Context) -> None:
+        now = context.clock.now()
+        async with context.database.begin() as connection:
+            place = await service.find_place(connection, site)
+        if year is not None:
+            table = await service.year_events(place, year)
+            print_json(to_builtins(table)) if as_json else typer.echo(service.as_csv(table), nl=False)
+            return
+        instant = service.start_of_night(place, night.date()) if night else now
+        found = await service.night_events(place, instant)
+        if as_json:
+            print_json(to_builtins(found))
+        else:
+            print_table(("event", "UTC"), [(one.name, one.utc or one.reason) for one in found.events])
+
+    run(data, action)
 
 
 @app.command("log")
 def log(
-    site: Annotated[str, typer.Argument(help="Name of the site.", callback=only_text)],
-    night: Annotated[
-        datetime | None,
-        typer.Option(help="Night, by the date of its evening.", formats=["%Y-%m-%d", "%Y%m%d"]),
-    ] = None,
+    site: SiteArgument,
+    night: NightOption = None,
     since: Annotated[datetime | None, typer.Option(help="UTC.")] = None,
     until: Annotated[datetime | None, typer.Option(help="UTC; not included.")] = None,
     find: Annotated[str | None, typer.Option(help="A text in entries or names of authors.")] = None,

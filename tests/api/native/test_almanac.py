@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from armillary.sites.service import put_config
+from tests.support.command import Commands
 from tests.support.running import Running
 from tests.support.sites import a_wema, an_observatory, sent
 from tests.unit.sites.almanac.test_events import EXAMPLE
@@ -136,3 +137,17 @@ def test_a_schedule_names_its_scale(client: httpx.Client) -> None:
 def test_what_cannot_be_told_says_why(client: httpx.Client, path: str, status: int, code: str) -> None:
     reply = client.get(path)
     assert (reply.status_code, reply.json()["code"]) == (status, code)
+
+
+def test_the_command_prints_a_night_and_a_year(server: Running, client: httpx.Client) -> None:
+    armillary = Commands(server.settings.data)
+    night = client.get("/v1/events", params={"site": "al-wema", "night": "2020-08-01"}).json()
+    asked = ("sites", "events", "al-wema", "--night", "2020-08-01")
+    assert armillary.run(*asked, "--json").json() == night
+    lines = armillary.run(*asked).out.splitlines()[1:]
+    assert [line.split("  ")[0] for line in lines] == list(EXAMPLE)
+    assert all(one["utc"] in line for one, line in zip(night["events"], lines, strict=True))
+    table = client.get("/v1/events/year", params={"site": "al-wema", "year": 2025, "format": "csv"}).text
+    assert armillary.run("sites", "events", "al-wema", "--year", "2025").out == table
+    lost = armillary.run("sites", "events", "al-lost", code=1)
+    assert "TZ_database_name" in lost.err
