@@ -24,9 +24,10 @@ NIGHTS, NAME = 4000, "Light_001.fits"
 FILL = f"""
 INSERT INTO root (name, path, in_place, watched, identity) VALUES ('nights', '/nights', false, false, 'by-path');
 INSERT INTO file (name, directory, root_id)
-SELECT '{NAME}', 'night' || n, (SELECT id FROM root WHERE name = 'nights') FROM generate_series(1, {NIGHTS}) AS n;
-INSERT INTO version (file_id, root_id, path, filename, container, present, canonical, file_size, data_size, file_crc,
-    data_crc, mtime_ns, identity, lastmod, entrytime, layout, headers, origin)
+SELECT '{NAME}', 'night' || n, (SELECT id FROM root WHERE name = 'nights')
+FROM generate_series(1, {NIGHTS}) AS n;
+INSERT INTO version (file_id, root_id, path, filename, container, present, canonical, file_size, data_size,
+    file_crc, data_crc, mtime_ns, identity, lastmod, entrytime, layout, headers, origin)
 SELECT id, root_id, directory, name, 'plain', true, true, 5760, 5760, id, id, 0, id::text, now(), now(),
     '{{"hdus": [], "trailing": [0, 0]}}', repeat('h', 1500)::bytea, 'ingest' FROM file;
 INSERT INTO frame (file_id, version_id, details, keywords, warnings)
@@ -37,7 +38,9 @@ Asks = Callable[[Any], Awaitable[Any]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def nights(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Archive]:
+async def nights(
+    postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Archive]:
     """Open an archive of as many nights, with one frame each."""
     async with an_archive(postgres, tmp_path_factory.mktemp("nights")) as archive:
         async with archive.context.database.begin() as connection:
