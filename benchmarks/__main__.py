@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from armillary.base import log
-from benchmarks import almanac, bulk, containers, edits, frames, headers, ingest, pipe, queue, updates
+from benchmarks import almanac, bulk, containers, edits, frames, headers, ingest, nights, pipe, queue, updates
 from benchmarks.machine import describe_machine
 from benchmarks.table import Row, print_table, write_json
 
@@ -34,6 +34,7 @@ GROUPS: dict[str, Group] = {
     "5": queue.rows,
     "5b": pipe.rows,
     "6": almanac.run,
+    "6b": nights.run,
     "8b": containers.make_preview,
     "9": bulk.run,
     "10": updates.run,

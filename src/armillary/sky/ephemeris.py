@@ -7,10 +7,11 @@ This is the only module that knows skyfield. Its functions are pure: the ephemer
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
@@ -39,7 +40,8 @@ _STEPS_PER_DAY = 4
 _STENCIL = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0
 """Central difference of seven points, whose error is of the seventh order."""
 _SIDE = len(_STENCIL) // 2
-_building = Lock()
+_MOST_TABLES = 32
+"""A year takes 600 kB."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +107,47 @@ def check_covered(first: date, last: date) -> None:
         raise OutsideEphemeris
 
 
-@lru_cache(maxsize=16)
-def table_of(first_year: int, last_year: int) -> SkyTable:
-    """Return the table of some years, which are computed where they are not at hand: half a second for each.
+class Tables:
+    """Tables of some years, those that were asked for last; others are computed, half a second for each year."""
 
-    It reaches from 1899-12-01 to 2053-10-08 at most.
-    """
-    years = [_year(year) for year in range(first_year, last_year + 1)]
-    if len(years) == 1:
-        return years[0]
-    return SkyTable(years[0].start, np.concatenate([one.cells for one in years], axis=-1))
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[int, int], SkyTable] = OrderedDict()
+        # Threads that ask for the same year at once wait for one of them: two would take twice as long.
+        self._building = Lock()
+
+    def has(self, first_year: int, last_year: int) -> bool:
+        """Tell whether a table is at hand."""
+        return (first_year, last_year) in self._kept
+
+    def of(self, first_year: int, last_year: int) -> SkyTable:
+        """Return the table of some years; it reaches from 1899-12-01 to 2053-10-08 at most."""
+        found = self._kept.get((first_year, last_year))
+        if found is None:
+            with self._building:
+                found = self._find(first_year, last_year)
+        return found
+
+    def _find(self, first_year: int, last_year: int) -> SkyTable:
+        years = first_year, last_year
+        if years in self._kept:
+            self._kept.move_to_end(years)
+        elif first_year == last_year:
+            self._kept[years] = _year(first_year)
+        else:
+            self._kept[years] = _joined([self._find(one, one) for one in range(first_year, last_year + 1)])
+        found = self._kept[years]
+        while len(self._kept) > _MOST_TABLES:
+            self._kept.popitem(last=False)
+        return found
+
+
+TABLES = Tables()
+"""The same for everybody, as constants are."""
+
+
+def table_of(first_year: int, last_year: int) -> SkyTable:
+    """Return the table of some years."""
+    return TABLES.of(first_year, last_year)
 
 
 def table_for(first_tai_day: float, last_tai_day: float) -> SkyTable:
@@ -124,23 +157,34 @@ def table_for(first_tai_day: float, last_tai_day: float) -> SkyTable:
     ------
     OutsideEphemeris
     """
+    return TABLES.of(*_years(first_tai_day, last_tai_day))
+
+
+def is_at_hand(first_tai_day: float, last_tai_day: float) -> bool:
+    """Tell whether the table that covers two times need not be computed.
+
+    Raises
+    ------
+    OutsideEphemeris
+    """
+    return TABLES.has(*_years(first_tai_day, last_tai_day))
+
+
+def _years(first_tai_day: float, last_tai_day: float) -> tuple[int, int]:
     if not tai_day_of(_FIRST_DAY) <= first_tai_day <= last_tai_day < tai_day_of(_END_DAY):
         raise OutsideEphemeris
-    return table_of(_year_of(first_tai_day), _year_of(last_tai_day))
+    return _year_of(first_tai_day), _year_of(last_tai_day)
 
 
 def _year_of(tai_day: float) -> int:
     return date.fromordinal(_EPOCH.toordinal() + int(np.floor(tai_day))).year
 
 
+def _joined(years: list[SkyTable]) -> SkyTable:
+    return SkyTable(years[0].start, np.concatenate([one.cells for one in years], axis=-1))
+
+
 def _year(year: int) -> SkyTable:
-    # Threads that ask for the same year at once wait for one of them: two would take twice as long.
-    with _building:
-        return _built(year)
-
-
-@lru_cache(maxsize=32)
-def _built(year: int) -> SkyTable:
     start = tai_day_of(max(date(year, 1, 1), _FIRST_DAY))
     end = tai_day_of(min(date(year + 1, 1, 1), _END_DAY))
     nodes = start + np.arange(-_SIDE, (end - start) * _STEPS_PER_DAY + _SIDE + 1) / _STEPS_PER_DAY

@@ -97,7 +97,7 @@ async def night(
     if when is not None and night is not None:
         raise BadRequest("Give `when` or `night`, not both.")
     instant = ctx.context.clock.now() if when is None else service.read_instant(when)
-    async with ctx.context.database.begin() as connection:
+    async with ctx.context.database.look() as connection:
         place = await service.find_place(connection, site)
     if night is not None:
         instant = service.start_of_night(place, night)
@@ -119,7 +119,7 @@ async def year(
     form: Annotated[Form, Query(alias="format", description="`csv` for a table.")] = Form.JSON,
 ) -> Response:
     """Tell the events of all nights of a year, night by night, in UTC to the millisecond."""
-    async with ctx.context.database.begin() as connection:
+    async with ctx.context.database.look() as connection:
         place = await service.find_place(connection, site)
     found = await service.year_events(place, ctx.today.year if year is None else year)
     if form is Form.CSV:
@@ -137,6 +137,6 @@ async def schedule(ctx: Ctx, site: str) -> JSONResponse:
 
     It begins now and goes by other rules than `/v1/events`: the scale is named in the answer.
     """
-    async with ctx.context.database.begin() as connection:
+    async with ctx.context.database.look() as connection:
         place = await service.find_place(connection, site)
     return answered(await service.site_schedule(place, ctx.context.clock.now()))

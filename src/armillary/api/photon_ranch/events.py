@@ -53,7 +53,7 @@ async def events(ctx: Ctx, asked: Asked) -> Response:
     try:
         when = asked.given("when")
         instant = ctx.context.clock.now() if when in (None, "") else service.read_instant(when)
-        async with ctx.context.database.begin() as connection:
+        async with ctx.context.database.look() as connection:
             place = await service.find_place(connection, site)
         return await _answer(place, instant, detail=asked.flag("detail"))
     except (BadSiteName, UnknownSite):

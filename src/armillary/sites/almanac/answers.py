@@ -1,4 +1,7 @@
-"""The almanac of sites as documents, computed beside the event loop."""
+"""The almanac of sites as documents.
+
+A night whose table is at hand takes less than a change of threads may; all else is computed beside the event loop.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from armillary.sites.almanac.documents import (
 )
 from armillary.sites.almanac.events import NAMES, events_of
 from armillary.sites.almanac.models import MoonPassage, Night, SitePlace, TimedEvent
-from armillary.sites.almanac.nights import night_holding, nights_of_year
+from armillary.sites.almanac.nights import is_prompt, night_holding, nights_of_year
 from armillary.sites.almanac.places import place_of
 from armillary.sites.almanac.proper import almanac_of
 from armillary.sites.configs import config_of, find_config
@@ -56,7 +59,8 @@ async def timed_events(place: SitePlace, instant: datetime) -> list[TimedEvent]:
     ------
     OutsideEphemeris
     """
-    return await _beside(_timed, place, instant)
+    night = night_holding(place, instant)
+    return _timed(place, night) if is_prompt(night) else await _beside(_timed, place, night)
 
 
 async def night_events(place: SitePlace, instant: datetime) -> NightEvents:
@@ -66,7 +70,8 @@ async def night_events(place: SitePlace, instant: datetime) -> NightEvents:
     ------
     OutsideEphemeris
     """
-    return await _beside(_night, place, instant)
+    night = night_holding(place, instant)
+    return _night(place, night) if is_prompt(night) else await _beside(_night, place, night)
 
 
 async def year_events(place: SitePlace, year: int) -> YearEvents:
@@ -123,12 +128,11 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(2, thread_name_prefix="almanac")
 
 
-def _timed(place: SitePlace, instant: datetime) -> list[TimedEvent]:
-    return events_of(place, [night_holding(place, instant)])[0]
+def _timed(place: SitePlace, night: Night) -> list[TimedEvent]:
+    return events_of(place, [night])[0]
 
 
-def _night(place: SitePlace, instant: datetime) -> NightEvents:
-    night = night_holding(place, instant)
+def _night(place: SitePlace, night: Night) -> NightEvents:
     (events,) = events_of(place, [night])
     return NightEvents(
         site=place.site,

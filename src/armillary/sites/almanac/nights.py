@@ -13,7 +13,7 @@ from armillary.sites.almanac.errors import BadInstant
 from armillary.sites.almanac.models import Night, SitePlace
 from armillary.sites.almanac.places import number_of
 from armillary.sky.almanac import Horizon, Place
-from armillary.sky.ephemeris import FIRST_NIGHT, LAST_NIGHT, Floats, check_covered, table_for
+from armillary.sky.ephemeris import FIRST_NIGHT, LAST_NIGHT, Floats, check_covered, is_at_hand, table_for
 from armillary.sky.errors import OutsideEphemeris
 from armillary.sky.nights import night_bounds, night_of
 from armillary.sky.timescales import tai_day_from_utc
@@ -101,6 +101,12 @@ def bounds_of(nights: Sequence[Night]) -> tuple[Floats, Floats]:
     starts = np.array([tai_day_from_utc(one.start) for one in nights])
     ends = np.array([tai_day_from_utc(one.end) for one in nights])
     return starts, ends
+
+
+def is_prompt(night: Night) -> bool:
+    """Tell whether a night takes a millisecond or two only, since the table of its year is at hand."""
+    start, end = tai_day_from_utc(night.start), tai_day_from_utc(night.end)
+    return is_at_hand(start - MARGIN_DAY, end + MARGIN_DAY)
 
 
 def horizon_of(place: SitePlace, start: float, end: float) -> Horizon:
