@@ -111,7 +111,7 @@ def _instant(asked: Parameters, name: str) -> datetime:
     return found.replace(microsecond=0) if isinstance(given, int | float) else found
 
 
-@router.api_route("/zips/{id}", methods=["GET", "HEAD"], dependencies=anybody())
+@router.api_route("/zips/{id}", methods=["GET", "HEAD"], dependencies=anybody(), include_in_schema=False)
 async def fetch_zip(
     request: Request,
     ctx: Ctx,

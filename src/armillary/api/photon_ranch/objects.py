@@ -28,8 +28,12 @@ BUILD_S = 60.0
 MEDIA = ("application/x-bzip2", "application/fits")
 
 
-@router.api_route(f"/{OBJECTS}/{{key:path}}", methods=["GET", "HEAD"], dependencies=anybody())
-@router.api_route(f"/{HYPHENATED}/{{key:path}}", methods=["GET", "HEAD"], dependencies=anybody())
+@router.api_route(
+    f"/{OBJECTS}/{{key:path}}", methods=["GET", "HEAD"], dependencies=anybody(), include_in_schema=False
+)
+@router.api_route(
+    f"/{HYPHENATED}/{{key:path}}", methods=["GET", "HEAD"], dependencies=anybody(), include_in_schema=False
+)
 async def fetch(
     request: Request, ctx: Ctx, key: str, expires: Text = "", signature: Text = "", form: Text = ""
 ) -> Response:
