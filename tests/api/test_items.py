@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from armillary.access.models import Scope
 from tests.api.conftest import Maker
 from tests.support.night import gemini_file, write_as
 from tests.support.running import Running
@@ -91,6 +92,26 @@ def test_a_name_present_in_two_places_is_ambiguous(server: Running, tmp_path: Pa
     for key, wanted in (("filename", "N20260102S0001.fits"), ("data_label", "GN-PLACES-1")):
         answer = element(server, {key: wanted, "values": {}})
         assert answer == {"result": False, "error": SEVERAL, "id": wanted}
+
+
+def test_a_path_tells_files_of_one_name_apart(server: Running, tmp_path: Path) -> None:
+    name = "Light_001.fits"
+    for folder in ("night1", "night2"):
+        (tmp_path / "lights" / folder).mkdir(parents=True)
+        write_as(tmp_path / "lights" / folder / name, gemini_file(DATALAB=f"GN-LIGHT-{folder}"))
+    server.ingest(tmp_path / "lights")
+    answer = element(server, {"filename": name, "values": {}})
+    assert answer == {"result": False, "error": SEVERAL, "id": name}
+    for asked in ({"filename": f"night1/{name}"}, {"data_label": "GN-LIGHT-night2"}):
+        (shown,) = asked.values()
+        assert element(server, {**asked, "values": {"qa_state": "Pass"}}) == {"result": True, "id": shown}
+    wanted = {"values": {"qa_state": "Usable"}}
+    with server.client(scope=Scope.EDIT) as client:
+        reply = client.post(f"/v1/files/night2%2F{name}/edits", json=wanted)
+        assert (reply.status_code, reply.json()["name"]) == (202, f"night2/{name}")
+        reply = client.post(f"/v1/files/{name}/edits", json=wanted)
+    assert (reply.status_code, reply.json()["code"]) == (409, "file_ambiguous")
+    assert f"night1/{name}, " in reply.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -182,10 +182,11 @@ def _unclaimed(names: Sequence[str]) -> RenderableType:
 
 
 def _contested(names: Sequence[ContestedName]) -> RenderableType:
-    table = _table("SEVERAL FILES OF ONE NAME", "searches find only the last one")
+    lines = [Text.assemble(("SEVERAL FILES OF ONE NAME", "bold"), ("  searches find only the last", "dim"))]
     for one in names:
-        table.add_row(Text(_shown(one.name)), Text(_shown(_cut(", ".join(one.places))), style="yellow"))
-    return table
+        places = Text(_shown(_cut(", ".join(one.places))), style="yellow")
+        lines += [Text(_shown(one.name), style="red"), places]
+    return Group(*lines)
 
 
 def _destinations(one: Status) -> RenderableType:

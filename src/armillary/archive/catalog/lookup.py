@@ -79,6 +79,7 @@ async def _placed(connection: AsyncConnection, called: Mapping[str, Called]) -> 
     roots = {root.id: root.name for root in await store.list_roots(connection)}
     found: dict[str, list[Version]] = {}
     for text, one in called.items():
+        meant: list[Version] = []
         for root, path in one.alternatives:
             meant = [
                 version
@@ -99,9 +100,9 @@ async def foremost_at(connection: AsyncConnection, path: str, name: str) -> Vers
 
 
 async def _found(connection: AsyncConnection, text: str) -> list[Whereabouts]:
-    if not storable(text):
-        return []
     called = Called.of_text(text)
+    if not storable(text) or called.path == "":
+        return []
     found = await file_store.whereabouts(connection, called)
     if called.path is None:
         return found

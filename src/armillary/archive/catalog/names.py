@@ -40,13 +40,13 @@ class Called:
     @classmethod
     def of_text(cls, text: str) -> Called:
         """Return what a text calls: ``N20260101S0001.fits``, or ``night1/Light_001.fits``."""
-        path, joint, filename = text.strip("/").rpartition("/")
+        path, joint, filename = text.rpartition("/")
         return cls(logical_name(filename), path if joint else None)
 
     @property
     def alternatives(self) -> tuple[tuple[str | None, str], ...]:
         """Pairs of a root's name, None for any root, and a path below it, that the path may mean."""
-        if self.path is None:
+        if not self.path:
             return ()
         first, _, rest = self.path.partition("/")
         return (None, self.path), (first, rest)

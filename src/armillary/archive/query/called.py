@@ -18,6 +18,8 @@ def is_called(texts: Sequence[str]) -> sa.ColumnElement[bool]:
     places = sorted({(name or "", path, one.name) for one in called for name, path in one.alternatives})
     parts = [_at(places)] if places else []
     parts += [_named(names)] if names else []
+    if not parts:
+        return sa.false()
     meant = sa.union_all(*parts).cte("meant")
     # The files, too: frames have an index by file, and none by version.
     files, versions = sa.select(meant.c.file_id), sa.select(meant.c.id)
