@@ -37,10 +37,11 @@ class Program:
         parts = urlsplit(base)
         self._host, self._path = parts.netloc, parts.path
 
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
+    def ask(self, method: str, path: str, body: Any = None, *, token: str = "") -> tuple[int, str]:
         """Send a request as it is, without a Content-Type; return status and text of the reply."""
-        content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self._send(method, self._path + path, content, {})
+        content = b"" if body is None else json.dumps(body).encode()
+        shown = {"Authorization": f"Bearer {token}"} if token else {}
+        return self._send(method, self._path + path, content, shown)
 
     def _send(self, method: str, path: str, content: bytes, headers: dict[str, str]) -> tuple[int, str]:
         connection = http.client.HTTPConnection(self._host, timeout=PATIENCE_S)
@@ -92,10 +93,6 @@ def evening(program: Program, site: str) -> None:
     for number in range(EXPOSURES):
         expose(program, site, number)
     program.upload(f"{site}-20261130.token", b"done")
-    status, text = program.ask(
-        "POST", f"/nightlog/{site}", {"note_data": {"message": "clear", "ttl_hours": 1}}
-    )
-    assert (status, text) == (200, "Note created successfully")
 
 
 def expose(program: Program, site: str, number: int) -> None:
@@ -175,8 +172,8 @@ def wait_until_all_is_in(program: Program) -> None:
         time.sleep(0.2)
 
 
-def keyed(server: Running) -> str:
-    """Return a base path with a key for both sites and their enclosures."""
+def a_key(server: Running) -> str:
+    """Return a key for both sites and their enclosures."""
     places = [place for site in SITES for place in (site, f"{site}w")]
 
     async def make(context: Context) -> str:
@@ -184,7 +181,7 @@ def keyed(server: Running) -> str:
             scopes = [Permission(action, place) for action in ACTIONS for place in places]
             return await create_token(connection, "both", scopes, now=context.clock.now())
 
-    return f"/k/{server.act(make)}/api"
+    return server.act(make)
 
 
 @pytest.fixture(params=["compat", "enforced"])
@@ -197,7 +194,8 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
 
 def test_an_evening_of_two_sites(server: Running) -> None:
     mode: str = server.mode  # type: ignore[attr-defined]
-    paths = ["/api", "/dev"] if mode == "compat" else [keyed(server)] * 2
+    key = a_key(server)
+    paths = ["/api", "/dev"] if mode == "compat" else [f"/k/{key}/api"] * 2
     programs = dict(zip(SITES, (Program(server.url + path) for path in paths), strict=True))
     done, found = threading.Event(), {site: list[str]() for site in SITES}
     failed: list[BaseException] = []
@@ -227,13 +225,17 @@ def test_an_evening_of_two_sites(server: Running) -> None:
         assert found[site] == [f"{site}-sq003ms-20261130-{n:08d}-EX00.fits.fz" for n in range(EXPOSURES)]
     # The web interface shows no key.
     ui = Program(server.url + ("" if mode == "compat" else "/api"))
+    for site in SITES:
+        note = {"note_data": {"site": site, "message": "clear", "ttl_hours": 1}}
+        assert ui.ask("POST", f"/nightlog/{site}", note)[0] == 401
+        assert ui.ask("POST", f"/nightlog/{site}", note, token=key) == (200, "Note created successfully")
     wait_until_all_is_in(ui)
     looks(ui)
 
 
 def test_a_key_is_for_its_sites_alone(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
-        base = keyed(server)
+        base = f"/k/{a_key(server)}/api"
         for path, status in ((base, 403), ("/api", 401)):
             program = Program(server.url + path)
             assert program.ask("PUT", "/other/config", {"a": 1})[0] == status
