@@ -52,6 +52,8 @@ class Tells(Enum):
     """What is computed from where sites are: no file is looked at."""
     OF_SITES = auto()
     """Nothing of files: what sites have sent, if they have sent anything."""
+    IMAGES = auto()
+    """Images of sites and their files, in a collection of their own: their tests ask for some before release."""
 
 
 SURFACES = {
@@ -102,6 +104,24 @@ SURFACES = {
     "/v1/{site}/config/effective": Tells.OF_SITES,
     "/v1/nightlog/{site}": Tells.OF_SITES,
     "/v1/nightlog/{site}/export": Tells.OF_SITES,
+    "/pipe/queues": Tells.NOTHING,
+    "/pipe/queue/{name:path}": Tells.NOTHING,
+    "/pipe/statuses": Tells.NOTHING,
+    "/pipe/status/{name:path}": Tells.NOTHING,
+    "/image/{base_filename}": Tells.IMAGES,
+    "/fitsheader/{base_filename}": Tells.IMAGES,
+    "/{site}/latest_images/{count}": Tells.IMAGES,
+    "/latest_image_all_sites": Tells.IMAGES,
+    "/filtered_images": Tells.IMAGES,
+    "/infoimage/{site}/{channel}": Tells.IMAGES,
+    "/recentuploads": Tells.IMAGES,
+    "/downloadzip": Tells.IMAGES,
+    "/zips/{id}": Tells.IMAGES,
+    "/objects/{key:path}": Tells.IMAGES,
+    "/image-objects/{key:path}": Tells.IMAGES,
+    "/upload-slot": Tells.NOTHING,
+    "/v1/stream": Tells.IMAGES,
+    "/v1/ws": Tells.IMAGES,
 }
 """What each route tells that lets people in who show nothing; a new one has to say it here."""
 
