@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.service import NewVersion
 from armillary.context import Context
-from armillary.demo.frames import dawn_after, make_frames
+from armillary.demo.frames import NIGHTS, dawn_after, make_frames, up_to
 from armillary.errors import Conflict
 
 ROOT = "synthetic"
 PORTION = 2000
 """Frames of a transaction, at least; whole nights."""
+MAKERS, AHEAD = 2, 3
+"""Processes that make frames, and portions that are under way or wait to be taken in."""
 
 
 class ArchiveInUse(Conflict):
@@ -45,15 +51,20 @@ async def fill(
         If there are other files, or synthetic ones already.
     """
     root_id = await _root(context, beside_files=beside_files)
-    portions = _portions(count, root_id=root_id, seed=seed)
-    made = await asyncio.to_thread(next, portions, None)
-    while made:
-        # The next ones are made while the database takes these in.
-        async with asyncio.TaskGroup() as both:
-            both.create_task(_record(context, *made))
-            following = both.create_task(asyncio.to_thread(next, portions, None))
-        progress(len(made[1]))
-        made = following.result()
+    nights = deque(_portions(count))
+    # Processes, since making frames is a matter of the processor alone; the next portions are made while the
+    # database takes one in.
+    with ProcessPoolExecutor(MAKERS, get_context("forkserver")) as makers:
+        making = deque(
+            makers.submit(_make, count, *nights.popleft(), root_id, seed)
+            for _ in range(min(AHEAD, len(nights)))
+        )
+        while making:
+            night, frames = await asyncio.wrap_future(making.popleft())
+            if nights:
+                making.append(makers.submit(_make, count, *nights.popleft(), root_id, seed))
+            await _record(context, night, frames)
+            progress(len(frames))
     await context.database.refresh("file", "version", "frame")
 
 
@@ -68,20 +79,30 @@ async def _root(context: Context, *, beside_files: bool) -> int:
         return (await catalog.ensure_root(connection, ROOT, path, in_place=False, visibility=level)).id
 
 
-Portion = tuple[int, list[NewVersion]]
+def _portions(count: int) -> Iterator[tuple[int, int]]:
+    """Yield the first night of each portion, and the one behind its last; some may have no frames."""
+    first = 0
+    while first < NIGHTS:
+        last = next(
+            (night for night in range(first, NIGHTS) if up_to(night, count) - up_to(first, count) >= PORTION),
+            NIGHTS,
+        )
+        yield first, last
+        first = last
 
 
-def _portions(count: int, *, root_id: int, seed: int) -> Iterator[Portion]:
-    """Yield the frames of some nights, with the number of the last one."""
-    gathered: list[NewVersion] = []
-    night = 0
-    for night, frames in make_frames(count, root_id=root_id, seed=seed):
-        gathered += frames
-        if len(gathered) >= PORTION:
-            yield night, gathered
-            gathered = []
-    if gathered:
-        yield night, gathered
+def _make(count: int, first: int, last: int, root_id: int, seed: int) -> tuple[int, list[NewVersion]]:
+    """Return the frames of some nights, their rows made, and the number of the last night; for a process."""
+    gc.disable()
+    made = [
+        one
+        for _, frames in make_frames(count, root_id=root_id, seed=seed, nights=range(first, last))
+        for one in frames
+    ]
+    for one in made:
+        _ = one.rows
+    gc.enable()
+    return last - 1, made
 
 
 async def _record(context: Context, night: int, frames: list[NewVersion]) -> None:

@@ -84,11 +84,18 @@ STATIONS = (
 """The letters ``Y`` and ``sy`` in the names are those of no telescope: no real file is called so."""
 
 
-def make_frames(count: int, *, root_id: int, seed: int = 1) -> Iterator[tuple[int, list[NewVersion]]]:
+def up_to(night: int, count: int) -> int:
+    """Return how many of ``count`` frames are made before a night."""
+    return count * night // NIGHTS
+
+
+def make_frames(
+    count: int, *, root_id: int, seed: int = 1, nights: range = range(NIGHTS)
+) -> Iterator[tuple[int, list[NewVersion]]]:
     """Yield the number of each night and its part of ``count`` frames; memory holds one night."""
     fields = _fields(seed)
-    for night in range(NIGHTS):
-        made = count * (night + 1) // NIGHTS - count * night // NIGHTS
+    for night in nights:
+        made = up_to(night + 1, count) - up_to(night, count)
         if made:
             yield night, list(_night(night, made, fields, root_id=root_id, seed=seed))
 
