@@ -15,7 +15,7 @@ from armillary.context import Context
 from armillary.sites import store
 from armillary.sites.contents import content_of, read_object
 from armillary.sites.differences import differences
-from armillary.sites.documents import ConfigDifference, ConfigVersion, EffectiveConfig, WholeVersion
+from armillary.sites.documents import ConfigDifference, ConfigVersion, EffectiveConfig, WholeConfig
 from armillary.sites.errors import (
     ConfigChanged,
     ConfigRefused,
@@ -196,7 +196,7 @@ async def versions(connection: AsyncConnection, site: str) -> list[ConfigVersion
     return found
 
 
-async def version(connection: AsyncConnection, site: str, number: int) -> WholeVersion:
+async def version(connection: AsyncConnection, site: str, number: int) -> WholeConfig:
     """Return one version with its content.
 
     Raises
@@ -209,7 +209,7 @@ async def version(connection: AsyncConnection, site: str, number: int) -> WholeV
         raise UnknownConfigVersion(f"The configuration of '{site}' has no version {number}.")
     values = dict(row._mapping)
     text = values.pop("content")
-    return WholeVersion(**values, configuration=json.loads(text) if text is not None else None)
+    return WholeConfig(**values, configuration=json.loads(text) if text is not None else None)
 
 
 async def diff(connection: AsyncConnection, site: str, old: int, new: int) -> list[ConfigDifference]:

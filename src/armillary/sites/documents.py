@@ -24,7 +24,7 @@ class ConfigVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class WholeVersion:
+class WholeConfig:
     """One version of a configuration with its content; null if that was deleted."""
 
     site: str

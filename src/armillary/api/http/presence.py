@@ -13,7 +13,7 @@ def is_gone(receive: Receive) -> bool:
     """
     waiting = receive().__await__()
     try:
-        next(waiting)
+        waiting.send(None)
     except StopIteration as end:
         return bool(end.value["type"] == "http.disconnect")
     waiting.close()

@@ -13,7 +13,7 @@ from armillary.api.http.answers import Answer, answered, answers
 from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import REFUSALS, WRITE_REFUSALS, failures, of_site
 from armillary.sites import service
-from armillary.sites.documents import ConfigDifference, ConfigVersion, EffectiveConfig, WholeVersion
+from armillary.sites.documents import ConfigDifference, ConfigVersion, EffectiveConfig, WholeConfig
 from armillary.sites.errors import (
     BadSiteName,
     ConfigChanged,
@@ -37,7 +37,7 @@ _VERSION = {
 _CONFIG = {"instance_type": "obs", "obs_id": "mrc1", "wema_name": "mrc"}
 
 
-class Versions(Answer):
+class ConfigVersions(Answer):
     """All versions of a configuration, oldest first; those without a digest record that it was deleted."""
 
     versions: list[ConfigVersion]
@@ -62,19 +62,20 @@ class Restored(Answer):
 @router.get(
     "/v1/{site}/config/versions",
     dependencies=of_site(Scope.READ),
-    responses=answers(Versions, {"versions": [_VERSION]}) | failures(BadSiteName, UnknownSite, *REFUSALS),
+    responses=answers(ConfigVersions, {"versions": [_VERSION]})
+    | failures(BadSiteName, UnknownSite, *REFUSALS),
 )
 async def versions(ctx: Ctx, site: Site) -> JSONResponse:
     """List the versions of the configuration of a site, also of one that is deleted."""
     async with ctx.context.database.begin() as connection:
         found = await service.versions(connection, site)
-    return answered(Versions(versions=found))
+    return answered(ConfigVersions(versions=found))
 
 
 @router.get(
     "/v1/{site}/config/versions/{version}",
     dependencies=of_site(Scope.READ),
-    responses=answers(WholeVersion, {"site": "mrc1", **_VERSION, "configuration": _CONFIG})
+    responses=answers(WholeConfig, {"site": "mrc1", **_VERSION, "configuration": _CONFIG})
     | failures(BadSiteName, UnknownConfigVersion, *REFUSALS),
 )
 async def version(ctx: Ctx, site: Site, version: Number) -> JSONResponse:

@@ -32,6 +32,7 @@ _EXAMPLE = {
     "disks": [{"name": "store", "path": "/data/store", "free": 1000000000000, "size": 4000000000000}],
     "destinations": [],
     "unclaimed": [],
+    "contested": [],
 }
 
 

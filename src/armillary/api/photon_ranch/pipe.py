@@ -192,7 +192,8 @@ async def forget_status(request: Request, ctx: Ctx) -> Response:
 
 
 def _route(handler: object) -> APIRoute:
-    return next(one for one in router.routes if isinstance(one, APIRoute) and one.endpoint is handler)
+    (found,) = [one for one in router.routes if isinstance(one, APIRoute) and one.endpoint is handler]
+    return found
 
 
 async def _enqueue(request: Request) -> Response:

@@ -13,19 +13,12 @@ from armillary.errors import ArmillaryError
 
 
 class Refused(ArmillaryError):
-    """The request cannot be served. The text of the reply says why; correct the request accordingly.
+    """The request cannot be served; the text of the reply says why."""
 
-    Parameters
-    ----------
-    text
-        The whole body of the reply, which clients may compare.
-    told
-        The status of the reply.
-    """
-
+    # The text is the whole body of the reply, which clients may compare; ``told`` is its status.
     code, status = "refused", HTTPStatus.BAD_REQUEST
 
-    def __init__(self, text: str, told: int = HTTPStatus.BAD_REQUEST) -> None:
+    def __init__(self, text: str | None = None, told: int = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(text)
         self.told = told
 
