@@ -75,6 +75,7 @@ ENTRIES = {
     "changeset": Entry("change_sets", "app", "Edits of many files, each one change set."),
     "export": Entry("exports", "app", "Copies of files on other servers."),
     "sites": Entry("sites", "app", "Sites: their events of a night, their night logs."),
+    "pipe": Entry("pipe", "app", "Queues of items that sites and machines exchange."),
     "demo": Entry("synthetic", "app", "Fill an archive with synthetic data."),
 }
 

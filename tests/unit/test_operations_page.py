@@ -21,6 +21,9 @@ GAUGES = {
     "armillary_workers",
     "armillary_failed_orders",
     "armillary_root_free_bytes",
+    "armillary_pipe_items",
+    "armillary_pipe_oldest_seconds",
+    "armillary_pipe_machine_silent_seconds",
 }
 
 

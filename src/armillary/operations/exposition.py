@@ -17,6 +17,9 @@ from armillary.context import Context
 from armillary.operations import store
 from armillary.operations.models import Disk, Queue
 from armillary.operations.status import disks, queues
+from armillary.pipe import service as pipe
+from armillary.pipe.documents import MachineStatus
+from armillary.pipe.models import QueueState
 
 MEDIA_TYPE = "text/plain; version=0.0.4"
 
@@ -41,11 +44,15 @@ async def exposition(context: Context) -> bytes:
         waiting = await queues(connection)
         roots = await catalog.list_roots(connection)
         failed = await overview.failed(connection)
+        items = await pipe.queues.states(connection)
+        machines = await pipe.machines.list_all(connection)
     room = await asyncio.to_thread(disks, {root.name: root.path for root in roots if root.path})
     registry = CollectorRegistry()
     own = [*REGISTRY.collect()]
     registry.register(_Families(_merged(own, [(row.name, row.metrics) for row in workers])))
     registry.register(_Families(_gauges(waiting, len(workers), failed, room)))
+    seen = [pipe.machines.seen(one, context.clock.now()) for one in machines]
+    registry.register(_Families(_of_pipe(items, seen)))
     return generate_latest(registry)
 
 
@@ -94,3 +101,22 @@ def _gauges(waiting: Iterable[Queue], workers: int, failed: int, room: Iterable[
     yield free
     yield GaugeMetricFamily("armillary_failed_orders", "Failed work orders that are kept.", value=failed)
     yield GaugeMetricFamily("armillary_workers", "Workers whose session lives.", value=workers)
+
+
+def _of_pipe(items: Iterable[QueueState], machines: Iterable[MachineStatus]) -> Iterator[Metric]:
+    depth = GaugeMetricFamily("armillary_pipe_items", "Items in queues of PIPE.", labels=["queue", "state"])
+    age = GaugeMetricFamily(
+        "armillary_pipe_oldest_seconds", "Time since the oldest item that waits was sent.", labels=["queue"]
+    )
+    silent = GaugeMetricFamily(
+        "armillary_pipe_machine_silent_seconds", "Time since a machine told its status.", labels=["machine"]
+    )
+    for one in items:
+        for state in ("waiting", "leased", "delayed", "dead"):
+            depth.add_metric([one.queue_name, state], getattr(one, state))
+        age.add_metric([one.queue_name], one.oldest_age_s or 0.0)
+    for machine in machines:
+        silent.add_metric([machine.pipe_id], machine.last_seen_age_s)
+    yield depth
+    yield age
+    yield silent

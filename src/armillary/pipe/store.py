@@ -126,8 +126,9 @@ SELECT q.name, q.dedupe_window_s, q.max_attempts, q.priorities,
     count(i.seq) FILTER (WHERE i.claim IS NOT NULL AND i.free_at > now()) AS leased,
     count(i.seq) FILTER (WHERE i.dead_at IS NOT NULL OR {_SPENT}) AS dead,
     count(i.seq) FILTER (WHERE i.dead_at IS NULL AND i.claim IS NULL AND i.free_at > now()) AS delayed,
-    greatest(0, extract(epoch FROM now()) - 0.001 * min(i.created_ms)
-        FILTER (WHERE i.dead_at IS NULL AND {_FREE}))::float8 AS oldest_age_s
+    CASE WHEN count(i.seq) FILTER (WHERE i.dead_at IS NULL AND {_FREE}) > 0 THEN
+        greatest(0, extract(epoch FROM now()) - 0.001 * min(i.created_ms)
+            FILTER (WHERE i.dead_at IS NULL AND {_FREE}))::float8 END AS oldest_age_s
 FROM pipe_queue AS q LEFT JOIN pipe_item AS i ON i.queue_id = q.id
 WHERE $1::text IS NULL OR q.name = $1
 GROUP BY q.id ORDER BY q.name COLLATE "C"

@@ -196,6 +196,7 @@ def machine(postgres: EmbeddedServer, runner: asyncio.Runner) -> type[RuleBasedS
             assert {state: getattr(found, state) for state in ("waiting", "leased", "dead", "delayed")} == {
                 state: len(model.of(state)) for state in ("waiting", "leased", "dead", "delayed")
             }
+            assert (found.oldest_age_s is None) == (not model.of("waiting"))
             seen = self.connected(lambda c: queues.peek(c, QUEUE, 100))
             assert [value_of(one) for one in seen] == [one.number for one in model.of("waiting")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 import asyncpg
@@ -10,11 +11,12 @@ import pytest
 
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context
+from armillary.operations.exposition import exposition
 from armillary.pipe.errors import BadOption, QueueExists, UnknownQueue
 from armillary.pipe.models import PriorityRule
-from armillary.pipe.service import Exchange, opened, queues
+from armillary.pipe.service import Exchange, forget, machines, opened, queues
 from tests.support.patience import in_time
-from tests.support.pipe import QUEUE, a_new, drained, make, value_of, wanted
+from tests.support.pipe import QUEUE, a_new, claimed, drained, make, value_of, wanted
 
 PATIENCE_S = 120.0
 
@@ -293,3 +295,32 @@ async def test_what_the_database_refuses_of_one_request_does_not_touch_the_other
     )
     assert isinstance(results[1], asyncpg.CheckViolationError)
     assert await drained(exchange) == ["apple", "plum"]
+
+
+async def test_metrics_tell_depths_ages_and_silence(context: Context, exchange: Exchange) -> None:
+    await make(context)
+    await make(context, 'a "quoted" name')
+    for number in range(3):
+        await exchange.enqueue(a_new(number))
+    await claimed(context)
+    async with context.database.begin() as connection:
+        await machines.tell(connection, "pipe1", status=b'"idle"', details=b"{}", now=context.clock.now())
+    page = (await exposition(context)).decode()
+    assert 'armillary_pipe_items{queue="sq001",state="waiting"} 2.0' in page
+    assert 'armillary_pipe_items{queue="sq001",state="leased"} 1.0' in page
+    assert 'armillary_pipe_oldest_seconds{queue="a \\"quoted\\" name"} 0.0' in page
+    assert re.search(r'armillary_pipe_oldest_seconds\{queue="sq001"\} [0-9.]+', page)
+    assert re.search(r'armillary_pipe_machine_silent_seconds\{machine="pipe1"\} [0-9.]+', page)
+    assert "armillary_pipe_enqueued_total" in page
+
+
+async def test_what_has_had_its_time_is_forgotten(context: Context, exchange: Exchange) -> None:
+    await make(context)
+    await exchange.enqueue(a_new(1, key="old"))
+    kept = await exchange.enqueue(a_new(2, key="new"))
+    async with context.database.raw() as connection:
+        await connection.execute("UPDATE pipe_key SET until = now() - interval '1 s' WHERE key = 'key:old'")
+    async with context.database.begin() as connection:
+        assert await forget(connection, limit=10) == 1
+        assert await forget(connection, limit=10) == 0
+    assert await exchange.enqueue(a_new(3, key="new")) == kept
