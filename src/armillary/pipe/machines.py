@@ -14,7 +14,12 @@ from armillary.pipe.models import Machine
 
 
 async def tell(
-    connection: AsyncConnection, name: str, *, status: bytes, details: bytes, now: datetime
+    connection: AsyncConnection,
+    name: str,
+    *,
+    status: bytes | msgspec.Raw,
+    details: bytes | msgspec.Raw,
+    now: datetime,
 ) -> Machine:
     """Record what a machine says of itself, in place of all that it said before; both are JSON."""
     said = Machine(name, msgspec.Raw(status), int(now.timestamp() * 1000), msgspec.Raw(details))

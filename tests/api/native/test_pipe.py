@@ -145,8 +145,8 @@ def test_unknown_queues_and_claims(client: httpx.Client) -> None:
 def test_tokens_are_limited_to_actions_and_queues(server: Running, queue: str, name: str) -> None:
     with limited(server, f"pipe.produce:{name}") as producer:
         assert producer.post("/pipe/enqueue", json={"queue_name": name}).status_code == 200
-        for other in ({"queue_name": "another"}, {"queue_name": [name]}):
-            assert producer.post("/pipe/enqueue", json=other).status_code == 403
+        assert producer.post("/pipe/enqueue", json={"queue_name": "another"}).status_code == 403
+        assert producer.post("/pipe/enqueue", json={"queue_name": [name]}).status_code == 400
         assert producer.post(f"/pipe/queue/{name}/dequeue").status_code == 403
         assert producer.post(f"{queue}/claims", json={}).status_code == 403
     with limited(server, f"pipe.consume:{name}") as consumer:

@@ -179,6 +179,42 @@ def test_other_names_are_refused(client: httpx.Client, given: object) -> None:
         assert "queue_name" in reply.text
 
 
+def test_paths_that_nobody_means_are_not_found(client: httpx.Client) -> None:
+    for method, path in (
+        ("GET", "/pipe/queue/%00"),
+        ("DELETE", "/pipe/queue/a%00b"),
+        ("POST", "/pipe/queue/%00/dequeue"),
+        ("GET", "/pipe/status/%00"),
+        ("GET", "/pipe/queue/%ff%fe"),
+        ("POST", "/pipe/queue/" + "x" * 5000 + "/dequeue"),
+    ):
+        assert client.request(method, path).status_code == 404, path
+    assert client.get("/pipe/queue").status_code == 405
+    assert client.put("/pipe/enqueue").status_code == 405
+
+
+def test_the_shorter_way_answers_like_the_longer_one(
+    server: Running, client: httpx.Client, name: str
+) -> None:
+    """A path with an odd encoding goes through the framework, and means the same."""
+    make(client, name)
+    for number in range(2):
+        enqueue(client, name, str(number))
+    short = client.post(f"/pipe/queue/{name}/dequeue")
+    long = client.post(f"/pipe/queu%65/{name}/dequeue")
+    assert (short.json()["payload"], long.json()["payload"]) == (0, 1)
+    varying = {"date", "x-request-id", "content-length"}
+    told = [{k: v for k, v in one.headers.items() if k not in varying} for one in (short, long)]
+    assert told[0] == told[1]
+    assert told[0]["access-control-allow-origin"] == "*"
+    for path in (f"/pipe/queue/{name}/dequeue", f"/pipe/queu%65/{name}/dequeue"):
+        refused = httpx.post(
+            server.url + path, headers={"Origin": "https://elsewhere.example"}, trust_env=False
+        )
+        assert (refused.status_code, refused.json()) == (401, {"message": "Unauthorized"})
+        assert refused.headers["access-control-allow-origin"] == "*"
+
+
 def test_numbers_are_names_as_text(client: httpx.Client) -> None:
     assert client.post("/pipe/queue", content='{"queue_name": 4711}').json() == {
         "message": "Queue created: 4711"
@@ -234,6 +270,11 @@ def test_statuses_of_machines(client: httpx.Client) -> None:
     replaced = client.post("/pipe/status", content='{"pipe_id": "pipe/1", "status": ["idle"]}').json()
     assert (replaced["status"], replaced["details"]) == (["idle"], {})
     assert client.get("/pipe/statuses").json() == [replaced]
+    for bad in ('"\\ud800"', "1e999", "NaN"):
+        reply = client.post("/pipe/status", content=f'{{"pipe_id": "p", "status": {bad}}}')
+        assert reply.status_code == 400, bad
+    reply = client.post("/pipe/status", content=json.dumps({"pipe_id": "p" * 501, "status": 1}))
+    assert (reply.status_code, "pipe_id" in reply.text) == (400, True)
     seen = client.get("/v1/pipe/machines").json()["machines"][0]
     assert 0 <= seen["last_seen_age_s"] < PATIENCE_S
     for body in ("", "{}", '{"pipe_id": "p"}', '{"status": "s"}', '{"pipe_id": "", "status": "s"}'):

@@ -22,9 +22,10 @@ from armillary.api.http.shortcuts import Called, around
 from armillary.api.photon_ranch.parameters import Asked, Parameters, parameters_of
 from armillary.api.photon_ranch.replies import Refused, as_json, raw
 from armillary.api.photon_ranch.rights import Resource, Right, reads
+from armillary.base.text import storable
 from armillary.errors import BadRequest, Conflict, NotFound, RequestTooLarge
 from armillary.pipe import service
-from armillary.pipe.models import MOST_SHOWN, Item, Machine, NewItem, Wanted
+from armillary.pipe.models import LONGEST_NAME, MOST_SHOWN, Item, Machine, NewItem, Wanted
 
 router = APIRouter()
 P = ParamSpec("P")
@@ -65,9 +66,11 @@ def _named(before: str, behind: str = "") -> Callable[[Request], str]:
     def name(request: Request) -> str:
         path: str = (request.scope.get("raw_path") or b"").decode("latin-1")
         _, found, rest = path.partition(before)
-        if not found or not rest.endswith(behind):
-            return str(request.path_params["name"])
-        return unquote(rest.removesuffix(behind))
+        cut = found and rest.endswith(behind)
+        text = unquote(rest.removesuffix(behind)) if cut else str(request.path_params["name"])
+        if not storable(text):
+            raise NotFound
+        return text
 
     return name
 
@@ -159,8 +162,8 @@ async def tell_status(ctx: Ctx, asked: Asked) -> Response:
         said = await service.machines.tell(
             connection,
             name,
-            status=_json(status),
-            details=_json(details),
+            status=service.payload_of(_json(status)).raw,
+            details=service.payload_of(_json(details)).raw,
             now=ctx.context.clock.now(),
         )
     return _machine_told(said)
@@ -274,15 +277,16 @@ def _text(asked: Parameters, field: str) -> str:
     value = asked.given(field)
     if value is None:
         return ""
-    if isinstance(value, dict | list) or not service.is_shown(str(value)):
-        raise Refused(f"Field {field} should be a text of characters that can be shown.")
+    if isinstance(value, dict | list) or not service.is_shown(str(value)) or len(str(value)) > LONGEST_NAME:
+        raise Refused(
+            f"Field {field} should be a text of at most {LONGEST_NAME} characters that can be shown."
+        )
     return str(value)
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
-        errors="surrogatepass"
-    )
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace")
 
 
 def _item(item: Item) -> Response:
