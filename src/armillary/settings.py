@@ -93,10 +93,10 @@ class ArchiveSettings(BaseModel):
         1 << 30, ge=64 * MIB, description="Bytes of memory that making one preview may take."
     )
     preview_s: float = Field(300.0, gt=0, description="Seconds that making one preview may take.")
-    visibility: Literal["metadata", "open"] = Field(
+    visibility: Literal["hidden", "metadata", "open"] = Field(
         "metadata",
-        description="What strangers are told of unreleased files of new roots: their `metadata`, or everything"
-        " where no release date says otherwise (`open`).",
+        description="What strangers are told of unreleased files of new roots: nothing (`hidden`), their"
+        " `metadata`, or everything where no release date says otherwise (`open`).",
     )
     identity: Literal["by-path", "unique"] = Field(
         "by-path",

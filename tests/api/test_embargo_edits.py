@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from armillary.access.models import Level
 from armillary.edits.disclosure import WITHHELD
 from tests.api.test_embargo_matrix import Asked, asked, assert_tells_nothing_hidden, postgres
 from tests.support.embargo import EDITORS, FILES, PEOPLE, Person, Sealed, sealed
@@ -30,18 +32,23 @@ async def post(asked: Asked, person: Person, path: str, content: Any, code: int 
     return reply
 
 
+def files_of(asked: Asked, person: Person) -> list[Sealed]:
+    """Return the files that a person may know of."""
+    return [one for one in FILES if person.may_find(one, asked.today)]
+
+
 async def edit(asked: Asked, person: Person, values: dict[str, Any]) -> str:
-    """Edit all files in one request; return where its status is."""
-    items = [{"filename": one.name, "values": values} for one in FILES]
+    """Edit all files that there are for a person in one request; return where its status is."""
+    items = [{"filename": one.name, "values": values} for one in files_of(asked, person)]
     reply = await post(asked, person, "/update_headers", items, 200)
     assert all(one["result"] for one in reply.json())
     await asked.archive.drain()
     return str(reply.headers["Location"])
 
 
-async def take_back(asked: Asked) -> None:
-    """Bring the positions of all files back, as those do who may know them."""
-    for one in FILES:
+async def take_back(asked: Asked, person: Person) -> None:
+    """Bring the positions of all files back that a person edited, as those do who may know them."""
+    for one in files_of(asked, person):
         await asked.archive.revert(one.name)
     await asked.archive.drain()
 
@@ -82,22 +89,22 @@ async def test_the_status_tells_what_was_sent_and_that_it_worked(asked: Asked, p
     items = (await read(asked, person, place))["items"]
     assert {one["state"] for one in items} == {"completed"}
     assert {one["changed"] for one in items} == {True}
-    for one, item in zip(FILES, items, strict=True):
+    for one, item in zip(files_of(asked, person), items, strict=True):
         known = person.may_know(one, asked.today)
         change = change_of(item, "OBJECT")
         assert (change["old"], change["new"]) == (one.target if known else None, "Elsewhere"), one.kind
         assert change["created"] is (False if known else None)
         assert change_of(item, "NEWCARD")["created"] is (True if known else None)
         assert {change["keyword"] for change in item["changes"]} == {"OBJECT", "NEWCARD", *KEYWORDS}
-    await take_back(asked)
+    await take_back(asked, person)
 
 
 async def test_what_others_sent_is_theirs(asked: Asked) -> None:
     place = await edit(asked, STAFF, position(2.5))
     items = (await read(asked, EDITOR, place))["items"]
-    for one, item in zip(FILES, items, strict=True):
+    for one, item in zip(files_of(asked, EDITOR), items, strict=True):
         assert bool(item["changes"]) is EDITOR.may_know(one, asked.today), one.kind
-    await take_back(asked)
+    await take_back(asked, STAFF)
     assert [change_of(item, "OBJECT")["new"] for item in (await read(asked, STAFF, place))["items"]] == [
         "Elsewhere"
     ] * len(FILES)
@@ -149,7 +156,7 @@ async def test_no_reason_quotes_a_card(asked: Asked, person: Person) -> None:
     assert all((one is not None) is known for one in cards)
     for _ in range(2):
         await asked.archive.revert(HIDDEN.name)
-    await take_back(asked)
+    await take_back(asked, STAFF)
 
 
 async def dry_run(asked: Asked, person: Person, **wanted: Any) -> dict[str, Any]:
@@ -164,18 +171,19 @@ async def dry_run(asked: Asked, person: Person, **wanted: Any) -> dict[str, Any]
 
 @editors
 async def test_a_dry_run_shows_cards_of_files_that_may_be_read(asked: Asked, person: Person) -> None:
-    found = await dry_run(asked, person, names=[one.name for one in FILES], values=position(4.5))
+    files = files_of(asked, person)
+    found = await dry_run(asked, person, names=[one.name for one in files], values=position(4.5))
     assert_tells_nothing_hidden(asked, person, json.dumps(found).encode(), "dry run")
     told = {one.name for one in FILES if person.may_know(one, asked.today)}
     preview = found["preview"]
     assert {one["file"] for one in preview["samples"]} == told
     counts = {key: preview[key] for key in ("matched", "would_change", "unchanged", "refused", "withheld")}
     assert counts == {
-        "matched": len(FILES),
+        "matched": len(files),
         "would_change": len(told),
         "unchanged": 0,
         "refused": 0,
-        "withheld": len(FILES) - len(told),
+        "withheld": len(files) - len(told),
     }
 
 
@@ -265,4 +273,80 @@ async def test_change_sets_of_open_files_are_shown_whole(asked: Asked) -> None:
     await rest(asked, reply.headers["Location"])
     assert (await read(asked, EDITOR, reply.headers["Location"]))["values"] == body["values"]
     await asked.archive.revert(one.name)
+    await asked.archive.drain()
+
+
+SECRET = sealed("to be released", ".bz2", Level.HIDDEN)
+"""Not even its name is for editors who may not read everything."""
+ABSENT = replace(SECRET, number=9999)
+
+
+async def alike(asked: Asked, method: str, path: str, content: Any = None) -> int:
+    """Ask about a file that is hidden and about one that is not there; return the status of both answers."""
+    replies = []
+    for one in (SECRET, ABSENT):
+        text = json.dumps(content).replace(SECRET.observation, one.observation).replace(SECRET.name, one.name)
+        address = path.replace(SECRET.name, one.name)
+        body = {"content": text} if content is not None else {}
+        reply = await asked.client.request(method, address, headers=asked.headers(EDITOR), **body)
+        told = reply.text.replace(one.name, "NAME").replace(one.observation, "OBSERVATION")
+        replies.append((reply.status_code, told))
+    assert replies[0] == replies[1], path
+    return replies[0][0]
+
+
+async def test_editors_cannot_tell_a_hidden_file_from_none(asked: Asked) -> None:
+    edited = await asked.archive.set(SECRET.name, NEWCARD=1)
+    assert edited is not None
+    values = {"generic": {"NEWCARD": 2}}
+    for target in (
+        {"filename": SECRET.name},
+        {"filename": f"{SECRET.name}.bz2"},
+        {"data_label": f"{SECRET.observation}-001"},
+    ):
+        assert await alike(asked, "POST", "/update_headers", [{**target, "values": values}]) == 200
+    assert await alike(asked, "POST", f"/v1/files/{SECRET.name}/edits", {"values": values}) == 404
+    assert await alike(asked, "GET", f"/v1/files/{SECRET.name}/edits") == 404
+    assert SECRET.name not in json.dumps(await read(asked, EDITOR, "/v1/edits?limit=1000"))
+    assert SECRET.name in json.dumps(await read(asked, STAFF, "/v1/edits?limit=1000"))
+    *_, number = await asked.archive.edits(SECRET.name)
+    for path in (f"/v1/edits/{number}/revert", f"/v1/edits/{number + 10_000}/revert"):
+        assert (await asked.client.post(path, headers=asked.headers(EDITOR))).status_code == 404
+    await asked.archive.revert(SECRET.name)
+
+
+async def test_change_sets_mean_no_hidden_file_and_name_none(asked: Asked) -> None:
+    wanted = {"names": [SECRET.name], "values": {"generic": {"NEWCARD": 1}}, "why": "tests"}
+    for body in (wanted, {**wanted, "dry_run": True}):
+        reply = await post(asked, EDITOR, "/v1/changesets", body)
+        await asked.archive.drain()
+        found = (await asked.get(EDITOR, reply.headers["Location"])).json()
+        assert (found["state"], "not in the archive" in found["error"]) == ("failed", True)
+    selected = await dry_run(asked, EDITOR, selection=["present"], values=wanted["values"])
+    assert selected["preview"]["matched"] == len(files_of(asked, EDITOR))
+    reply = await post(asked, STAFF, "/v1/changesets", wanted)
+    place = reply.headers["Location"]
+    assert (await rest(asked, place))["state"] == "completed"
+    for path in (place, f"{place}/files", "/v1/changesets?limit=1"):
+        assert SECRET.name not in json.dumps(await read(asked, EDITOR, path)), path
+    assert [one["file"] for one in (await read(asked, STAFF, f"{place}/files"))["files"]] == [SECRET.name]
+    await asked.archive.revert(SECRET.name)
+    await asked.archive.drain()
+
+
+async def test_orders_of_others_about_hidden_files_are_none(asked: Asked) -> None:
+    items = [{"filename": SECRET.name, "values": {"generic": {"NEWCARD": 1}}}]
+    asking = await post(asked, STAFF, "/update_headers", items, 200)
+    await asked.archive.drain()
+    query = "SELECT id FROM work_order WHERE args ->> 'name' = $1 OR args ->> 'filename' = $2"
+    async with asked.archive.context.database.raw() as connection:
+        orders = [row["id"] for row in await connection.fetch(query, SECRET.name, SECRET.stored)]
+    assert len(orders) > 1
+    for number in orders:
+        for path in (f"/v1/orders/{number}", f"/v1/orders/{number}/events"):
+            assert (await asked.get(EDITOR, path)).status_code == 404, path
+            assert (await asked.get(STAFF, path)).status_code == 200, path
+    assert (await read(asked, EDITOR, asking.headers["Location"]))["items"] == []
+    assert len((await read(asked, STAFF, asking.headers["Location"]))["items"]) == 1
+    await asked.archive.revert(SECRET.name)
     await asked.archive.drain()

@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from armillary.access.models import Permission, Principal, Scope
+from armillary.access.models import Level, Permission, Principal, Scope
 from armillary.access.service import create_token
 from armillary.api import gemini
 from armillary.api.gemini import pages
@@ -217,6 +217,7 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
                 now = archive.context.clock.now()
                 for person in PEOPLE[1:]:
                     await grant_all(connection, person.name, person.grants, now=now)
+                    await grant_all(connection, person.name, person.told, now=now, level=Level.METADATA)
                     one.secrets[person.name] = await create_token(
                         connection, person.name, person.scopes, now=now
                     )
@@ -235,7 +236,10 @@ def _stored(one: Sealed) -> bytes:
 
 
 def assert_tells_nothing_hidden(asked: Asked, person: Person, content: bytes, where: str) -> None:
-    """Look for positions that the person may not know, in the text and in the files of a tar."""
+    """Look for positions and names that the person may not know, in the text and in the files of a tar.
+
+    Whoever asks for a file by its name knows that.
+    """
     texts = [content.decode("latin-1")]
     if content[257:262] == b"ustar":
         members = _members(content).items()
@@ -244,6 +248,8 @@ def assert_tells_nothing_hidden(asked: Asked, person: Person, content: bytes, wh
         if not person.may_know(one, asked.today):
             leaks = [secret for secret in one.secrets for text in texts if secret in text]
             assert not leaks, (where, person.name, one.kind, leaks)
+        if not person.may_find(one, asked.today) and one.name not in where:
+            assert not [text for text in texts if one.name in text], (where, person.name, one.kind)
 
 
 def _members(content: bytes) -> dict[str, bytes]:
@@ -300,11 +306,11 @@ async def test_pixels_and_headers_are_for_those_whom_the_oracle_names(asked: Ask
             continue
         for one in FILES:
             rule = person.may_have if tells is Tells.PIXELS else person.may_know
-            expected = 200 if rule(one, asked.today) else 403
+            expected = 200 if rule(one, asked.today) else 403 if person.may_find(one, asked.today) else 404
             for address in addresses(path, one):
                 reply = await asked.get(person, address)
                 assert reply.status_code == expected, (address, one.kind, person.name)
-                if expected == 403:
+                if expected != 200:
                     assert_tells_nothing_hidden(asked, person, reply.content, address)
                     assert not {"etag", "repr-digest", "last-modified", "armillary-version"} & set(
                         reply.headers
@@ -314,11 +320,13 @@ async def test_pixels_and_headers_are_for_those_whom_the_oracle_names(asked: Ask
 @everybody
 async def test_what_is_open_to_all_tells_no_position(asked: Asked, person: Person) -> None:
     for path, tells in SURFACES.items():
-        places = [path] if "{" not in path else [a for one in FILES for a in addresses(path, one)]
+        files: list[Sealed | None] = list(FILES) if "{" in path else [None]
+        places = [(one, a) for one in files for a in (addresses(path, one) if one else [path])]
         if tells in (Tells.NOTHING, Tells.METADATA):
-            for address in places:
+            for one, address in places:
                 reply = await asked.get(person, address)
-                expected = 405 if "update_headers" in address else 200
+                is_told = one is None or tells is Tells.NOTHING or person.may_find(one, asked.today)
+                expected = 405 if "update_headers" in address else 200 if is_told else 404
                 moved = address.startswith(pages.PAGES)
                 assert reply.status_code == (303 if moved else expected), address
                 assert_tells_nothing_hidden(asked, person, reply.content, address)
@@ -344,8 +352,9 @@ async def test_lists_and_searches_show_positions_to_the_entitled_only(asked: Ask
         assert_tells_nothing_hidden(asked, person, reply.content, address)
     summary = {one["name"]: one for one in (await asked.get(person, "/jsonsummary")).json()}
     frames = {one["name"]: one for one in (await asked.get(person, "/v1/frames?limit=999")).json()["frames"]}
-    assert set(summary) == set(frames) == {one.name for one in FILES}
-    for one in FILES:
+    found = [one for one in FILES if person.may_find(one, asked.today)]
+    assert set(summary) == set(frames) == {one.name for one in found}
+    for one in found:
         shown = one.place if one.name in known else (None, None)
         assert (summary[one.name]["ra"], summary[one.name]["dec"]) == shown, one.kind
         assert (frames[one.name]["ra_deg"], frames[one.name]["dec_deg"]) == shown, one.kind
@@ -365,7 +374,7 @@ async def test_downloads_hold_what_the_oracle_gives_and_list_the_rest(asked: Ask
         given = {one.stored for one in FILES if person.may_have(one, asked.today)}
         assert names == given == {line.split("  ")[1] for line in sums.splitlines()}
         withheld = {line.strip() for line in readme.splitlines() if line.startswith("  ")}
-        assert withheld == {one.stored for one in FILES} - given
+        assert withheld == {one.stored for one in FILES if person.may_find(one, asked.today)} - given
         assert_tells_nothing_hidden(asked, person, reply.content, "download")
 
 
@@ -445,10 +454,10 @@ async def test_hidden_rows_do_not_count_towards_truncation(asked: Asked) -> None
 
 
 async def test_refusals_read_alike_whatever_is_behind_them(asked: Asked) -> None:
-    """A hidden file is told from an absent one, since names are public; nothing else is."""
+    """A file that is not public is told from an absent one, since names are; nothing else is."""
     texts = set()
     for one in FILES:
-        if NOBODY.may_have(one, asked.today):
+        if NOBODY.may_have(one, asked.today) or not NOBODY.may_find(one, asked.today):
             continue
         pictures = [f"/v1/files/{one.name}/{kind}" for kind in ("preview", "thumbnail")]
         for address in (*addresses("/file/{name:path}", one), *pictures):
@@ -480,5 +489,118 @@ async def test_every_kind_of_file_is_open_to_some_and_closed_to_others(asked: As
     }  # fmt: skip
     for person in PEOPLE[7:]:
         opened = [one for one in FILES if person.may_have(one, today) and not NOBODY.may_have(one, today)]
-        assert 0 < len(opened) < len(FILES), person.name
+        assert bool(opened) is bool(person.grants), person.name
+        assert len(opened) < len(FILES), person.name
+        found = [one for one in FILES if person.may_find(one, today) and not NOBODY.may_find(one, today)]
+        # What these were granted is in no hidden collection.
+        assert bool(found) is (person.name not in ("observer", "team", "guest")), person.name
     assert Path(FILES[0].stored).suffix == ".fits"
+
+
+ABSENT = "N20260111S9999.fits"
+
+
+async def test_a_file_of_which_nothing_is_told_is_answered_as_one_that_is_not_there(asked: Asked) -> None:
+    paths = [path for path, tells in SURFACES.items() if "{name" in path and tells is not Tells.NOTHING]
+    for one in (sealed(kind, container, Level.HIDDEN) for kind in UNRELEASED for container in ("", ".bz2")):
+        absent = replace(one, number=9999)
+        for path in paths:
+            for here, there in zip(addresses(path, one), addresses(path, absent), strict=True):
+                for method in ("GET", "HEAD"):
+                    found = await asked.get(NOBODY, here, method)
+                    missing = await asked.get(NOBODY, there, method)
+                    assert found.status_code == missing.status_code, here
+                    assert found.status_code in (404, 405), here
+                    assert found.text.replace(one.name, ABSENT) == missing.text, here
+                    assert set(found.headers) == set(missing.headers), here
+
+
+UNRELEASED = ("to be released", "without a release", "proprietary", "proprietary without a release")
+
+
+def names_of(one: Sealed) -> list[str]:
+    """Return every way to ask for a file by what is public of others."""
+    selections = [one.name, one.name.removesuffix(".fits"), one.observation, f"{one.observation}-001"]
+    selections += [f"filepre={one.name[:-5]}", f"filename={one.stored}"]
+    surfaces = ("jsonfilelist", "jsonfilenames", "jsonsummary", "jsonqastate", "download", "xmlfilelist")
+    native = [f"name={one.name}", f"observation_id={one.observation}", f"data_label={one.observation}-001"]
+    native += [f"{term}&total={total}" for term in native for total in ("exact", "estimate")]
+    return [f"/{surface}/{text}" for surface in surfaces for text in selections] + [
+        f"/v1/frames?{term}" for term in native
+    ]
+
+
+async def test_selections_and_totals_are_those_of_an_archive_without_it(asked: Asked) -> None:
+    for kind in UNRELEASED:
+        one = sealed(kind, ".bz2", Level.HIDDEN)
+        absent = replace(one, number=9999)
+        for here, there in zip(names_of(one), names_of(absent), strict=True):
+            found, missing = await asked.get(NOBODY, here), await asked.get(NOBODY, there)
+            assert found.status_code == missing.status_code, here
+            # Answers may say what was asked for.
+            text = found.text.replace(one.observation, absent.observation).replace(one.name[:-5], ABSENT[:-5])
+            assert text == missing.text, here
+            known = await asked.get(PEOPLE[4], here)
+            assert known.content != found.content, here
+
+
+async def test_totals_count_what_is_found(asked: Asked) -> None:
+    for person in PEOPLE:
+        found = sum(person.may_find(one, asked.today) for one in FILES)
+        for total in ("exact", "estimate"):
+            reply = (await asked.get(person, f"/v1/frames?limit=1&total={total}")).json()
+            if reply["total_is"] == "exact":
+                assert reply["total"] == found, person.name
+            else:
+                assert person.may_find(sealed("proprietary", "", Level.HIDDEN), asked.today), person.name
+
+
+async def test_the_latest_are_the_latest_of_what_is_found(asked: Asked) -> None:
+    for person in PEOPLE:
+        reply = await asked.get(person, "/v1/frames?latest=3&per=program&limit=999")
+        found: dict[str, list[str]] = {}
+        for row in reply.json()["frames"]:
+            found.setdefault(row["program"], []).append(row["name"])
+        expected: dict[str, list[str]] = {}
+        for one in FILES:
+            if person.may_find(one, asked.today):
+                expected.setdefault(one.program, []).append(one.name)
+        # All begin at the same instant, so what was taken in last comes first.
+        assert {key: len(names) for key, names in found.items()} == {
+            key: min(3, len(names)) for key, names in expected.items()
+        }, person.name
+        assert all(set(names) <= set(expected[key]) for key, names in found.items())
+
+
+async def test_the_feed_of_changes_tells_of_nothing_hidden(asked: Asked) -> None:
+    for person in PEOPLE:
+        names, cursor = set(), ""
+        while True:
+            reply = (await asked.get(person, f"/v1/changes?limit=7{cursor}")).json()
+            names |= {one["name"] for one in reply["changes"]}
+            cursor = f"&after={reply['cursor']}"
+            if not reply["more"]:
+                break
+        assert names == {one.name for one in FILES if person.may_find(one, asked.today)}, person.name
+
+
+ENDLESS = {"/v1/stream", "/v1/ws"}
+"""Routes that tell of what happens from now on."""
+
+
+async def test_routes_of_images_know_nothing_of_other_files(asked: Asked) -> None:
+    shown = {path for path, tells in SURFACES.items() if tells is Tells.IMAGES} - ENDLESS
+    for one in (FILES[0], sealed("proprietary", ""), sealed("without a release", "", Level.HIDDEN)):
+        for path in sorted(shown):
+            base = one.name.removesuffix(".fits")
+            address = re.sub(r"\{base_filename\}|\{name:path\}", base, path)
+            address = address.replace("{key:path}", f"data/{one.stored}").replace("{count}", "9")
+            address = re.sub(r"\{[^}]*\}", "1", address)
+            query = f"site=%25&filename=%25&object_name={one.stored}"
+            query += "&start_timestamp_s=0&end_timestamp_s=9999999999"
+            for method in ("GET", "POST"):
+                reply = await asked.get(NOBODY, f"{address}?{query}", method)
+                assert reply.status_code < 500, address
+                assert not [secret for secret in one.secrets if secret in reply.text], address
+                text = reply.text.replace(one.stored, "").replace(base, "")
+                assert not [other.name for other in FILES if other.name in text], address

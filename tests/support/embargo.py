@@ -4,7 +4,8 @@ Header-updates specification, section 7.4: pixels are for whoever shows the read
 engineering data, of data whose RELEASE is set and not after today, of a program, observation, file or instrument
 that was granted. A null release is never public. Metadata is public except coordinates when PROP_MD is true.
 
-That is for collections whose metadata are told. In an open one, what has no release is public.
+That is for collections whose metadata are told. In an open one, what has no release is public. In a hidden one,
+who may not have the pixels is told nothing, unless the metadata were granted.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Sealed:
     @property
     def place(self) -> tuple[float, float]:
         """Right ascension and declination in degrees, far from all others, their decimals like no others."""
-        return round(11.00137 * self.number + 3.41773, 5), round(4.50291 * self.number - 71.83157, 5)
+        return round(7.00137 * self.number + 3.41773, 5), round(3.20291 * self.number - 71.83157, 5)
 
     @property
     def target(self) -> str:
@@ -127,7 +128,7 @@ KINDS: tuple[dict[str, Any], ...] = (
         "cards": {"OBSTYPE": "BIAS", "OBSCLASS": "dayCal"},
     },
 )  # fmt: skip
-COLLECTIONS = {Level.METADATA: CONTAINERS, Level.OPEN: ("",)}
+COLLECTIONS = {Level.METADATA: CONTAINERS, Level.OPEN: ("",), Level.HIDDEN: ("", ".bz2")}
 """Collections by what strangers are told of them, and the containers of their files."""
 FILES = tuple(
     Sealed(number=number, container=container, collection=level, **{"program": PROGRAMS[container], **kind})
@@ -145,22 +146,32 @@ class Person:
     scopes: tuple[Scope, ...] = ()
     grants: Mapping[GrantKind, str] = field(default_factory=dict)
     shown_as: str = "X-Api-Key: {}"
+    told: Mapping[GrantKind, str] = field(default_factory=dict)
 
     def may_have(self, one: Sealed, today: date) -> bool:
         """Tell whether the person may have the pixels of a file."""
         everything = Scope.READ in self.scopes or Scope.ADMIN in self.scopes
-        granted = {
-            "program": one.program,
-            "observation": one.observation,
-            "instrument": one.instrument,
-            "file": one.name,
-        }
         public = one.collection is Level.OPEN if one.release is None else one.release <= today
-        return everything or one.engineering or public or any(granted[k] == v for k, v in self.grants.items())
+        return everything or one.engineering or public or _is_of(one, self.grants)
+
+    def may_find(self, one: Sealed, today: date) -> bool:
+        """Tell whether the person may know that there is such a file."""
+        told = one.collection is not Level.HIDDEN or _is_of(one, self.told)
+        return told or self.may_have(one, today)
 
     def may_know(self, one: Sealed, today: date) -> bool:
         """Tell whether the person may know where the telescope pointed."""
-        return not one.proprietary or self.may_have(one, today)
+        return self.may_find(one, today) and (not one.proprietary or self.may_have(one, today))
+
+
+def _is_of(one: Sealed, given: Mapping[GrantKind, str]) -> bool:
+    subjects = {
+        "program": one.program,
+        "observation": one.observation,
+        "instrument": one.instrument,
+        "file": one.name,
+    }
+    return any(subjects[kind] == subject for kind, subject in given.items())
 
 
 def sealed(kind: str, container: str, collection: Level = Level.METADATA) -> Sealed:
@@ -183,5 +194,8 @@ PEOPLE = (
     Person("team", (Scope.PIPE,), {"instrument": "GMOS-S"}),
     Person("guest", (Scope.PIPE,), {"file": sealed("proprietary without a release", ".bz2").name}),
     Person("editor of a program", (Scope.EDIT,), {"program": PROGRAMS[""]}),
+    Person("secretary", (Scope.NOTE,), told={"program": PROGRAMS[".bz2"]}),
+    Person("courier", (Scope.NOTE,), told={"file": sealed("proprietary", "", Level.HIDDEN).name}),
+    Person("editor of metadata", (Scope.EDIT,), told={"instrument": "GMOS-N"}),
 )
 EDITORS = tuple(person for person in PEOPLE if {Scope.EDIT, Scope.ADMIN} & set(person.scopes))

@@ -74,6 +74,8 @@ class Permission:
 class Level(StrEnum):
     """What is told of files that are not released to whoever shows nothing that lets read them."""
 
+    HIDDEN = "hidden"
+    """Nothing, as if they were not there."""
     METADATA = "metadata"
     """Their metadata, but no pixels, and no positions that are proprietary."""
     OPEN = "open"
@@ -81,13 +83,24 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Grants:
-    """What a person may read before its release date."""
+class Subjects:
+    """Programs, observations, instruments and files by their names."""
 
     programs: frozenset[str] = frozenset()
     observations: frozenset[str] = frozenset()
     instruments: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What a person may read before its release date, and of what it is told the metadata where it is hidden."""
+
+    programs: frozenset[str] = frozenset()
+    observations: frozenset[str] = frozenset()
+    instruments: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+    metadata: Subjects = field(default_factory=Subjects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,9 @@ async def insert_token(
 
 
 async def find_token(connection: AsyncConnection, digest: bytes) -> AnyRow | None:
-    """Return name, scopes and grants of the live token with this hash; ``kinds[i]`` is that of ``subjects[i]``.
+    """Return name, scopes and grants of the live token with this hash.
 
+    Of ``subjects[i]``, ``kinds[i]`` is the kind and ``levels[i]`` the level.
     ``left_s`` are the seconds until it expires, by the clock of the database, which decides whether it lives.
     """
     # One statement, since every request with a token begins with it.
@@ -48,7 +49,11 @@ async def find_token(connection: AsyncConnection, digest: bytes) -> AnyRow | Non
         .correlate(token)
         .scalar_subquery()
         .label(label)
-        for column, label in ((grant.c.kind, "kinds"), (grant.c.subject, "subjects"))
+        for column, label in (
+            (grant.c.kind, "kinds"),
+            (grant.c.subject, "subjects"),
+            (grant.c.level, "levels"),
+        )
     ]
     left_s = sa.cast(sa.func.extract("epoch", token.c.expires - sa.func.now()), sa.Double).label("left_s")
     query = sa.select(token.c.name, token.c.scopes, left_s, *lists).where(token.c.hash == digest, _alive)
@@ -77,11 +82,21 @@ async def revoke_tokens(connection: AsyncConnection, name: str) -> int:
 
 
 async def insert_grant(
-    connection: AsyncConnection, *, principal: str, kind: str, subject: str, granted: datetime
+    connection: AsyncConnection,
+    *,
+    principal: str,
+    kind: str,
+    subject: str,
+    granted: datetime,
+    level: str | None,
 ) -> None:
-    """Let a principal read what ``subject`` names before its release."""
-    values = {"principal": principal, "kind": kind, "subject": subject, "granted": granted}
-    await connection.execute(insert(grant).values(values).on_conflict_do_nothing())
+    """Let a principal read what ``subject`` names before its release, or be told of it; null means read."""
+    values = {"principal": principal, "kind": kind, "subject": subject, "granted": granted, "level": level}
+    same = (grant.c.principal, grant.c.kind, grant.c.subject)
+    statement = insert(grant).values(values)
+    other = grant.c.level.is_distinct_from(statement.excluded.level)
+    news = statement.on_conflict_do_update(index_elements=same, set_={"level": level}, where=other)
+    await connection.execute(news)
 
 
 async def delete_grants(
@@ -95,6 +110,6 @@ async def delete_grants(
 
 
 async def list_grants(connection: AsyncConnection, principal: str) -> list[AnyRow]:
-    """Return kind and subject of every grant of a principal."""
-    query = sa.select(grant.c.kind, grant.c.subject).where(grant.c.principal == principal)
+    """Return kind, subject and level of every grant of a principal."""
+    query = sa.select(grant.c.kind, grant.c.subject, grant.c.level).where(grant.c.principal == principal)
     return list((await connection.execute(query)).all())

@@ -81,7 +81,7 @@ async def _find(connection: AsyncConnection, digest: bytes) -> Found | None:
     row = await store.find_token(connection, digest)
     if row is None:
         return None
-    grants = grants_from(zip(row.kinds or (), row.subjects or (), strict=True))
+    grants = grants_from(zip(row.kinds or (), row.subjects or (), row.levels or (), strict=True))
     return Found(Principal(row.name, frozenset(map(Permission.of_text, row.scopes)), grants), row.left_s)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from armillary.access.models import Level
 from armillary.commands.help import PlainGroup
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
@@ -104,18 +105,24 @@ def grant(
     name: Annotated[str, typer.Argument(help="The token's name.")],
     kind: Annotated[str, typer.Argument(help="program, observation, instrument or file.")],
     subject: Annotated[str, typer.Argument(help="Which one.")],
+    level: Annotated[
+        Level,
+        typer.Option(help="open: the bearer reads everything; metadata: is told of it where it is hidden."),
+    ] = Level.OPEN,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Let the bearer of a token read something before its release."""
+    """Let the bearer of a token read something before its release, or be told of it."""
     from armillary.access import service
 
     async def action(context: Context) -> None:
         async with context.database.begin() as connection:
             chosen, wanted = service.grant_kind(kind), await _subject(connection, kind, subject)
-            await service.grant(connection, name, chosen, wanted, now=context.clock.now())
+            now = context.clock.now()
+            await service.grant(connection, name, chosen, wanted, now=now, level=level)
 
     run(data, action)
-    out.print(f"{escape(name)} may read {escape(kind)} {escape(subject)}")
+    may = "may read" if level is Level.OPEN else "is told of"
+    out.print(f"{escape(name)} {may} {escape(kind)} {escape(subject)}")
 
 
 @app.command("ungrant")

@@ -14,9 +14,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.access.models import OPERATOR, Principal
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Version
 from armillary.archive.errors import FileNotFound
+from armillary.archive.query import service as query
 from armillary.base.database_errors import is_undone
 from armillary.base.store.errors import RootNotClaimed
 from armillary.base.text import storable
@@ -72,11 +74,17 @@ def rules_of(settings: EditSettings) -> Rules:
 
 
 async def submit_edits(
-    context: Context, requests: Sequence[EditRequest | Refused], origin: Origin, *, key: Key | None = None
+    context: Context,
+    requests: Sequence[EditRequest | Refused],
+    origin: Origin,
+    *,
+    key: Key | None = None,
+    viewer: Principal = OPERATOR,
 ) -> Submission:
     """Judge requests and queue the good ones in one transaction; what is accepted survives a crash.
 
-    A dialect hands on what it had to refuse itself, so that every request is answered in its place.
+    A dialect hands on what it had to refuse itself, so that every request is answered in its place. Files that
+    the viewer may not know of are not there.
 
     Raises
     ------
@@ -90,7 +98,7 @@ async def submit_edits(
         async with context.database.begin() as connection:
             if key and (known := await _answered(connection, context, origin.actor, key)):
                 return known
-            submission = await _queue(connection, context, requests, origin, key)
+            submission = await _queue(connection, context, requests, origin, key, viewer)
             committing = bool(submission.order_ids)
     except Exception as error:
         # A commit whose answer got lost may have been carried out, unless the database says that it was not.
@@ -101,7 +109,12 @@ async def submit_edits(
 
 
 async def submit_edit(
-    context: Context, request: EditRequest, origin: Origin, *, key: Key | None = None
+    context: Context,
+    request: EditRequest,
+    origin: Origin,
+    *,
+    key: Key | None = None,
+    viewer: Principal = OPERATOR,
 ) -> tuple[Accepted, UUID]:
     """Accept a single request and return the id under which its status is kept, or raise why not.
 
@@ -110,7 +123,7 @@ async def submit_edit(
     ArmillaryError
         Why it is refused, beside what `submit_edits` raises.
     """
-    submission = await submit_edits(context, [request], origin, key=key)
+    submission = await submit_edits(context, [request], origin, key=key, viewer=viewer)
     (answer,) = submission.answers
     if isinstance(answer, Refused):
         raise answer.error
@@ -140,9 +153,11 @@ async def _queue(
     requests: Sequence[EditRequest | Refused],
     origin: Origin,
     key: Key | None,
+    viewer: Principal,
 ) -> Submission:
     request_id = uuid4() if requests else None
-    decisions = await decide(connection, requests, context.settings.edits)
+    unknown = query.unknown_to(viewer, context.clock.now().date())
+    decisions = await decide(connection, requests, context.settings.edits, unknown)
     orders = [
         order_of(one.request, one.version, origin, request_id, index)
         for index, one in enumerate(decisions)
@@ -201,11 +216,15 @@ def _answer_of_row(row: Mapping[str, Any]) -> Accepted | Refused:
 
 
 async def decide(
-    connection: AsyncConnection, requests: Sequence[EditRequest | Refused], settings: EditSettings
+    connection: AsyncConnection,
+    requests: Sequence[EditRequest | Refused],
+    settings: EditSettings,
+    unknown: catalog.Unknown | None = None,
 ) -> list[Decision]:
-    """Look the targets of requests up and judge what can be judged without their files."""
+    """Look the targets of requests up and judge what can be judged without their files; the unknown are none."""
     targets = [one.target for one in requests if one.target]
     table = await _find_targets(connection, targets, prefer_raw=settings.prefer_raw)
+    table = await _known(connection, table, unknown) if unknown else table
     unclaimed = await catalog.unclaimed_roots(connection)
     decisions: list[Decision] = []
     for one in requests:
@@ -261,6 +280,16 @@ async def _find_targets(
         **{one: known[one.file_id] for one in targets if one.file_id is not None},
         **{one: by_name.get(one.filename or "", []) for one in named},
         **{one: by_label.get(one.data_label or "", []) for one in labelled},
+    }
+
+
+async def _known(connection: AsyncConnection, table: _Found, unknown: catalog.Unknown) -> _Found:
+    """Return the present versions that targets mean without those of which whoever asks may not know."""
+    ids = {one.file_id for found in table.values() for one in found if one}
+    hidden = await unknown(connection, ids)
+    return {
+        target: [one for one in found if one is None or one.file_id not in hidden]
+        for target, found in table.items()
     }
 
 

@@ -8,10 +8,12 @@ from datetime import date
 from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal
 from armillary.archive.catalog import service as catalog
+from armillary.archive.query import service as in_archive
 from armillary.base.clock import Instant
 from armillary.base.database import AnyRow
 from armillary.edits import audit_store as store
@@ -80,39 +82,47 @@ async def audit(
 ) -> AuditPage:
     """Return the record of edits that fit, failed and unchanged ones included.
 
-    The cards of files whose positions the viewer may not know are left out, and reasons that may quote one.
+    The cards of files whose positions the viewer may not know are left out, and reasons that may quote one; edits
+    of files that the viewer may not know of are none.
     """
     limit = max(1, min(query.limit, MAX_PAGE))
-    rows: Sequence[AnyRow] = await store.find(connection, replace(query, limit=limit + 1))
+    among = _known_files(viewer, today)
+    rows: Sequence[AnyRow] = await store.find(connection, replace(query, limit=limit + 1), among)
     known = Discretion(viewer, today)
     await known.look_at(connection, {row.file_id for row in rows})
     shown = [_edit_of(row, known) for row in rows[:limit]]
     return AuditPage(shown, shown[-1].id if len(rows) > limit else None)
 
 
-async def file_of_edit(connection: AsyncConnection, edit_id: int) -> tuple[int, str]:
-    """Return id and name of the file that an edit is about.
+async def file_of_edit(
+    connection: AsyncConnection, edit_id: int, viewer: Principal, today: date
+) -> tuple[int, str]:
+    """Return id and name of the file that an edit is about, if the viewer may know of it.
 
     Raises
     ------
     EditNotFound
         If there is no such edit.
     """
-    rows = await store.find(connection, AuditQuery(edit_id=edit_id, limit=1))
+    rows = await store.find(connection, AuditQuery(edit_id=edit_id, limit=1), _known_files(viewer, today))
     if not rows:
         raise EditNotFound(f"There is no edit {edit_id}; the list of edits tells their ids.")
     return rows[0].file_id, str(rows[0].name)
 
 
-async def id_of_file(connection: AsyncConnection, name: str) -> int:
-    """Return the id of a logical file, also of one that is present no more.
+async def id_of_file(connection: AsyncConnection, name: str, viewer: Principal, today: date) -> int:
+    """Return the id of a logical file that the viewer may know of, also of one that is present no more.
 
     Raises
     ------
     FileNotFound, FileAmbiguous
         If there was never one of that name, or there are several.
     """
-    return (await catalog.find_version(connection, name)).file_id
+    return (await catalog.find_version(connection, name, in_archive.unknown_to(viewer, today))).file_id
+
+
+def _known_files(viewer: Principal, today: date) -> sa.Select[tuple[int]] | None:
+    return None if in_archive.sees_everything(viewer) else in_archive.known_files(viewer, today)
 
 
 def _edit_of(row: AnyRow, known: Discretion) -> RecordedEdit:

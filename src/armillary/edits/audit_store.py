@@ -22,8 +22,10 @@ def _version(name: str) -> sa.FromClause:
     return sa.table("version", *map(sa.column, ("id", *_DIGESTS))).alias(name)
 
 
-async def find(connection: AsyncConnection, query: AuditQuery) -> Sequence[AnyRow]:
-    """Return edits with names, nights and digests of their files, newest first."""
+async def find(
+    connection: AsyncConnection, query: AuditQuery, among: sa.Select[tuple[int]] | None = None
+) -> Sequence[AnyRow]:
+    """Return edits with names, nights and digests of their files, newest first; of all files, or among some."""
     before, after = _version("before"), _version("after")
     undo = edit.alias("undo")
     reverted_by = (
@@ -43,6 +45,8 @@ async def find(connection: AsyncConnection, query: AuditQuery) -> Sequence[AnyRo
         .outerjoin(after, after.c.id == edit.c.version_after)
     )
     wanted = sa.select(*columns).select_from(source).where(*_conditions(query))
+    if among is not None:
+        wanted = wanted.where(edit.c.file_id.in_(among))
     found = await connection.execute(wanted.order_by(edit.c.id.desc()).limit(query.limit))
     return found.all()
 

@@ -132,6 +132,9 @@ async def _read(
             if known.hides(file_id := files.get(item["order"])):
                 sent = _sent(context, asked.get(item["order"])) if mine else []
                 shown[place] = _withheld(shown[place], known, file_id, sent)
+        if not mine:
+            pairs = zip(items, shown, strict=True)
+            shown = [one for item, one in pairs if known.knows(files.get(item["order"]))]
     unfinished = [number for number, row in states.items() if row.state in ("Queued", "Started")]
     return RequestStatus(request.id, request.accepted, tuple(shown)), unfinished or sorted(pending.values())
 

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import ANYBODY, OPERATOR, Grants, Level, Permission, Principal, Scope
+from armillary.access.models import ANYBODY, OPERATOR, Grants, Level, Permission, Principal, Scope, Subjects
 from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Root
 from armillary.archive.catalog.service import NewVersion, list_roots, record_versions, set_visibility
@@ -26,6 +26,7 @@ from tests.support.headers import a_file
 from tests.support.patience import in_time
 
 PATIENCE_S = 300.0
+ARRAY = sa.ARRAY(sa.BigInteger)
 TODAY = date(2026, 6, 1)
 RELEASES = (None, TODAY - timedelta(1), TODAY, TODAY + timedelta(1))
 FLAGS = (None, False, True)
@@ -38,13 +39,23 @@ VIEWERS = {
     "investigator": Principal("pi", grants=Grants(programs=frozenset({"P1"}))),
     "team": Principal("team", grants=Grants(instruments=frozenset({"P1", "P2"}))),
     "guest": Principal("guest", grants=Grants(files=frozenset({"a.fits"}), observations=frozenset({"P2"}))),
+    "told": Principal(
+        "told", grants=Grants(metadata=Subjects(programs=frozenset({"P1"}), files=frozenset({"a.fits"})))
+    ),
+    "told of some, reads others": Principal(
+        "both",
+        grants=Grants(
+            programs=frozenset({"P2"}),
+            metadata=Subjects(instruments=frozenset({"P1"}), observations=frozenset({"P2"})),
+        ),
+    ),
 }
 
 
 def variants() -> list[dict[str, Any]]:
     """Return every combination of what the rule goes by."""
     columns = {
-        "visibility": (None, "open"),
+        "visibility": (None, "open", "hidden"),
         "release": RELEASES,
         "engineering": FLAGS,
         "proprietary_coordinates": FLAGS,
@@ -70,20 +81,33 @@ async def frames_of(connection: AsyncConnection) -> list[dict[str, Any]]:
 
 
 async def test_python_and_sql_say_the_same(archive: Archive) -> None:
+    await archive.ingest(put(archive.directory / "secret" / "x.fits"))
+    await set_visibility(
+        archive.context, (await root_at(archive, archive.directory / "secret")).name, Level.HIDDEN
+    )
     async with archive.context.database.begin() as connection:
         rows = await frames_of(connection)
         for name, who in VIEWERS.items():
-            conditions = visibility.visible(who, TODAY), visibility.coordinates_visible(who, TODAY)
+            known = visibility.known(who, TODAY)
+            coordinates_shown = sa.and_(known, visibility.coordinates_visible(who, TODAY))
+            conditions = visibility.visible(who, TODAY), coordinates_shown, known
             # As a WHERE takes them: what is not known does not hold.
             query = sa.select(frame.c.file_id, *(sa.func.coalesce(one, False) for one in conditions))
-            told = {file_id: rest for file_id, *rest in await connection.execute(query)}
+            among = query.where(frame.c.file_id == sa.any_(sa.cast([r["file_id"] for r in rows], ARRAY)))
+            told = {file_id: rest for file_id, *rest in await connection.execute(among)}
+            unknown = await visibility.unknown_among(connection, told, who, TODAY)
             hidden = await visibility.hidden_among(connection, told, who, TODAY)
-            any_hidden = await visibility.any_hidden(connection, sa.select(frame.c.file_id), who, TODAY)
+            chosen = sa.select(frame.c.file_id).where(frame.c.file_id == sa.any_(sa.cast(list(told), ARRAY)))
+            any_hidden = await visibility.any_hidden(connection, chosen, who, TODAY)
             assert any_hidden is bool(hidden), name
             for row in rows:
                 visible = visibility.why_visible(row, who, TODAY) is not None
                 coordinates = visibility.shows_coordinates(row, who, TODAY)
-                assert told[row["file_id"]] == [visible, coordinates], (name, row)
+                is_known = visibility.is_known(row, who, TODAY)
+                assert told[row["file_id"]] == [visible, coordinates, is_known], (name, row)
+                assert (row["file_id"] in unknown) is not is_known, (name, row)
+                # What may be seen, or located, is known.
+                assert is_known >= max(visible, coordinates), (name, row)
                 assert (row["file_id"] in hidden) is not coordinates, (name, row)
 
 

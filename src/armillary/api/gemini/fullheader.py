@@ -33,7 +33,7 @@ async def full_header(ctx: Ctx, name: str) -> Response:
     """Show name, tags and all cards of a file, given by name, or by the number of one of its versions."""
     async with ctx.context.database.begin() as connection:
         try:
-            version = await _find(connection, name.strip("/"))
+            version = await _find(connection, name.strip("/"), ctx)
         except FileNotFound:
             version = None
         frame = await catalog.frame_of_file(connection, version.file_id) if version else None
@@ -48,11 +48,13 @@ async def full_header(ctx: Ctx, name: str) -> Response:
     return PlainTextResponse("".join(_lines(version, frame or {})))
 
 
-async def _find(connection: Any, name: str) -> Version | None:
+async def _find(connection: Any, name: str, call: Call) -> Version | None:
+    unknown = query.unknown_to(call.principal, call.today)
     if name.isascii() and name.isdecimal():
         number = int(name) if len(name) < 20 else MAX_ID + 1
-        return (await catalog.versions_by_id(connection, [number])).get(number) if number <= MAX_ID else None
-    return await catalog.find_version(connection, name)
+        found = (await catalog.versions_by_id(connection, [number])).get(number) if number <= MAX_ID else None
+        return None if found is None or await unknown(connection, [found.file_id]) else found
+    return await catalog.find_version(connection, name, unknown)
 
 
 def _may_read(frame: dict[str, Any] | None, call: Call) -> bool:

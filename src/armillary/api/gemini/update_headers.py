@@ -93,7 +93,7 @@ async def update_headers(request: Request, ctx: Ctx) -> Response:
     requests = await asyncio.to_thread(_requests_of, body, settings)
     origin = Origin(ctx.principal.name, ctx.address)
     repeatable = Key(key, hashlib.sha256(body).digest()) if key else None
-    submission = await submit_edits(ctx.context, requests, origin, key=repeatable)
+    submission = await submit_edits(ctx.context, requests, origin, key=repeatable, viewer=ctx.principal)
     place = {"Armillary-Request": f"{submission.id}", "Location": f"{UPDATES}/{submission.id}"}
     reply = [element_of(answer) for answer in submission.answers]
     return update_reply(reply, headers=place if submission.id else {})

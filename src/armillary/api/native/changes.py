@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from msgspec import Meta
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.api.http.answers import Answer, answered, answers, streams
-from armillary.api.http.calls import Ctx
+from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.events import MEDIA_TYPE, Event, stream, wants_events
 from armillary.api.native.routing import NEGOTIATED, anybody, failures
 from armillary.archive.changes import service as feed
 from armillary.archive.changes.service import Change, ChangeKind
+from armillary.archive.query import service as query
 from armillary.base.clock import Instant
 from armillary.base.feed.errors import BadFeedCursor, FeedCursorGone
 from armillary.base.feed.models import BEGINNING, Cursor
 from armillary.base.feed.reader import MAX_PAGE
-from armillary.context import Context
 
 router = APIRouter()
 MAX_WAIT_S = 60.0
@@ -119,19 +120,29 @@ async def changes(
         cursor = await feed.position(connection, start)
     shown = {TRUNCATED: "true" if not start and cursor != BEGINNING else "false", **NEGOTIATED}
     if streaming:
-        followed = stream(request, _events(ctx.context, cursor), first_id=cursor.token)
+        followed = stream(request, _events(ctx, cursor), first_id=cursor.token)
         followed.headers.update(shown)
         return followed
-    found = await feed.next_changes(ctx.context, cursor, limit=limit, wait_s=wait)
+    read = feed.without(_unknown_to(ctx))
+    found = await feed.next_changes(ctx.context, cursor, limit=limit, wait_s=wait, read=read)
     told = list(map(_told, found.entries))
     body = Changes(changes=told, cursor=found.cursor.token, more=found.more)
     return answered(body, headers={"Cache-Control": "no-store", **shown})
 
 
-async def _events(context: Context, cursor: Cursor) -> AsyncGenerator[Iterable[Event], None]:
-    async with aclosing(feed.follow(context, cursor, limit=AT_ONCE)) as pages:
+async def _events(call: Call, cursor: Cursor) -> AsyncGenerator[Iterable[Event], None]:
+    read = feed.without(_unknown_to(call))
+    async with aclosing(feed.follow(call.context, cursor, limit=AT_ONCE, read=read)) as pages:
         async for page in pages:
             yield [(one.cursor.token, str(one.kind), _told(one)) for one in page.entries]
+
+
+def _unknown_to(call: Call) -> feed.Unknown:
+    async def unknown(connection: AsyncConnection, files: Collection[int]) -> Collection[int]:
+        # A stream lasts for days, so the day is not that of the call.
+        return await query.unknown_among(connection, files, call.principal, call.context.clock.now().date())
+
+    return unknown
 
 
 def _told(change: Change) -> ToldChange:

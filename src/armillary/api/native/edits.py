@@ -134,7 +134,7 @@ async def edits_of_file(
 ) -> JSONResponse:
     """List what was asked of a file, newest first: edits that changed it, that changed nothing, that failed."""
     async with ctx.context.database.begin() as connection:
-        file_id = await edits.id_of_file(connection, name)
+        file_id = await edits.id_of_file(connection, name, ctx.principal, ctx.today)
     return await _audit(ctx, AuditQuery(file_id=file_id, outcome=outcome, before=cursor, limit=limit))
 
 
@@ -206,7 +206,8 @@ async def edit_file(request: Request, ctx: Ctx, name: str) -> JSONResponse:
     wanted = edit_request(Target(name), asked.values, rules_of(settings), **options)
     repeated = idempotency_key(request)
     key = Key(repeated, hashlib.sha256(f"{name}\n".encode() + body).digest()) if repeated else None
-    accepted, request_id = await submit_edit(ctx.context, wanted, _origin(ctx, asked.why), key=key)
+    origin = _origin(ctx, asked.why)
+    accepted, request_id = await submit_edit(ctx.context, wanted, origin, key=key, viewer=ctx.principal)
     return _accepted(AcceptedEdit(name=name, order=accepted.order_id, request=request_id))
 
 
@@ -226,7 +227,7 @@ async def revert_edit(request: Request, ctx: Ctx, edit_id: int) -> JSONResponse:
     asked = _parsed(NewRevert, body or b"{}")
     storable_words(asked.why)
     async with ctx.context.database.begin() as connection:
-        file_id, name = await edits.file_of_edit(connection, edit_id)
+        file_id, name = await edits.file_of_edit(connection, edit_id, ctx.principal, ctx.today)
     order = await submit_revert(ctx.context, file_id, edit_id, _origin(ctx, asked.why))
     return _accepted(AcceptedEdit(name=name, order=order, request=None))
 

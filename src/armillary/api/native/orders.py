@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from msgspec import Meta
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Scope
 from armillary.api.http.answers import Answer, answered, answers, streams
@@ -29,6 +30,8 @@ from armillary.api.native.routing import (
     operators,
     storable_words,
 )
+from armillary.archive.catalog import service as catalog
+from armillary.archive.query import service as query
 from armillary.base.clock import Instant
 from armillary.base.work import JsonObject, State, wait_for
 from armillary.base.work.admin import OrderView, Standing, list_orders
@@ -270,8 +273,33 @@ async def _asked(call: Call, kind: str, order_id: int) -> JSONResponse:
 
 
 async def _find(call: Call, order_id: int) -> OrderView:
+    """Return an order, unless it may be about a file that the caller may not know of."""
     async with call.context.database.begin() as connection:
-        return await operations.find_order(connection, order_id)
+        found = await operations.find_order(connection, order_id)
+        # Whoever asked for something itself knows what.
+        if found.actor != call.principal.name and not await _may_know(connection, call, found.args):
+            raise OrderNotFound(f"There is no work order {order_id}, or it is forgotten by now.")
+        return found
+
+
+async def _may_know(connection: AsyncConnection, call: Call, args: JsonObject) -> bool:
+    if query.sees_everything(call.principal) or not await query.hides_files(connection):
+        return True
+    files = await _files_of(connection, args)
+    # Of an order that names no file of the catalog nobody can say which one it will be about.
+    return bool(files) and not await query.unknown_among(connection, files, call.principal, call.today)
+
+
+async def _files_of(connection: AsyncConnection, args: JsonObject) -> set[int]:
+    """Return the ids of the files that an order may be about."""
+    match args:
+        case {"file_id": int(file_id)}:
+            return {file_id}
+        case {"version_id": int(version_id)}:
+            return {one.file_id for one in (await catalog.versions_by_id(connection, [version_id])).values()}
+    name = _file_of(args)
+    found = await catalog.present_meant(connection, [name]) if name else {}
+    return {one.file_id for versions in found.values() for one in versions}
 
 
 async def _discretion(call: Call, found: OrderView) -> tuple[Discretion, int | None]:

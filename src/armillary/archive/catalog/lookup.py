@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,13 +16,22 @@ from armillary.base.text import storable
 
 MOST_TOLD = 10
 """Places of files that a message names."""
+MOST_LOOKED_AT = 10_000
+"""Bearers of a name that are looked at where some of them may be hidden."""
+Unknown = Callable[[AsyncConnection, Collection[int]], Awaitable[Collection[int]]]
+"""What returns those of some files, by their ids, of which whoever asks may not know."""
 
 
-async def find_version(connection: AsyncConnection, text: str) -> Version:
+async def nothing_unknown(_connection: AsyncConnection, _file_ids: Collection[int]) -> Collection[int]:
+    """Return that all files may be known."""
+    return frozenset()
+
+
+async def find_version(connection: AsyncConnection, text: str, unknown: Unknown = nothing_unknown) -> Version:
     """Return the version that a name or a path means: what is present there, or else was there last.
 
     A name that several present files bear means one of them only if all have the same content, and a path that
-    leads nowhere means what bears its last part, if that is identified by name alone.
+    leads nowhere means what bears its last part, if that is identified by name alone. Unknown files are not there.
 
     Raises
     ------
@@ -31,7 +40,7 @@ async def find_version(connection: AsyncConnection, text: str) -> Version:
     FileAmbiguous
         If there are several, with their paths.
     """
-    found = await _found(connection, text)
+    found = await _found(connection, text, unknown)
     if not found:
         raise FileNotFound(f"No file named {text!r} is in the archive.")
     chosen = _chosen(text, found)
@@ -41,7 +50,7 @@ async def find_version(connection: AsyncConnection, text: str) -> Version:
     return (await store.versions_by_id(connection, [chosen.version_id]))[chosen.version_id]
 
 
-async def find_present(connection: AsyncConnection, text: str) -> Version:
+async def find_present(connection: AsyncConnection, text: str, unknown: Unknown = nothing_unknown) -> Version:
     """Return the present version that a name or a path means.
 
     Raises
@@ -49,25 +58,29 @@ async def find_present(connection: AsyncConnection, text: str) -> Version:
     FileNotFound, FileAmbiguous
         As `find_version`; what is not present is not found.
     """
-    found = [one for one in await _found(connection, text) if one.present]
+    found = [one for one in await _found(connection, text, unknown) if one.present]
     if not found:
         raise FileNotFound(f"No present file named {text!r} is in the archive.")
     chosen = _chosen(text, found)
     return (await store.versions_by_id(connection, [chosen.version_id]))[chosen.version_id]
 
 
-async def present_meant(connection: AsyncConnection, texts: Iterable[str]) -> dict[str, list[Version]]:
+async def present_meant(
+    connection: AsyncConnection, texts: Iterable[str], unknown: Unknown = nothing_unknown
+) -> dict[str, list[Version]]:
     """Return the present versions that each of many names or paths means, some of them where that are many."""
+    most = MOST_TOLD + 1 if unknown is nothing_unknown else MOST_LOOKED_AT
     called = {text: Called.of_text(text) for text in set(texts) if storable(text)}
     bare = {one.name for one in called.values() if one.path is None}
     of_name: dict[str, list[Version]] = {}
-    for version in await file_store.present_named(connection, bare, most=MOST_TOLD + 1) if bare else ():
+    for version in await file_store.present_named(connection, bare, most=most) if bare else ():
         of_name.setdefault(version.name, []).append(version)
     found = {text: of_name.get(one.name, []) for text, one in called.items() if one.path is None}
     placed = {text: one for text, one in called.items() if one.path is not None}
     if placed:
         found |= await _placed(connection, placed)
-    return found
+    hidden = await unknown(connection, {one.file_id for several in found.values() for one in several})
+    return {text: [one for one in several if one.file_id not in hidden] for text, several in found.items()}
 
 
 async def _placed(connection: AsyncConnection, called: Mapping[str, Called]) -> dict[str, list[Version]]:
@@ -99,18 +112,26 @@ async def foremost_at(connection: AsyncConnection, path: str, name: str) -> Vers
     return found[-1] if found else None
 
 
-async def _found(connection: AsyncConnection, text: str) -> list[Whereabouts]:
+async def _found(
+    connection: AsyncConnection, text: str, unknown: Unknown = nothing_unknown
+) -> list[Whereabouts]:
     called = Called.of_text(text)
     if not storable(text) or called.path == "":
         return []
-    found = await file_store.whereabouts(connection, called)
+    found = await _known_at(connection, called, unknown)
     if called.path is None:
         return found
     if not found:
-        by_name = await file_store.whereabouts(connection, Called(called.name))
+        by_name = await _known_at(connection, Called(called.name), unknown)
         return [one for one in by_name if one.is_shared]
     # A directory called like a root comes first.
     return [one for one in found if one.location.path == called.path] or found
+
+
+async def _known_at(connection: AsyncConnection, called: Called, unknown: Unknown) -> list[Whereabouts]:
+    found = await file_store.whereabouts(connection, called)
+    hidden = await unknown(connection, {one.file_id for one in found})
+    return [one for one in found if one.file_id not in hidden]
 
 
 def _chosen(text: str, found: Sequence[Whereabouts]) -> Whereabouts:

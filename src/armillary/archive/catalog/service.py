@@ -10,6 +10,7 @@ from armillary.archive.catalog.file_store import (
     present_of_files,
 )
 from armillary.archive.catalog.lookup import (
+    Unknown,
     ambiguous_versions,
     find_present,
     find_version,
@@ -53,6 +54,7 @@ __all__ = [
     "RootLine",
     "RootState",
     "Roots",
+    "Unknown",
     "Whereabouts",
     "ambiguous_versions",
     "check_standing",

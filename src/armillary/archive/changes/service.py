@@ -9,7 +9,7 @@ Old changes may be forgotten (`retention.changes_days`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +26,9 @@ VERSIONS = Topic(
     "versions",
     gone="The archive knows no such change, or forgot others behind it: ask `after=now`, list all files, go on.",
 )
+
+Unknown = Callable[[AsyncConnection, Collection[int]], Awaitable[Collection[int]]]
+"""What returns those of some files, by their ids, that a follower may not know of."""
 
 DETAILS = """
 SELECT c.place, file.name, v.path, v.filename, v.origin, v.previous_id AS previous, v.file_size, v.data_size,
@@ -98,27 +101,55 @@ async def changes_after(connection: AsyncConnection, cursor: Cursor, limit: int)
     return Page(await _completed(connection, page.entries), page.cursor, page.more, page.unsettled)
 
 
+def without(unknown: Unknown) -> reader.Read[Change]:
+    """Return what reads changes as `changes_after` does, and leaves out those of files that are not to be known.
+
+    They are judged when they are read, and left out for good: who wants to know what may be known since then
+    lists the files. A page may be empty, and the cursor be further nevertheless.
+    """
+
+    async def read(connection: AsyncConnection, cursor: Cursor, limit: int) -> Page[Change]:
+        page = await reader.page_after(connection, VERSIONS, cursor, limit)
+        hidden = await unknown(connection, {one.payload["file"] for one in page.entries})
+        told = [one for one in page.entries if one.payload["file"] not in hidden]
+        return Page(await _completed(connection, told), page.cursor, page.more, page.unsettled)
+
+    return read
+
+
 async def forget(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
     """Forget the oldest changes, up to ``limit``, if they were noted before an instant; return how many."""
     return await horizon.forget(connection, VERSIONS, before=before, limit=limit)
 
 
 def follow(
-    context: Context, cursor: Cursor, *, limit: int, timeout_s: float | None = None
+    context: Context,
+    cursor: Cursor,
+    *,
+    limit: int,
+    timeout_s: float | None = None,
+    read: reader.Read[Change] = changes_after,
 ) -> AsyncGenerator[Page[Change], None]:
     """Yield changes behind a cursor for ever, or until none has come for ``timeout_s`` seconds.
 
     An empty page is yielded at least every ``LOOK_S`` seconds.
     """
     return reader.follow(
-        context.database, context.signals, VERSIONS, cursor, changes_after, limit=limit, timeout_s=timeout_s
+        context.database, context.signals, VERSIONS, cursor, read, limit=limit, timeout_s=timeout_s
     )
 
 
-async def next_changes(context: Context, cursor: Cursor, *, limit: int, wait_s: float) -> Page[Change]:
+async def next_changes(
+    context: Context,
+    cursor: Cursor,
+    *,
+    limit: int,
+    wait_s: float,
+    read: reader.Read[Change] = changes_after,
+) -> Page[Change]:
     """Return the changes behind a cursor, waiting up to ``wait_s`` seconds for the first."""
     return await reader.next_page(
-        context.database, context.signals, VERSIONS, cursor, changes_after, limit=limit, wait_s=wait_s
+        context.database, context.signals, VERSIONS, cursor, read, limit=limit, wait_s=wait_s
     )
 
 

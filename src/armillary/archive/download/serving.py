@@ -33,13 +33,13 @@ async def version_to_serve(
     Raises
     ------
     FileNotFound
-        If there is none.
+        If there is none that the viewer may know of.
     FileAmbiguous
         If the name means several files of different content.
     FileEmbargoed
         If it is not public and the viewer may not see it.
     """
-    found = await find_present(connection, name)
+    found = await find_present(connection, name, visibility.unknown_to(viewer, now.date()))
     reason = await why_visible(connection, found, viewer, now=now)
     if reason is None:
         raise FileEmbargoed(f"'{found.name}' is not public yet; show a token that may read it.")

@@ -108,15 +108,27 @@ def only_needed(wanted: Sequence[Condition]) -> sa.FromClause:
 
 
 def conditions(
-    terms: Iterable[Term], viewer: Principal, today: date, *, rows: Rows = every_version
+    terms: Iterable[Term],
+    viewer: Principal,
+    today: date,
+    *,
+    rows: Rows = every_version,
+    all_known: bool = False,
 ) -> list[Condition]:
     """Return the conditions under which all terms hold, as far as the viewer may know that.
 
-    ``rows`` is what the statement joins that they are for: the latest frames are the latest among its rows, so
-    nothing but these terms may leave rows of it out.
+    Parameters
+    ----------
+    rows
+        What the statement joins that they are for: the latest frames are the latest among its rows, so nothing
+        but these terms may leave rows of it out.
+    all_known
+        Whether it is known already that no file is hidden.
     """
     wanted = tuple(terms)
     found = [condition for term in wanted for condition in _of(term)]
+    if not all_known and not visibility.sees_everything(viewer):
+        found.append(visibility.known(viewer, today))
     if any(tells_position(term) for term in wanted):
         found.append(visibility.coordinates_visible(viewer, today))
     latest = [

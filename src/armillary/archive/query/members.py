@@ -15,6 +15,7 @@ from armillary.archive.catalog.tables import file, version
 from armillary.archive.query.called import is_called
 from armillary.archive.query.conditions import conditions, listed
 from armillary.archive.query.models import Flag, Term
+from armillary.archive.query.visibility import known_files, sees_everything, unknown_to
 from armillary.base.database import AnyRow
 
 Members = sa.Select[tuple[Any, ...]]
@@ -29,10 +30,11 @@ def members_of(terms: Iterable[Term], *, today: date, viewer: Principal = OPERAT
     return query.where(*wanted)
 
 
-def members_named(names: Sequence[str]) -> Members:
-    """Return the same query for the files that are called so, by logical names or by paths."""
+def members_named(names: Sequence[str], *, today: date, viewer: Principal = OPERATOR) -> Members:
+    """Return the same query for the files that are called so, by names or paths, as far as the viewer may know."""
     query = sa.select(file.c.id.label("file_id"), file.c.name).join(version, version.c.file_id == file.c.id)
-    return query.where(is_called(names), version.c.present).distinct()
+    query = query.where(is_called(names), version.c.present).distinct()
+    return query if sees_everything(viewer) else query.where(file.c.id.in_(known_files(viewer, today)))
 
 
 async def page_of(connection: AsyncConnection, members: Members, *, after: int, count: int) -> list[AnyRow]:
@@ -47,8 +49,10 @@ async def count_of(connection: AsyncConnection, members: Members) -> int:
     return int(await connection.scalar(sa.select(sa.func.count()).select_from(members.subquery())) or 0)
 
 
-async def refuse_unclear(connection: AsyncConnection, names: Sequence[str]) -> list[str]:
-    """Return those of the names and paths of which no file is present, in order.
+async def refuse_unclear(
+    connection: AsyncConnection, names: Sequence[str], *, today: date, viewer: Principal = OPERATOR
+) -> list[str]:
+    """Return those of the names and paths of which no file is present that the viewer may know of, in order.
 
     Raises
     ------
@@ -56,9 +60,10 @@ async def refuse_unclear(connection: AsyncConnection, names: Sequence[str]) -> l
         If one of them means several files.
     """
     absent = []
+    unknown = lookup.nothing_unknown if sees_everything(viewer) else unknown_to(viewer, today)
     for start in range(0, len(names), _PORTION):
         portion = names[start : start + _PORTION]
-        found = await lookup.present_meant(connection, portion)
+        found = await lookup.present_meant(connection, portion, unknown)
         for name in portion:
             if len({one.file_id for one in found.get(name, [])}) > 1:
                 raise await lookup.ambiguous_versions(connection, name, found[name])

@@ -47,9 +47,9 @@ async def record_of(connection: AsyncConnection, name: str, viewer: Principal, t
     Raises
     ------
     FileNotFound, FileAmbiguous
-        If there is none of that name, or several.
+        If there is none of that name that the viewer may know of, or several.
     """
-    version = await lookup.find_version(connection, name)
+    version = await lookup.find_version(connection, name, visibility.unknown_to(viewer, today))
     known = await lookup.frame_of_file(connection, version.file_id)
     everything = visibility.sees_everything(viewer)
     shown = visibility.shows_coordinates(known, viewer, today) if known else everything

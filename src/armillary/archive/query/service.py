@@ -19,7 +19,18 @@ from armillary.archive.query.rows import FoundFrame, KnownFrame
 from armillary.archive.query.search import Page, plain_values, search
 from armillary.archive.query.stored import terms_of_json, terms_to_json
 from armillary.archive.query.totals import Asked, TotalIs, total_of
-from armillary.archive.query.visibility import any_hidden, hidden_among, sees_everything, shows_coordinates
+from armillary.archive.query.visibility import (
+    any_hidden,
+    hidden_among,
+    hides_files,
+    is_known,
+    known,
+    known_files,
+    sees_everything,
+    shows_coordinates,
+    unknown_among,
+    unknown_to,
+)
 
 __all__ = [
     "Asked",
@@ -37,7 +48,11 @@ __all__ = [
     "check_headers",
     "hdu_index",
     "hidden_among",
+    "hides_files",
+    "is_known",
     "kind_of_id",
+    "known",
+    "known_files",
     "members_named",
     "members_of",
     "page_of",
@@ -55,6 +70,8 @@ __all__ = [
     "terms_of_json",
     "terms_to_json",
     "total_of",
+    "unknown_among",
+    "unknown_to",
     "version_of",
     "versions_before",
 ]

@@ -17,6 +17,7 @@ from armillary.access.models import Principal
 from armillary.archive.catalog.tables import few, frame
 from armillary.archive.query.conditions import conditions, only_needed
 from armillary.archive.query.models import InCone, Latest, Term
+from armillary.archive.query.visibility import hides_files, sees_everything
 
 MOST_COUNTED = 1_000_000
 PATIENCE_MS = 2000
@@ -74,12 +75,15 @@ async def total_of(
 
     A count that would exceed ``most`` frames or ``patience_ms`` is given up for an estimate; it is the last
     statement of its transaction. Of circles, and of the latest frames of groups, nobody can estimate anything, so
-    they are counted.
+    they are counted. So it is where files are hidden from the viewer: the planner knows how many there are of a
+    program, and would tell.
     """
-    wanted = conditions(terms, viewer, today, rows=only_needed)
+    is_hiding = not sees_everything(viewer) and await hides_files(connection)
+    # Where none is hidden, an index alone can tell the number.
+    wanted = conditions(terms, viewer, today, rows=only_needed, all_known=not is_hiding)
     query = sa.select(frame.c.file_id).select_from(only_needed(wanted)).where(*wanted)
     counted = None
-    if exact or any(isinstance(term, InCone | Latest) for term in terms):
+    if exact or is_hiding or any(isinstance(term, InCone | Latest) for term in terms):
         # One more than may be counted tells whether there are more, and nothing is counted beyond it.
         counted = await _counted(connection, query.limit(few(most + 1)), patience_ms)
         if counted is not None and counted <= most:

@@ -2,12 +2,13 @@
 
 The rule is header-updates specification, section 7.4: released, or engineering data, or shown a token that
 reads everything, or granted the program, observation, instrument or file. What has no release date is released
-if its collection is open.
+if its collection is open. If its collection is hidden, nobody is told of a file who may not see it, unless its
+metadata were granted: for all others it is not there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -15,9 +16,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Level, Principal, Scope
+from armillary.access.models import Grants, Level, Principal, Scope, Subjects
+from armillary.archive.catalog.lookup import Unknown
 from armillary.archive.catalog.names import BY_ID, SHARED
-from armillary.archive.catalog.tables import file, frame
+from armillary.archive.catalog.tables import file, frame, root
+
+_HIDDEN = sa.literal_column(f"'{Level.HIDDEN}'", sa.Text)
+"""Stated in the text of statements, so that plans which are made without values know how rare it is."""
 
 
 class Reason(StrEnum):
@@ -54,20 +59,32 @@ def why_visible(row: Mapping[str, Any], viewer: Principal, today: date) -> Reaso
     release = row["release"]
     if release <= today if release is not None else row["visibility"] == Level.OPEN:
         return Reason.RELEASED
-    grants = viewer.grants
-    if row["program"] in grants.programs:
+    return _granted(row, viewer.grants)
+
+
+def _granted(row: Mapping[str, Any], given: Grants | Subjects) -> Reason | None:
+    if row["program"] in given.programs:
         return Reason.PI
-    if row["observation_id"] in grants.observations:
+    if row["observation_id"] in given.observations:
         return Reason.GRANTED
-    if row["name"] in grants.files or f"{BY_ID}{row['file_id']}" in grants.files:
+    if row["name"] in given.files or f"{BY_ID}{row['file_id']}" in given.files:
         return Reason.GRANTED
-    if row["instrument"] in grants.instruments:
+    if row["instrument"] in given.instruments:
         return Reason.INSTRUMENT_TEAM
     return None
 
 
+def is_known(row: Mapping[str, Any], viewer: Principal, today: date) -> bool:
+    """Tell whether the viewer may know that there is such a file; ``row`` as for ``why_visible``."""
+    if row["visibility"] != Level.HIDDEN or why_visible(row, viewer, today) is not None:
+        return True
+    return _granted(row, viewer.grants.metadata) is not None
+
+
 def shows_coordinates(row: Mapping[str, Any], viewer: Principal, today: date) -> bool:
     """Tell whether the viewer may know where the telescope pointed; ``row`` as for ``why_visible``."""
+    if not is_known(row, viewer, today):
+        return False
     return not row["proprietary_coordinates"] or why_visible(row, viewer, today) is not None
 
 
@@ -80,20 +97,34 @@ def visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
     """Return the same rule as a condition on ``frame``, whatever else a statement joins."""
     if sees_everything(viewer):
         return sa.true()
-    given = viewer.grants
+    return sa.or_(
+        sa.func.coalesce(frame.c.engineering, False),
+        sa.func.coalesce(frame.c.release <= today, False),
+        sa.and_(frame.c.release.is_(None), frame.c.visibility.is_not_distinct_from(Level.OPEN)),
+        *_of_subjects(viewer.grants),
+    )
+
+
+def known(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
+    """Return the condition on ``frame`` under which the viewer may know that there is such a file."""
+    if sees_everything(viewer):
+        return sa.true()
+    # In these words, since the planner knows how many values are null, and takes "distinct from" for "unequal".
+    told = sa.or_(frame.c.visibility.is_(None), frame.c.visibility != _HIDDEN)
+    return sa.or_(told, visible(viewer, today), *_of_subjects(viewer.grants.metadata))
+
+
+def _of_subjects(given: Grants | Subjects) -> list[sa.ColumnElement[bool]]:
     granted = (
         (frame.c.program, given.programs),
         (frame.c.observation_id, given.observations),
         (frame.c.instrument, given.instruments),
     )
-    return sa.or_(
-        sa.func.coalesce(frame.c.engineering, False),
-        sa.func.coalesce(frame.c.release <= today, False),
-        sa.and_(frame.c.release.is_(None), frame.c.visibility.is_not_distinct_from(Level.OPEN)),
-        # As arrays, so that the text of a statement does not depend on how much somebody was granted.
-        *(column == _any_of(names) for column, names in granted if names),
-        *([frame.c.file_id.in_(_files_named(given.files))] if given.files else ()),
-    )
+    # As arrays, so that the text of a statement does not depend on how much somebody was granted.
+    found: list[sa.ColumnElement[bool]] = [column == _any_of(names) for column, names in granted if names]
+    # As an array, which is made once and costs a row next to nothing: a subquery would weigh on every plan.
+    ids = sa.func.array(_files_named(given.files).scalar_subquery(), type_=sa.ARRAY(sa.BigInteger))
+    return found + ([frame.c.file_id == sa.any_(ids)] if given.files else [])
 
 
 def _any_of(names: Iterable[str]) -> sa.ColumnElement[Any]:
@@ -112,7 +143,7 @@ def _files_named(names: Iterable[str]) -> sa.Select[tuple[int]]:
 
 
 def coordinates_visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
-    """Return the condition under which positions of a frame may be shown and searched."""
+    """Return the condition under which positions of a frame that is known may be shown and searched."""
     return sa.or_(sa.not_(sa.func.coalesce(frame.c.proprietary_coordinates, False)), visible(viewer, today))
 
 
@@ -140,4 +171,39 @@ async def any_hidden(
 
 def _hidden(viewer: Principal, today: date) -> sa.Select[Any]:
     # What is unknown is hidden, too: a file without a program is not of the program that was granted.
-    return sa.select(frame.c.file_id).where(coordinates_visible(viewer, today).is_not(sa.true()))
+    shown = sa.and_(known(viewer, today), coordinates_visible(viewer, today))
+    return sa.select(frame.c.file_id).where(shown.is_not(sa.true()))
+
+
+async def hides_files(connection: AsyncConnection) -> bool:
+    """Tell whether there is a collection of whose files strangers are told nothing: a look at the few roots."""
+    return bool(await connection.scalar(sa.select(sa.exists().where(root.c.visibility == Level.HIDDEN))))
+
+
+async def unknown_among(
+    connection: AsyncConnection, file_ids: Iterable[int], viewer: Principal, today: date
+) -> frozenset[int]:
+    """Return those of the files of which the viewer may not know that they are there."""
+    wanted = frozenset(file_ids)
+    if sees_everything(viewer) or not wanted or not await hides_files(connection):
+        return frozenset()
+    ids = sa.cast(sorted(wanted), sa.ARRAY(sa.BigInteger))
+    # Of what has no frame any more nobody can say whether it was to be known.
+    return wanted - set((await connection.scalars(known_files(viewer, today, ids))).all())
+
+
+def unknown_to(viewer: Principal, today: date) -> Unknown:
+    """Return what tells which files the viewer may not know of, for those who look files up."""
+
+    async def unknown(connection: AsyncConnection, file_ids: Collection[int]) -> Collection[int]:
+        return await unknown_among(connection, file_ids, viewer, today)
+
+    return unknown
+
+
+def known_files(
+    viewer: Principal, today: date, ids: sa.ColumnElement[Any] | None = None
+) -> sa.Select[tuple[int]]:
+    """Return the query of the ids of files that the viewer may know of, of some files or of all."""
+    query = sa.select(frame.c.file_id).where(known(viewer, today))
+    return query if ids is None else query.where(frame.c.file_id == sa.any_(ids))

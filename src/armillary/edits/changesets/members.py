@@ -51,7 +51,8 @@ def check(context: Context, wanted: Wanted, viewer: Principal = OPERATOR) -> Che
 
 def _members(context: Context, wanted: Wanted, viewer: Principal) -> query.Members:
     if wanted.names:
-        return query.members_named(_names(wanted, also=bool(wanted.segments or wanted.keywords)))
+        names = _names(wanted, also=bool(wanted.segments or wanted.keywords))
+        return query.members_named(names, today=context.clock.now().date(), viewer=viewer)
     if not wanted.segments and not wanted.keywords:
         raise BadChangeSet("The change set means no files: give a selection (`present` for all) or names.")
     today = context.clock.now().date()
@@ -79,8 +80,10 @@ def _predicates(wanted: Wanted) -> list[Compared]:
     return [parse_predicate(text) for text in wanted.keywords]
 
 
-async def refuse_absent(connection: AsyncConnection, wanted: Wanted) -> None:
-    """Refuse a change set that names files which are not present, or of which there are several.
+async def refuse_absent(
+    connection: AsyncConnection, wanted: Wanted, *, today: date, viewer: Principal = OPERATOR
+) -> None:
+    """Refuse a change set that names files which are not there for the viewer, or of which there are several.
 
     Raises
     ------
@@ -89,5 +92,7 @@ async def refuse_absent(connection: AsyncConnection, wanted: Wanted) -> None:
     FileAmbiguous
         If a name means several files.
     """
-    if wanted.names and (absent := await query.refuse_unclear(connection, wanted.names)):
+    if not wanted.names:
+        return
+    if absent := await query.refuse_unclear(connection, wanted.names, today=today, viewer=viewer):
         raise BadChangeSet(f"{len(absent)} names are not in the archive: {', '.join(absent[:10])}")

@@ -35,7 +35,8 @@ async def preview(context: Context, wanted: Wanted, *, samples: int, viewer: Pri
     """
     checked = check(context, wanted, viewer)
     async with context.database.begin() as connection:
-        await refuse_absent(connection, wanted)
+        today = context.clock.now().date()
+        await refuse_absent(connection, wanted, today=today, viewer=viewer)
     found, reasons, after = Preview(), Counter[str](), 0
     known = Discretion(viewer, context.clock.now().date())
     while True:

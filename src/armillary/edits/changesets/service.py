@@ -84,8 +84,8 @@ async def create(
 ) -> int:
     """Fix the files of a change set and let the work begin; return how many files there are."""
     checked = check(context, wanted, viewer)
-    await refuse_absent(connection, wanted)
     now = context.clock.now()
+    await refuse_absent(connection, wanted, today=now.date(), viewer=viewer)
     values = (
         *(change_set, origin.actor, origin.address, origin.why, origin.batch),
         *(wanted.to_text(), now),
@@ -192,7 +192,11 @@ async def document(
         state=_ASKED.get(order.state, "requested"),
         actor=order.actor,
         created=order.added,
-        **_shown(Wanted.of_text(str(order.args["wanted"])), told=told),
+        **_shown(
+            Wanted.of_text(str(order.args["wanted"])),
+            told=told,
+            named=told or known is None or not await known.hides_names(connection),
+        ),
         preview=_preview_in(order, known),
         error=order.error if told else None,
         dry_run=order.kind == PREVIEW,
@@ -221,12 +225,14 @@ async def _described(
     trouble = await store.files(connection, found.id, _TROUBLE, after=0, count=FIRST_ERRORS)
     running = found.state not in RESTING
     told = await _may_be_told(connection, found, known)
+    named = told or known is None or not await known.hides_names(connection)
     return ChangeSetReport(
-        **_summed(found, counted, told=told),
+        **_summed(found, counted, told=told, named=named),
         files_per_s=round(await store.rate(connection, found.id, RATE_S), 1) if running else 0.0,
         errors=[
             TroubledFile(file=one.name, state=FileState(one.state), error=error)
             for one, error in zip(trouble, await _errors(connection, trouble, known), strict=True)
+            if known is None or known.knows(one.file_id)
         ],
     )
 
@@ -247,7 +253,7 @@ async def _errors(
     return [known.error(row.error, row.file_id) for row in rows]
 
 
-def _summed(found: ChangeSet, counted: dict[str, int], *, told: bool) -> dict[str, Any]:
+def _summed(found: ChangeSet, counted: dict[str, int], *, told: bool, named: bool) -> dict[str, Any]:
     """Return the fields of a summary."""
     return {
         "id": found.id,
@@ -258,15 +264,16 @@ def _summed(found: ChangeSet, counted: dict[str, int], *, told: bool) -> dict[st
         "created": found.created,
         "finished": found.finished,
         "reverter": found.reverter,
-        **_shown(found.wanted, told=told),
+        **_shown(found.wanted, told=told, named=named),
         "matched": sum(counted.values()),
         "files": {state: counted.get(state, 0) for state in FileState},
         "dry_run": False,
     }
 
 
-def _shown(wanted: Wanted, *, told: bool) -> dict[str, Any]:
-    shown = asdict(replace(wanted, terms=None)) | {"names": wanted.names[:MOST_SAMPLES]}
+def _shown(wanted: Wanted, *, told: bool, named: bool) -> dict[str, Any]:
+    """Return what a change set asks for; without names where some of them may be of files that are hidden."""
+    shown = asdict(replace(wanted, terms=None)) | {"names": wanted.names[:MOST_SAMPLES] if named else ()}
     del shown["terms"]
     return shown if told else shown | {"values": None, "selection": None, "keywords": None}
 
@@ -279,7 +286,8 @@ async def overview(
     for one in await store.latest(connection, before=before, count=count):
         told = await _may_be_told(connection, one, known)
         counted = await store.counts(connection, one.id)
-        shown.append(ChangeSetSummary(**_summed(one, counted, told=told)))
+        named = told or known is None or not await known.hides_names(connection)
+        shown.append(ChangeSetSummary(**_summed(one, counted, told=told, named=named)))
     return shown
 
 
@@ -306,6 +314,7 @@ async def files(
     shown = [
         MemberFile(file=one.name, state=FileState(one.state), edit=one.edit_id, error=error)
         for one, error in zip(rows[:count], errors, strict=True)
+        if known is None or known.knows(one.file_id)
     ]
     return shown, rows[count - 1].file_id if len(rows) > count else None
 
