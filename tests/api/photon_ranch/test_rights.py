@@ -189,3 +189,62 @@ async def test_a_route_that_does_not_exist_cannot_be_opened(archive: Archive) ->
                 update={"auth": AuthSettings(routes={"GET /v1/frames": "open"})}
             )
         )
+
+
+@pytest.mark.parametrize(
+    ("mode", "nobody", "known"), [("open", 200, 200), ("compat", 401, 200), ("enforced", 401, 200)]
+)
+async def test_clients_try_their_credentials(archive: Archive, mode: str, nobody: int, known: int) -> None:
+    secret = await a_key(archive, "one", "pipe.consume:mrc")
+    settings = archive.context.settings.model_copy(
+        update={"auth": AuthSettings.model_validate({"mode": mode})}
+    )
+    app = create_app(settings, context=archive.context)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://archive") as client:
+        for headers, status in (({}, nobody), ({"X-Api-Key": secret}, known)):
+            reply = await client.post("/api/dummy-requires-auth", headers=headers)
+            assert reply.status_code == status
+            assert reply.text == (
+                "successful authorization" if status == 200 else '{"message": "Unauthorized"}'
+            )
+
+
+SITE_READS = (
+    "/saf/config",
+    "/nightlog/saf",
+    "/saf/latest_images/3",
+    "/infoimage/saf/1",
+    "/image/saf-cam-20260101-00000001",
+    "/fitsheader/saf-cam-20260101-00000001",
+    "/recentuploads?site=saf",
+    "/filtered_images?site=saf",
+    "/events?site=saf",
+    "/pipe/queue/saf",
+    "/pipe/status/saf",
+)
+
+
+async def test_a_key_that_reads_at_a_site_reads_there_alone(archive: Archive) -> None:
+    """Where strangers may not read; what is about no site in particular is for keys of all sites."""
+    auth = AuthSettings(anonymous_read=False)
+    app = create_app(archive.context.settings.model_copy(update={"auth": auth}), context=archive.context)
+    here, everywhere = await a_key(archive, "here", "read:saf"), await a_key(archive, "all", "read")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://archive") as client:
+
+        async def ask(path: str, secret: str) -> int:
+            return (await client.get(f"/api{path}", headers={"X-Api-Key": secret})).status_code
+
+        for path in SITE_READS:
+            assert await ask(path, "") == 401, path
+            assert await ask(path, here) not in (401, 403), path
+            assert await ask(path.replace("saf", "mrc"), here) == 403, path
+            assert await ask(path.replace("saf", "mrc"), everywhere) not in (401, 403), path
+        for path in (
+            "/all/config",
+            "/latest_image_all_sites",
+            "/pipe/queues",
+            "/filtered_images",
+            "/recentuploads",
+        ):
+            assert await ask(path, here) == 403, path
+            assert await ask(path, everywhere) not in (401, 403), path

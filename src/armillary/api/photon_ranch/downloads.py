@@ -15,8 +15,8 @@ from armillary.api.photon_ranch.dates import read_date
 from armillary.api.photon_ranch.images import addresses_for, asker_of
 from armillary.api.photon_ranch.parameters import Asked, Parameters
 from armillary.api.photon_ranch.replies import Refused, as_json, raw
-from armillary.api.photon_ranch.rights import anybody, reads
-from armillary.api.photon_ranch.uploads import directory_of, object_name
+from armillary.api.photon_ranch.rights import anybody, in_parameters, reads
+from armillary.api.photon_ranch.uploads import directory_of, object_name, site_of
 from armillary.api.photon_ranch.urls import LIFE_S, SHORT_LIFE_S, base_of
 from armillary.archive.images import service as images
 from armillary.archive.images.service import FitsSize
@@ -33,7 +33,7 @@ ZIP_S = 300
 """Seconds in which the transfer of a zip has to begin."""
 
 
-@router.post("/download", dependencies=reads(), include_in_schema=False)
+@router.post("/download", dependencies=reads(site_of), include_in_schema=False)
 async def download(request: Request, ctx: Ctx, asked: Asked) -> Response:
     """Return the address of an object: as it is, as plain FITS, or as a TIFF picture."""
     directory, name = directory_of(asked), object_name(asked)
@@ -73,7 +73,7 @@ async def _build(call: Call, kind: str, version_id: int) -> None:
         raise Refused(f"The object cannot be converted: {made.reason}", HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-@router.post("/downloadzip", dependencies=reads())
+@router.post("/downloadzip", dependencies=reads(in_parameters("site")))
 async def download_zip(request: Request, ctx: Ctx, asked: Asked) -> Response:
     """Freeze a selection of images of a site and return the address of their zip."""
     start, end = _instant(asked, "start_timestamp_s"), _instant(asked, "end_timestamp_s")

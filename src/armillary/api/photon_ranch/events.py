@@ -14,7 +14,7 @@ from armillary.api.http.calls import Ctx
 from armillary.api.http.values import plain
 from armillary.api.photon_ranch.parameters import Asked, Parameters
 from armillary.api.photon_ranch.replies import Refused, as_json, raw
-from armillary.api.photon_ranch.rights import reads
+from armillary.api.photon_ranch.rights import in_parameters, reads
 from armillary.sites.almanac import service
 from armillary.sites.almanac.errors import (
     BadInstant,
@@ -40,7 +40,7 @@ _NO_PLACE = (
 _BAD_MOMENTS = "Error with format of start/end times. Format should be like: '2020-12-31T01:00:00Z. "
 
 
-@router.get("/events", dependencies=reads())
+@router.get("/events", dependencies=reads(in_parameters("site")))
 async def events(ctx: Ctx, asked: Asked) -> Response:
     """Tell the events of the night of a site that holds an instant, as Julian dates in TAI.
 

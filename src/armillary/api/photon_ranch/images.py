@@ -13,7 +13,7 @@ from armillary.api.photon_ranch.dates import read_date
 from armillary.api.photon_ranch.packages import as_strings, info_package, package
 from armillary.api.photon_ranch.parameters import Asked, Parameters
 from armillary.api.photon_ranch.replies import Refused, as_json, nothing
-from armillary.api.photon_ranch.rights import reads
+from armillary.api.photon_ranch.rights import in_parameters, in_path, reads
 from armillary.api.photon_ranch.urls import Addresses, base_of
 from armillary.archive.images import service as images
 from armillary.archive.images.service import Asker, ImageCriteria
@@ -37,7 +37,11 @@ def asker_of(call: Call) -> Asker:
     return Asker(call.principal, call.context.clock.now())
 
 
-@router.get("/image/{base_filename}", dependencies=reads())
+def _site(request: Request, _: Parameters) -> str:
+    return images.site_of(request.path_params["base_filename"])
+
+
+@router.get("/image/{base_filename}", dependencies=reads(_site))
 async def image(request: Request, ctx: Ctx, asked: Asked, base_filename: str) -> Response:
     """Return the image of a base name that has a picture."""
     async with ctx.context.database.begin() as connection:
@@ -54,7 +58,7 @@ async def _by_base(connection: AsyncConnection, call: Call, base: str, *, pictur
     return await images.image_by_base(connection, asker_of(call), base, pictured=pictured)
 
 
-@router.get("/fitsheader/{base_filename}", dependencies=reads())
+@router.get("/fitsheader/{base_filename}", dependencies=reads(_site))
 async def fits_header(ctx: Ctx, asked: Asked, base_filename: str) -> Response:
     """Return the header of an image, with all values as texts unless `typed=1`."""
     async with ctx.context.database.begin() as connection:
@@ -66,7 +70,7 @@ async def fits_header(ctx: Ctx, asked: Asked, base_filename: str) -> Response:
     return as_json(header if asked.flag("typed") else as_strings(header))
 
 
-@router.get("/{site}/latest_images/{count}", dependencies=reads())
+@router.get("/{site}/latest_images/{count}", dependencies=reads(in_path("site")))
 async def latest_images(request: Request, ctx: Ctx, asked: Asked, site: str, count: str) -> Response:
     """Return the newest images of a site, those of one user if one is named."""
     most = _count(count)
@@ -99,7 +103,7 @@ async def latest_image_all_sites(request: Request, ctx: Ctx) -> Response:
     return as_json({site: addresses.of_object(row.jpg_medium_key) for site, row in newest.items()})
 
 
-@router.get("/filtered_images", dependencies=reads())
+@router.get("/filtered_images", dependencies=reads(in_parameters("site")))
 async def filtered_images(request: Request, ctx: Ctx, asked: Asked) -> Response:
     """Return the images that fulfil all conditions, newest first, smart stacks by their last member.
 
@@ -153,7 +157,7 @@ def _date(asked: Parameters, name: str) -> datetime | None:
     return found
 
 
-@router.get("/infoimage/{site}/{channel}", dependencies=reads())
+@router.get("/infoimage/{site}/{channel}", dependencies=reads(in_path("site")))
 async def info_image(request: Request, ctx: Ctx, site: str, channel: str) -> Response:
     """Return what is in a slot of information images; nothing (204) if it is empty or expired."""
     if channel not in ("1", "2", "3") or not storable(site):

@@ -129,7 +129,7 @@ async def dequeue(request: Request, asked: Asked) -> Response:
     return raw(f"Queue is empty: {name}", HTTPStatus.NOT_FOUND) if item is None else _item(item)
 
 
-@router.get("/pipe/queue/{name:path}", dependencies=reads())
+@router.get("/pipe/queue/{name:path}", dependencies=reads(_on(_queue)))
 @_told
 async def peek(request: Request, ctx: Ctx, asked: Asked) -> Response:
     """Show the next items of a queue, oldest first, and leave them there."""
@@ -169,7 +169,7 @@ async def tell_status(ctx: Ctx, asked: Asked) -> Response:
     return _machine_told(said)
 
 
-@router.get("/pipe/status/{name:path}", dependencies=reads())
+@router.get("/pipe/status/{name:path}", dependencies=reads(_on(_machine)))
 @_told
 async def status(request: Request, ctx: Ctx) -> Response:
     """Return what a machine said last."""

@@ -15,7 +15,7 @@ from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.forms import BadForm, read_form
 from armillary.api.photon_ranch.parameters import Asked, Parameters
 from armillary.api.photon_ranch.replies import Refused, as_json, nothing
-from armillary.api.photon_ranch.rights import anybody, needs, reads
+from armillary.api.photon_ranch.rights import anybody, in_parameters, needs, reads
 from armillary.api.photon_ranch.urls import base_of
 from armillary.archive.errors import BadFileName
 from armillary.archive.images import service as images
@@ -29,12 +29,13 @@ NO_SITE = "Please be sure to include the sitecode query parameter."
 CHANNELS = (1, 2, 3)
 
 
-def _site(_: Request, parameters: Parameters) -> str | None:
+def site_of(_: Request, parameters: Parameters) -> str | None:
+    """Return the site that the name of an object begins with."""
     name = parameters.given("object_name", "filename")
     return images.site_of(name) if isinstance(name, str) else None
 
 
-@router.post("/upload", dependencies=needs(Scope.UPLOAD, _site))
+@router.post("/upload", dependencies=needs(Scope.UPLOAD, site_of))
 async def upload(request: Request, ctx: Ctx, asked: Asked) -> Response:
     """Give a slot for a file: the address to post it to, and the fields of the form to post it with."""
     directory, name = directory_of(asked), object_name(asked)
@@ -146,7 +147,7 @@ async def _checked(chunks: AsyncIterator[bytes], declared: str) -> AsyncIterator
         raise BadForm("x-armillary-sha256 is not the digest of the bytes that came; send the file again.")
 
 
-@router.get("/recentuploads", dependencies=reads())
+@router.get("/recentuploads", dependencies=reads(in_parameters("site")))
 async def recent_uploads(ctx: Ctx, asked: Asked) -> Response:
     """List what came from a site, or from `all`, in the last two days, oldest first."""
     site = asked.given("site")
