@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from armillary.archive.images.retention import forget_expired
 from tests.api.photon_ranch.conftest import Site
-from tests.support.ranch import BASE, header_text, picture
+from tests.support.ranch import BASE, fits_file, header_text, picture
 
 
 async def let_pass(site: Site, table: str, gap: timedelta) -> None:
@@ -24,6 +24,9 @@ async def test_focus_images_go_after_a_day_with_their_files(site: Site) -> None:
     for base, kind in ((BASE, "EX"), (focus, "EF")):
         await site.sent(f"{base}-{kind}00.txt", header_text())
         await site.sent(f"{base}-{kind}10.jpg", picture())
+    # One that is worth less than another one goes, too.
+    for level in ("01", "00"):
+        await site.sent(f"{focus}-EF{level}.fits", fits_file())
     url = (await site.client.get(f"/image/{focus}")).json()["jpg_url"]
     await let_pass(site, "image", timedelta(hours=25))
     # Nobody has swept yet, and still it is not there.

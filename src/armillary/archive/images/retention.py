@@ -12,9 +12,7 @@ from armillary.archive.catalog import file_store
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog import store as versions
 from armillary.archive.images import announcements, store, zips
-from armillary.archive.images.names import ROLES
 from armillary.archive.images.tables import image, info_image
-from armillary.base.database import AnyRow
 from armillary.context import Context
 from armillary.errors import NotFound
 from armillary.fits.containers import logical_name
@@ -45,19 +43,12 @@ async def _images(context: Context) -> int:
         if not rows:
             return total
         # Objects first: a row without objects would come up again, objects without a row never.
-        await _remove_objects(context, [key for row in rows for key in _keys_of(row)])
+        await _remove_objects(context, [key for row in rows for key in row.objects])
         async with context.database.begin() as connection:
             # What came meanwhile has made some of them live on.
             gone = image.c.id.in_([row.id for row in rows])
             await connection.execute(sa.delete(image).where(gone, image.c.expires <= context.clock.now()))
         total += len(rows)
-
-
-def _keys_of(row: AnyRow) -> list[str]:
-    """Return the keys of the files of an image: those with a role, and the text of its header."""
-    keys = [key for role in ROLES if (key := getattr(row, f"{role}_key"))]
-    texts = [f"{row.directory}/{row.base_filename}-{row.data_type}{level}.txt" for level in ("00", "01")]
-    return [*keys, *texts]
 
 
 async def _info_images(context: Context) -> int:

@@ -65,15 +65,17 @@ async def put_object(
     expires: datetime | None,
     warnings: Sequence[str] = (),
 ) -> None:
-    """Let a file be what its name says to its image, unless a better one of that role is there."""
+    """Let a file belong to its image, and be what its name says unless a better one of that role is there."""
     role = name.role
-    values: dict[str, Any] = {"warnings": list(warnings)}
+    values: dict[str, Any] = {"warnings": list(warnings), "objects": [key]}
     if role is not None and not warnings:
         values |= {f"{role}_key": key, f"{role}_rank": name.rank}
     statement = insert(image).values(
         **_identity(name, directory), arrived=now, expires=expires, sort_date=now, shown={}, **values
     )
-    changes: dict[str, Any] = {}
+    held_already = image.c.objects.contains(statement.excluded.objects)
+    with_it = image.c.objects.op("||")(statement.excluded.objects)
+    changes: dict[str, Any] = {"objects": sa.case((held_already, image.c.objects), else_=with_it)}
     if warnings:
         changes["warnings"] = image.c.warnings.op("||")(statement.excluded.warnings)
     elif role is not None:
@@ -83,13 +85,9 @@ async def put_object(
             changes[column] = sa.case((better, statement.excluded[column]), else_=image.c[column])
     if expires is not None:
         changes["expires"] = statement.excluded.expires
-    where = ["directory", "base_filename"]
-    statement = (
-        statement.on_conflict_do_update(index_elements=where, set_=changes)
-        if changes
-        else statement.on_conflict_do_nothing(index_elements=where)
+    await connection.execute(
+        statement.on_conflict_do_update(index_elements=["directory", "base_filename"], set_=changes)
     )
-    await connection.execute(statement)
 
 
 def _identity(name: ImageName, directory: str) -> dict[str, str]:

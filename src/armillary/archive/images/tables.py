@@ -40,6 +40,7 @@ image = sa.Table(
     sa.Column("header", sa.JSON),
     sa.Column("header_from", sa.Text),
     sa.Column("warnings", ARRAY(sa.Text), nullable=False),
+    sa.Column("objects", ARRAY(sa.Text), nullable=False),
     *(
         column
         for role in ROLES

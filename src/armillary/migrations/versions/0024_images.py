@@ -44,6 +44,7 @@ CREATE TABLE image (
     header json,
     header_from text CONSTRAINT image_header_from_known CHECK (header_from IN ('text', 'request', 'fits')),
     warnings text[] NOT NULL DEFAULT '{}',
+    objects text[] NOT NULL DEFAULT '{}',
     fits_01_key text,
     fits_01_rank smallint,
     fits_10_key text,
