@@ -17,7 +17,21 @@ from pathlib import Path
 from rich.console import Console
 
 from armillary.base import log
-from benchmarks import almanac, bulk, containers, edits, frames, headers, ingest, nights, pipe, queue, updates
+from benchmarks import (
+    almanac,
+    bulk,
+    containers,
+    edits,
+    frames,
+    headers,
+    images,
+    ingest,
+    nights,
+    pipe,
+    queue,
+    updates,
+    zips,
+)
 from benchmarks.machine import describe_machine
 from benchmarks.table import Row, print_table, write_json
 
@@ -31,10 +45,12 @@ GROUPS: dict[str, Group] = {
     "3": lambda: [headers.checksum_after_edit()],
     "4": ingest.run,
     "4b": frames.rows,
+    "4e": images.rows,
     "5": queue.rows,
     "5b": pipe.rows,
     "6": almanac.run,
     "6b": nights.run,
+    "8": zips.rows,
     "8b": containers.make_preview,
     "9": bulk.run,
     "10": updates.run,

@@ -51,7 +51,7 @@ async def serve_zip(
         return StreamingResponse(iter(()), status, headers, MEDIA_TYPE)
     async with call.context.database.begin() as connection:
         roots = {root.id: root for root in await catalog.list_roots(connection)}
-    read = _Reader(call.context, versions, roots)
+    read = StoredMembers(call.context, versions, roots)
     return StreamingResponse(_sent(layout.chunks(start, stop, read)), status, headers, MEDIA_TYPE)
 
 
@@ -60,8 +60,8 @@ async def _sent(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-class _Reader:
-    """Reads the bytes of members from storage, in threads."""
+class StoredMembers:
+    """Reads the bytes of members from storage, for a thread."""
 
     def __init__(self, context: Context, versions: Sequence[Version | None], roots: dict[int, Root]) -> None:
         self._context, self._versions, self._roots = context, versions, roots
