@@ -1,8 +1,8 @@
 """Benchmark 8: a zip of a hundred files of 20 MB, stored, its length known beforehand and any range to be had.
 
-Engines are compared, without a network: both hand the bytes of the zip out to nobody. The peer is zipstream-ng, which
-knows the length of a stored zip, too, and finds checksums while it reads; ours has them from the catalog, where they
-are noted when a file arrives.
+Engines are compared, without a network: both hand the bytes of the zip out to nobody. The peer is zipstream-ng,
+which knows the length of a stored zip, too, and finds checksums while it reads; ours has them from the catalog,
+where they are noted when a file arrives.
 """
 
 from __future__ import annotations
