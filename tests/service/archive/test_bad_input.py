@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from armillary.archive.errors import FileAmbiguous
 from armillary.archive.intake import bulk
 from tests.support.archive import OLD_NS, Archive, put
 from tests.support.headers import a_card, a_file, a_primary
@@ -162,13 +163,13 @@ async def test_two_containers_of_one_file_are_refused_in_one_batch_and_later(arc
     assert (await archive.version("x.fits")).container == "bz2"
 
 
-async def test_a_name_in_two_directories_is_two_places_of_one_file(archive: Archive) -> None:
+async def test_a_name_in_two_directories_is_two_files(archive: Archive) -> None:
     for night in ("a", "b"):
         put(archive.directory / "in" / night / "same.fits")
     assert (await archive.ingest(archive.directory / "in")).ingested == 2
-    with pytest.raises(Exception, match="Multiple files found"):
+    with pytest.raises(FileAmbiguous, match=r"/a/same\.fits, .*/b/same\.fits"):
         await archive.set("same.fits", OBSERVER="me")
-    assert await archive.find(name="same.fits") == ["same.fits"]
+    assert await archive.find(name="same.fits") == ["same.fits", "same.fits"]
 
 
 ODD = (

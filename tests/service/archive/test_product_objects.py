@@ -146,7 +146,7 @@ async def test_products_of_an_earlier_step_are_made_anew(archive: Archive) -> No
     assert await settle_products(archive.context) == NOTHING
     async with archive.context.database.begin() as connection:
         rows = (await connection.execute(text("SELECT kind, step, parameters, source FROM product"))).all()
-    (builder,) = registry.BUILDERS
+    builder = registry.BY_NAME["preview"]
     assert {row.kind for row in rows} == set(builder.makes)
     assert {row.step for row in rows} == {builder.step}
     assert all(row.parameters == {"long_side_px": 1024} and len(row.source) == 24 for row in rows)
