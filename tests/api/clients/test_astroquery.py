@@ -168,6 +168,6 @@ def test_a_login_is_refused_clearly(gemini: Any, here: Here) -> None:
     gemini.login("somebody", "a password")
     assert gemini.authenticated() is False
     (reply,) = here.replies
-    assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
+    assert (reply.status_code, reply.json()) == (404, {"message": "Not Found"})
     assert "password" not in reply.text
     assert list(gemini.query_object("NGC 1")["name"]) == [NGC]
