@@ -39,7 +39,8 @@ async def test_every_card_of_every_hdu_is_shown(
 async def test_files_are_named_in_any_form_or_by_the_number_of_a_version(lists: Lists) -> None:
     expected = (await lists.get(f"/fullheader/{N1}")).text
     version = await lists.archive.version(N1)
-    for name in (f"{N1}.bz2", f"some/path/{N1}", str(version.id), f"{N1}/"):
+    path = f"{version.location.path}/{N1}"
+    for name in (f"{N1}.bz2", path, str(version.id), f"{N1}/"):
         assert (await lists.get(f"/fullheader/{name}")).text == expected
 
 
