@@ -59,7 +59,7 @@ def test_files_are_fixed_by_number_name_observation_and_label(commands: Commands
     assert fixed == {
         NAMES[0]: quality,
         NAMES[1]: quality,
-        "N20260101S0009.fits": "No present file found for filename or datalabel",
+        "N20260101S0009.fits": "No present file named 'N20260101S0009.fits' is in the archive.",
     }
     assert said(commands, NAMES[2], "release:2026-2-3") == {NAMES[2]: {"RELEASE": "2026-02-03"}}
     assert said(commands, OBSERVATION, "EXPTIME=12.5") == {name: {"EXPTIME": 12.5} for name in NAMES[:2]}

@@ -44,7 +44,7 @@ def whole_session(commands: Commands, tmp_path: Path) -> None:
     bad = put(tmp_path / "night" / "bad.fits", b"no FITS")
 
     report = commands.run("ingest", path.parent, "--json", code=1).json()
-    assert set(report) == {"ingested", "skipped", "failed"}
+    assert set(report) == {"ingested", "skipped", "failed", "contested"}
     assert (report["ingested"], report["skipped"]) == (1, 0)
     assert [set(one) for one in report["failed"]] == [{"path", "error"}]
     assert report["failed"][0]["path"] == str(bad)
@@ -95,7 +95,7 @@ def test_refusals_name_the_file_and_end_with_1(commands: Commands, tmp_path: Pat
     put(tmp_path / "in" / "b.fits")
     commands.run("ingest", tmp_path / "in")
     for words, message in (
-        (("edit", "nope.fits", "A=1"), "nope.fits: No present file found"),
+        (("edit", "nope.fits", "A=1"), "nope.fits: No present file named"),
         (("edit", "b.fits", "NAXIS=1"), "b.fits: Protected keyword: NAXIS"),
         (("edit", "b.fits", "TYPO=1", "--reject-new"), "Some of the keywords don't exist in the file: TYPO"),
         (("show", "nope.fits"), "No file named 'nope.fits' is in the archive."),
