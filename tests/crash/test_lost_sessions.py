@@ -123,7 +123,7 @@ async def a_night(directory: Path) -> AsyncIterator[tuple[Context, Context, Nigh
 async def private_of(context: Context) -> tuple[Root, Path]:
     """Return the root and its private directory."""
     async with context.database.begin() as connection:
-        (root,) = [one for one in await catalog.list_roots(connection) if one.name != catalog.STORE]
+        (root,) = [one for one in await catalog.list_roots(connection) if one.name not in catalog.OWN]
     return root, context.settings.data / "private" / root.name
 
 
