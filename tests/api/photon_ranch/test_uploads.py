@@ -195,6 +195,22 @@ async def test_damaged_files_keep_their_bytes_and_leave_a_warning(site: Site) ->
     assert any("EX00.fits" in warning for warning in row.warnings)
 
 
+async def test_a_thumbnail_follows_its_picture(site: Site) -> None:
+    for width in (640, 320):
+        await site.sent(f"{BASE}-EX10.jpg", picture(width, 480))
+        url = (await site.client.get(f"/image/{BASE}")).json()["jpg_thumbnail_url"]
+        small = Image.open(io.BytesIO((await site.client.get(url)).content))
+        assert small.size == (round(width * 128 / 480), 128)
+
+
+async def test_a_thumbnail_that_the_site_sends_is_not_replaced(site: Site) -> None:
+    own = picture(50, 40)
+    await site.sent(f"{BASE}-EX11.jpg", own)
+    await site.sent(f"{BASE}-EX10.jpg", picture())
+    url = (await site.client.get(f"/image/{BASE}")).json()["jpg_thumbnail_url"]
+    assert (await site.client.get(url)).content == own
+
+
 async def test_information_images_have_slots(site: Site) -> None:
     assert (await site.client.get("/infoimage/saf/2")).status_code == 204
     name = f"{BASE}-EX10.jpg"

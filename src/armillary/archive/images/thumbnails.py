@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 
+from armillary.archive.catalog import file_store
 from armillary.archive.catalog.models import Location
 from armillary.archive.intake.examination import examine_as_bytes
 from armillary.archive.intake.ingest import Candidate, new_version
@@ -20,6 +21,8 @@ HEIGHT_PX = 128
 MOST_PIXELS = 200_000_000
 """Pixels of a picture that is decoded at all."""
 QUALITY = 85
+MADE = "ingest"
+"""The origin of thumbnails that are made here; what a site sends itself is an upload, and stays."""
 
 
 async def thumbnail_of(
@@ -42,19 +45,24 @@ async def thumbnail_of(
     return await _kept(context, candidate, name, content), None
 
 
-async def _kept(context: Context, source: Candidate, name: str, content: bytes) -> Candidate:
-    """Return what the catalog is to know of a thumbnail that is stored now."""
+async def _kept(context: Context, source: Candidate, name: str, content: bytes) -> Candidate | None:
+    """Store a thumbnail and return what the catalog is to know of it; None if the site sent one of its own."""
     place = Location(source.location.root_id, source.location.path, name)
+    key = (place.root_id, place.path, name)
+    async with context.database.begin() as connection:
+        known = (await file_store.present_at(connection, [key])).get(key)
+    if known is not None and known.origin != MADE:
+        return None
     stored = await source.store.write(place.key, content, overwrite=True)
     made = Candidate(
         claim=None,
         root=source.root,
         store=source.store,
         location=place,
-        known=None,
+        known=known,
         now=source.now,
         stored=stored,
-        args={"origin": "upload"},
+        args={"origin": MADE},
     )
     await asyncio.to_thread(_examine, made, context.settings.archive)
     return made
