@@ -5,14 +5,20 @@ from __future__ import annotations
 import bz2
 import io
 import zipfile
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from PIL import Image
 
+from armillary.access.models import ANYBODY, Permission, Principal, Scope
+from armillary.archive.images import service as images
 from armillary.archive.products.rendering import arcsinh
+from armillary.base.feed.models import BEGINNING
 from tests.api.photon_ranch.conftest import Site
 from tests.support.ranch import BASE, fits_file, header_text, picture
 
@@ -156,6 +162,16 @@ async def test_a_zip_without_images_is_not_found(site: Site) -> None:
         assert (await site.client.post("/downloadzip", json=asked | wrong)).status_code == 400, wrong
 
 
+async def announced(site: Site, viewer: Principal) -> AsyncIterator[dict[str, Any]]:
+    """Yield what a viewer is told who has followed from the beginning."""
+    async with aclosing(images.follow(site.archive.context, BEGINNING, viewer)) as pages:
+        async for page in pages:
+            for one in page.entries:
+                yield one.payload
+            if not page.more:
+                return
+
+
 async def test_an_image_before_its_release_is_for_those_who_may_read_it(site: Site) -> None:
     later = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1).date().isoformat()
     await site.sent(f"{BASE}-EX00.txt", header_text(RELEASE=later))
@@ -165,8 +181,16 @@ async def test_an_image_before_its_release_is_for_those_who_may_read_it(site: Si
         assert (await site.client.get(path)).status_code == 404, path
     assert (await site.client.get("/filtered_images")).json() == []
     assert (await site.client.get("/saf/latest_images/5")).json() == []
+    reader_of_all = Principal("reader", frozenset({Permission(Scope.READ)}))
+    heard = [one async for one in announced(site, reader_of_all)]
+    assert {one["data"]["base_filename"] for one in heard} == {BASE}
+    assert all(set(one) == {"topic", "site", "data"} for one in heard)
     for name in (f"{BASE}-EX10.jpg", f"{BASE}-EX00.fits"):
         assert (await site.client.post("/download", json={"object_name": name})).status_code == 404, name
+    assert (await site.client.get("/recentuploads?site=saf")).json() == []
+    told = [one async for one in announced(site, ANYBODY)]
+    assert told == []
     async with site.reader() as reader:
+        assert len((await reader.get("/recentuploads?site=saf")).json()) == 3
         assert (await reader.get(f"/image/{BASE}")).status_code == 200
         assert (await reader.post("/download", json={"object_name": f"{BASE}-EX00.fits"})).status_code == 200

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from armillary.access.models import Principal
 from armillary.api.http.answers import Answer, streams
-from armillary.api.http.calls import Ctx
+from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.events import MEDIA_TYPE, Event, stream
 from armillary.api.native.routing import Word, anybody, failures
 from armillary.archive.images import service as images
@@ -89,11 +90,11 @@ async def announcements(
         cursor = await images.position(connection, last_event_id)
     wanted = _Wanted(site, frozenset(topic.split(",")))
     first = str(images.number_of(cursor))
-    return stream(request, _events(ctx.context, cursor, wanted), first_id=first)
+    return stream(request, _events(ctx, cursor, wanted), first_id=first)
 
 
-async def _events(context: Context, cursor: Cursor, wanted: _Wanted) -> AsyncGenerator[Iterable[Event], None]:
-    async with aclosing(images.follow(context, cursor)) as pages:
+async def _events(call: Call, cursor: Cursor, wanted: _Wanted) -> AsyncGenerator[Iterable[Event], None]:
+    async with aclosing(images.follow(call.context, cursor, call.principal)) as pages:
         async for page in pages:
             yield [
                 (str(images.number_of(one.cursor)), one.payload["topic"], one.payload)
@@ -133,7 +134,8 @@ async def _listen(connection: WebSocket, wanted: _Wanted) -> None:
 
 async def _tell(connection: WebSocket, context: Context, cursor: Cursor, wanted: _Wanted) -> None:
     with suppress(WebSocketDisconnect, TimeoutError):
-        async with aclosing(images.follow(context, cursor)) as pages:
+        viewer: Principal = connection.state.principal
+        async with aclosing(images.follow(context, cursor, viewer)) as pages:
             async for page in pages:
                 if getattr(connection.app.state, "closing", False):
                     return

@@ -154,7 +154,8 @@ async def recent_uploads(ctx: Ctx, asked: Asked) -> Response:
     if not isinstance(site, str) or not site or not storable(site):
         raise Refused(NO_SITE, HTTPStatus.NOT_FOUND)
     async with ctx.context.database.begin() as connection:
-        rows = await images.arrivals(connection, None if site == "all" else site, now=ctx.context.clock.now())
+        asker = images.Asker(ctx.principal, ctx.context.clock.now())
+        rows = await images.arrivals(connection, asker, None if site == "all" else site)
     return as_json(
         [
             {

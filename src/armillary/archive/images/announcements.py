@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.access.models import Principal, Scope
 from armillary.archive.images.models import IMAGEDATA
 from armillary.base.feed import horizon, reader
 from armillary.base.feed.errors import BadFeedCursor
@@ -49,13 +51,25 @@ async def position(connection: AsyncConnection, after: str | None) -> Cursor:
     return await reader.position(connection, IMAGEDATA, token)
 
 
-def follow(context: Context, cursor: Cursor) -> AsyncGenerator[Page[Entry], None]:
-    """Yield the announcements behind a position as they come, and an empty page every second."""
+def follow(context: Context, cursor: Cursor, viewer: Principal) -> AsyncGenerator[Page[Entry], None]:
+    """Yield the announcements behind a position that a viewer may hear, and an empty page every second."""
 
     async def read(connection: AsyncConnection, after: Cursor, limit: int) -> Page[Entry]:
-        return await reader.page_after(connection, IMAGEDATA, after, limit)
+        page = await reader.page_after(connection, IMAGEDATA, after, limit)
+        today = context.clock.now().date()
+        heard = [one for entry in page.entries if (one := _heard(entry, viewer, today))]
+        return replace(page, entries=heard)
 
     return reader.follow(context.database, context.signals, IMAGEDATA, cursor, read, limit=AT_ONCE)
+
+
+def _heard(entry: Entry, viewer: Principal, today: date) -> Entry | None:
+    """Return an announcement as a viewer is told it, None if its image is not released to them."""
+    told = dict(entry.payload)
+    release = told.pop("release", None)
+    if release is None or viewer.may(Scope.READ) or date.fromisoformat(release) <= today:
+        return replace(entry, payload=told)
+    return None
 
 
 async def forget(connection: AsyncConnection, *, before: datetime, limit: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -221,8 +221,8 @@ async def _apply(connection: AsyncConnection, candidate: Candidate, content: _Co
         await store.put_object(
             connection, small, made.location.key, directory=directory, now=now, expires=expires
         )
-    if await store.is_shown(connection, directory, name.base):
-        await announce(connection, directory, name.base, name.site)
+    if found := await store.shown(connection, directory, name.base):
+        await announce(connection, directory, name.base, name.site, release=found.release_date)
 
 
 async def _apply_info(
@@ -252,10 +252,21 @@ async def _apply_info(
 
 
 async def announce(
-    connection: AsyncConnection, directory: Directory, base: str, site: str, *, channel: int | None = None
+    connection: AsyncConnection,
+    directory: Directory,
+    base: str,
+    site: str,
+    *,
+    channel: int | None = None,
+    release: date | None = None,
 ) -> None:
-    """Tell followers of an image that queries find; they hear of it once this transaction is committed."""
+    """Tell followers of an image that queries find; they hear of it once this transaction is committed.
+
+    One that is not released is told to those alone whose queries find it, so the entry says when it is.
+    """
     data: dict[str, Any] = {"s3_directory": str(directory), "base_filename": base, "site": site}
     if channel is not None:
         data["channel"] = channel
-    await append(connection, IMAGEDATA, [(site, {"topic": IMAGEDATA.name, "site": site, "data": data})])
+    told = {"topic": IMAGEDATA.name, "site": site, "data": data}
+    held_back = {"release": release.isoformat()} if release else {}
+    await append(connection, IMAGEDATA, [(site, told | held_back)])

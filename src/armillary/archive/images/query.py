@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from operator import ge, le
 from typing import Any
 
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access.models import Principal, Scope
+from armillary.archive.images.names import parse_name
 from armillary.archive.images.tables import arrival, image, info_image
 from armillary.base.database import AnyRow
 
@@ -175,12 +176,33 @@ def _behind(cursor: str) -> sa.ColumnElement[bool]:
     )
 
 
-async def arrivals(connection: AsyncConnection, site: str | None, *, now: datetime) -> list[AnyRow]:
-    """Return the arrivals of a site, or of every one, that are still on record, oldest first."""
-    query = sa.select(arrival).where(arrival.c.expires > now).order_by(arrival.c.id)
+async def arrivals(connection: AsyncConnection, asker: Asker, site: str | None) -> list[AnyRow]:
+    """Return the arrivals of a site, or of every one, that are still on record, oldest first.
+
+    Files of images that the asker may not know of are left out.
+    """
+    query = sa.select(arrival).where(arrival.c.expires > asker.now).order_by(arrival.c.id)
     if site is not None:
         query = query.where(arrival.c.site == site)
-    return list(await connection.execute(query))
+    rows = list(await connection.execute(query))
+    hidden = await _held_back(connection, asker, {base for row in rows if (base := _base_of(row))})
+    return [row for row in rows if _base_of(row) not in hidden]
+
+
+def _base_of(row: AnyRow) -> str | None:
+    name = parse_name(row.filename.rpartition("/")[2])
+    return name.base if name else None
+
+
+async def _held_back(connection: AsyncConnection, asker: Asker, bases: set[str]) -> set[str]:
+    """Return those of some base names whose image is not released yet, for an asker whom that concerns."""
+    if not bases or asker.principal.may(Scope.READ):
+        return set()
+    wanted = sa.cast(sorted(bases), sa.ARRAY(sa.Text))
+    query = sa.select(image.c.base_filename).where(
+        image.c.base_filename == sa.any_(wanted), image.c.release_date > asker.now.date()
+    )
+    return set((await connection.execute(query)).scalars())
 
 
 async def info(connection: AsyncConnection, site: str, channel: int, *, now: datetime) -> AnyRow | None:
@@ -189,8 +211,3 @@ async def info(connection: AsyncConnection, site: str, channel: int, *, now: dat
         info_image.c.site == site, info_image.c.channel == channel, info_image.c.expires > now
     )
     return (await connection.execute(query)).first()
-
-
-def released(row: AnyRow, principal: Principal, today: date) -> bool:
-    """Tell whether somebody may have the bytes of an image."""
-    return principal.may(Scope.READ) or row.release_date is None or row.release_date <= today

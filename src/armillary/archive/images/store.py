@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.images.headers import Columns, Read
 from armillary.archive.images.names import ImageName
 from armillary.archive.images.tables import arrival, image, info_image, info_reservation
+from armillary.base.database import AnyRow
 
 HEADER_COLUMNS = tuple(one.name for one in dataclasses.fields(Columns) if one.name != "shown")
 KEPT_WARNINGS = 20
@@ -99,12 +100,12 @@ def _identity(name: ImageName, directory: str) -> dict[str, str]:
     }
 
 
-async def is_shown(connection: AsyncConnection, directory: str, base: str) -> bool:
-    """Tell whether an image has a picture, so that queries find it."""
-    query = sa.select(image.c.id).where(
+async def shown(connection: AsyncConnection, directory: str, base: str) -> AnyRow | None:
+    """Return the release date of an image that has a picture, so that queries find it; None for others."""
+    query = sa.select(image.c.release_date).where(
         image.c.directory == directory, image.c.base_filename == base, image.c.jpg_medium_key.is_not(None)
     )
-    return (await connection.execute(query)).first() is not None
+    return (await connection.execute(query)).first()
 
 
 async def add_arrival(
