@@ -16,6 +16,7 @@ from fastapi import Depends, Request
 
 from armillary.api.http.body import read_body
 from armillary.api.photon_ranch.replies import Refused
+from armillary.base.numbers import finite
 from armillary.base.text import storable
 from armillary.context import Context
 
@@ -65,7 +66,7 @@ class Parameters:
             return default
         if value is None or value == "":
             raise Refused(f"Missing required field: {names[0]}")
-        found = as_number(value)
+        found = finite(value)
         if found is None:
             raise Refused(f"Field {names[0]} should be a number.")
         return found
@@ -81,7 +82,7 @@ class Parameters:
         value = self.given(*names)
         if value is None and default is not None:
             return default
-        found = as_number(value)
+        found = finite(value)
         if found is None or found != int(found) or found < least:
             raise Refused(f"Field {names[0]} should be an integer of at least {least}.")
         return int(found)
@@ -89,17 +90,6 @@ class Parameters:
     def flag(self, name: str) -> bool:
         """Tell whether a switch is set."""
         return str(self.values.get(name, "")).lower() in ("1", "true", "yes", "on")
-
-
-def as_number(value: Any) -> float | None:
-    """Return a finite number that is given as such or as text, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
 
 
 async def parameters_of(request: Request) -> Parameters:

@@ -38,10 +38,6 @@ class Addresses:
         # one hyphen in front of the name.
         return OBJECTS if "-" in self.base else HYPHENATED
 
-    def of_path(self, path: str) -> str:
-        """Return the address of a path."""
-        return f"{self.base}{path}"
-
 
 def is_address(secret: bytes, key: str, form: str, expires: str, signature: str, now: datetime) -> bool:
     """Tell whether the address of an object was given out here, and still lasts."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from armillary.base.numbers import finite
 from armillary.base.text import storable
 from armillary.fits.cards import COMMENTARY
 from armillary.fits.header import Header
@@ -118,15 +119,19 @@ class Columns:
 
 def columns_of(header: Told) -> Columns:
     """Return what a header says about its image."""
-    crval, hours, dec = number(header, "CRVAL1"), number(header, "RAHRS"), number(header, "CRVAL2")
+    crval, hours, dec = (
+        finite(header.get("CRVAL1")),
+        finite(header.get("RAHRS")),
+        finite(header.get("CRVAL2")),
+    )
     return Columns(
         right_ascension=crval if crval is not None else hours,
-        declination=dec if dec is not None else number(header, "DEC"),
+        declination=dec if dec is not None else finite(header.get("DEC")),
         ra_deg=crval if crval is not None else None if hours is None else hours * HOURS_TO_DEG,
-        altitude=number(header, "ALTITUDE"),
-        azimuth=number(header, "AZIMUTH"),
-        airmass=number(header, "AIRMASS"),
-        exposure_time=number(header, "EXPTIME"),
+        altitude=finite(header.get("ALTITUDE")),
+        azimuth=finite(header.get("AZIMUTH")),
+        airmass=finite(header.get("AIRMASS")),
+        exposure_time=finite(header.get("EXPTIME")),
         filter_used=_text(header, "FILTER"),
         user_id=_text(header, "USERID"),
         username=_text(header, "USERNAME"),
@@ -151,18 +156,6 @@ def _shown(header: Told) -> dict[str, Any]:
 
 def _or_empty(value: Any) -> Any:
     return "" if value is None else value
-
-
-def number(header: Told, keyword: str) -> float | None:
-    """Return a finite number that a keyword has, as such or as text."""
-    value = header.get(keyword)
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
 
 
 def digits(value: Any) -> int | None:

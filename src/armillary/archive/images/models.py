@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from armillary.base.feed.models import Topic
+from armillary.fits.containers import logical_name
 
 IMAGEDATA = Topic(
     "imagedata", gone="Older announcements are forgotten: ask for the latest images, then go on."
@@ -22,6 +23,12 @@ class Directory(StrEnum):
     INFO = "info-images"
     ALLSKY = "allsky"
     TEST = "test"
+
+
+def place_of(root_id: int, key: str) -> tuple[int, str, str]:
+    """Return the place of an object in the catalog: root, directory, logical name."""
+    path, _, filename = key.rpartition("/")
+    return root_id, path, logical_name(filename)
 
 
 @dataclass(frozen=True, slots=True)

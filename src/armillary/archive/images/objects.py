@@ -13,9 +13,9 @@ from armillary.access.models import Principal, Scope
 from armillary.archive.catalog import file_store
 from armillary.archive.catalog import service as catalog
 from armillary.archive.download.service import why_visible
+from armillary.archive.images.models import place_of
 from armillary.archive.images.names import parse_name
 from armillary.archive.images.tables import image
-from armillary.fits.containers import logical_name
 
 PACKINGS = (".fz", ".bz2", ".gz")
 
@@ -36,7 +36,7 @@ async def find_object(
     if (root := roots.get(catalog.IMAGES)) is None:
         return None
     keys = list(_twins(key))
-    places = [(root.id, *_place(one)) for one in keys]
+    places = [place_of(root.id, one) for one in keys]
     present = await file_store.present_at(connection, places)
     for one, place in zip(keys, places, strict=True):
         version = present.get(place)
@@ -56,11 +56,6 @@ def _twins(key: str) -> Iterator[str]:
     for packing in PACKINGS:
         plain = plain.removesuffix(packing)
     yield from (f"{plain}{packing}" for packing in ("", *PACKINGS) if f"{plain}{packing}" != key)
-
-
-def _place(key: str) -> tuple[str, str]:
-    path, _, filename = key.rpartition("/")
-    return path, logical_name(filename)
 
 
 async def _may_have(connection: AsyncConnection, key: str, viewer: Principal, now: datetime) -> bool:

@@ -12,10 +12,10 @@ from armillary.archive.catalog import file_store
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog import store as versions
 from armillary.archive.images import announcements, store, zips
+from armillary.archive.images.models import place_of
 from armillary.archive.images.tables import image, info_image
 from armillary.context import Context
 from armillary.errors import NotFound
-from armillary.fits.containers import logical_name
 
 PORTION = 200
 ANNOUNCED = timedelta(days=2)
@@ -69,7 +69,7 @@ async def _remove_objects(context: Context, keys: Sequence[str]) -> None:
     """Delete objects and let the catalog know that they are gone; those that are gone already do no harm."""
     async with context.database.begin() as connection:
         root = await catalog.images_root(connection, context)
-        places = [(root.id, *_place(key)) for key in keys]
+        places = [place_of(root.id, key) for key in keys]
         present = await file_store.present_at(connection, places)
     bytes_of = catalog.store_of(context, root)
     gone = [one for one in present.values() if one.location.key in set(keys)]
@@ -78,8 +78,3 @@ async def _remove_objects(context: Context, keys: Sequence[str]) -> None:
             await bytes_of.delete(version.location.key)
     async with context.database.begin() as connection:
         await versions.mark_absent(connection, [version.id for version in gone])
-
-
-def _place(key: str) -> tuple[str, str]:
-    path, _, filename = key.rpartition("/")
-    return path, logical_name(filename)

@@ -1,16 +1,15 @@
 """What other nouns and the dialects may ask of images: their files in, questions, and what is kept how long."""
 
-from armillary.archive.images.announcements import follow, forget, number_of, position
-from armillary.archive.images.arrival import ARRIVAL, accept, announce, check_object, receive
-from armillary.archive.images.headers import columns_of, is_usable, read_mapping
+from armillary.archive.images.announcements import follow, number_of, position
+from armillary.archive.images.arrival import ARRIVAL, check_object, receive
+from armillary.archive.images.headers import columns_of, read_mapping
 from armillary.archive.images.models import IMAGEDATA, RETENTION, Directory
 from armillary.archive.images.names import ImageName, info_base, parse_name, site_of
-from armillary.archive.images.objects import FoundObject, filter_of, find_object
+from armillary.archive.images.objects import filter_of, find_object
 from armillary.archive.images.query import (
     MOST,
     Asker,
     ImageCriteria,
-    ImagePage,
     arrivals,
     filtered,
     image_by_base,
@@ -24,11 +23,9 @@ from armillary.archive.images.slots import Slot, read_slot, write_slot
 from armillary.archive.images.store import put_header, reserve_slot
 from armillary.archive.images.zips import (
     FitsSize,
-    Frozen,
     freeze,
     frozen,
     keys_between,
-    keys_of,
     members_of,
     zip_versions,
 )
@@ -41,14 +38,9 @@ __all__ = [
     "Asker",
     "Directory",
     "FitsSize",
-    "FoundObject",
-    "Frozen",
     "ImageCriteria",
     "ImageName",
-    "ImagePage",
     "Slot",
-    "accept",
-    "announce",
     "arrivals",
     "check_object",
     "columns_of",
@@ -56,7 +48,6 @@ __all__ = [
     "filtered",
     "find_object",
     "follow",
-    "forget",
     "forget_expired",
     "freeze",
     "frozen",
@@ -64,9 +55,7 @@ __all__ = [
     "info",
     "info_base",
     "is_cursor",
-    "is_usable",
     "keys_between",
-    "keys_of",
     "latest",
     "latest_of_each",
     "members_of",

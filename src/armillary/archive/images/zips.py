@@ -19,10 +19,10 @@ from armillary.archive.catalog import store as versions
 from armillary.archive.catalog.models import Root, Version
 from armillary.archive.download.zips import Member, made_member
 from armillary.archive.images import crc32
+from armillary.archive.images.models import place_of
 from armillary.archive.images.query import Asker
 from armillary.archive.images.tables import image
 from armillary.errors import ArmillaryError, NotFound
-from armillary.fits.containers import logical_name
 
 FitsSize = Literal["small", "large", "best"]
 KEPT = timedelta(hours=48)
@@ -64,15 +64,6 @@ async def keys_between(
     return list((await connection.execute(query)).scalars())
 
 
-async def keys_of(
-    connection: AsyncConnection, asker: Asker, bases: Sequence[str], size: FitsSize
-) -> list[str]:
-    """Return the keys of the FITS files of images by their base names."""
-    key = _key(size)
-    query = asker.images(image.c.base_filename.in_(list(bases)), key.is_not(None)).with_only_columns(key)
-    return list((await connection.execute(query.order_by(image.c.capture_date, image.c.id))).scalars())
-
-
 def _key(size: FitsSize) -> sa.Label[str]:
     roles = {"small": ("fits_10",), "large": ("fits_01",), "best": ("fits_01", "fits_10")}[size]
     return sa.func.coalesce(*(image.c[f"{role}_key"] for role in roles)).label("key")
@@ -89,7 +80,7 @@ async def freeze(
         If its files have more than ``most`` bytes.
     """
     root = await _root(connection)
-    places = {key: (root.id, key.rpartition("/")[0], logical_name(key.rpartition("/")[2])) for key in keys}
+    places = {key: place_of(root.id, key) for key in keys}
     present = await file_store.present_at(connection, places.values())
     found = {key: present[place] for key, place in places.items() if place in present}
     ids = [version.id for version in found.values()]
