@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -66,6 +67,7 @@ class Nursery:
         )
         self.pid = self._process.pid
         self._asking = threading.Lock()
+        self._children: list[int] = []
 
     def spawn(self, name: str) -> int:
         """Start a worker and return its pid."""
@@ -74,16 +76,32 @@ class Nursery:
         with self._asking:
             self._process.stdin.write(f"{name}\n")
             self._process.stdin.flush()
-            return int(self._process.stdout.readline())
+            pid = int(self._process.stdout.readline())
+            self._children = [child for child in self._children if not _has_ended(child, patience_ms=0)]
+            with contextlib.suppress(ProcessLookupError):
+                self._children.append(os.pidfd_open(pid))
+            return pid
 
     def close(self) -> None:
-        """End all of its workers by SIGKILL."""
+        """End all of its workers by SIGKILL, and return once they are gone with their locks."""
         self._process.kill()
         self._process.wait()
+        # They die by their parent's death, a moment later: until then the kernel keeps their locks.
+        self._children = [child for child in self._children if not _has_ended(child)]
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+def _has_ended(child: int, patience_ms: int | None = None) -> bool:
+    """Tell whether a process has ended, after waiting for it; the descriptor of one that has is closed."""
+    poll = select.poll()
+    poll.register(child, select.POLLIN)
+    if not poll.poll(patience_ms):
+        return False
+    os.close(child)
+    return True
 
 
 if __name__ == "__main__":
