@@ -194,3 +194,19 @@ async def test_an_image_before_its_release_is_for_those_who_may_read_it(site: Si
         assert len((await reader.get("/recentuploads?site=saf")).json()) == 3
         assert (await reader.get(f"/image/{BASE}")).status_code == 200
         assert (await reader.post("/download", json={"object_name": f"{BASE}-EX00.fits"})).status_code == 200
+
+
+@pytest.mark.parametrize("told_by", ["its own header", "the image of its name"])
+async def test_an_information_image_before_its_release_is_for_those_who_may_read_it(
+    site: Site, told_by: str
+) -> None:
+    later = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1).date().isoformat()
+    header, slot = header_text(RELEASE=later), {"s3_directory": "info-images", "info_channel": 2}
+    await site.sent(f"{BASE}-EX00.txt", header, **(slot if told_by == "its own header" else {}))
+    await site.sent(f"{BASE}-EX10.jpg", picture(), **slot)
+    named = {"s3_directory": "info-images", "object_name": f"{BASE}-EX10.jpg"}
+    assert (await site.client.get("/infoimage/saf/2")).status_code == 204
+    assert (await site.client.post("/download", json=named)).status_code == 404
+    async with site.reader() as reader:
+        assert (await reader.get("/infoimage/saf/2")).json()["base_filename"] == BASE
+        assert (await reader.post("/download", json=named)).status_code == 200

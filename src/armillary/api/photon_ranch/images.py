@@ -163,6 +163,6 @@ async def info_image(request: Request, ctx: Ctx, site: str, channel: str) -> Res
     if channel not in ("1", "2", "3") or not storable(site):
         return nothing()
     async with ctx.context.database.begin() as connection:
-        row = await images.info(connection, site, int(channel), now=ctx.context.clock.now())
+        row = await images.info(connection, asker_of(ctx), site, int(channel))
         addresses = await addresses_for(request, ctx, connection)
     return nothing() if row is None else as_json(info_package(row, channel, addresses))

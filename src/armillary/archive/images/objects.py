@@ -9,10 +9,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Principal, Scope
+from armillary.access.models import Principal
 from armillary.archive.catalog import file_store
 from armillary.archive.catalog import service as catalog
 from armillary.archive.download.service import why_visible
+from armillary.archive.images.askers import Asker, held_back
 from armillary.archive.images.models import place_of
 from armillary.archive.images.names import parse_name
 from armillary.archive.images.tables import image
@@ -42,7 +43,7 @@ async def find_object(
         version = present.get(place)
         if version is None or version.location.key != one:
             continue
-        if not await _may_have(connection, one, viewer, now):
+        if await held_back(connection, Asker(viewer, now), _base_of(one)):
             return None
         if await why_visible(connection, version, viewer, now=now) is None:
             return None
@@ -58,17 +59,9 @@ def _twins(key: str) -> Iterator[str]:
     yield from (f"{plain}{packing}" for packing in ("", *PACKINGS) if f"{plain}{packing}" != key)
 
 
-async def _may_have(connection: AsyncConnection, key: str, viewer: Principal, now: datetime) -> bool:
-    """Tell whether the viewer may have an object although its image may have a release date that is to come."""
-    directory, _, filename = key.partition("/")
-    name = parse_name(filename)
-    if name is None or viewer.may(Scope.READ):
-        return True
-    query = sa.select(image.c.release_date).where(
-        image.c.directory == directory, image.c.base_filename == name.base
-    )
-    release = (await connection.execute(query)).scalar()
-    return release is None or release <= now.date()
+def _base_of(key: str) -> set[str]:
+    name = parse_name(key.rpartition("/")[2])
+    return {name.base} if name else set()
 
 
 async def filter_of(connection: AsyncConnection, key: str) -> str | None:

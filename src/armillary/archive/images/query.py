@@ -7,47 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import ge, le
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Principal, Scope
+from armillary.archive.images.askers import Asker, Rows, has_picture, held_back
 from armillary.archive.images.names import parse_name
 from armillary.archive.images.tables import arrival, image, info_image
 from armillary.base.database import AnyRow
 
-Rows = sa.FromClause
-"""The table of images, or another name of it in the same statement."""
 MOST = 10_000
 """Images of one answer, however many are asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, and when: images before their release are for those who may read everything."""
-
-    principal: Principal
-    now: datetime
-
-    def may_know(self, rows: Rows) -> list[sa.ColumnElement[bool]]:
-        """Return what images fulfil that the asker may know of."""
-        alive = sa.or_(rows.c.expires.is_(None), rows.c.expires > self.now)
-        if self.principal.may(Scope.READ):
-            return [alive]
-        return [alive, sa.or_(rows.c.release_date.is_(None), rows.c.release_date <= self.now.date())]
-
-    def images(self, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        """Return the query of the images that the asker may know of."""
-        return sa.select(image).where(*self.may_know(image), *conditions)
-
-    def shown(self, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        """Return the query of those of them that have a picture."""
-        return self.images(_has_picture(image), *conditions)
-
-
-def _has_picture(rows: Rows) -> sa.ColumnElement[bool]:
-    return rows.c.jpg_medium_key.is_not(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +111,7 @@ async def filtered(
         conditions.append(_behind(cursor))
     other = image.alias("other")
     # Members that are hidden or unwanted do not count.
-    same = [*asker.may_know(other), _has_picture(other), *criteria.conditions(other)]
+    same = [*asker.may_know(other), has_picture(other), *criteria.conditions(other)]
     later = sa.exists().where(
         other.c.site == image.c.site,
         other.c.stack == image.c.stack,
@@ -185,7 +155,7 @@ async def arrivals(connection: AsyncConnection, asker: Asker, site: str | None) 
     if site is not None:
         query = query.where(arrival.c.site == site)
     rows = list(await connection.execute(query))
-    hidden = await _held_back(connection, asker, {base for row in rows if (base := _base_of(row))})
+    hidden = await held_back(connection, asker, {base for row in rows if (base := _base_of(row))})
     return [row for row in rows if _base_of(row) not in hidden]
 
 
@@ -194,20 +164,13 @@ def _base_of(row: AnyRow) -> str | None:
     return name.base if name else None
 
 
-async def _held_back(connection: AsyncConnection, asker: Asker, bases: set[str]) -> set[str]:
-    """Return those of some base names whose image is not released yet, for an asker whom that concerns."""
-    if not bases or asker.principal.may(Scope.READ):
-        return set()
-    wanted = sa.cast(sorted(bases), sa.ARRAY(sa.Text))
-    query = sa.select(image.c.base_filename).where(
-        image.c.base_filename == sa.any_(wanted), image.c.release_date > asker.now.date()
-    )
-    return set((await connection.execute(query)).scalars())
+async def info(connection: AsyncConnection, asker: Asker, site: str, channel: int) -> AnyRow | None:
+    """Return what is in a slot of information images, None if it is empty, expired, or before its release.
 
-
-async def info(connection: AsyncConnection, site: str, channel: int, *, now: datetime) -> AnyRow | None:
-    """Return what is in a slot of information images, None if it is empty or expired."""
+    It is released when its header and the image of its base name are.
+    """
     query = sa.select(info_image).where(
-        info_image.c.site == site, info_image.c.channel == channel, info_image.c.expires > now
+        info_image.c.site == site, info_image.c.channel == channel, info_image.c.expires > asker.now
     )
-    return (await connection.execute(query)).first()
+    row = (await connection.execute(query)).first()
+    return None if row is None or await held_back(connection, asker, {row.base_filename}) else row

@@ -19,8 +19,8 @@ from armillary.archive.catalog import store as versions
 from armillary.archive.catalog.models import Root, Version
 from armillary.archive.download.zips import Member, made_member
 from armillary.archive.images import crc32
+from armillary.archive.images.askers import Asker
 from armillary.archive.images.models import place_of
-from armillary.archive.images.query import Asker
 from armillary.archive.images.tables import image
 from armillary.errors import ArmillaryError, NotFound
 
