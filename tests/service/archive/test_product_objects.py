@@ -21,7 +21,7 @@ from tests.support.night import gemini_file
 
 NAME = "N20260101S0001.fits"
 JPEG = b"\xff\xd8\xff"
-NOTHING = {"moved": 0, "removed": 0, "renewed": 0}
+NOTHING = {"forgotten": 0, "moved": 0, "removed": 0, "renewed": 0}
 
 
 async def pictured(archive: Archive, name: str = NAME) -> Path:
@@ -102,6 +102,31 @@ async def test_objects_without_a_record_go_when_they_are_old(archive: Archive) -
     os.utime(old, (past, past))
     assert await settle_products(archive.context) == NOTHING | {"removed": 1}
     assert objects(directory) == sorted([*kept, young])
+
+
+async def test_conversions_are_forgotten_with_their_objects_and_made_again(archive: Archive) -> None:
+    directory = await pictured(archive)
+    kept = objects(directory)
+    version = (await product(archive)).version_id
+
+    async def convert() -> None:
+        async with archive.context.database.begin() as connection:
+            await ask_again(connection, "tif", version)
+        await archive.drain()
+
+    await convert()
+    made = sorted(set(objects(directory)) - set(kept))
+    assert len(made) == 2
+    past = time.time() - 7 * 86_400
+    for path in (*made, *kept):
+        os.utime(path, (past, past))
+    assert await settle_products(archive.context) == NOTHING
+    # The pictures are as old, and stay.
+    await change(archive, "UPDATE product SET made = made - interval '49 hours'")
+    assert await settle_products(archive.context) == NOTHING | {"forgotten": 2, "removed": 2}
+    assert objects(directory) == kept
+    await convert()
+    assert sorted(set(objects(directory)) - set(kept)) == made
 
 
 async def test_pictures_of_former_versions_of_the_program_move_out_of_the_database(archive: Archive) -> None:

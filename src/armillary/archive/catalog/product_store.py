@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,6 +68,17 @@ async def products_before(
     query = sa.select(product.c.version_id, product.c.kind)
     query = query.where(product.c.kind.in_(kinds), product.c.step < step).limit(limit)
     return {(row.version_id, row.kind) for row in await connection.execute(query)}
+
+
+async def forget_products(
+    connection: AsyncConnection, kinds: Sequence[str], *, before: datetime, limit: int
+) -> int:
+    """Take up to so many products off the record that were made before an instant; return how many."""
+    row = sa.tuple_(product.c.version_id, product.c.kind)
+    old = sa.select(product.c.version_id, product.c.kind)
+    old = old.where(product.c.kind.in_(kinds), product.c.made < before)
+    statement = sa.delete(product).where(row.in_(old.limit(limit).with_for_update(skip_locked=True)))
+    return (await connection.execute(statement)).rowcount
 
 
 async def products_inside(connection: AsyncConnection, *, limit: int) -> list[Product]:

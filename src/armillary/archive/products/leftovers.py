@@ -18,8 +18,12 @@ YOUNG_S = 86_400.0
 
 
 async def settle_products(context: Context, *, young_s: float = YOUNG_S) -> dict[str, int]:
-    """Remove objects without a record, and queue what is gone or of an earlier step; return how many of each."""
-    moved, renewed = await _move_out(context), await _renew_old_steps(context)
+    """Forget old conversions and objects without a record, and queue what is gone or of an earlier step.
+
+    How many there were of each is returned.
+    """
+    forgotten, moved = await _forget(context), await _move_out(context)
+    renewed = await _renew_old_steps(context)
     removed, after = 0, ""
     async for portion in _portions(context):
         # Objects and records come in the same order, so each portion of objects meets its part of the records.
@@ -32,7 +36,7 @@ async def settle_products(context: Context, *, young_s: float = YOUNG_S) -> dict
         removed += await _remove(context, orphans)
         renewed += await _renew(context, {recorded[key] for key in recorded.keys() - there})
         after = last or after
-    return {"moved": moved, "removed": removed, "renewed": renewed}
+    return {"forgotten": forgotten, "moved": moved, "removed": removed, "renewed": renewed}
 
 
 async def _portions(context: Context) -> AsyncIterator[list[StoredObject]]:
@@ -71,6 +75,20 @@ async def _renew(context: Context, wanted: Collection[tuple[int, str]]) -> int:
         for name, versions in of_builder.items():
             await submit_builds(connection, name, sorted(versions), actor="armillary")
     return sum(map(len, of_builder.values()))
+
+
+async def _forget(context: Context) -> int:
+    """Take conversions off the record that were made long ago; their objects go as all do without one."""
+    total = 0
+    for builder in BUILDERS:
+        while builder.kept is not None:
+            async with context.database.begin() as connection:
+                before = context.clock.now() - builder.kept
+                gone = await store.forget_products(connection, builder.makes, before=before, limit=PORTION)
+            total += gone
+            if gone < PORTION:
+                break
+    return total
 
 
 async def _renew_old_steps(context: Context) -> int:

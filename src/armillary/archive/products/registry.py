@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from armillary.archive.products.conversions import STRETCHES, TIF, UNPACKED, plain_fits, tif_of, tifs
@@ -13,6 +14,9 @@ from armillary.archive.products.pictures import pictures
 from armillary.archive.products.sources import Work
 from armillary.context import Context
 from armillary.settings import ArchiveSettings
+
+CONVERTED = timedelta(hours=48)
+"""How long a conversion is kept that somebody asked for; it is made again for whoever asks later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Builder:
         What of the settings the products depend on; they are on record with them.
     build
         Returns the products of a version; raises what is on record instead of them, if there can be none.
+    kept
+        How long those who asked for the products may come back for them; none: as long as the version is there.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Builder:
     step: int
     parameters: Callable[[ArchiveSettings], dict[str, Any]]
     build: Callable[[Context, Work], Awaitable[list[Made]]]
+    kept: timedelta | None = None
 
 
 BUILDERS = (
@@ -54,8 +61,16 @@ BUILDERS = (
         step=1,
         parameters=lambda _: {},
         build=tifs,
+        kept=CONVERTED,
     ),
-    Builder(name=UNPACKED, makes=(UNPACKED,), step=1, parameters=lambda _: {}, build=plain_fits),
+    Builder(
+        name=UNPACKED,
+        makes=(UNPACKED,),
+        step=1,
+        parameters=lambda _: {},
+        build=plain_fits,
+        kept=CONVERTED,
+    ),
 )
 BY_NAME = {builder.name: builder for builder in BUILDERS}
 OF_KIND = {kind: builder for builder in BUILDERS for kind in builder.makes}
