@@ -5,6 +5,7 @@ Requests are made by hand on sockets: no Content-Type, slashes too many, JSON in
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import secrets
@@ -12,6 +13,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +24,9 @@ import pytest
 from armillary.access.models import Permission, Scope
 from armillary.access.service import create_token
 from armillary.context import Context
+from tests.support.debian import debian_server, needs_debian
 from tests.support.patience import in_time
+from tests.support.postgres import admin
 from tests.support.ranch import header_text, picture
 from tests.support.running import PATIENCE_S, Running, running
 
@@ -184,11 +189,37 @@ def a_key(server: Running) -> str:
     return server.act(make)
 
 
-@pytest.fixture(params=["compat", "enforced"])
+EMBEDDED, EXTERNAL = "the embedded database", "PostgreSQL of Debian"
+
+
+@contextmanager
+def database_of(kind: str) -> Iterator[dict[str, str]]:
+    """Say in the environment which database a server has, and run it where it is none of the server's own."""
+    if kind == EMBEDDED:
+        yield {}
+        return
+    with debian_server() as debian:
+        make = "CREATE DATABASE evening OWNER armillary_owner"
+        asyncio.run(admin(debian, make, user="postgres"))
+        yield {"ARMILLARY_DATABASE__URL": replace(debian.dsn, database="evening").url("armillary_owner")}
+
+
+@pytest.fixture(
+    params=[
+        ("compat", EMBEDDED),
+        ("enforced", EMBEDDED),
+        pytest.param(("compat", EXTERNAL), marks=needs_debian),
+    ],
+    ids=", ".join,
+)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
-    """Run a server in a mode."""
-    with running(tmp_path / "data", ARMILLARY_AUTH__MODE=request.param) as one:
-        one.mode = request.param  # type: ignore[attr-defined]
+    """Run a server in a mode, on a database."""
+    mode, kind = request.param
+    with (
+        database_of(kind) as environment,
+        running(tmp_path / "data", ARMILLARY_AUTH__MODE=mode, **environment) as one,
+    ):
+        one.mode = mode  # type: ignore[attr-defined]
         yield one
 
 
