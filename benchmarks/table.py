@@ -35,6 +35,10 @@ class Row:
         return [peer for peer, target in self.targets.items() if self.ratio(peer) < target]
 
 
+Again = Callable[[Sequence[Row]], bool]
+"""Tells whether these rows are to be measured once more: who prepared much for them need not do it again."""
+
+
 def interleave(variants: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
     """Run every variant once per round and return the median seconds of each.
 
