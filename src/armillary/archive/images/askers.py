@@ -58,10 +58,10 @@ async def held_back(connection: AsyncConnection, asker: Asker, bases: Collection
     )
     found = set((await connection.execute(early)).scalars())
     headers = sa.select(info_image.c.base_filename, info_image.c.header).where(
-        info_image.c.base_filename == sa.any_(wanted), info_image.c.header.is_not(None)
+        info_image.c.base_filename == sa.any_(wanted)
     )
     for base, header in await connection.execute(headers):
-        release = columns_of(header).release_date
+        release = columns_of(header or {}).release_date
         if release is not None and release > today:
             found.add(base)
     return found

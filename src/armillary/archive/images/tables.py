@@ -78,5 +78,5 @@ info_image = sa.Table(
     sa.Column("file_date", sa.Text),
     sa.Column("expires", Instant, nullable=False),
     sa.Column("objects", JSONB, nullable=False),
-    sa.Column("header", sa.JSON),
+    sa.Column("header", sa.JSON(none_as_null=True)),
 )
