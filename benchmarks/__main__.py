@@ -102,7 +102,10 @@ def main(wanted: Sequence[str]) -> int:
         start = time.monotonic()
         err.print(f"measuring {number} ...")
         try:
-            rows += measured(group)
+            found = measured(group)
+            # At once, too: a run takes half an hour, and may be broken off.
+            print_table(found)
+            rows += found
         except Exception:
             traceback.print_exc()
             wrong.append(number)
