@@ -1,0 +1,1 @@
+"""Headers of exposures, built from telemetry and configuration: complete, on time, every value traceable."""
