@@ -7,13 +7,15 @@ and equal recipes have equal `rev`.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct
 
 from armillary.headers.models import Level, Required
 
 SECOND = 1_000_000_000
+Duration = Annotated[int, Meta(extra={"form": "duration"})]
+"""Nanoseconds, which files write as ``0.5s`` or ``2min``."""
 GEOMETRY_CARDS = frozenset(
     {"DETSIZE", "DATASEC", "DETSEC", "DTV1", "DTV2", "DTM1_1", "DTM1_2", "DTM2_1", "DTM2_2"}
 )
@@ -84,7 +86,7 @@ class SourceEntry(Struct, frozen=True):
     component: str
     clock: Clock = Clock.TAI
     time: str | None = None
-    max_age: int | None = None
+    max_age: Duration | None = None
 
 
 class MomentEntry(Struct, frozen=True, rename={"otherwise": "else"}):
@@ -101,11 +103,11 @@ class MomentEntry(Struct, frozen=True, rename={"otherwise": "else"}):
 class Timing(Struct, frozen=True):
     """Waits of an exposure in ns; `default` is its expected length without timeout and exposure time."""
 
-    d1: int = SECOND // 2
-    d2: int = 60 * SECOND
-    readout_grace: int = 5 * SECOND
-    margin: int = 30 * SECOND
-    default: int = 300 * SECOND
+    d1: Duration = SECOND // 2
+    d2: Duration = 60 * SECOND
+    readout_grace: Duration = 5 * SECOND
+    margin: Duration = 30 * SECOND
+    default: Duration = 300 * SECOND
 
 
 class Detectors(Struct, frozen=True):
@@ -198,7 +200,7 @@ class Fallback(Struct, frozen=True):
     constant: str | int | float | bool | None = None
     at: At | None = None
     unit: Unit | None = None
-    max_age: int | None = None
+    max_age: Duration | None = None
 
 
 class Keyword(Struct, frozen=True):
@@ -212,7 +214,7 @@ class Keyword(Struct, frozen=True):
     scale: float | None = None
     offset: float | None = None
     type: Type | None = None
-    max_age: int | None = None
+    max_age: Duration | None = None
     """In ns; that of the source where the keyword has none."""
     valid: Valid | None = None
     when: str | None = None
@@ -221,7 +223,7 @@ class Keyword(Struct, frozen=True):
     hdu: Level = Level.PRIMARY
     comment: str = ""
     scope: Scope | None = None
-    settle: int = 0
+    settle: Duration = 0
 
 
 class Derived(Struct, frozen=True):
@@ -354,13 +356,17 @@ class TopicEntry(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True, order=True):
-    """What lint has to say about a line of a file; `name` is what a waiver names."""
+    """What lint has to say about a line of a file.
+
+    `name` is what a waiver names, `instrument` the one that it concerns; the catalogue concerns all.
+    """
 
     file: str
     line: int
     code: str
     message: str
     name: str = ""
+    instrument: str = ""
 
 
 class Catalogue(Struct, frozen=True):
@@ -372,12 +378,3 @@ class Catalogue(Struct, frozen=True):
         """Return the entry of a topic, if the catalogue has it."""
         topics = self.components.get(component) or self.components.get(component.partition(":")[0]) or {}
         return topics.get(topic)
-
-
-class Loaded(Struct, frozen=True):
-    """A directory as it was read: what could be resolved, and what was wrong with the rest."""
-
-    recipes: dict[str, Recipe] = {}
-    templates: dict[tuple[str, str], Template] = {}
-    catalogue: Catalogue = field(default_factory=Catalogue)
-    findings: tuple[Finding, ...] = ()
