@@ -76,6 +76,7 @@ ENTRIES = {
     "export": Entry("exports", "app", "Copies of files on other servers."),
     "sites": Entry("sites", "app", "Sites: their events of a night, their night logs."),
     "pipe": Entry("pipe", "app", "Queues of items that sites and machines exchange."),
+    "header": Entry("headers", "app", "Headers of exposures, built from telemetry and configuration."),
     "demo": Entry("synthetic", "app", "Fill an archive with synthetic data."),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from armillary.errors import ArmillaryError, NotFound
+from armillary.errors import ArmillaryError, Conflict, NotFound
 
 
 class UnknownInstrument(NotFound):
@@ -17,3 +17,9 @@ class ConfigurationRefused(ArmillaryError):
     """The configuration of the instrument has findings; run `armillary header lint` and mend or waive them."""
 
     code, status = "header_configuration_refused", HTTPStatus.CONFLICT
+
+
+class ConfigurationExists(Conflict):
+    """The directory has a configuration already; nothing was written."""
+
+    code = "header_configuration_exists"

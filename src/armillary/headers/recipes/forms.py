@@ -60,10 +60,9 @@ def read_instant(reader: Reader, node: Marked, path: Path) -> Any:
         if isinstance(node.value, str):
             return instant(node.value)
     except ValueError as error:
-        return reader.refuse(node.place, f"{error}.", path)
-    return reader.refuse(
-        node.place, "Not a moment; write it as readout_start or readout_start - 200ms.", path
-    )
+        return reader.refuse(node.place, f"{error}.", path, "C05")
+    said = "Not a moment; write it as readout_start or readout_start - 200ms."
+    return reader.refuse(node.place, said, path, "C05")
 
 
 def read_valid(reader: Reader, node: Marked, path: Path) -> Any:

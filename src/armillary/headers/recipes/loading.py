@@ -39,6 +39,8 @@ class Loaded:
     findings: tuple[Finding, ...] = ()
     documents: dict[str, Marked] = field(default_factory=dict)
     outlines: dict[str, Outline] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+    """Templates whose parents are missing: what they list is unknown."""
 
 
 def load(directory: Path) -> Loaded:
@@ -48,7 +50,8 @@ def load(directory: Path) -> Loaded:
     recipes = {one.instrument: one for one in reading.recipes()}
     templates = {(one.instrument, one.product): one for one in reading.templates()}
     findings = tuple(sorted(set(reading.findings)))
-    return Loaded(recipes, templates, catalogue, findings, reading.documents, reading.outlines)
+    broken = frozenset(reading.broken)
+    return Loaded(recipes, templates, catalogue, findings, reading.documents, reading.outlines, broken)
 
 
 def changed(directory: Path) -> str:
@@ -79,6 +82,7 @@ class _Reading:
         self.findings: list[Finding] = []
         self.documents: dict[str, Marked] = {}
         self.outlines: dict[str, Outline] = {}
+        self.broken: set[str] = set()
 
     def components(self) -> Iterator[tuple[str, dict[str, TopicEntry]]]:
         """Yield the components of the catalogue."""
@@ -136,6 +140,8 @@ class _Reading:
             whole, problems = extend(outline, own.get)
             self._note(problems, name.partition("/")[0])
             self.outlines[name] = whole
+            if any(one.code == "T06" for one in problems):
+                self.broken.add(name)
             yield revised(whole.template())
 
     def _document(self, path: Path, instrument: str) -> Marked | None:

@@ -103,7 +103,7 @@ def read_outline(document: Marked, name: str) -> tuple[Outline, list[Problem]]:
         if level in list(Level):
             hdus[Level(level)] = reader.hdu(one)
         else:
-            words = dict.fromkeys(Level)
+            words: dict[str, None] = {str(one): None for one in Level}
             reader.note(document.at("hdus", level), unknown_option(level, words, ("hdus",)), (level,))
     extends = reader.text(entries.get("extends"), "extends")
     volatile = entries.get("volatile")
@@ -211,7 +211,7 @@ class _Reader:
         if "constant" in entries and not _is_constant(constant):
             said = f"The constant {key} must be a text, a finite number, true or false."
             self.note(entries["constant"].place, said, (key,), "T07")
-            constant = None
+            return None
         hierarch = bool(self.flag(entries.get("hierarch"), "hierarch"))
         return Slot(key, hierarch, constant, self.text(entries.get("comment"), "comment"))
 
