@@ -191,6 +191,16 @@ def _year(year: int) -> SkyTable:
     return SkyTable(start, np.stack([_hermite(values) for values in _nodes(nodes)], axis=2))
 
 
+def sidereal_cells(first: date, end: date) -> Floats:
+    """Return cubics of Greenwich apparent sidereal time in radians, six hours each (power, interval)."""
+    from skyfield.api import load
+
+    start, stop = tai_day_of(first), tai_day_of(end)
+    nodes = start + np.arange(-_SIDE, (stop - start) * _STEPS_PER_DAY + _SIDE + 1) / _STEPS_PER_DAY
+    time = load.timescale(builtin=True).tai_jd(nodes + EPOCH_JD)
+    return _hermite(np.unwrap(time.gast * (np.pi / 12.0))[:, None])[:, 0]
+
+
 def _nodes(tai_days: Floats) -> tuple[Floats, Floats]:
     """Return the four quantities of Sun and Moon at some times, as skyfield computes them."""
     from skyfield.api import load

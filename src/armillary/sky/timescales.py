@@ -32,7 +32,7 @@ _LEAPS = sorted([(year, 1) for year in _JANUARIES] + [(year, 7) for year in _JUL
 _STARTS = tuple(
     datetime(year, month, 1, tzinfo=UTC) + timedelta(seconds=10 + n) for n, (year, month) in enumerate(_LEAPS)
 )
-_LEAP_DATES = tuple(datetime(year, month, 1, tzinfo=UTC) for year, month in _LEAPS)
+LEAP_DATES = tuple(datetime(year, month, 1, tzinfo=UTC) for year, month in _LEAPS)
 _TAI_DAY_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _TT_MINUS_TAI = timedelta(seconds=32.184)
@@ -89,7 +89,7 @@ def utc_from_tai(reading: datetime) -> datetime:
 
 def tai_from_utc(instant: datetime) -> datetime:
     """Return the TAI reading (labelled UTC) of an instant; before 1972 the offset of 10 s is used throughout."""
-    leaps = bisect_right(_LEAP_DATES, instant)
+    leaps = bisect_right(LEAP_DATES, instant)
     return instant + timedelta(seconds=9 + max(leaps, 1))
 
 
