@@ -12,6 +12,7 @@ from armillary.fits.values import Reading, read_field, split_unreadable, write_v
 COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 BLANK_CARD = b" " * CARD
 MAX_STRING = 68
+"""Characters of a string in one card, doubled quotes counted; fewer behind a long HIERARCH keyword."""
 END = b"END     "
 
 # Bytes outside printable ASCII are illegal in headers: shown as "?", like astropy; NUL padding as blanks.
@@ -123,7 +124,8 @@ def format_card(keyword: str, value: Value, comment: str = "") -> bytes:
     """Return the card or cards of a keyword in fixed format; a comment that does not fit is cut.
 
     Strings longer than 68 characters, doubled quotes counted, continue in CONTINUE cards with the comment
-    on the last one. COMMENT, HISTORY and blank keywords take a string and wrap it.
+    on the last one. COMMENT, HISTORY and blank keywords take a string and wrap it. Keywords that are longer than
+    eight characters or have blanks become HIERARCH ones, as ESO and cfitsio write them.
 
     Raises
     ------
@@ -138,12 +140,26 @@ def fit_card(keyword: str, value: Value, comment: str = "") -> tuple[bytes, str]
     try:
         if keyword in COMMENTARY:
             return _commentary(keyword, value), ""
-        if isinstance(value, str) and len(value.replace("'", "''")) > MAX_STRING:
-            return _long_string(keyword, value, comment)
-        card, cut = _with_comment(f"{keyword:<8}= {write_value(value)}", comment)
+        prefix = prefix_of(keyword)
+        if isinstance(value, str) and len(value.replace("'", "''")) > CARD - len(prefix) - 2:
+            return _long_string(prefix, value, comment)
+        card, cut = _with_comment(_fixed(prefix, value), comment)
         return card.encode("ascii"), cut
     except UnicodeEncodeError:
         raise InvalidValue(f"Invalid value for keyword {keyword}: FITS headers are ASCII") from None
+
+
+def prefix_of(keyword: str) -> str:
+    """Return what stands before a value: the keyword in eight columns, or behind HIERARCH where it is longer."""
+    return f"{keyword:<8}= " if len(keyword) <= 8 and " " not in keyword else f"HIERARCH {keyword} = "
+
+
+def _fixed(prefix: str, value: Value) -> str:
+    """Return keyword and value: numbers end in column 30, if the keyword leaves room."""
+    if len(prefix) == 10:
+        return prefix + write_value(value)
+    text = write_value(value).strip(" ")
+    return (prefix if text else prefix.rstrip(" ")) + text.rjust(30 - len(prefix))
 
 
 def _commentary(keyword: str, value: Value) -> bytes:
@@ -164,11 +180,11 @@ def _with_comment(card: str, comment: str) -> tuple[str, str]:
     return f"{card + mark + kept if kept else card:<{CARD}}", comment[room:].strip(" ")
 
 
-def _long_string(keyword: str, value: str, comment: str) -> tuple[bytes, str]:
-    pieces = _pieces(value.replace("'", "''"))
+def _long_string(prefix: str, value: str, comment: str) -> tuple[bytes, str]:
+    pieces = _pieces(value.replace("'", "''"), CARD - len(prefix) - 3)
     if comment and len(pieces[-1]) + len(comment) > MAX_STRING - 3:
         pieces.append("")
-    prefix, cards = f"{keyword:<8}= ", ""
+    cards = ""
     for piece in pieces[:-1]:
         cards += f"{prefix}'{piece}&'".ljust(CARD)
         prefix = "CONTINUE  "
@@ -176,13 +192,13 @@ def _long_string(keyword: str, value: str, comment: str) -> tuple[bytes, str]:
     return (cards + last).encode("ascii"), cut
 
 
-def _pieces(escaped: str) -> list[str]:
-    """Return pieces of at most 67 characters that do not divide a doubled quote."""
-    pieces, width = [], MAX_STRING - 1
+def _pieces(escaped: str, width: int) -> list[str]:
+    """Return a piece of at most ``width`` and others of 67 characters; none divides a doubled quote."""
+    pieces: list[str] = []
     while len(escaped) > width:
         piece = escaped[:width]
         quotes = len(piece) - len(piece.rstrip("'"))
         cut = width - quotes % 2
         pieces.append(escaped[:cut])
-        escaped = escaped[cut:]
+        escaped, width = escaped[cut:], MAX_STRING - 1
     return [*pieces, escaped]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from armillary.fits.cards import body_of, find_end, fit_card, is_legal, keyword_of, parse_card
 from armillary.fits.errors import HeaderWithoutEnd
 from armillary.fits.models import CARD, DataSum
@@ -36,12 +38,13 @@ def encode_checksum(value: int) -> bytes:
     The caller passes the complement of the sum. Characters are spread around ``0`` in pairs until none of
     the eight words of a pair is punctuation.
     """
-    rows = [_spread(byte) for byte in value.to_bytes(4, "big")]
-    text = bytes(rows[column][row] for row in range(4) for column in range(4))
+    first, second, third, fourth = [_spread(byte) for byte in value.to_bytes(4, "big")]
+    text = bytes([one for row in zip(first, second, third, fourth, strict=True) for one in row])
     return text[-1:] + text[:-1]
 
 
-def _spread(byte: int) -> list[int]:
+@lru_cache(maxsize=256)
+def _spread(byte: int) -> tuple[int, ...]:
     """Return four letters or digits whose excess over ``0`` sums to a byte."""
     quotient, remainder = divmod(byte, 4)
     letters = [0x30 + quotient + remainder, *[0x30 + quotient] * 3]
@@ -50,7 +53,7 @@ def _spread(byte: int) -> list[int]:
             if not _PUNCTUATION.isdisjoint(letters[first : first + 2]):
                 letters[first] += 1
                 letters[first + 1] -= 1
-    return letters
+    return tuple(letters)
 
 
 def find_card(header: bytes, keyword: str) -> int:

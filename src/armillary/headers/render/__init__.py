@@ -1,0 +1,1 @@
+"""Rendering: from samples and configuration to values, cards and bytes; pure and deterministic."""

@@ -1,0 +1,37 @@
+"""What makes two headers the same: hashes of their content, and of the samples they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from armillary.base.bus.models import Identity
+from armillary.headers.render.models import Exposure, Hdu, Scalar
+
+_encode = msgspec.json.Encoder().encode
+
+
+def content_hash(hdus: Sequence[Hdu], volatile: Collection[str]) -> str:
+    """Return the SHA-256 of the names of all HDUs and key, value and unit of their cards, in order.
+
+    The JSON that is hashed is a list of lists: the name of an HDU, then key, value and unit of each card. Numbers
+    have the shortest text that reads back as the same double, so it is the same everywhere.
+    """
+    left_out = frozenset(volatile)
+    content: list[list[Scalar]] = []
+    for hdu in hdus:
+        # One flat list for each HDU: a tuple for each card would be work for the garbage collector.
+        told: list[Scalar] = [hdu.name]
+        for one in hdu.cards:
+            if one.key not in left_out:
+                told += (one.key, one.value, one.unit)
+        content.append(told)
+    return hashlib.sha256(_encode(content)).hexdigest()
+
+
+def inputs_hash(exposure: Exposure, used: Collection[Identity]) -> str:
+    """Return the SHA-256 of the identities of all samples that a header is made of, in their order."""
+    events = {one.sample for one in exposure.moments.values() if one.sample is not None}
+    return hashlib.sha256(_encode(sorted({*events, *used}))).hexdigest()
