@@ -77,6 +77,7 @@ ENTRIES = {
     "sites": Entry("sites", "app", "Sites: their events of a night, their night logs."),
     "pipe": Entry("pipe", "app", "Queues of items that sites and machines exchange."),
     "header": Entry("headers", "app", "Headers of exposures, built from telemetry and configuration."),
+    "bus": Entry("bus", "app", "The log of telemetry samples."),
     "demo": Entry("synthetic", "app", "Fill an archive with synthetic data."),
 }
 

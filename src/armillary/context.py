@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
 
 from armillary.base import identity, revisions
+from armillary.base.bus.engine import PostgresBus
+from armillary.base.bus.spooling import SpooledBus, spooled
 from armillary.base.clock import Clock, SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.feed.generations import notice_restore
-from armillary.base.place import POSTGRES, PRIVATE
+from armillary.base.place import POSTGRES, PRIVATE, STAGING
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.pool import Sandbox
 from armillary.base.signals import PostgresSignals
 from armillary.base.store.stores import Stores
 from armillary.errors import Unavailable
 from armillary.settings import Settings
+from armillary.sky.timescales import tai_from_utc
+
+SPOOL = "samples"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SchemaOutdated(Unavailable):
@@ -36,6 +45,33 @@ class Context:
     clock: Clock
     sandbox: Sandbox = field(default_factory=Sandbox)
     """Where the bytes of strangers are decoded."""
+
+    @property
+    def bus(self) -> PostgresBus:
+        """The log of telemetry samples."""
+        return PostgresBus(
+            self.database,
+            self.signals,
+            self.clock,
+            tai=tai_of,
+            max_payload=self.settings.bus.max_payload,
+            skew_ns=round(self.settings.bus.skew_s * 1e9),
+        )
+
+
+def spooling_bus(context: Context) -> AbstractAsyncContextManager[SpooledBus]:
+    """Open a bus that keeps samples on disk while the database is away."""
+    return spooled(context.bus, spool_of(context), limit=context.settings.bus.spool_bytes)
+
+
+def spool_of(context: Context) -> Path:
+    """Return where samples wait: in the staging area, the one place where the web process writes."""
+    return context.settings.data / STAGING / SPOOL
+
+
+def tai_of(instant: datetime) -> int:
+    """Return an instant as samples bear it: TAI nanoseconds since 1970-01-01T00:00:00 TAI."""
+    return (tai_from_utc(instant) - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 @asynccontextmanager

@@ -201,6 +201,24 @@ class PipeSettings(BaseModel):
     )
 
 
+class BusSettings(BaseModel):
+    """The log of telemetry samples."""
+
+    max_payload: int = Field(MIB, ge=1000, description="Bytes of the payload of one sample.")
+    max_body: int = Field(32 * MIB, ge=1000, description="Bytes of one request with samples.")
+    skew_s: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds between the event time of a sample and its arrival above which it is flagged.",
+    )
+    spool_bytes: int = Field(
+        1 << 30,
+        ge=0,
+        description="Bytes of samples that a process keeps on disk while the database is away; then it refuses"
+        " others.",
+    )
+
+
 class BackupSettings(BaseModel):
     """How backups are made."""
 
@@ -220,6 +238,12 @@ class RetentionSettings(BaseModel):
     )
     superseded_days: float | None = Field(
         None, gt=0, description="Days that bytes which an upload replaced are kept below .superseded/."
+    )
+    samples_h: float = Field(
+        72.0,
+        gt=0,
+        description="Hours that telemetry samples are kept, longer than any outage of a link; those that headers"
+        " still need, and the values in force, stay in any case.",
     )
     changes_days: float | None = Field(
         None,
@@ -410,6 +434,7 @@ class Settings(BaseSettings):
     photon_ranch: PhotonRanchSettings = PhotonRanchSettings()
     rooms: RoomSettings = RoomSettings()
     pipe: PipeSettings = PipeSettings()
+    bus: BusSettings = BusSettings()
     auth: AuthSettings = AuthSettings()
 
     @classmethod

@@ -152,7 +152,7 @@ def test_the_web_role_owns_nothing_and_becomes_nobody_else(served: Running) -> N
         "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
         " WHERE n.nspname = 'public' AND p.prosecdef AND has_function_privilege('armillary_web', p.oid, 'EXECUTE')"
     )
-    assert {name for (name,) in lent} <= {"work_order_merge", *TELLING}
+    assert {name for (name,) in lent} <= {"work_order_merge", "bus_publish", *TELLING}
 
 
 def test_no_merge_changes_an_order_for_a_header_update(server: Running, a_file: Maker) -> None:

@@ -81,6 +81,13 @@ def _images(rows: Rows) -> None:
         rows["work_web_kind"] += [{"kind": "tif"}, {"kind": "unpacked"}]
 
 
+def _samples(rows: Rows) -> None:
+    """Let there be a topic of samples."""
+    if topics := rows.get("feed_topic"):
+        horizon = {"horizon_generation": 0, "horizon_number": 0, "horizon_id": 0}
+        topics.append({"id": max(one["id"] for one in topics) + 1, "name": "samples", **horizon})
+
+
 CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0014": _runs_of_orders,
     "0016": _feed,
@@ -88,6 +95,7 @@ CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0019": _access,
     "0021": _sites,
     "0024": _images,
+    "0025": _samples,
 }
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 

@@ -24,6 +24,7 @@ class Scope(StrEnum):
     PIPE_PRODUCE = "pipe.produce"
     PIPE_CONSUME = "pipe.consume"
     PIPE_ADMIN = "pipe.admin"
+    OPERATOR = "operator"
     SITE = "site"
     PIPE = "pipe"
     ADMIN = "admin"
@@ -38,7 +39,7 @@ _ALLOWED: Mapping[Scope, frozenset[Scope]] = {
     one: frozenset(Scope) if one is Scope.ADMIN else ABBREVIATIONS.get(one, frozenset()) | {one}
     for one in Scope
 }
-LIMITABLE = frozenset(Scope) - {Scope.EDIT}
+LIMITABLE = frozenset(Scope) - {Scope.EDIT, Scope.OPERATOR}
 """Actions that a route asks for on one site or queue: only for these can a token be limited to one."""
 
 

@@ -20,6 +20,7 @@ from armillary.base.work.periods import Period
 from armillary.context import Context
 from armillary.edits.service import forget_expired_requests, record_failures, sweep_recipes
 from armillary.operations import heartbeat
+from armillary.operations.retention import forget_samples
 from armillary.pipe import service as pipe
 
 log = get_logger(__name__)
@@ -53,6 +54,8 @@ async def clean(context: Context, claims: Sequence[Claim], *, portion: int = PUR
         forgotten["pipe"] = await _in_portions(context, pipe.forget, portion)
     async with step(claim, "staged bytes"):
         forgotten["staged"] = await sweep_staging(context)
+    async with step(claim, "samples"):
+        forgotten["samples"] = await forget_samples(context)
     async with step(claim, "images"):
         forgotten |= await images.forget_expired(context)
     async with step(claim, "workers"):

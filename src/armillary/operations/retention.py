@@ -14,10 +14,11 @@ from datetime import timedelta
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Root
 from armillary.archive.changes import service as feed
+from armillary.base.bus.spooling import take_over
 from armillary.base.log import get_logger
 from armillary.base.work import Claim, Kind, Response, step
 from armillary.base.work.periods import Period
-from armillary.context import Context
+from armillary.context import Context, spool_of
 from armillary.errors import NotFound
 from armillary.operations import store
 from armillary.settings import RetentionSettings
@@ -67,6 +68,13 @@ async def thin_in_steps(context: Context, claims: Sequence[Claim]) -> None:
 def _say(forgotten: Mapping[str, int]) -> None:
     if any(forgotten.values()):
         log.info("past retention", **forgotten)
+
+
+async def forget_samples(context: Context, *, portion: int = PORTION) -> int:
+    """Store what processes left on disk that have ended, and forget samples that are too old; return how many."""
+    await take_over(context.bus, spool_of(context))
+    before = context.bus.now() - round(context.settings.retention.samples_h * 3600e9)
+    return await context.bus.retain(before=before, portion=portion)
 
 
 async def forget_changes(context: Context, days: float, *, portion: int = PORTION) -> int:

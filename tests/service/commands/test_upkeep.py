@@ -66,7 +66,17 @@ async def _cleaned(context: Context) -> int:
     """Return how often cleaning was done, with a step for each of its parts."""
     async with context.database.begin() as connection:
         orders = await list_orders(connection, kind=cleaning.CLEANING, state=State.COMPLETED)
-    parts = {"failed edits", "orders", "requests", "pipe", "staged bytes", "images", "workers", "journals"}
+    parts = {
+        "failed edits",
+        "orders",
+        "requests",
+        "pipe",
+        "staged bytes",
+        "samples",
+        "images",
+        "workers",
+        "journals",
+    }
     assert all({one["name"] for one in order.steps} == parts for order in orders)
     return len(orders)
 

@@ -9,6 +9,7 @@ from armillary.api.native import (
     about,
     almanac,
     announcements,
+    bus,
     changes,
     changesets,
     edits,
@@ -20,6 +21,7 @@ from armillary.api.native import (
     orders,
     pictures,
     pipe,
+    samples,
     sites,
     status,
 )
@@ -29,6 +31,7 @@ _router = DialectRouter()
 _PARTS = (
     almanac,
     announcements,
+    bus,
     changes,
     changesets,
     edits,
@@ -40,6 +43,7 @@ _PARTS = (
     orders,
     pictures,
     pipe,
+    samples,
     sites,
 )
 for _part in _PARTS:

@@ -64,12 +64,16 @@ class AsOf(msgspec.Struct, frozen=True, tag="asof"):
 
 
 class Range(msgspec.Struct, frozen=True, tag="range"):
-    """Ask for the samples of ``t0`` to ``t1``, both included, behind the one in force when ``t0`` began."""
+    """Ask for the samples of ``t0`` to ``t1``, both included, behind the one that was in force at ``t0``.
+
+    ``most`` limits how many are told of those from ``t0`` on, the earliest.
+    """
 
     source: str
     topic: str
     t0: int
     t1: int
+    most: int | None = None
 
 
 Question: TypeAlias = AsOf | Range
@@ -104,7 +108,7 @@ EVERYTHING = Filter()
 
 
 class Start(msgspec.Struct, frozen=True):
-    """Where to begin: behind an ``offset``, at what arrived since a ``time``, as a ``consumer``, else ``at`` an end.
+    """Where to begin: behind an offset, with what arrived since a time, as a consumer, or else at an end.
 
     A consumer is a durable position that has a name: before each list it acknowledges the one before.
     """

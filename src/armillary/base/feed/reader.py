@@ -49,6 +49,21 @@ async def position(connection: AsyncConnection, topic: Topic, after: str | None)
     return cursor
 
 
+async def position_before(connection: AsyncConnection, topic: Topic, number: int) -> Cursor:
+    """Return where a follower stands that is told next what was written under a number.
+
+    Raises
+    ------
+    FeedCursorGone
+        If nothing is known to be written under it.
+    """
+    generation = await store.generation_of(connection, topic.name, number)
+    found = Cursor(generation or 0, number)
+    if generation is None or found < await beginning(connection, topic):
+        raise topic.refusal()
+    return found
+
+
 async def page_after(connection: AsyncConnection, topic: Topic, cursor: Cursor, limit: int) -> Page[Entry]:
     """Return up to ``limit`` entries behind a cursor; the transaction is READ COMMITTED.
 

@@ -51,6 +51,16 @@ SELECT EXISTS (SELECT FROM feed_entry AS e WHERE e.topic = {_TOPIC}
     AND (e.generation, e.number, e.id) = ($2::integer, $3::bigint, $4::bigint))
 """
 
+# Generations are few, and in each of them a number is looked up in the primary key.
+_GENERATION = f"""
+SELECT g.number FROM feed_generation AS g
+WHERE EXISTS (
+    SELECT FROM feed_entry AS e
+    WHERE e.topic = {_TOPIC} AND e.generation = g.number AND e.number = $2::bigint
+)
+ORDER BY g.number DESC LIMIT 1
+"""
+
 # Whatever its age, an entry is kept as long as others may come before it. Those that go are a first part of the
 # topic without a gap, and the horizon is the last of them.
 _FORGET = f"""
@@ -129,6 +139,12 @@ async def ends(connection: AsyncConnection, topic: str, bound: int) -> tuple[Pos
 async def is_known(connection: AsyncConnection, topic: str, position: Position) -> bool:
     """Tell whether an entry was written at this very position."""
     return bool((await connection.exec_driver_sql(_KNOWN, (topic, *position))).scalar())
+
+
+async def generation_of(connection: AsyncConnection, topic: str, number: int) -> int | None:
+    """Return the latest generation in which something was written under a number; None if nothing is kept."""
+    found: int | None = (await connection.exec_driver_sql(_GENERATION, (topic, number))).scalar()
+    return found
 
 
 async def horizon(connection: AsyncConnection, topic: str) -> Position:

@@ -206,5 +206,7 @@ def idle_times(area: Path) -> dict[str, float]:
     found, now = {}, time.time()
     for path in area.glob("*"):
         with contextlib.suppress(OSError):
-            found[path.name] = now - path.stat().st_mtime
+            # Directories are for other things that wait to be taken in.
+            if path.is_file():
+                found[path.name] = now - path.stat().st_mtime
     return found
