@@ -188,7 +188,7 @@ async def _edit(context: Context, data: Path, request: Request, origin: Origin) 
     from armillary.commands.work import finish, finish_all
     from armillary.edits.service import EditState, rules_of, status_of, submit_edits
 
-    rules = rules_of(context.settings.edits)
+    rules = dataclasses.replace(rules_of(context.settings.edits), hierarch=False)
     submission = await submit_edits(context, [_read(item, rules) for item in request["request"]], origin)
     await finish(context, submission.order_ids)
     if not is_up(data):

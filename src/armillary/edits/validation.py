@@ -32,6 +32,8 @@ class Rules:
     protected: frozenset[str] = frozenset()
     max_cards: int = 500
     max_string: int = 1000
+    hierarch: bool = True
+    """Whether keywords of HIERARCH cards may be set."""
 
 
 def suggest(word: str, valid: Collection[str]) -> str:
@@ -178,7 +180,7 @@ def _card(key: object, value: Any, rules: Rules, *, reject_new: bool) -> CardCha
     try:
         if key.strip().upper() in ("", "HIERARCH"):
             raise ItemRefused(f"Protected keyword: {key}")
-        keyword = normalise_keyword(key)
+        keyword = normalise_keyword(key, hierarch=rules.hierarch)
         if is_protected(keyword, extra=rules.protected):
             raise ItemRefused(f"Protected keyword: {keyword}")
         if keyword in APPENDED and reject_new:

@@ -82,7 +82,9 @@ def _update(before: Version, after: Version, cards: Sequence[Mapping[str, Any]])
 def _tried(before: Version, after: Version, extension: int, pairs: Sequence[Any]) -> EditRequest | None:
     """Return the request for these cards if it leads from one version to the other."""
     try:
-        request = edit_request(Target(before.name), {"generic": pairs}, Rules(), extension=extension)
+        request = edit_request(
+            Target(before.name), {"generic": pairs}, Rules(hierarch=False), extension=extension
+        )
         layout, _ = apply_request(before.layout(), request, partial(_data_sum, before))
     except (ArmillaryError, LookupError):
         return None

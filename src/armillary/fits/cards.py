@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from armillary.fits.errors import InvalidValue
+from armillary.fits.keywords import is_long
 from armillary.fits.models import CARD, Card, Value
 from armillary.fits.values import Reading, read_field, split_unreadable, write_value
 
@@ -13,6 +14,8 @@ COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 BLANK_CARD = b" " * CARD
 MAX_STRING = 68
 """Characters of a string in one card, doubled quotes counted; fewer behind a long HIERARCH keyword."""
+MAX_PREFIX = 72
+"""Columns before a value at most: some must be left for a piece of a string, its quotes and the ampersand."""
 END = b"END     "
 
 # Bytes outside printable ASCII are illegal in headers: shown as "?", like astropy; NUL padding as blanks.
@@ -59,6 +62,15 @@ def keyword_of(field: bytes) -> str:
     return printable(field).decode("ascii").rstrip(" ").upper()
 
 
+def name_of(card: bytes) -> str:
+    """Return the keyword of a card: of a HIERARCH one its words, if they can be no keyword of eight columns."""
+    keyword = keyword_of(card[:8])
+    if keyword == "HIERARCH" and b"=" in card:
+        words = " ".join(keyword_of(card[8:].partition(b"=")[0]).split())
+        return words if is_long(words) else keyword
+    return keyword
+
+
 def parse_card(raw: bytes) -> Card:
     """Read one logical card; what cannot be read has the value ``None`` and keeps its bytes.
 
@@ -84,6 +96,9 @@ def is_legal(raw: bytes) -> bool:
 def unreadable(raw: bytes) -> tuple[str, str] | None:
     """Return what stands for a value on a card that is not legal, and its comment; None if it is legal."""
     text = printable(raw[:CARD]).decode("ascii")
+    if is_long(name_of(raw[:CARD])):
+        field = text[8:].partition("=")[2]
+        return None if read_field(field).legal else split_unreadable(field)
     if text[8:10] != "= ":
         return split_unreadable(text[8:].removeprefix("="))
     return None if read_field(text[10:]).legal else split_unreadable(text[10:])
@@ -141,9 +156,14 @@ def fit_card(keyword: str, value: Value, comment: str = "") -> tuple[bytes, str]
         if keyword in COMMENTARY:
             return _commentary(keyword, value), ""
         prefix = prefix_of(keyword)
+        if len(prefix) > MAX_PREFIX:
+            raise InvalidValue(f"Invalid value for keyword {keyword}: the keyword leaves no room for it")
         if isinstance(value, str) and len(value.replace("'", "''")) > CARD - len(prefix) - 2:
             return _long_string(prefix, value, comment)
-        card, cut = _with_comment(_fixed(prefix, value), comment)
+        fixed = _fixed(prefix, value)
+        if len(fixed) > CARD:
+            raise InvalidValue(f"Invalid value for keyword {keyword}: the keyword leaves no room for it")
+        card, cut = _with_comment(fixed, comment)
         return card.encode("ascii"), cut
     except UnicodeEncodeError:
         raise InvalidValue(f"Invalid value for keyword {keyword}: FITS headers are ASCII") from None
@@ -151,7 +171,7 @@ def fit_card(keyword: str, value: Value, comment: str = "") -> tuple[bytes, str]
 
 def prefix_of(keyword: str) -> str:
     """Return what stands before a value: the keyword in eight columns, or behind HIERARCH where it is longer."""
-    return f"{keyword:<8}= " if len(keyword) <= 8 and " " not in keyword else f"HIERARCH {keyword} = "
+    return f"HIERARCH {keyword} = " if is_long(keyword) else f"{keyword:<8}= "
 
 
 def _fixed(prefix: str, value: Value) -> str:

@@ -12,6 +12,7 @@ from armillary.fits.cards import (
     find_end,
     fit_card,
     keyword_of,
+    name_of,
     parse_card,
     split_cards,
     unreadable,
@@ -47,7 +48,7 @@ class Draft:
         """Note the place of the first card of every keyword."""
         self.places = {}
         for at, card in enumerate(self.cards):
-            self.places.setdefault(keyword_of(card[:8]), at)
+            self.places.setdefault(name_of(card), at)
 
     def find(self, keyword: str) -> int | None:
         return self.places.get(keyword)
@@ -123,7 +124,7 @@ class Draft:
             at = self.place_of(new_raw, last=not old_raw)
             self.put(at, at + len(new_raw) // CARD, old_raw)
             return
-        keyword = keyword_of(old_raw[:8])
+        keyword = name_of(old_raw)
         if keyword not in COMMENTARY and self.find(keyword) is not None:
             raise PlanMismatch(f"There is a card {keyword} in the header again")
         at = self.after_last(commentary=keyword in COMMENTARY)

@@ -78,7 +78,8 @@ def _last_wins(changes: Iterable[CardChange]) -> list[CardChange]:
         if keyword in COMMENTARY:
             wanted[at] = CardChange(keyword, change.value)
         else:
-            wanted[keyword] = CardChange(normalise_keyword(keyword), change.value)
+            keyword = normalise_keyword(keyword, hierarch=True)
+            wanted[keyword] = CardChange(keyword, change.value)
     return list(wanted.values())
 
 

@@ -10,6 +10,9 @@ from armillary.fits.errors import InvalidKeyword, InvalidValue
 from armillary.fits.models import Value
 
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}", re.ASCII)
+_LONG = re.compile(r"(?:HIERARCH +)?([A-Z0-9_-]+(?: +[A-Z0-9_-]+)*)", re.ASCII)
+MAX_LONG = 44
+"""Characters of the longest keyword behind HIERARCH: 80 without it, " = " and the longest number."""
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -29,18 +32,32 @@ _PROTECTED_INDEXED = re.compile(
 )
 
 
-def normalise_keyword(text: object) -> str:
+def normalise_keyword(text: object, *, hierarch: bool = False) -> str:
     """Return a keyword in upper case.
+
+    With ``hierarch`` those of more than eight characters, or of several words, are keywords, too: they stand on
+    cards that begin with HIERARCH, which may be left out here.
 
     Raises
     ------
     InvalidKeyword
-        If it is not one to eight letters, digits, hyphens or underscores.
+        If it is not one to eight letters, digits, hyphens or underscores, or such words.
     """
     # Upper-casing turns some letters outside ASCII into ASCII ones, so those are refused first.
-    if isinstance(text, str) and text.isascii() and _KEYWORD.fullmatch(text.upper()):
-        return text.upper()
+    if isinstance(text, str) and text.isascii():
+        if _KEYWORD.fullmatch(text.upper()):
+            return text.upper()
+        if hierarch and (found := _LONG.fullmatch(text.strip(" ").upper())):
+            name = " ".join(found[1].split())
+            # A short word behind HIERARCH is another card than that of the same keyword: both may be there.
+            if is_long(name) and len(name) <= MAX_LONG:
+                return name
     raise InvalidKeyword(f"Invalid keyword: {text}")
+
+
+def is_long(keyword: str) -> bool:
+    """Tell whether a keyword can stand on a HIERARCH card only."""
+    return len(keyword) > 8 or " " in keyword
 
 
 def is_protected(keyword: str, extra: Collection[str] = ()) -> bool:

@@ -139,8 +139,8 @@ def test_options_are_kept() -> None:
         ({"generic": [("A", 1)]}, {}, f"Illegal value '[('A', 1)]' {GENERIC}"),
         ({"generic": "9" * 300}, {}, f"Illegal value '{'9' * 200}...' {GENERIC}"),
         ({"generic": [[5, 1]]}, {}, "Invalid keyword: 5"),
-        ({"generic": {"TOOLONGKEY": 1}}, {}, "Invalid keyword: TOOLONGKEY"),
-        ({"generic": {"A B": 1}}, {}, "Invalid keyword: A B"),
+        ({"generic": {"HIERARCH A": 1}}, {}, "Invalid keyword: HIERARCH A"),
+        ({"generic": {"A*B C": 1}}, {}, "Invalid keyword: A*B C"),
         ({"generic": {" ": 1}}, {}, "Protected keyword:  "),
         ({"generic": {"hierarch": 1}}, {}, "Protected keyword: hierarch"),
         ({"generic": {"naxis1": 1}}, {}, "Protected keyword: NAXIS1"),
@@ -275,3 +275,13 @@ def test_strangers_get_a_request_or_a_reason(values: dict[str, Any], options: di
         return
     assert checked(found, RULES) == found
     assert all(isinstance(one, CardChange) for one in (*found.primary, *found.cards))
+
+
+def test_keywords_of_hierarch_cards_are_for_those_whom_the_rules_let() -> None:
+    values = {"generic": {"hierarch Simulate Camera": True, "TOOLONGKEY": 1}}
+    found = edit_request(TARGET, values, RULES)
+    assert [change.keyword for change in found.cards] == ["SIMULATE CAMERA", "TOOLONGKEY"]
+    assert (
+        refusal(values, dataclasses.replace(RULES, hierarch=False))
+        == "Invalid keyword: hierarch Simulate Camera"
+    )

@@ -217,15 +217,54 @@ def test_ampersand_before_a_stray_continue_card_is_refused() -> None:
         edit(a_primary("A       = 'x'", "CONTINUE  'stray'"), ("A", "R&"))
 
 
-@pytest.mark.parametrize("keyword", ["END", "continue", "HIERARCH", "TOOLONGKEY", "A B"])
+@pytest.mark.parametrize("keyword", ["END", "continue", "HIERARCH", "HIERARCH A", "A*B C", "X" * 45])
 def test_keyword_that_makes_no_card_of_its_own_is_refused(keyword: str) -> None:
     with pytest.raises((InvalidKeyword, KeywordProtected)):
         edit(a_primary(), (keyword, 1))
 
 
-def test_hierarch_cards_are_never_touched() -> None:
+def test_hierarch_cards_are_those_of_their_whole_keyword() -> None:
     header = a_primary("HIERARCH A B = 1")
-    assert lines(edit(header, ("A", 2)).header)[0] == "HIERARCH A B = 1"
+    assert lines(edit(header, ("A", 2)).header)[:2] == ["HIERARCH A B = 1", f"A       = {2:>20}"]
+    # A short word behind HIERARCH is no card of that keyword.
+    short = a_primary("HIERARCH A = 1")
+    assert lines(edit(short, ("A", 2)).header)[:2] == ["HIERARCH A = 1", f"A       = {2:>20}"]
+
+
+@pytest.mark.parametrize(
+    "keyword", ["SIMULATE CAMERA", "hierarch  Simulate  camera", "HIERARCH SIMULATE CAMERA"]
+)
+@pytest.mark.parametrize(
+    ("value", "card"),
+    [
+        (True, "HIERARCH SIMULATE CAMERA =   T / of the camera"),
+        ("it's", "HIERARCH SIMULATE CAMERA = 'it''s   ' / of the camera"),
+        (None, "HIERARCH SIMULATE CAMERA =    / of the camera"),
+    ],
+)
+def test_hierarch_cards_are_replaced_in_their_place(keyword: str, value: Value, card: str) -> None:
+    header = a_primary("BEFORE  = 1", "HIERARCH Simulate Camera = F / of the camera", "AFTER   = 1")
+    result = edit(header, (keyword, value))
+    assert lines(result.header)[1] == card
+    assert [effect.keyword for effect in result.effects] == ["SIMULATE CAMERA"]
+    assert edit(result.header, (keyword, value)).header is result.header
+
+
+def test_new_hierarch_cards_follow_the_last_keyword() -> None:
+    result = edit(
+        a_primary("A       = 1", "COMMENT x"), ("CALIB LASER POWER", 2.5), ("LONGKEYWORD", "y" * 100)
+    )
+    read = Header(result.header).values()
+    assert (read["CALIB LASER POWER"], read["LONGKEYWORD"]) == (2.5, "y" * 100)
+    assert fits.Header.fromstring(result.header)["CALIB LASER POWER"] == 2.5
+    assert fits.Header.fromstring(result.header)["LONGKEYWORD"] == "y" * 100
+
+
+def test_a_hierarch_keyword_has_to_leave_room() -> None:
+    keyword = "A B C D E F G H I J K L M N O P Q R S T U VW"
+    assert Header(edit(a_primary(), (keyword, -1.7976931348623157e308)).header).values()[keyword]
+    with pytest.raises(KeywordsMissing, match="A B"):
+        edit(a_primary("HIERARCH B A = 1"), ("A B", 1), reject_new=True)
 
 
 @given(st.dictionaries(keywords, values, min_size=1, max_size=6), st.sampled_from([0, LARGE]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -101,7 +102,8 @@ async def update_headers(request: Request, ctx: Ctx) -> Response:
 
 def _requests_of(body: bytes, settings: EditSettings) -> list[EditRequest | Refused]:
     raw = parse_request(body, max_items=settings.max_items, max_cards=settings.max_cards)
-    return read_items(raw, rules_of(settings))
+    # Clients of the old server know keywords of eight characters only.
+    return read_items(raw, replace(rules_of(settings), hierarch=False))
 
 
 @router.get(
