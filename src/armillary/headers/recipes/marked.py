@@ -96,74 +96,106 @@ DUPLICATE = "C14"
 
 def read_marked(content: bytes, file: str) -> tuple[Marked | None, list[Problem]]:
     """Return the document of a file with the place of every value, and what is wrong with it."""
+    maker = _Maker(file)
     try:
-        node = yaml.compose(content.decode("utf-8"), Loader=_LOADER)
+        document = maker.document(yaml.parse(content.decode("utf-8"), Loader=_LOADER))
     except UnicodeDecodeError:
         return None, [Problem(Place(file, 1), "The file is not UTF-8.")]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(str(part) for part in (error.context, error.problem) if part)
         return None, [Problem(Place(file, mark.line + 1 if mark else 1), f"Invalid YAML: {said}.")]
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         return None, [Problem(Place(file, 1), f"Invalid YAML: {str(error).splitlines()[0]}.")]
-    if node is None:
-        return None, [Problem(Place(file, 1), "The file is empty.")]
-    maker = _Maker(file)
-    try:
-        return maker.make(node, ()), maker.problems
-    except _TooMuchError as error:
-        return None, [
-            Problem(error.place, "The file is nested too deeply, or its aliases make too much of it.")
-        ]
+    except _RefusedError as error:
+        return None, [error.problem]
+    return document, maker.problems
 
 
-class _TooMuchError(Exception):
-    """Aliases, which may contain themselves, make more nodes than a configuration has."""
+class _RefusedError(Exception):
+    """The file is no document of configuration."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, place: Place, message: str) -> None:
+        self.problem = Problem(place, message)
         super().__init__()
 
 
 class _Maker:
-    """Makes marked values of the nodes of PyYAML."""
+    """Makes marked values of the events of PyYAML.
+
+    Its own composer recurses in C for every level, so that a file of brackets ends the process.
+    """
 
     def __init__(self, file: str) -> None:
         self._file = file
         self._count = 0
+        self._anchors: dict[str, tuple[Marked, int]] = {}
         self.problems: list[Problem] = []
 
-    def make(self, node: Any, path: tuple[str, ...]) -> Marked:
-        """Return the value of a node."""
-        place = Place(self._file, node.start_mark.line + 1)
-        self._count += 1
-        if self._count > MOST_NODES or len(path) > DEEPEST:
-            raise _TooMuchError(place)
-        if node.tag.rpartition(":")[2] not in _PLAIN_TAGS or not node.tag.startswith("tag:yaml.org,2002:"):
-            self.problems.append(Problem(place, f"Tags such as {node.tag} are not allowed."))
-            return Marked(None, place)
-        if isinstance(node, yaml.MappingNode):
-            places: dict[str, Place] = {}
-            return Marked(dict(self._entries(node, path, places)), place, places)
-        if isinstance(node, yaml.SequenceNode):
-            return Marked([self.make(one, (*path, "")) for one in node.value], place)
-        return Marked(scalar(node.value) if not node.style else node.value, place)
+    def document(self, events: Iterator[Any]) -> Marked:
+        """Return the one document of a file."""
+        for event in events:
+            if isinstance(event, yaml.StreamEndEvent):
+                break
+            if isinstance(event, yaml.NodeEvent):
+                found = self._make(event, events, ())
+                for after in events:
+                    if isinstance(after, yaml.NodeEvent):
+                        raise _RefusedError(self._place(after), "The file must hold one document.")
+                return found
+        raise _RefusedError(Place(self._file, 1), "The file is empty.")
 
-    def _entries(
-        self, node: Any, path: tuple[str, ...], places: dict[str, Place]
-    ) -> Iterator[tuple[str, Marked]]:
-        for key, value in node.value:
-            place = Place(self._file, key.start_mark.line + 1)
-            if not isinstance(key, yaml.ScalarNode):
+    def _place(self, event: Any) -> Place:
+        return Place(self._file, event.start_mark.line + 1)
+
+    def _make(self, event: Any, events: Iterator[Any], path: tuple[str, ...]) -> Marked:
+        """Return the value that begins with an event, taking the events up to its end."""
+        place, before = self._place(event), self._count
+        self._count += 1
+        if isinstance(event, yaml.AliasEvent):
+            # An anchor that is not complete yet contains this alias.
+            found, count = self._anchors.get(event.anchor, (None, MOST_NODES))
+            self._count += count
+        else:
+            found = None
+        if self._count > MOST_NODES or len(path) > DEEPEST:
+            raise _RefusedError(place, "The file is nested too deeply, or its aliases make too much of it.")
+        if found is not None:
+            return found
+        if event.tag is not None:
+            self.problems.append(Problem(place, f"Tags such as {event.tag} are not allowed."))
+        if isinstance(event, yaml.MappingStartEvent):
+            places: dict[str, Place] = {}
+            made = Marked(self._mapping(events, path, places), place, places)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            made = Marked(self._sequence(events, path), place)
+        else:
+            made = Marked(event.value if event.style else scalar(event.value), place)
+        if event.anchor:
+            self._anchors[event.anchor] = made, self._count - before
+        return made
+
+    def _sequence(self, events: Iterator[Any], path: tuple[str, ...]) -> list[Marked]:
+        found = []
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            found.append(self._make(event, events, (*path, "")))
+        return found
+
+    def _mapping(
+        self, events: Iterator[Any], path: tuple[str, ...], places: dict[str, Place]
+    ) -> dict[str, Marked]:
+        found: dict[str, Marked] = {}
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            place, is_text = self._place(event), isinstance(event, yaml.ScalarEvent)
+            key = event.value if is_text else str(self._make(event, events, (*path, "")).place.line)
+            value = self._make(next(events), events, (*path, key))
+            if not is_text:
                 self.problems.append(Problem(place, "A key must be a text."))
-                continue
-            if key.value in places:
-                self.problems.append(
-                    Problem(place, f"{key.value} stands here twice.", (*path, key.value), DUPLICATE)
-                )
-                continue
-            places[key.value] = place
-            yield key.value, self.make(value, (*path, key.value))
+            elif key in found:
+                self.problems.append(Problem(place, f"{key} stands here twice.", (*path, key), DUPLICATE))
+            else:
+                found[key], places[key] = value, place
+        return found
 
 
 def scalar(text: str) -> str | int | float | bool | None:

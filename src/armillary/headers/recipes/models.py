@@ -374,7 +374,10 @@ class Catalogue(Struct, frozen=True):
 
     components: dict[str, dict[str, TopicEntry]] = {}
 
+    def topics(self, component: str) -> dict[str, TopicEntry] | None:
+        """Return the topics of a component, if the catalogue has it."""
+        return self.components.get(component, self.components.get(component.partition(":")[0]))
+
     def topic(self, component: str, topic: str) -> TopicEntry | None:
         """Return the entry of a topic, if the catalogue has it."""
-        topics = self.components.get(component) or self.components.get(component.partition(":")[0]) or {}
-        return topics.get(topic)
+        return (self.topics(component) or {}).get(topic)

@@ -47,9 +47,7 @@ class _Checks:
                 self._notes.add("C02", alias, self._document.at("sources", alias, "time"), said)
 
     def _topics(self, alias: str) -> dict[str, TopicEntry] | None:
-        component = self._recipe.sources[alias].component
-        known = self._catalogue.components
-        return known.get(component, known.get(component.partition(":")[0]))
+        return self._catalogue.topics(self._recipe.sources[alias].component)
 
     def _topic(self, alias: str, topic: str, name: str, path: Path) -> TopicEntry | None:
         """Return the catalogue's entry; note it if the source or the topic is unknown."""
