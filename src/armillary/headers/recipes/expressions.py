@@ -187,7 +187,7 @@ class _Parser:
     def unexpected(self) -> ValueError:
         """Return what to say of the token here."""
         what = f"'{self.token}'" if self.kind != "end" else "the end"
-        return ValueError(f"Unexpected {what} at character {self._start + 1} of: {self._text}")
+        return ValueError(f"Unexpected {what} at character {self._start + 1} of '{self._text}'.")
 
     def _next(self) -> str:
         """Go to the next token and return the one before."""
@@ -217,7 +217,7 @@ class _Parser:
     def disjunction(self, depth: int) -> Expression:
         """Read conditions with `or` between them."""
         if depth > DEEPEST:
-            raise ValueError(f"The expression is nested too deeply: {self._text}")
+            raise ValueError(f"The expression is nested too deeply: '{self._text}'.")
         found = [self._conjunction(depth)]
         while self._take("or"):
             found.append(self._conjunction(depth))

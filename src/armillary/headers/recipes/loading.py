@@ -78,6 +78,8 @@ class _Reading:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        top = directory / "instruments"
+        self._parents = {one.relative_to(top).as_posix(): one for one in _files(top, "**/*.yaml")}
         self._read: dict[str, tuple[Marked | None, list[Problem]]] = {}
         self.findings: list[Finding] = []
         self.documents: dict[str, Marked] = {}
@@ -124,8 +126,9 @@ class _Reading:
         return revised(resolved(recipe))
 
     def _parent(self, name: str, instrument: str) -> Marked | None:
-        path = self._directory / "instruments" / name
-        return self._document(path, instrument) if path.is_file() else None
+        # Names are looked up among the files that are there: `changed` sees those, and nothing leads elsewhere.
+        path = self._parents.get(name)
+        return self._document(path, instrument) if path else None
 
     def templates(self) -> Iterator[Template]:
         """Yield the templates, those that others extend among them."""

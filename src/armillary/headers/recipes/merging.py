@@ -40,7 +40,7 @@ def inherit(document: Marked, read: Read, *, chain: tuple[str, ...]) -> tuple[Ma
     base: Marked | None = None
     for parent in _names(parents, problems):
         name = str(parent.value)
-        found = read(name) if _inside(name) and name not in chain else None
+        found = read(name) if name not in chain else None
         if found is None:
             problems.append(_missing(name, parent.place, chain))
             continue
@@ -59,11 +59,6 @@ def _names(parents: Marked | None, problems: list[Problem]) -> list[Marked]:
         problems.append(Problem(parents.place, "inherit must be a list of files.", ("inherit",)))
         return []
     return found
-
-
-def _inside(name: str) -> bool:
-    """Tell whether the name of a file stays below the directory of instruments."""
-    return not name.startswith("/") and ".." not in name.split("/")
 
 
 def _missing(name: str, place: Place, chain: tuple[str, ...]) -> Problem:
