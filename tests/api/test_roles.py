@@ -40,6 +40,8 @@ OF_SITES = {
     "info_reservation": {"INSERT", "UPDATE"},
     "image": {"INSERT", "UPDATE"},
     "zip_selection": {"INSERT"},
+    "header_command": {"INSERT", "UPDATE"},
+    **dict.fromkeys(("header_consumer", "header_taken", "header_shown"), ALL),
 }
 """What the web role may do to the tables of sites and queues, whose work it does itself."""
 TELLING = ("site_config_tell",)

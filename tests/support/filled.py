@@ -88,6 +88,13 @@ def _samples(rows: Rows) -> None:
         topics.append({"id": max(one["id"] for one in topics) + 1, "name": "samples", **horizon})
 
 
+def _exposures(rows: Rows) -> None:
+    """Let there be a topic of headers."""
+    if topics := rows.get("feed_topic"):
+        horizon = {"horizon_generation": 0, "horizon_number": 0, "horizon_id": 0}
+        topics.append({"id": max(one["id"] for one in topics) + 1, "name": "headers", **horizon})
+
+
 CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0014": _runs_of_orders,
     "0016": _feed,
@@ -96,6 +103,7 @@ CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0021": _sites,
     "0024": _images,
     "0025": _samples,
+    "0026": _exposures,
 }
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 

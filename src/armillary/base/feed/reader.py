@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -62,6 +63,13 @@ async def position_before(connection: AsyncConnection, topic: Topic, number: int
     if generation is None or found < await beginning(connection, topic):
         raise topic.refusal()
     return found
+
+
+async def position_since(connection: AsyncConnection, topic: Topic, instant: datetime) -> Cursor:
+    """Return where a follower stands that is told next what was noted since an instant, or what is kept of it."""
+    begun = await beginning(connection, topic)
+    row = await store.before(connection, topic.name, instant)
+    return max(Cursor(row.generation, row.number, row.id), begun) if row else begun
 
 
 async def page_after(connection: AsyncConnection, topic: Topic, cursor: Cursor, limit: int) -> Page[Entry]:

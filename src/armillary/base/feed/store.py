@@ -36,6 +36,11 @@ SELECT e.generation, e.number, e.id FROM feed_entry AS e WHERE e.topic = {_TOPIC
 ORDER BY e.generation DESC, e.number DESC, e.id DESC LIMIT 1
 """
 
+_BEFORE = f"""
+SELECT e.generation, e.number, e.id FROM feed_entry AS e WHERE e.topic = {_TOPIC} AND e.noted < $2::timestamptz
+ORDER BY e.generation DESC, e.number DESC, e.id DESC LIMIT 1
+"""
+
 _HORIZON = "SELECT horizon_generation, horizon_number, horizon_id"
 
 _ENDS = f"""
@@ -128,6 +133,11 @@ async def after(
 async def latest(connection: AsyncConnection, topic: str, bound: int) -> AnyRow | None:
     """Return the position of the last entry up to a bound."""
     return (await connection.exec_driver_sql(_LATEST, (topic, bound))).first()
+
+
+async def before(connection: AsyncConnection, topic: str, instant: datetime) -> AnyRow | None:
+    """Return the position of the last entry that was noted before an instant."""
+    return (await connection.exec_driver_sql(_BEFORE, (topic, instant))).first()
 
 
 async def ends(connection: AsyncConnection, topic: str, bound: int) -> tuple[Position, bool]:

@@ -12,6 +12,11 @@ from armillary.base.feed import store
 from armillary.base.feed.models import Topic
 
 
+def appending(topic: str, keys: str, payloads: str) -> str:
+    """Return the expression by which a statement of others writes entries, from expressions for its arguments."""
+    return f"feed_append({topic}, {keys}, {payloads})"
+
+
 async def append(
     connection: AsyncConnection, topic: Topic, entries: Sequence[tuple[str, Mapping[str, Any]]]
 ) -> None:

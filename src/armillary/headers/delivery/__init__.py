@@ -1,0 +1,1 @@
+"""Headers as others get them: announcements, consumers, revisions, objects of the annex."""

@@ -1,0 +1,64 @@
+"""What others may ask of headers: exposures, headers and their revisions, services, consumers, announcements."""
+
+from armillary.headers.delivery.annex import Annex
+from armillary.headers.delivery.consumers import (
+    list_all as consumers,
+)
+from armillary.headers.delivery.consumers import (
+    page,
+    pending,
+    register,
+    remove,
+    start_at,
+    take,
+    take_up_to,
+)
+from armillary.headers.delivery.following import following, wait_for
+from armillary.headers.delivery.queries import exposures, find, transitions
+from armillary.headers.delivery.reading import (
+    Asked,
+    Form,
+    card,
+    difference,
+    form,
+    get,
+    revisions,
+    state_of,
+)
+from armillary.headers.services.asking import command, status, statuses
+from armillary.headers.services.configuration import names_in
+from armillary.headers.services.replaying import replay
+from armillary.headers.services.running import run
+from armillary.headers.services.store import metrics
+
+__all__ = [
+    "Annex",
+    "Asked",
+    "Form",
+    "card",
+    "command",
+    "consumers",
+    "difference",
+    "exposures",
+    "find",
+    "following",
+    "form",
+    "get",
+    "metrics",
+    "names_in",
+    "page",
+    "pending",
+    "register",
+    "remove",
+    "replay",
+    "revisions",
+    "run",
+    "start_at",
+    "state_of",
+    "status",
+    "statuses",
+    "take",
+    "take_up_to",
+    "transitions",
+    "wait_for",
+]

@@ -1,0 +1,1 @@
+"""Header services: one per instrument, which follow its events and build its headers."""

@@ -1,0 +1,293 @@
+"""Building headers: the bus is asked, a thread makes the header, revision and announcement are one commit.
+
+Exposures are built beside each other, and a failure of one is its own. What the loop does itself takes moments:
+rendering, hashing and packing are done by threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import structs
+
+from armillary.base.bus.models import Question
+from armillary.base.bus.models import Stored as Sample
+from armillary.base.database_errors import is_transient, reason_of
+from armillary.base.log import get_logger
+from armillary.context import Context
+from armillary.headers.delivery import store
+from armillary.headers.delivery.making import Inputs, Made, decompress, difference, revise, utc_of
+from armillary.headers.delivery.models import HeaderFailed
+from armillary.headers.exposures import store as exposures
+from armillary.headers.exposures.machine import END, failed, rendered
+from armillary.headers.exposures.models import Because, Exposure, Latest, State
+from armillary.headers.exposures.moments import as_rendered
+from armillary.headers.recipes.models import Template
+from armillary.headers.render.rendering import pending, questions
+from armillary.headers.render.sidecar import read_sidecar
+from armillary.headers.services.configuration import Configuration, kept
+from armillary.headers.services.metrics import ANNOUNCED, FAILURES, INCOMPLETE, STAGES, UNCHANGED
+from armillary.headers.services.register import Register
+
+log = get_logger(__name__)
+T = TypeVar("T")
+Write = Callable[[Any], Awaitable[bool]]
+THREADS = 2
+SETTLE_NS, LATE_NS = 20_000_000, 5_000_000_000
+"""How soon an exposure is looked at again that waits for samples of some keywords; after a late sample, which
+others may follow."""
+
+
+class TakenOver(Exception):
+    """Another process builds the headers of this instrument by now."""
+
+
+class Builder:
+    """What makes and announces the headers of one instrument, by the authority of an ``epoch``."""
+
+    def __init__(self, context: Context, known: Register, epoch: int) -> None:
+        self._context, self._known, self._epoch = context, known, epoch
+        self._instrument = known.instrument
+        self._configurations: dict[int, Configuration] = {}
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="header")
+        self.simulated = False
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def know(self, configuration: Configuration) -> None:
+        """Remember a configuration that is kept."""
+        self._configurations[configuration.id] = configuration
+
+    async def configuration(self, number: int) -> Configuration:
+        """Return a configuration by its number."""
+        if number not in self._configurations:
+            async with self._context.database.raw() as connection:
+                self._configurations[number] = await kept(connection, number)
+        return self._configurations[number]
+
+    async def build(self, number: int) -> int:
+        """Make the headers of an exposure, as what is known now has it; return how many revisions are new.
+
+        Raises
+        ------
+        TakenOver
+            If another process does that by now. What the database refuses for a while passes, too; the exposure
+            stays due.
+        """
+        exposure = self._known.get(number)
+        if exposure is None:
+            return 0
+        try:
+            return await self._build(exposure)
+        except Exception as error:
+            if isinstance(error, TakenOver) or is_transient(error):
+                raise
+            log.error(
+                "header failed",
+                instrument=self._instrument,
+                image=exposure.image_id,
+                error=reason_of(error),
+                exc_info=True,
+            )
+            await self._fail(number, f"{type(error).__name__}: {reason_of(error)}"[:500])
+            return 0
+
+    async def _build(self, exposure: Exposure) -> int:
+        configuration = await self.configuration(exposure.config)
+        *others, last = sorted(configuration.templates)
+        new = 0
+        for product in (*others, last):
+            inputs = await self._inputs(exposure, configuration, configuration.templates[product])
+            if await self._waits(exposure, inputs):
+                return new
+            made = await self._made(exposure, inputs, product)
+            if made is not None or product == last:
+                await self._record(exposure, made, configuration if product == last else None)
+            new += made is not None
+        return new
+
+    async def inputs(self, exposure: Exposure, product: str) -> Inputs:
+        """Return what a header of an exposure is made of now."""
+        configuration = await self.configuration(exposure.config)
+        return await self._inputs(exposure, configuration, configuration.templates[product])
+
+    async def _inputs(self, exposure: Exposure, configuration: Configuration, template: Template) -> Inputs:
+        seen, recipe = as_rendered(exposure, configuration.recipe), configuration.recipe
+        began = time.perf_counter()
+        asked: Sequence[Question] = await self.apart(questions, recipe, template, seen)
+        answers: Sequence[Sequence[Sample]] = await self._context.bus.answer(asked)
+        self._took("answer", began)
+        deadline = END not in exposure.moments
+        now = self._context.bus.now()
+        return Inputs(recipe, template, seen, exposure.image_id, answers, now, deadline)
+
+    async def _waits(self, exposure: Exposure, inputs: Inputs) -> bool:
+        """Tell whether a keyword waits for its sample; the exposure is looked at again soon then."""
+        end = exposure.moments.get(END)
+        if exposure.because not in (Because.END, Because.SETTLE) or end is None:
+            return False
+        last = end.received + inputs.recipe.timing.d1
+        if inputs.created >= last or not await self.apart(
+            pending, inputs.recipe, inputs.template, inputs.exposure, inputs.answers
+        ):
+            return False
+        current = self._known.get(exposure.id)
+        if current is not None and current.changed == exposure.changed:
+            soon = min(inputs.created + SETTLE_NS, last)
+            # Only in memory: whoever comes after a crash begins with the end event again.
+            self._known.put(structs.replace(current, due=soon, because=Because.SETTLE))
+        return True
+
+    async def _made(self, exposure: Exposure, inputs: Inputs, product: str) -> Made | None:
+        began = time.perf_counter()
+        made = await self.apart(revise, inputs, exposure.latest.get(product))
+        self._took("render", began)
+        if made is None:
+            UNCHANGED.labels(self._instrument).inc()
+            return None
+        return made if made.revision.revision == 1 else await self._compared(exposure, made)
+
+    async def _compared(self, exposure: Exposure, made: Made) -> Made:
+        """Return a revision with what differs from the one before."""
+        values = (exposure.id, made.revision.product, made.revision.revision - 1)
+        async with self._context.database.raw() as connection:
+            before = await store.sidecar(connection, *values)
+        if before is None:
+            return made
+        found = await self.apart(_difference, before, made)
+        return structs.replace(made, revision=structs.replace(made.revision, difference=found))
+
+    async def _record(self, exposure: Exposure, made: Made | None, finished: Configuration | None) -> None:
+        """Publish a revision, if there is one, and write down what is to be done next if all products are made."""
+        began = time.perf_counter()
+        async with self._known.alone([exposure.named]):
+            current = self._known.get(exposure.id)
+            if current is None:
+                # An event could not be written down: it is read again, and leads here again.
+                return
+            after = _published(current, made.revision) if made else current
+            if finished is not None:
+                now = self._context.bus.now()
+                after = rendered(after, finished.recipe, changed=exposure.changed, now=now)
+            await self._write(exposure, self._statement(exposure, after, made))
+            self._known.put(after)
+        if made is not None:
+            self._took("commit", began)
+            self._tell(exposure, made)
+
+    def _statement(self, exposure: Exposure, after: Exposure, made: Made | None) -> Write:
+        if made is None:
+            change = self._change(after, [])
+            return lambda connection: store.change(connection, change)
+        revision, cause = made.revision, str(exposure.because or Because.REBUILD)
+        change = self._change(
+            after, [(one.value, cause, revision.revision) for one in (State.RENDERED, State.PUBLISHED)]
+        )
+        return lambda connection: store.publish(connection, change, revision)
+
+    async def _fail(self, number: int, reason: str) -> None:
+        known = self._known.get(number)
+        if known is None:
+            return
+        FAILURES.labels(self._instrument).inc()
+        async with self._known.alone([known.named]):
+            current = self._known.get(number)
+            if current is None:
+                return
+            now = self._context.bus.now()
+            after = failed(current, reason, now=now)
+            told = HeaderFailed(
+                current.instrument, current.image_id, current.day_obs, reason, after.attempts, utc_of(now)
+            )
+            # Once for each reason: a service that tries for hours must not fill the feed.
+            news = None if current.reason == reason else msgspec.json.encode(told).decode()
+            change = self._change(after, [(State.FAILED.value, reason, None)] if news else [])
+            await self._write(current, lambda connection: store.change(connection, change, news))
+            self._known.put(after)
+
+    def _change(self, after: Exposure, steps: Sequence[tuple[str, str, int | None]]) -> store.Change:
+        latest = [(product, one.revision, one.content_hash) for product, one in after.latest.items()]
+        return store.Change(
+            instrument=self._instrument,
+            epoch=self._epoch,
+            exposure=after.id,
+            state=after.state.value,
+            reason=after.reason,
+            latest=store.latest_text(latest),
+            rendered=after.rendered,
+            attempts=after.attempts,
+            due=after.due,
+            because=after.because.value if after.because else None,
+            states=[state for state, _, _ in steps],
+            causes=[cause for _, cause, _ in steps],
+            revisions=[revision for _, _, revision in steps],
+        )
+
+    async def _write(self, exposure: Exposure, write: Write) -> None:
+        try:
+            async with self._context.database.raw() as connection:
+                if not await write(connection):
+                    raise TakenOver
+        except BaseException:
+            # Whether it was written is not known: its row is read before it is built again.
+            self._known.forget(exposure.named)
+            raise
+
+    def _tell(self, exposure: Exposure, made: Made) -> None:
+        header, end = made.header, exposure.moments.get(END)
+        ANNOUNCED.labels(self._instrument).inc()
+        if not header.complete:
+            INCOMPLETE.labels(self._instrument).inc()
+        self.simulated = header.simulated
+        took = (self._context.bus.now() - end.received) / 1e9 if end else None
+        if took is not None and made.revision.revision == 1:
+            STAGES.labels(self._instrument, "all").observe(took)
+        log.info(
+            "header announced",
+            instrument=self._instrument,
+            image=exposure.image_id,
+            product=header.product,
+            revision=made.revision.revision,
+            because=exposure.because,
+            complete=header.complete,
+            missing=[one.key for one in header.missing],
+            s=took,
+        )
+        if not header.complete:
+            log.error(
+                "header lacks values that ingest needs", image=exposure.image_id, product=header.product
+            )
+
+    def _took(self, stage: str, began: float) -> None:
+        STAGES.labels(self._instrument, stage).observe(time.perf_counter() - began)
+
+    async def apart(self, work: Callable[..., T], *values: Any) -> T:
+        """Do something in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *values))
+
+    async def touch(self, t: int) -> None:
+        """Let finished exposures be looked at again, soon, that a late sample of an instant may concern."""
+        due = self._context.bus.now() + LATE_NS
+        async with self._context.database.raw() as connection:
+            for one in await exposures.touch(connection, self._instrument, t, due):
+                self._known.put(one)
+
+
+def _difference(before: bytes, made: Made) -> str:
+    found = difference(read_sidecar(decompress(before)), made.header)
+    return msgspec.json.encode(found).decode()
+
+
+def _published(exposure: Exposure, revision: store.Revision) -> Exposure:
+    latest = Latest(revision.revision, revision.content_hash)
+    return structs.replace(
+        exposure, state=State.PUBLISHED, reason=None, latest=exposure.latest | {revision.product: latest}
+    )

@@ -1,0 +1,33 @@
+"""Being the service of an instrument, with everything that belongs to that."""
+
+from __future__ import annotations
+
+import asyncio
+
+from armillary.context import Context
+from armillary.headers.delivery.annex import PAUSE_S, Annex
+from armillary.headers.services import instance
+from armillary.headers.services.instance import Instance
+from armillary.headers.services.metrics import STORED
+from armillary.headers.services.models import ServiceState
+from armillary.headers.services.orders import obey
+
+
+async def run(context: Context, instrument: str, stop: asyncio.Event) -> None:
+    """Be the service of an instrument until told to stop, or to exit by a command."""
+
+    async def obeying(one: Instance) -> None:
+        await obey(one)
+        if one.service.state is ServiceState.OFFLINE:
+            stop.set()
+
+    await instance.run(context, instrument, stop, chores=(obeying, keep_objects))
+
+
+async def keep_objects(one: Instance) -> None:
+    """Store the objects of new headers in the annex, also when that was away."""
+    while True:
+        annex = Annex.of(one.context)
+        stored, more = await annex.fill(one.instrument)
+        STORED.labels(one.instrument).inc(stored)
+        await asyncio.sleep(0 if more else PAUSE_S)
