@@ -60,6 +60,9 @@ ENTRIES = {
         "verify",
         "Read stored files and compare every byte with the catalog; exit 1 if any differs.",
     ),
+    "check": Entry(
+        "check", "check", "Check headers for what cannot be true; exit 1 if there is an error or a warning."
+    ),
     "edit": Entry(_EDITS, "edit", "Change header cards of a file, or of all files of a selection."),
     "fixhead": Entry(
         "fixhead",

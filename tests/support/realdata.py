@@ -1,14 +1,20 @@
-"""Where real data is: beside the repository, and inside the installed astropy; and headers typed after it."""
+"""Where real data is: where ARMILLARY_REALDATA says, or beside the repository, and inside the installed astropy.
+
+Headers typed after real ones are in the repository itself.
+"""
 
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import astropy
 import pytest
 
-REALDATA = Path(__file__).resolve().parents[2].parent / "shared" / "realdata"
+REALDATA = Path(
+    os.environ.get("ARMILLARY_REALDATA") or Path(__file__).resolve().parents[2].parent / "shared" / "realdata"
+)
 TYPED_HEADERS = Path(__file__).resolve().parents[1] / "data" / "headers"
 
 needs_realdata = pytest.mark.skipif(

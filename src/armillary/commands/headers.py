@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from armillary.commands.check import check
 from armillary.commands.help import PlainGroup
 from armillary.commands.terminal import JsonOption, escape, fail, guarded, only_text, out, print_json
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Headers of exposures, built from telemetry and configuration.",
 )
+app.command("qa")(check)
 InstrumentOption = Annotated[str, typer.Option(help="Only this instrument.", callback=only_text)]
 
 
