@@ -1,8 +1,6 @@
-"""From catalogue places to the local sky: sidereal time, places of date, altitude and azimuth, air mass.
+"""From catalogue places to those of date, and what lies around a pointing: the horizon, refraction, the site.
 
-Plain floats in degrees, no tables and no ephemeris: a check of a header asks a few of these and has a millisecond
-for all. Against astropy places of date are right to an arcsecond, sidereal times to a tenth of a second plus
-UT1-UTC (at most 0.9 s), which is taken as zero.
+Plain floats in degrees and no ephemeris: a check of a header asks a few of these and has a millisecond for all.
 """
 
 from __future__ import annotations
@@ -34,26 +32,6 @@ class _Orientation:
     obliquity: float
     turn: Matrix
     velocity: tuple[float, float, float]
-
-
-def local_sidereal_deg(ut_mjd: float, longitude_deg: float) -> float:
-    """Return the local apparent sidereal time, 0 to 360 degrees.
-
-    GMST of IAU 1982 (Aoki et al.) and the equation of the equinoxes without its two smallest terms.
-
-    Parameters
-    ----------
-    ut_mjd
-        UT1 as a modified Julian date; UTC serves within 0.9 s.
-    longitude_deg
-        Positive to the east.
-    """
-    days = ut_mjd - _J2000_MJD
-    t = days / _CENTURY
-    whole = math.floor(days)
-    mean = 280.46061837 + 0.98564736629 * days + 360.0 * (days - whole) + t * t * (0.000387933 - t / 38710000)
-    now = _orientation(round(ut_mjd * 24))
-    return (mean + now.nutation_deg * math.cos(now.obliquity) + longitude_deg) % 360.0
 
 
 def apparent_place(ra_deg: float, dec_deg: float, tt_mjd: float) -> tuple[float, float]:
@@ -150,40 +128,11 @@ def horizontal(hour_angle_deg: float, dec_deg: float, latitude_deg: float) -> tu
     return math.degrees(math.atan2(up, math.hypot(north, west))), azimuth
 
 
-def parallactic_deg(hour_angle_deg: float, dec_deg: float, latitude_deg: float) -> float:
-    """Return the angle at the star from the pole to the zenith, positive to the west of the meridian."""
-    h, d, p = math.radians(hour_angle_deg), math.radians(dec_deg), math.radians(latitude_deg)
-    return math.degrees(
-        math.atan2(
-            math.sin(h) * math.cos(p), math.sin(p) * math.cos(d) - math.cos(p) * math.sin(d) * math.cos(h)
-        )
-    )
-
-
-def secant(altitude_deg: float) -> float:
-    """Return the air mass of a flat atmosphere, which is infinite at the horizon and below."""
-    return 1.0 / math.sin(math.radians(altitude_deg)) if altitude_deg > 0 else math.inf
-
-
-def pickering(altitude_deg: float) -> float:
-    """Return the air mass that holds down to the horizon (Pickering 2002, DIO 12, 3)."""
-    inner = altitude_deg + 244.0 / (165.0 + 47.0 * max(altitude_deg, 0.0) ** 1.1)
-    return 1.0 / math.sin(math.radians(inner)) if inner > 0 else math.inf
-
-
 def refraction_deg(altitude_deg: float) -> float:
     """Return how much higher a star at a true altitude is seen at sea level (Saemundsson 1986)."""
     if altitude_deg < -1.0:
         return 0.0
     return 1.02 / 60 / math.tan(math.radians(altitude_deg + 10.3 / (altitude_deg + 5.11)))
-
-
-def geocentric(latitude_deg: float, longitude_deg: float, height_m: float) -> tuple[float, float, float]:
-    """Return the geocentric position of a place, in metres on the axes of ITRS; the ellipsoid is WGS84."""
-    p, lon = math.radians(latitude_deg), math.radians(longitude_deg)
-    n = _A / math.sqrt(1 - _E2 * math.sin(p) ** 2)
-    across = (n + height_m) * math.cos(p)
-    return across * math.cos(lon), across * math.sin(lon), (n * (1 - _E2) + height_m) * math.sin(p)
 
 
 def geodetic(x_m: float, y_m: float, z_m: float) -> tuple[float, float, float]:

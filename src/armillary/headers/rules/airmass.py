@@ -11,7 +11,8 @@ from armillary.headers.rules.models import Deviation, Group, Rule, Severity
 from armillary.headers.rules.places import place_of
 from armillary.headers.rules.sheet import Sheet
 from armillary.headers.rules.target import TURN_PER_SECOND, angle, dec_deg, target_of
-from armillary.sky.apparent import horizontal, pickering, secant
+from armillary.sky.apparent import horizontal
+from armillary.sky.pointing import airmass
 
 MASSES = ("AMSTART", "AIRMASS", "AMEND")
 _ALTITUDES = {
@@ -64,8 +65,8 @@ def by_altitude(sheet: Sheet, tolerance: float) -> Iterator[Deviation]:
             + half_unit(number) / number
             + _drift(sheet, keyword, altitude)
         )
-        expected = secant(altitude)
-        if abs(number / expected - 1) <= limit or abs(number / pickering(altitude) - 1) <= limit:
+        expected = airmass(altitude)
+        if abs(number / expected - 1) <= limit or abs(number / airmass(altitude, "pickering") - 1) <= limit:
             continue
         yield Deviation(
             keyword,
@@ -96,13 +97,13 @@ def _why(sheet: Sheet, number: float, altitude: float, limit: float) -> str | No
         (90.0 - altitude, "the altitude is a zenith distance"),
         (math.degrees(altitude), "the altitude is in radians"),
     ):
-        if 0 < other <= 90.0 and abs(number / secant(other) - 1) <= limit:
+        if 0 < other <= 90.0 and abs(number / airmass(other) - 1) <= limit:
             return name
     for keyword in ("ELEND", "ELSTART"):
         other_altitude = angle(sheet, keyword)
         if other_altitude is None or not 0 < other_altitude <= 90 or other_altitude == altitude:
             continue
-        if abs(number / secant(other_altitude) - 1) <= limit:
+        if abs(number / airmass(other_altitude) - 1) <= limit:
             return f"computed for {keyword}"
     if altitude < 89.0 and abs(number / (90.0 - altitude) - 1) <= limit:
         return "it is the zenith distance in degrees"
@@ -139,9 +140,9 @@ def by_sky(sheet: Sheet, tolerance: float) -> Iterator[Deviation]:
         altitude = _altitude_by_sky(sheet, keyword)
         if altitude is None or altitude < _LOWEST:
             continue
-        expected = secant(altitude)
+        expected = airmass(altitude)
         limit = tolerance + half_unit(number) / number + _drift(sheet, keyword, altitude)
-        if abs(number / expected - 1) > limit and abs(number / pickering(altitude) - 1) > limit:
+        if abs(number / expected - 1) > limit and abs(number / airmass(altitude, "pickering") - 1) > limit:
             yield Deviation(keyword, round(expected, 6), number, round(number / expected - 1, 6))
 
 
@@ -153,7 +154,9 @@ def trend(sheet: Sheet, tolerance: float) -> Iterator[Deviation]:
     altitudes = [_told_or_sky(sheet, "AMSTART"), _told_or_sky(sheet, "AMEND")]
     if altitudes[0] is None or altitudes[1] is None or min(a or 0.0 for a in altitudes) < 10.0:
         return
-    expected = secant(altitudes[1]) - secant(altitudes[0])
+    if max(altitudes[0], altitudes[1]) > 90.0:
+        return
+    expected = airmass(altitudes[1]) - airmass(altitudes[0])
     actual = last - first
     rounding = half_unit(first) + half_unit(last)
     if abs(expected) <= tolerance + rounding or abs(actual - expected) <= tolerance + rounding + 0.3 * abs(

@@ -12,12 +12,11 @@ from armillary.headers.rules.models import Deviation, Group, Rule, Severity
 from armillary.headers.rules.places import place_of
 from armillary.headers.rules.sheet import Sheet, sexagesimal
 from armillary.headers.rules.target import TURN_PER_SECOND, Frame, Target, target_of, wrap
-from armillary.sky.apparent import local_sidereal_deg
 
 _SECONDS = 240.0
 """Seconds of time in a degree."""
-_NAMED = 2.0
-"""Seconds within which another instant is believed to be the cause: UT1-UTC is not known."""
+_NAMED = 1.5
+"""Seconds within which another instant is believed to be the cause: programs may leave out UT1-UTC."""
 _LST = ("LST-OBS", "LST", "ST", "LSTHDR")
 
 
@@ -270,7 +269,7 @@ def sidereal_of(sheet: Sheet) -> float | None:
     span, place = span_of(sheet), place_of(sheet)
     if span.begin is None or place is None or span.begin.rounding > 30:
         return None
-    return local_sidereal_deg(span.to_utc(span.begin.seconds) / DAY, place.longitude)
+    return span.local_sidereal_deg(place.longitude)
 
 
 RULES = (

@@ -8,9 +8,11 @@ from functools import lru_cache
 
 from armillary.fits.models import Value
 from armillary.headers.rules.sheet import Sheet, number_of
+from armillary.sky.sidereal import greenwich_deg
 from armillary.sky.timescales import tai_from_utc
 
 DAY = 86400.0
+_UNIX_MJD = 40587.0
 _MJD_EPOCH = datetime(1858, 11, 17)
 _FIRST, _LAST = 36934.0 * DAY, 88069.0 * DAY
 """1960 and 2100: what is outside is no date of an exposure."""
@@ -52,6 +54,19 @@ class Span:
         """Return the TAI of a reading on the scale of the header."""
         utc = self.to_utc(seconds)
         return utc + tai_minus_utc(int(utc // DAY))
+
+    def local_sidereal_deg(self, longitude_deg: float) -> float:
+        """Return the apparent sidereal time when the exposure began; longitudes count to the east.
+
+        Raises
+        ------
+        ValueError
+            If no beginning is told.
+        """
+        if self.begin is None:
+            raise ValueError("no beginning")
+        since_1970 = self.to_tai(self.begin.seconds) - _UNIX_MJD * DAY
+        return (greenwich_deg(round(since_1970 * 1e9)) + longitude_deg) % 360.0
 
     @property
     def finish(self) -> float | None:

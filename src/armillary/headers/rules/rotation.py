@@ -10,7 +10,7 @@ from armillary.headers.rules.models import Deviation, Group, Rule, SetRule, Seve
 from armillary.headers.rules.sheet import Sheet
 from armillary.headers.rules.shots import SetCheck, Shot, by_camera
 from armillary.headers.rules.target import TURN_PER_SECOND, angle, target_of, wrap
-from armillary.sky.apparent import parallactic_deg
+from armillary.sky.pointing import parallactic_deg
 
 _ANGLES = ("ROTPA", "ROTANGLE", "ROTSTART", "ROTEND", "ROTSKYPA", "PA")
 _ROTATORS = ("ROTSTART", "ROTTELPOS", "ROTATOR")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from armillary.headers.rules.models import Deviation, Group, Rule, Severity
 from armillary.headers.rules.places import named_place, told_place
 from armillary.headers.rules.sheet import Sheet
-from armillary.sky.apparent import geocentric
 from armillary.sky.coordinates import separation_deg
+from armillary.sky.pointing import geocentric_m as geocentric
 
 _AXES = ("OBSGEO-X", "OBSGEO-Y", "OBSGEO-Z")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from armillary.headers.rules.instants import DAY, span_of, tai_minus_utc
 from armillary.headers.rules.places import place_of
 from armillary.headers.rules.sheet import Place, Sheet, sexagesimal, sexagesimal_degrees
-from armillary.sky.apparent import SIDEREAL_RATE, apparent_place, local_sidereal_deg
+from armillary.sky.apparent import SIDEREAL_RATE, apparent_place
 
 TURN_PER_SECOND = 15.0 * SIDEREAL_RATE / 3600.0
 """Degrees that the sky turns in a second of time."""
@@ -66,7 +66,7 @@ def _target(sheet: Sheet, end: bool) -> Target | None:
         # A placeholder, of which another rule tells.
         return None
     utc = span.to_utc(span.begin.seconds)
-    sidereal = local_sidereal_deg(utc / DAY, place.longitude)
+    sidereal = span.local_sidereal_deg(place.longitude)
     tt = (utc + tai_minus_utc(int(utc // DAY)) + 32.184) / DAY
     frames = tuple(_frames(sheet, ra[1], dec[1], tt))
     return Target(frames, sidereal, place, f"{ra[0]}, {dec[0]}")
