@@ -30,6 +30,7 @@ from armillary.app import DIALECTS, create_app
 from armillary.archive.catalog.service import list_roots, set_visibility
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.headers.findings.service import check_frames
 from tests.support.archive import Archive, an_archive, put
 from tests.support.embargo import COLLECTIONS, FILES, NOBODY, PEOPLE, Person, Sealed, sealed
 from tests.support.grants import grant_all
@@ -49,6 +50,8 @@ class Tells(Enum):
     POSITIONS = auto()
     METADATA = auto()
     SELECTIONS = auto()
+    FINDINGS = auto()
+    """What checks found in headers, for those who may read these."""
     NOTHING = auto()
     SKY = auto()
     """What is computed from where sites are: no file is looked at."""
@@ -96,6 +99,8 @@ SURFACES = {
     "/download/": Tells.SELECTIONS,
     "/download/{selection:path}": Tells.SELECTIONS,
     "/v1/frames": Tells.SELECTIONS,
+    "/v1/findings": Tells.FINDINGS,
+    "/v1/qa": Tells.NOTHING,
     "/all/config": Tells.OF_SITES,
     "/{site}/config": Tells.OF_SITES,
     "/nightlog/{site}": Tells.OF_SITES,
@@ -356,7 +361,9 @@ async def test_what_is_open_to_all_tells_no_position(asked: Asked, person: Perso
             for one, address in places:
                 reply = await asked.get(person, address)
                 is_told = one is None or tells is Tells.NOTHING or person.may_find(one, asked.today)
-                expected = 405 if "update_headers" in address else 200 if is_told else 404
+                expected = (
+                    405 if "update_headers" in address or address == "/v1/qa" else 200 if is_told else 404
+                )
                 moved = address.startswith(pages.PAGES)
                 assert reply.status_code == (303 if moved else expected), address
                 assert_tells_nothing_hidden(asked, person, reply.content, address)
@@ -389,6 +396,22 @@ async def test_lists_and_searches_show_positions_to_the_entitled_only(asked: Ask
         assert (summary[one.name]["ra"], summary[one.name]["dec"]) == shown, one.kind
         assert (frames[one.name]["ra_deg"], frames[one.name]["dec_deg"]) == shown, one.kind
         assert frames[one.name]["visible"] is person.may_have(one, asked.today), one.kind
+
+
+@everybody
+async def test_findings_are_told_to_those_who_may_read_the_headers(asked: Asked, person: Person) -> None:
+    report = await check_frames(asked.archive.context, ())
+    checked = {one.file.rpartition("/")[2] for one in report.findings}
+    known = {one.name for one in FILES if person.may_know(one, asked.today)} & checked
+    assert known < checked or person.may_know(FILES[0], asked.today)
+    reply = await asked.get(person, "/v1/findings?limit=999")
+    assert_tells_nothing_hidden(asked, person, reply.content, "findings")
+    assert {one["file"] for one in reply.json()["findings"]} == known
+    for one in FILES:
+        reply = await asked.get(person, f"/v1/findings?name={one.name}")
+        assert ({one.name} == {found["file"] for found in reply.json()["findings"]}) is (one.name in known)
+    frames = (await asked.get(person, "/v1/frames?finding=any&limit=999")).json()["frames"]
+    assert {one["name"] for one in frames} == known
 
 
 @everybody

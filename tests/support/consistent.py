@@ -11,6 +11,8 @@ from astropy import units
 from astropy.coordinates import TETE, AltAz, EarthLocation, SkyCoord
 from astropy.time import Time, TimeDelta
 
+from armillary.fits.cards import format_card
+from armillary.fits.models import BLOCK
 from armillary.headers.rules.sheet import Cell, Page, Sheet
 
 LATITUDE, LONGITUDE, HEIGHT = -30.2446, -70.7494, 2663.0
@@ -175,3 +177,9 @@ def a_sheet(
 
 
 DROP: Any = object()
+
+
+def fits_of(values: Mapping[str, Any], *more: bytes) -> bytes:
+    """Return a FITS header, and cards as they are."""
+    body = b"".join([*(format_card(key, value) for key, value in values.items()), *more, b"END".ljust(80)])
+    return body.ljust(-(-len(body) // BLOCK) * BLOCK)

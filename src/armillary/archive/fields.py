@@ -221,6 +221,9 @@ GROUPS = tuple(one.name for one in FRAME_FIELDS if one.kind == "text")
 
 CRITERIA = (
     *(Criterion(name, _TYPES[field.kind]) for field in (*FRAME_FIELDS, UNREAD) for name in field.asked),
+    Criterion(
+        "finding", str, "Frames in whose headers a check found this: a rule, a group, a severity, or any."
+    ),
     Criterion("during", str, "START/END: exposures that overlap this interval; .. leaves a side open."),
     Criterion("latest", int, "The newest so many frames of every value of the field `per`."),
     Criterion("per", str, "The field by which `latest` groups frames, such as site or instrument."),

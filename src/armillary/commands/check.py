@@ -1,4 +1,4 @@
-"""The command that checks headers against the rules: files and directories."""
+"""The command that checks headers against the rules: files, directories, or frames of the archive."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import typer
 
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
+    DEFAULT_DATA,
+    DataOption,
     JsonOption,
     err,
     escape,
@@ -46,43 +48,46 @@ def check(
             "--site", metavar="LAT,LON,HEIGHT", help="Degrees north and east, metres; for all headers."
         ),
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where", help="Check archived frames of a selection, as GMOS-N/20221215; findings are stored."
+        ),
+    ] = None,
+    keyword: Annotated[
+        list[str] | None, typer.Option("--keyword", help="Only frames of which EXPTIME>10 or the like holds.")
+    ] = None,
     tolerance: Annotated[
         list[str] | None,
         typer.Option("--tolerance", metavar="RULE=NUMBER", help="Another tolerance of a rule."),
     ] = None,
+    data: DataOption = DEFAULT_DATA,
     as_json: JsonOption = False,
 ) -> None:
     """Check headers for what cannot be true; exit 1 if there is an error or a warning.
 
     Nothing is changed: a finding may propose an edit.
     """
-    place = guarded(lambda: parse_site(site)) if site else None
+    place = guarded(lambda: _site_of(site)) if site else None
     tolerances = guarded(lambda: parse_tolerances(tolerance or ()))
-    if not paths:
-        fail("name files or directories", status=2)
-    report = guarded(lambda: _check_files(paths, place, tolerances))
+    if where or keyword:
+        if paths:
+            fail("name files or a selection, not both", status=2)
+        from armillary.commands.checked_frames import check_frames
+
+        report = check_frames(data, where or (), keyword or (), place, tolerances)
+    elif paths:
+        report = guarded(lambda: _check_files(paths, place, tolerances))
+    else:
+        fail("name files, or frames of the archive by --where", status=2)
     print_report(report, as_json=as_json)
     raise typer.Exit(0 if report.clean else 1)
 
 
-def parse_site(text: str) -> Place:
-    """Read ``LAT,LON,HEIGHT``; the height may be left out.
+def _site_of(text: str) -> Place:
+    from armillary.headers.rules.service import parse_site
 
-    Raises
-    ------
-    BadRequest
-        If it is none.
-    """
-    from armillary.headers.rules.service import Place
-
-    try:
-        numbers = [float(part) for part in only_text(text).split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (2, 3) or not abs(numbers[0]) <= 90 or not abs(numbers[1]) <= 360:
-        raise BadRequest(f"'{text}' is no site: write LAT,LON,HEIGHT, as -30.2446,-70.7494,2663.")
-    latitude, longitude, height = (*numbers, 0.0)[:3]
-    return Place(latitude, longitude, height, "--site")
+    return parse_site(only_text(text))
 
 
 def parse_tolerances(settings: Sequence[str]) -> dict[str, float]:

@@ -57,7 +57,7 @@ class Frames(Answer):
     total_is: TotalIs | UnsetType = UNSET
 
 
-async def _asked(
+async def asked_terms(
     ctx: Ctx,
     name: Word = None,
     cone: Annotated[str | None, Query(description="RA,DEC,RADIUS in degrees")] = None,
@@ -87,7 +87,7 @@ def _parameter(one: Criterion) -> Parameter:
     return Parameter(one.name, Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
-with_parameters(_asked, map(_parameter, CRITERIA))
+with_parameters(asked_terms, map(_parameter, CRITERIA))
 
 
 @router.get(
@@ -98,7 +98,7 @@ with_parameters(_asked, map(_parameter, CRITERIA))
 )
 async def search(
     ctx: Ctx,
-    terms: Annotated[tuple[Term, ...], Depends(_asked)],
+    terms: Annotated[tuple[Term, ...], Depends(asked_terms)],
     total: Annotated[
         Asked, Query(description="Whether to tell how many there are, and how surely")
     ] = Asked.NONE,

@@ -1,4 +1,4 @@
-"""Tables of roots, files, versions, frames and products."""
+"""Tables of roots, files, versions, frames, products and findings."""
 
 from __future__ import annotations
 
@@ -141,6 +141,31 @@ product = sa.Table(
     sa.Column("step", sa.SmallInteger, nullable=False),
     sa.Column("parameters", JSONB),
     sa.Column("source", sa.Text),
+)
+
+header_check = sa.Table(
+    "header_check",
+    metadata,
+    sa.Column("version_id", sa.BigInteger, primary_key=True),
+    sa.Column("checked", sa.DateTime(timezone=True), nullable=False),
+)
+
+finding = sa.Table(
+    "finding",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("version_id", sa.BigInteger, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("rule_group", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("keyword", sa.Text, nullable=False),
+    sa.Column("expected", sa.JSON, nullable=False),
+    sa.Column("actual", sa.JSON, nullable=False),
+    sa.Column("residual", sa.Double),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("hypothesis", sa.Text),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("proposal", sa.Text),
 )
 
 

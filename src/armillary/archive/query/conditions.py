@@ -14,7 +14,7 @@ from typing import Any, TypeGuard, assert_never
 import sqlalchemy as sa
 
 from armillary.access.models import Principal
-from armillary.archive.catalog.tables import file, frame, keywords_with, version
+from armillary.archive.catalog.tables import file, finding, frame, keywords_with, version
 from armillary.archive.fields import BY_NAME, POINTING, Kind
 from armillary.archive.query import visibility
 from armillary.archive.query.called import is_called
@@ -34,6 +34,7 @@ from armillary.archive.query.models import (
     Differs,
     Ends,
     Flag,
+    Found,
     InCone,
     InHeader,
     Latest,
@@ -62,6 +63,8 @@ _CASTS: dict[Kind, type[sa.types.TypeEngine[Any]]] = {
 """What the text of a detail becomes; other kinds are compared as text."""
 _DAY = timedelta(days=1)
 _PREFIX = re.compile(r"(?:[^%_\\]|\\.)*", re.DOTALL)
+ANY = "any"
+"""What stands for any finding."""
 _TRUE_WORDS = ("true", "t", "yes", "1")
 
 
@@ -144,7 +147,7 @@ def tells_position(term: Term) -> bool:
     """
     if isinstance(term, Latest):
         return term.per in POINTING
-    return isinstance(term, InCone | Compared) or field_of(term) in POINTING
+    return isinstance(term, InCone | Compared | Found) or field_of(term) in POINTING
 
 
 def _of(term: Term) -> Iterator[Condition]:
@@ -182,6 +185,8 @@ def _of(term: Term) -> Iterator[Condition]:
             yield comparison(term)
         case TaggedOrRaw(tag):
             yield sa.or_(column("processing") == "Raw", keywords_with("PROCTAG")["PROCTAG"].astext == tag)
+        case Found(what):
+            yield _has_finding(what)
         case Anything() | Latest():
             # Anything goes; and which are the latest follows from all the others.
             pass
@@ -250,6 +255,15 @@ def begins_with(name: sa.ColumnElement[str], prefix: str) -> Condition:
     after = prefix[:-1] + chr(last + 1) if last < sys.maxunicode else ""
     beyond = name < after if after and after.isprintable() else sa.true()
     return sa.and_(name >= prefix, beyond, sa.func.starts_with(name, prefix))
+
+
+def _has_finding(what: str) -> Condition:
+    """Return whether something was found in the headers of the version that the frame is of."""
+    found = sa.select(finding.c.id).where(finding.c.version_id == frame.c.version_id)
+    if what != ANY:
+        named = (finding.c.rule, finding.c.rule_group, finding.c.severity)
+        found = found.where(sa.or_(*(column == what for column in named)))
+    return found.correlate(frame).exists()
 
 
 def _holds(keyword: str, words: tuple[str, ...]) -> Condition:

@@ -14,7 +14,17 @@ from armillary.archive.query.cones import Cone
 from armillary.archive.query.grammar.parser import parse
 from armillary.archive.query.intervals import as_utc, parse_interval
 from armillary.archive.query.latest import parse_latest
-from armillary.archive.query.models import Among, Between, Flag, InCone, Like, Selection, Term, literally
+from armillary.archive.query.models import (
+    Among,
+    Between,
+    Flag,
+    Found,
+    InCone,
+    Like,
+    Selection,
+    Term,
+    literally,
+)
 from armillary.base.text import storable
 from armillary.errors import BadRequest
 from armillary.fits.containers import logical_name
@@ -57,6 +67,8 @@ def terms_of(
             terms.append(_term(field, values))
     if given.get(WARNINGS) is not None:
         terms.append(Flag("mdready", not given[WARNINGS]))
+    if given.get("finding") is not None:
+        terms.append(Found(given["finding"]))
     if given.get("during") is not None:
         terms.append(parse_interval(given["during"]))
     if given.get("latest") is not None or given.get("per") is not None:

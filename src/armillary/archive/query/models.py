@@ -128,6 +128,13 @@ class TaggedOrRaw:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """The headers were checked, and there is a finding of this rule, group or severity, or any finding."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Latest:
     """The frame is one of the newest ``count`` of those that have its value of the field ``per``.
 
@@ -167,6 +174,7 @@ Term = (
     | InHeader
     | Compared
     | TaggedOrRaw
+    | Found
     | Latest
     | Anything
     | Nothing

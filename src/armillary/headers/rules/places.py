@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from armillary.errors import BadRequest
 from armillary.headers.rules.sheet import Place, Sheet
 from armillary.sky.apparent import geodetic
 
@@ -54,3 +55,23 @@ def named_place(sheet: Sheet) -> Place | None:
     if sheet.word("OBSERVAT") == "DAO":
         return _DAO
     return next((place for pattern, place in _TELESCOPES if re.fullmatch(pattern, name)), None)
+
+
+def parse_site(text: str) -> Place:
+    """Read ``LAT,LON,HEIGHT``, degrees north and east and metres; the height may be left out.
+
+    Raises
+    ------
+    BadRequest
+        If it is none.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (2, 3) or not (abs(numbers[0]) <= 90 and abs(numbers[1]) <= 360):
+        raise BadRequest(f"'{text}' is no site: write LAT,LON,HEIGHT, as -30.2446,-70.7494,2663.")
+    latitude, longitude, height = (*numbers, 0.0)[:3]
+    if not abs(height) < 1e7:
+        raise BadRequest(f"'{text}' is no site: the height is in metres.")
+    return Place(latitude, longitude, height, "as given")

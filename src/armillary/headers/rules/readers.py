@@ -36,8 +36,13 @@ class Unreadable(ArmillaryError):
     code, status = "header_unreadable", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def sheets_of(data: bytes, name: str, site: Place | None = None) -> list[Sheet]:
+def sheets_of(data: bytes, name: str, site: Place | None = None, *, yaml: bool = True) -> list[Sheet]:
     """Return the headers in the content of a file; more than one only from a JSON list.
+
+    Parameters
+    ----------
+    yaml
+        Whether YAML is read, too: few bytes of it can mean a lot, so not from strangers.
 
     Raises
     ------
@@ -54,6 +59,8 @@ def sheets_of(data: bytes, name: str, site: Place | None = None) -> list[Sheet]:
         return json_sheets(text, name, site)
     if any(mark in text for mark in _BEGINS):
         return [text_sheet(text, name, site)]
+    if not yaml:
+        raise Unreadable(f"{name} is neither FITS, cards nor JSON.")
     return yaml_sheets(text, name, site)
 
 
@@ -189,17 +196,18 @@ def document_sheets(document: Any, name: str, site: Place | None = None) -> list
         If it has none of the known forms.
     """
     if isinstance(document, list) and not _are_cards(document):
-        return [
-            sheet
-            for n, one in enumerate(document)
-            for sheet in document_sheets(one, _name_of(one, f"{name}[{n}]"), site)
-        ]
+        named = [(_name_of(one, f"{name}[{n}]"), one) for n, one in enumerate(document)]
+        return [_document_sheet(one, called, site) for called, one in named]
+    return [_document_sheet(document, name, site)]
+
+
+def _document_sheet(document: Any, name: str, site: Place | None) -> Sheet:
     pages = tuple(_pages(document))
     if not any(page.cells for page in pages):
         raise Unreadable(
             f"{name} holds no cards: a header is {{KEYWORD: value}}, a side-car or a list of HDUs."
         )
-    return [Sheet(pages, name, site)]
+    return Sheet(pages, name, site)
 
 
 def _name_of(document: Any, otherwise: str) -> str:
@@ -216,8 +224,8 @@ def _pages(document: Any) -> Iterator[Page]:
         yield from _by_hdu(document)
     elif not isinstance(document, dict):
         return
-    elif isinstance(document.get("header"), dict | list):
-        yield from _pages(document["header"])
+    elif isinstance(inner := document.get("header"), dict | list) and not _wraps(inner):
+        yield from _pages(inner)
     elif isinstance(document.get("cards"), list):
         yield from _by_hdu(document["cards"])
     elif isinstance(document.get("hdus"), list):
@@ -238,6 +246,10 @@ def _pages(document: Any) -> Iterator[Page]:
             yield Page(str(hdu_name), tuple(_flat(held)))
     else:
         yield Page("PRIMARY", tuple(_flat(document)))
+
+
+def _wraps(document: Any) -> bool:
+    return isinstance(document, dict) and isinstance(document.get("header"), dict | list)
 
 
 def _by_hdu(cards: Sequence[Any]) -> Iterator[Page]:
@@ -290,4 +302,5 @@ def _value(value: Any) -> Value:
         return value
     if isinstance(value, list) and len(value) == 2 and all(isinstance(one, int | float) for one in value):
         return complex(value[0], value[1])
-    return str(value)
+    # Not as text: aliases of YAML let few bytes mean more than any memory holds.
+    return f"<{type(value).__name__}>"

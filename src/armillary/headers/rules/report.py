@@ -86,7 +86,7 @@ def rules_told() -> tuple[Rule | SetRule, ...]:
 
 
 def _summary(found: list[Finding]) -> RuleReport:
-    residuals = [one.residual for one in found if one.residual is not None]
+    residuals = [one.residual for one in found if one.residual is not None and math.isfinite(one.residual)]
     median = statistics.median(residuals) if residuals else None
     spread = None
     if median is not None:
@@ -124,7 +124,10 @@ def _cause(found: Sequence[Finding], median: float | None, spread: float | None)
 
 def finding_to_json(one: Finding) -> dict[str, Any]:
     """Return a finding whose values any JSON holds: what is not finite becomes text, a complex number a pair."""
-    return {key: _plain(value) for key, value in asdict(one).items()}
+    told = {key: _plain(value) for key, value in asdict(one).items()}
+    return told | {
+        "residual": one.residual if one.residual is not None and math.isfinite(one.residual) else None
+    }
 
 
 def report_to_json(report: Report) -> dict[str, Any]:
@@ -132,7 +135,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
     return {
         "files": report.files,
         "findings": [finding_to_json(one) for one in report.findings],
-        "rules": [asdict(one) for one in report.rules],
+        "rules": [{key: _plain(value) for key, value in asdict(one).items()} for one in report.rules],
     }
 
 
@@ -141,6 +144,7 @@ def _plain(value: Any) -> Any:
         return [_plain(value.real), _plain(value.imag)]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(one) for one in value]
-    return value
+    if isinstance(value, str):
+        # Halves of characters, which JSON can escape and nobody can send.
+        return value.encode("utf-8", "replace").decode()
+    return [_plain(one) for one in value] if isinstance(value, Sequence) else value

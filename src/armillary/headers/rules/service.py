@@ -2,6 +2,7 @@
 
 from armillary.headers.rules.engine import RULES, check
 from armillary.headers.rules.models import Finding, Group, Rule, SetRule, Severity
+from armillary.headers.rules.places import parse_site
 from armillary.headers.rules.readers import (
     Unreadable,
     document_sheets,
@@ -41,6 +42,7 @@ __all__ = [
     "document_sheets",
     "finding_to_json",
     "is_fits",
+    "parse_site",
     "raw_sheet",
     "report_on",
     "report_to_json",

@@ -10,18 +10,10 @@ import pytest
 import yaml
 
 from armillary.commands.check import headers_below, read_sheets
-from armillary.fits.cards import format_card
-from armillary.fits.models import BLOCK
 from armillary.headers.rules.service import Sheet, Unreadable, check, sheets_of
-from tests.support.consistent import values_of
+from tests.support.consistent import fits_of, values_of
 
 VALUES = values_of()
-
-
-def fits_of(values: dict[str, Any], *more: bytes) -> bytes:
-    """Return a FITS header, and cards as they are."""
-    body = b"".join([*(format_card(key, value) for key, value in values.items()), *more, b"END".ljust(80)])
-    return body.ljust(-(-len(body) // BLOCK) * BLOCK)
 
 
 def text_of(values: dict[str, Any]) -> str:

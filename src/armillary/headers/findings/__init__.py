@@ -1,0 +1,1 @@
+"""The rules let loose on headers of the archive; what they find is put on record there."""
