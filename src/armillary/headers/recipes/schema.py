@@ -60,8 +60,13 @@ def schema() -> dict[str, Any]:
     }
     # A file that others inherit has no name of its own.
     recipe["required"] = ["schema"]
-    everything = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **made}
-    return _deletable(everything)
+    everything: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": SCHEMA,
+        **made,
+    }
+    deletable: dict[str, Any] = _deletable(everything)
+    return deletable
 
 
 _DURATIONS = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from armillary.migrations.scripts import WEB, WORKER, execute, grant
 
 revision = "0027"
-down_revision = "0025"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,7 @@ from armillary.headers.recipes.lint import units
 from armillary.headers.recipes.lint.notes import Notes, nearest
 from armillary.headers.recipes.lint.uses import Use, field_of, uses
 from armillary.headers.recipes.marked import Marked, Place
-from armillary.headers.recipes.models import Catalogue, Pick, Recipe, TopicEntry
+from armillary.headers.recipes.models import Catalogue, Pick, Recipe, TopicEntry, Unit
 
 _NUMERIC = frozenset({Pick.INTERP, Pick.MEAN, Pick.MEDIAN, Pick.STD})
 _ORDERED = frozenset({Pick.MIN, Pick.MAX})
@@ -149,7 +149,7 @@ def _enums(recipe: Recipe, document: Marked, notes: Notes) -> None:
 def _units(recipe: Recipe, document: Marked, notes: Notes) -> None:
     """Units exist and convert."""
     for key, keyword in recipe.keywords.items():
-        given = [(keyword.unit, ("keywords", key, "unit"))]
+        given: list[tuple[Unit | None, tuple[str | int, ...]]] = [(keyword.unit, ("keywords", key, "unit"))]
         given += [(one.unit, ("keywords", key, "fallback", n)) for n, one in enumerate(keyword.fallback)]
         for unit, path in given:
             fault = units.fault(unit.given, unit.out) if unit else None

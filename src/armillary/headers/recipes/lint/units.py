@@ -38,7 +38,9 @@ def same(one: str, other: str) -> bool:
 
 def contradicted(comment: str, unit: str) -> str | None:
     """Return the unit that a comment speaks of, in brackets or after "in", if the card has another."""
-    told = [one for pair in _BRACKETS.findall(comment) for one in pair if one] + _SPELT.findall(comment)
+    told: list[str] = [one for pair in _BRACKETS.findall(comment) for one in pair if one] + _SPELT.findall(
+        comment
+    )
     for name in told:
         # Words such as "in a" are units to astropy, too; one letter counts in brackets alone.
         if len(name) == 1 and f"[{name}]" not in comment and f"({name})" not in comment:
