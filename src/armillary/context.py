@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +21,9 @@ from armillary.base.signals import PostgresSignals
 from armillary.base.store.stores import Stores
 from armillary.errors import Unavailable
 from armillary.settings import Settings
-from armillary.sky.timescales import tai_from_utc
+from armillary.sky.instants import tai_of_datetime
 
-SPOOL = "samples"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SPOOL: Final = "samples"
 
 
 class SchemaOutdated(Unavailable):
@@ -53,7 +51,7 @@ class Context:
             self.database,
             self.signals,
             self.clock,
-            tai=tai_of,
+            tai=tai_of_datetime,
             max_payload=self.settings.bus.max_payload,
             skew_ns=round(self.settings.bus.skew_s * 1e9),
         )
@@ -67,11 +65,6 @@ def spooling_bus(context: Context) -> AbstractAsyncContextManager[SpooledBus]:
 def spool_of(context: Context) -> Path:
     """Return where samples wait: in the staging area, the one place where the web process writes."""
     return context.settings.data / STAGING / SPOOL
-
-
-def tai_of(instant: datetime) -> int:
-    """Return an instant as samples bear it: TAI nanoseconds since 1970-01-01T00:00:00 TAI."""
-    return (tai_from_utc(instant) - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ from armillary.base.bus.models import (
 from armillary.base.bus.payloads import Unstorable
 from armillary.base.clock import Clock
 from armillary.base.feed.errors import FeedCursorGone
-from armillary.context import tai_of
+from armillary.sky.instants import tai_of_datetime
 
 LOOK_S = 0.01
 
@@ -51,7 +51,7 @@ class MemoryBus:
         """Store samples."""
         if len(samples) > MOST_SAMPLES:
             raise TooManySamples
-        now, found = tai_of(self.clock.now()), Published([], [], [])
+        now, found = tai_of_datetime(self.clock.now()), Published([], [], [])
         for place, one in enumerate(samples):
             try:
                 admissible(one, self.max_payload)

@@ -36,7 +36,7 @@ def _time(text: str | None) -> int | None:
     """Read an instant as TAI nanoseconds."""
     from datetime import UTC, datetime
 
-    from armillary.context import tai_of
+    from armillary.sky.instants import tai_of_datetime
 
     if text is None or text.lstrip("-").isdigit():
         return None if text is None else int(text)
@@ -44,7 +44,7 @@ def _time(text: str | None) -> int | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"'{text}' is no instant; write {WHEN}.") from None
-    return tai_of(found if found.tzinfo else found.replace(tzinfo=UTC))
+    return tai_of_datetime(found if found.tzinfo else found.replace(tzinfo=UTC))
 
 
 @app.command("publish")

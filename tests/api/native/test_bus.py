@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from armillary.access.models import Scope
-from armillary.context import tai_of
+from armillary.sky.instants import tai_of_datetime
 from tests.support.patience import in_time
 from tests.support.running import PATIENCE_S, Running
 
@@ -39,12 +39,13 @@ def a_sample(source: str, t: int | None, **payload: Any) -> dict[str, Any]:
     return found | {"payload": payload or {"value": t}} | ({} if t is None else {"t_event": t})
 
 
-def asof(client: httpx.Client, source: str, **more: Any) -> httpx.Response:
-    return client.get("/v1/bus/asof", params={"source": source, "topic": "state"} | more)
+def asof(client: httpx.Client, source: str, **more: str | int) -> httpx.Response:
+    asked: dict[str, Any] = {"source": source, "topic": "state", **more}
+    return client.get("/v1/bus/asof", params=asked)
 
 
 def values(client: httpx.Client, source: str, t0: int, t1: int, **more: Any) -> list[Any]:
-    asked = {"source": source, "topic": "state", "t0": t0, "t1": t1} | more
+    asked: dict[str, Any] = {"source": source, "topic": "state", "t0": t0, "t1": t1} | more
     reply = client.get("/v1/bus/range", params=asked)
     assert reply.status_code == 200
     return [one["payload"]["value"] for one in reply.json()]
@@ -161,7 +162,7 @@ def test_without_an_event_time_the_arrival_counts(client: httpx.Client, server: 
 
 
 async def _now(context: Any) -> int:
-    return tai_of(context.clock.now())
+    return tai_of_datetime(context.clock.now())
 
 
 def test_only_samples_of_an_image_are_asked_for(client: httpx.Client, source: str) -> None:

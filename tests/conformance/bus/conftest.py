@@ -9,7 +9,7 @@ from armillary.base.bus.engine import PostgresBus
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.signals import PostgresSignals
-from armillary.context import tai_of
+from armillary.sky.instants import tai_of_datetime
 from tests.conformance.bus.logs import MAX_PAYLOAD, SKEW_NS, Log
 from tests.support.clock import FakeClock
 from tests.support.memory_bus import MemoryBus
@@ -28,7 +28,9 @@ async def log(request: pytest.FixtureRequest, postgres: EmbeddedServer) -> Async
     async with fresh_database(postgres) as name:
         database = await Database.connect(postgres, Role.WORKER, name=name, pool_size=4)
         signals = PostgresSignals(database)
-        bus = PostgresBus(database, signals, clock, tai=tai_of, max_payload=MAX_PAYLOAD, skew_ns=SKEW_NS)
+        bus = PostgresBus(
+            database, signals, clock, tai=tai_of_datetime, max_payload=MAX_PAYLOAD, skew_ns=SKEW_NS
+        )
         yield Log(bus, clock)
         await signals.close()
         await database.close()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from armillary.base.bus.models import EVERYTHING, Bus, Filter, Sample, Start, Stored
-from armillary.context import tai_of
+from armillary.sky.instants import tai_of_datetime
 from tests.support.clock import FakeClock
 
 MAX_PAYLOAD, SKEW_NS = 10_000, 10_000_000_000
@@ -29,7 +29,7 @@ class Log:
     @property
     def now(self) -> int:
         """The present instant, TAI nanoseconds."""
-        return tai_of(self.clock.now())
+        return tai_of_datetime(self.clock.now())
 
     def catch_up(self) -> None:
         """Set the clock to what it really is: engines have servers with clocks of their own."""

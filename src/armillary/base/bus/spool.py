@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -77,7 +78,8 @@ class Spool:
         if self._path is not None:
             return
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._directory / f"{uuid4().hex}{SUFFIX}"
+        # Names tell the order in which files were begun.
+        path = self._directory / f"{time.time_ns():020d}-{uuid4().hex}{SUFFIX}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # Of those who share the directory, each may take over what another one left.
         os.fchmod(descriptor, self._directory.stat().st_mode & 0o666)
@@ -129,7 +131,7 @@ def orphans(directory: Path) -> Iterator[Spool]:
     """Take over the files of processes that have ended, oldest first."""
     if not directory.is_dir():
         return
-    for path in sorted(directory.glob(f"*{SUFFIX}"), key=_written):
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
@@ -144,13 +146,6 @@ def orphans(directory: Path) -> Iterator[Spool]:
             os.close(descriptor)
         else:
             yield Spool.taken_over(path, descriptor)
-
-
-def _written(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _write_at(descriptor: int, data: bytes, place: int) -> None:
