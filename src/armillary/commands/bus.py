@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from armillary.commands.help import PlainGroup
+from armillary.commands.telemetry import play
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,
@@ -90,6 +91,9 @@ def publish(
             err.print(escape(f"sample {bad['index']} refused: {bad['reason']}"))
     if report["rejects"]:
         raise typer.Exit(1)
+
+
+app.command("play")(play)
 
 
 @app.command("asof")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from armillary.commands import telemetry
 from armillary.commands.check import check
 from armillary.commands.help import PlainGroup
 from armillary.commands.terminal import JsonOption, escape, fail, guarded, only_text, out, print_json
@@ -20,6 +21,7 @@ app = typer.Typer(
     help="Headers of exposures, built from telemetry and configuration.",
 )
 app.command("qa")(check)
+app.command("simulate")(telemetry.simulate)
 InstrumentOption = Annotated[str, typer.Option(help="Only this instrument.", callback=only_text)]
 
 
