@@ -22,6 +22,7 @@ from armillary.base.database import Role
 from armillary.base.log import get_logger
 from armillary.context import open_context
 from armillary.errors import Unavailable
+from armillary.headers import service as headers
 from armillary.settings import Settings
 
 log = get_logger(__name__)
@@ -114,6 +115,9 @@ async def _keep_all(settings: Settings, listener: socket.socket, stop: asyncio.E
     commands = [web] + [
         ["worker", *data, "--name", f"worker-{n}"] for n in range(1, settings.work.workers + 1)
     ]
+    # Those who add an instrument start the program anew, as after any change of settings.
+    instruments = headers.names_in(settings.headers.at(settings.data))
+    commands += [["header", "run", *data, "--", name] for name in instruments]
     fds = (listener.fileno(),)
     keepers = [
         asyncio.create_task(_keep(partial(start, command, fds), command[0], stop, data=settings.data))
@@ -142,6 +146,10 @@ async def _keep(
         await _first(stop, ended)
         if stop.is_set():
             await _end(child, ended)
+            return
+        if name == "header" and child.returncode == 0:
+            # It was told to exit by a command.
+            await stop.wait()
             return
         log.warning("process died", command=name, code=child.returncode)
         pause_s = RESTART_FIRST_S if time.monotonic() - began > START_S else min(2 * pause_s, RESTART_LAST_S)

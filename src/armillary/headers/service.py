@@ -18,6 +18,7 @@ from armillary.headers.delivery.queries import exposures, find, transitions
 from armillary.headers.delivery.reading import (
     Asked,
     Form,
+    asked_of,
     card,
     difference,
     form,
@@ -25,7 +26,7 @@ from armillary.headers.delivery.reading import (
     revisions,
     state_of,
 )
-from armillary.headers.services.asking import command, status, statuses
+from armillary.headers.services.asking import command, enable, status, statuses
 from armillary.headers.services.configuration import names_in
 from armillary.headers.services.replaying import replay
 from armillary.headers.services.running import run
@@ -35,10 +36,12 @@ __all__ = [
     "Annex",
     "Asked",
     "Form",
+    "asked_of",
     "card",
     "command",
     "consumers",
     "difference",
+    "enable",
     "exposures",
     "find",
     "following",

@@ -14,6 +14,8 @@ from armillary.archive.catalog import service as catalog
 from armillary.base.metrics import REGISTRY
 from armillary.base.work import overview
 from armillary.context import Context
+from armillary.headers import service as headers
+from armillary.headers.delivery.models import Consumer
 from armillary.operations import store
 from armillary.operations.models import Disk, Queue
 from armillary.operations.status import disks, queues
@@ -46,10 +48,14 @@ async def exposition(context: Context) -> bytes:
         failed = await overview.failed(connection)
         items = await pipe.queues.states(connection)
         machines = await pipe.machines.list_all(connection)
+        serving = await headers.metrics(connection)
+        waiting_for = await headers.consumers(connection)
     room = await asyncio.to_thread(disks, {root.name: root.path for root in roots if root.path})
     registry = CollectorRegistry()
     own = [*REGISTRY.collect()]
-    registry.register(_Families(_merged(own, [(row.name, row.metrics) for row in workers])))
+    told = [(row.name, row.metrics) for row in workers] + [(f"header {name}", text) for name, text in serving]
+    registry.register(_Families(_merged(own, told)))
+    registry.register(_Families(_of_headers(waiting_for)))
     registry.register(_Families(_gauges(waiting, len(workers), failed, room)))
     seen = [pipe.machines.seen(one, context.clock.now()) for one in machines]
     registry.register(_Families(_of_pipe(items, seen)))
@@ -120,3 +126,12 @@ def _of_pipe(items: Iterable[QueueState], machines: Iterable[MachineStatus]) -> 
     yield depth
     yield age
     yield silent
+
+
+def _of_headers(consumers: Iterable[Consumer]) -> Iterator[Metric]:
+    pending = GaugeMetricFamily(
+        "armillary_header_pending", "Announcements that a consumer has not taken.", labels=["consumer"]
+    )
+    for one in consumers:
+        pending.add_metric([one.name], one.pending)
+    yield pending

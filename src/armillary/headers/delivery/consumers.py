@@ -32,7 +32,7 @@ from armillary.headers.delivery.models import (
 )
 from armillary.headers.errors import UnknownHeaderConsumer
 
-PORTION = 500
+PORTION, MOST_COUNTED = 500, 10_000
 EARLIEST, LATEST = "earliest", "latest"
 _COLUMNS = "name, instruments, generation, number, id, registered, seen"
 # Who is known stays where it is; what it wants may change.
@@ -200,7 +200,7 @@ async def _taken(connection: AsyncConnection, name: str) -> dict[Key, int]:
 
 
 async def _count(connection: AsyncConnection, consumer: Consumer) -> int:
-    entries, _ = await _untaken(connection, consumer, 1_000_000, collapse=False)
+    entries, _ = await _untaken(connection, consumer, MOST_COUNTED, collapse=False)
     return len(entries)
 
 

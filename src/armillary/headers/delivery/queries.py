@@ -158,6 +158,12 @@ async def find(connection: AsyncConnection, instrument: str, image_id: str) -> F
     return Found(row.id, State(row.state), row.reason, _numbers(row.latest)) if row else None
 
 
+async def instruments_of(connection: AsyncConnection, image_id: str) -> list[str]:
+    """Return the instruments that have an image of this id."""
+    query = "SELECT instrument FROM exposure WHERE image_id = $1 ORDER BY 1"
+    return list((await connection.exec_driver_sql(query, (image_id,))).scalars())
+
+
 async def transitions(connection: AsyncConnection, exposure: int) -> list[Transition]:
     """Return what became of an exposure, in order."""
     rows = await connection.exec_driver_sql(_TRANSITIONS, (exposure,))

@@ -55,6 +55,31 @@ class Form(Struct, frozen=True):
     told: HeaderCreated
 
 
+async def asked_of(
+    context: Context, image_id: str, instrument: str | None, product: str, revision: int | None
+) -> Asked:
+    """Return which header is meant by an image id, of whatever instrument, if it is available.
+
+    Raises
+    ------
+    UnknownImage
+        If no instrument, or more than one, has the image; or there is no header yet.
+    HeaderNotMade
+        If no header could be made.
+    """
+    async with context.database.begin() as connection:
+        known = await queries.instruments_of(connection, image_id)
+        if instrument is None and len(known) > 1:
+            raise UnknownImage(f"{', '.join(known)} have an image '{image_id}'; say which by --instrument.")
+        if not known or (instrument is not None and instrument not in known):
+            raise UnknownImage(f"No event has named the image '{image_id}'.")
+        asked = Asked(instrument or known[0], image_id, product, revision)
+        standing, _ = await state_of(connection, asked)
+    if standing is Standing.NOT_YET:
+        raise UnknownRevision(f"The header of '{image_id}' is not made yet.")
+    return asked
+
+
 async def state_of(connection: AsyncConnection, asked: Asked) -> tuple[Standing, Found]:
     """Tell how it stands with a header.
 

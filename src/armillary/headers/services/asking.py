@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ from armillary.context import Context
 from armillary.errors import error_of
 from armillary.headers.errors import CommandFailed, ServiceAway, UnknownInstrument
 from armillary.headers.services import store
-from armillary.headers.services.models import Command, Outcome, ServiceStatus
+from armillary.headers.services.models import Command, Outcome, ServiceState, ServiceStatus
 from armillary.headers.services.orders import DONE
 
 WAIT_S, LOOK_S = 10.0, 0.5
@@ -82,8 +83,20 @@ async def _outcome(context: Context, instrument: str, number: int, wait: Any, wa
         waited = time.monotonic() - began
         if waited > wait_s and (waited > WORK_S or not (await status(context, instrument)).alive):
             async with context.database.begin() as connection:
-                if await store.withdraw(connection, number):
-                    raise ServiceAway
-            await asyncio.sleep(0)
+                withdrawn = await store.withdraw(connection, number)
+            if withdrawn:
+                raise ServiceAway
             continue
         await wait(LOOK_S)
+
+
+async def enable(context: Context, instrument: str, *, actor: str) -> None:
+    """Lead the service of an instrument from standby to ENABLED; another state it keeps."""
+    while True:
+        with contextlib.suppress(UnknownInstrument):
+            if (found := await status(context, instrument)).alive:
+                break
+        await asyncio.sleep(LOOK_S / 10)
+    steps = {ServiceState.STANDBY: (Command.START, Command.ENABLE), ServiceState.DISABLED: (Command.ENABLE,)}
+    for name in steps.get(found.state, ()):
+        await command(context, instrument, name, {}, actor=actor)

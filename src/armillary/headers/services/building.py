@@ -7,6 +7,7 @@ rendering, hashing and packing are done by threads.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +39,7 @@ from armillary.headers.services.register import Register
 log = get_logger(__name__)
 T = TypeVar("T")
 Write = Callable[[Any], Awaitable[bool]]
-THREADS = 2
+THREADS, TURN_S = 2, 0.5
 SETTLE_NS, LATE_NS = 20_000_000, 5_000_000_000
 """How soon an exposure is looked at again that waits for samples of some keywords; after a late sample, which
 others may follow."""
@@ -57,6 +58,8 @@ class Builder:
         self._configurations: dict[int, Configuration] = {}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="header")
         self.simulated = False
+        self._last = asyncio.Event()
+        self._last.set()
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -85,8 +88,10 @@ class Builder:
         exposure = self._known.get(number)
         if exposure is None:
             return 0
+        before, self._last = self._last, asyncio.Event()
+        done = self._last
         try:
-            return await self._build(exposure)
+            return await self._build(exposure, before)
         except Exception as error:
             if isinstance(error, TakenOver) or is_transient(error):
                 raise
@@ -99,8 +104,10 @@ class Builder:
             )
             await self._fail(number, f"{type(error).__name__}: {reason_of(error)}"[:500])
             return 0
+        finally:
+            done.set()
 
-    async def _build(self, exposure: Exposure) -> int:
+    async def _build(self, exposure: Exposure, before: asyncio.Event) -> int:
         configuration = await self.configuration(exposure.config)
         *others, last = sorted(configuration.templates)
         new = 0
@@ -110,6 +117,9 @@ class Builder:
                 return new
             made = await self._made(exposure, inputs, product)
             if made is not None or product == last:
+                # Headers are made beside each other, and announced in order unless that takes long.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(before.wait(), TURN_S)
                 await self._record(exposure, made, configuration if product == last else None)
             new += made is not None
         return new
