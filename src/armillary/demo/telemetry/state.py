@@ -20,8 +20,8 @@ class State:
 
     OBSERVER, PORT, M3_PORT = "A. Simulator", 2, 3
     OVERSCAN: ClassVar = (64, 48)
-    LASER: ClassVar = {"mode": "CONTINUOUS", "wavelength": 532.0, "energy": 12.5}
-    LED: ClassVar = {"name": "M450LP1", "current": 0.75, "exposure_time": 1.5}
+    LASER: ClassVar[dict[str, str | float]] = {"mode": "CONTINUOUS", "wavelength": 532.0, "energy": 12.5}
+    LED: ClassVar[dict[str, str | float]] = {"name": "M450LP1", "current": 0.75, "exposure_time": 1.5}
     DOME_S, WEATHER_S, SEEING_S, SEEING_GOOD_S, HEXAPOD_S, CCD_S = 5, 30, 120, 300, 5, 30
     TEXTS: ClassVar = {
         "manufacturer": "CCD_MANU",

@@ -73,7 +73,7 @@ def _expected(
     plan: Plan, state: State, one: Exposure, known: Cards, detectors: dict[str, dict[str, Any]]
 ) -> Expected:
     primary = known | _image(plan, state, one) | _sky(plan, state, one) | _devices(plan, state, one)
-    reasons = {}
+    reasons: dict[str, str] = {}
     if one.visit.tracking != "RADEC":
         reasons |= dict.fromkeys(_ON_SKY, NOT_APPLICABLE)
     if plan.instrument.has_encoders and one.visit.kind != FLAT:
