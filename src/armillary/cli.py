@@ -74,6 +74,12 @@ ENTRIES = {
     "revert": Entry(_EDITS, "revert", "Revert an edit: byte for byte if it is the latest."),
     "db": Entry(_PROCESSES, "db", "The database."),
     "root": Entry("roots", "app", "Roots: the store and adopted trees, and who may change them."),
+    "explain": Entry(
+        "explain",
+        "explain",
+        "Explain a value: source, sample, age, rule, or the edit that set it;"
+        " or find what a source was used for.",
+    ),
     "token": Entry("access", "app", "Tokens: who may do what over HTTP."),
     "changeset": Entry("change_sets", "app", "Edits of many files, each one change set."),
     "export": Entry("exports", "app", "Copies of files on other servers."),

@@ -283,10 +283,11 @@ def explain(
         print_json(msgspec.to_builtins(found))
         return
     for one in found:
-        out.print(escape(_explained(one)))
+        out.print(escape(explained(one)))
 
 
-def _explained(one: Any) -> str:
+def explained(one: Any) -> str:
+    """Return what is known of a card of a header, in one line."""
     unit = f" {one.unit}" if one.unit else ""
     value = f"{one.hdu} {one.key} = {_shown(one.value)}{unit}"
     if one.reason is not None:

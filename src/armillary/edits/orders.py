@@ -90,12 +90,15 @@ def of_text(text: str) -> EditRequest:
     )
 
 
-def _pairs(changes: tuple[CardChange, ...]) -> list[tuple[str, Any]]:
-    return [(change.keyword, change.value) for change in changes]
+def _pairs(changes: tuple[CardChange, ...]) -> list[tuple[Any, ...]]:
+    return [
+        (one.keyword, one.value) if one.comment is None else (one.keyword, one.value, one.comment)
+        for one in changes
+    ]
 
 
 def _changes(pairs: Any) -> tuple[CardChange, ...]:
-    return tuple(CardChange(keyword, value) for keyword, value in pairs)
+    return tuple(CardChange(*parts) for parts in pairs)
 
 
 def _of_before(args: Mapping[str, Any], rules: Rules) -> EditRequest:

@@ -94,7 +94,7 @@ def checked(request: EditRequest, rules: Rules) -> EditRequest:
     protected = frozenset(word for word in rules.protected if word.strip(" ").upper() not in _OF_WORDS)
     by_words = replace(rules, protected=protected)
     primary, cards = (
-        tuple(_card(one.keyword, one.value, limits, reject_new=strict) for one in some)
+        tuple(_card(one, limits, reject_new=strict) for one in some)
         for some, limits in ((request.primary, by_words), (request.cards, rules))
     )
     if len(primary) + len(cards) > rules.max_cards:
@@ -174,7 +174,9 @@ def _pairs(generic: object) -> list[tuple[Any, Any]]:
     )
 
 
-def _card(key: object, value: Any, rules: Rules, *, reject_new: bool) -> CardChange:
+def _card(change: CardChange, rules: Rules, *, reject_new: bool) -> CardChange:
+    key: object = change.keyword
+    value: Any = change.value
     if not isinstance(key, str):
         raise ItemRefused(f"Invalid keyword: {key}")
     try:
@@ -187,7 +189,8 @@ def _card(key: object, value: Any, rules: Rules, *, reject_new: bool) -> CardCha
             raise ItemRefused(f"Some of the keywords don't exist in the file: {keyword}")
         if keyword in APPENDED and not isinstance(value, str):
             raise ItemRefused(f"Invalid value for keyword {keyword}")
-        return CardChange(keyword, _checked(keyword, value, rules))
+        comment = None if change.comment is None else str(check_value(keyword, change.comment))
+        return CardChange(keyword, _checked(keyword, value, rules), comment)
     except ItemRefused:
         raise
     except ArmillaryError as error:

@@ -62,23 +62,30 @@ class Draft:
         stop = extent(self.cards, at)
         old_raw = b"".join(self.cards[at:stop])
         old, unread = parse_card(old_raw), unreadable(old_raw)
-        if same_value(old.value, change.value) and (change.value is not None or unread is None):
+        told = change.comment is None or change.comment == old.comment
+        if told and same_value(old.value, change.value) and (change.value is not None or unread is None):
             return None
         # Text that is no value is not kept as a comment: the new card would seem to say both.
-        new_raw, cut = fit_card(change.keyword, change.value, unread[1] if unread else old.comment)
+        kept = unread[1] if unread else old.comment
+        new_raw, cut = fit_card(
+            change.keyword, change.value, kept if change.comment is None else change.comment
+        )
+        if new_raw == old_raw:
+            # The comment is the same as far as it fits.
+            return None
         self.put(at, stop, new_raw)
         self.check(at, change)
         return CardEffect(change.keyword, old.value, change.value, False, old_raw, new_raw, cut)
 
     def insert(self, change: CardChange) -> CardEffect:
-        new_raw, _ = fit_card(change.keyword, change.value)
+        new_raw, cut = fit_card(change.keyword, change.value, change.comment or "")
         at = self.after_last(commentary=change.keyword in COMMENTARY)
         self.use_blanks(at, len(new_raw) // CARD)
         # Only COMMENT, HISTORY and blank cards move, and nobody looks those up.
         self.cards[at:at] = split_cards(new_raw)
         self.places.setdefault(change.keyword, at)
         self.check(at, change)
-        return CardEffect(change.keyword, None, change.value, True, b"", new_raw)
+        return CardEffect(change.keyword, None, change.value, True, b"", new_raw, cut)
 
     def put(self, at: int, stop: int, new_raw: bytes) -> None:
         count = len(self.cards)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from armillary.fits.cards import COMMENTARY
 from armillary.fits.checksum import carry_checksum
@@ -76,10 +77,10 @@ def _last_wins(changes: Iterable[CardChange]) -> list[CardChange]:
         if keyword in _NEVER:
             raise KeywordProtected(f"Protected keyword: {keyword}")
         if keyword in COMMENTARY:
-            wanted[at] = CardChange(keyword, change.value)
+            wanted[at] = replace(change, keyword=keyword)
         else:
             keyword = normalise_keyword(keyword, hierarch=True)
-            wanted[keyword] = CardChange(keyword, change.value)
+            wanted[keyword] = replace(change, keyword=keyword)
     return list(wanted.values())
 
 

@@ -70,10 +70,14 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class CardChange:
-    """A wish: let ``keyword`` have ``value``. COMMENT and HISTORY append."""
+    """A wish: let ``keyword`` have ``value``. COMMENT and HISTORY append.
+
+    ``comment`` is what the card shall say of it; None leaves the comment that is there.
+    """
 
     keyword: str
     value: Value
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def fit_cards(header: bytes, changes: Sequence[CardChange]) -> tuple[CardChange,
         return tuple(changes)
     held = Header(header)
     return tuple(
-        CardChange(one.keyword, fit_text(one.value, held.get(one.keyword)))
+        CardChange(one.keyword, fit_text(one.value, held.get(one.keyword)), one.comment)
         if isinstance(one.value, str) and one.keyword not in COMMENTARY
         else one
         for one in changes

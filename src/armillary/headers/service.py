@@ -26,6 +26,9 @@ from armillary.headers.delivery.reading import (
     revisions,
     state_of,
 )
+from armillary.headers.merging.explaining import Explained, Using, explain, using
+from armillary.headers.merging.store import Merged
+from armillary.headers.merging.store import of_file as merged
 from armillary.headers.services.asking import command, enable, status, statuses
 from armillary.headers.services.configuration import names_in
 from armillary.headers.services.replaying import replay
@@ -35,18 +38,23 @@ from armillary.headers.services.store import metrics
 __all__ = [
     "Annex",
     "Asked",
+    "Explained",
     "Form",
+    "Merged",
+    "Using",
     "asked_of",
     "card",
     "command",
     "consumers",
     "difference",
     "enable",
+    "explain",
     "exposures",
     "find",
     "following",
     "form",
     "get",
+    "merged",
     "metrics",
     "names_in",
     "page",
@@ -63,5 +71,6 @@ __all__ = [
     "take",
     "take_up_to",
     "transitions",
+    "using",
     "wait_for",
 ]

@@ -310,3 +310,23 @@ def test_edit_of_a_corrupted_header_loses_no_card(data: st.DataObject) -> None:
     left = split_cards(body_of(result.header))
     assert all(left.count(card) >= kept.count(card) for card in kept)
     assert len(result.header) % CARD == 0
+
+
+def test_a_change_may_say_the_comment() -> None:
+    header = a_primary("A       = 1 / old", "B       = 2 / b")
+    result = edit_header(
+        header,
+        [CardChange("A", 1, "new"), CardChange("B", 3), CardChange("C D", 4, "of both")],
+        bytes_after=0,
+    )
+    assert lines(result.header)[:3] == [
+        f"A       = {1:>20} / new",
+        f"B       = {3:>20} / b",
+        f"HIERARCH C D = {4:>16} / of both",
+    ]
+    again = [CardChange("A", 1, "new"), CardChange("C D", 4, "of both")]
+    assert edit_header(result.header, again, bytes_after=0).header is result.header
+    long = [CardChange("A", 1, "x" * 90)]
+    cut = edit_header(header, long, bytes_after=0)
+    assert cut.effects[0].comment_cut
+    assert edit_header(cut.header, long, bytes_after=0).header is cut.header

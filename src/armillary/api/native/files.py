@@ -28,6 +28,7 @@ from armillary.archive.query.service import KnownFrame, Record
 from armillary.base.clock import Instant
 from armillary.errors import BadRequest
 from armillary.fits.containers import Container
+from armillary.headers import service as headers
 
 router = APIRouter()
 whole = APIRouter()
@@ -135,6 +136,7 @@ class ToldFile(Answer):
     visible: Annotated[bool, Meta(description="Whether the caller may have the pixels.")]
     frame: _Frame | None
     warnings: list[str]
+    waiting_header: Annotated[bool, Meta(description="Whether it is a raw image that has no header yet.")]
 
 
 class Versions(Answer):
@@ -193,6 +195,7 @@ async def content(request: Request, ctx: Ctx, name: str) -> Response:
             "visible": True,
             "frame": _FRAME,
             "warnings": [],
+            "waiting_header": False,
         },
     )
     | failures(FileNotFound, FileAmbiguous),
@@ -208,6 +211,8 @@ async def file(ctx: Ctx, name: str) -> JSONResponse:
         await _nothing_below(ctx, name)
         raise
     version = record.version
+    async with ctx.context.database.begin() as connection:
+        merged = await headers.merged(connection, version.file_id)
     hdus = [
         ToldHdu(
             index=index,
@@ -238,6 +243,7 @@ async def file(ctx: Ctx, name: str) -> JSONResponse:
             visible=record.visible,
             frame=record.frame,
             warnings=record.warnings,
+            waiting_header=merged is not None and merged.revision is None,
         )
     )
 

@@ -6,6 +6,7 @@ import asyncio
 
 from armillary.context import Context
 from armillary.headers.delivery.annex import PAUSE_S, Annex
+from armillary.headers.merging import merging
 from armillary.headers.services import instance
 from armillary.headers.services.instance import Instance
 from armillary.headers.services.metrics import STORED
@@ -21,7 +22,7 @@ async def run(context: Context, instrument: str, stop: asyncio.Event) -> None:
         if one.service.state is ServiceState.OFFLINE:
             stop.set()
 
-    await instance.run(context, instrument, stop, chores=(obeying, keep_objects))
+    await instance.run(context, instrument, stop, chores=(obeying, keep_objects, merge_pixels))
 
 
 async def keep_objects(one: Instance) -> None:
@@ -31,3 +32,10 @@ async def keep_objects(one: Instance) -> None:
         stored, more = await annex.fill(one.instrument)
         STORED.labels(one.instrument).inc(stored)
         await asyncio.sleep(0 if more else PAUSE_S)
+
+
+async def merge_pixels(one: Instance) -> None:
+    """Merge headers into the raw files of the instrument, by the configuration that it has at the time."""
+    await merging.follow(
+        one.context, one.instrument, lambda: one.configuration.recipe if one.configuration else None
+    )

@@ -1,0 +1,1 @@
+"""Merging headers into the raw images that they belong to, as edits."""

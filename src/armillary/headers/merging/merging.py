@@ -1,0 +1,174 @@
+"""Merging as it goes: raw files are found by the feed of changes, and get each revision by an edit.
+
+The edits are those that anybody may ask for, by the author "header service": history, undo and search know
+nothing else. What was asked for before a crash is not asked for again, since each merge has a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
+from armillary.archive.changes.service import VERSIONS
+from armillary.base.feed import consumers
+from armillary.base.log import get_logger
+from armillary.base.work import wait_for
+from armillary.context import Context
+from armillary.edits import service as edits
+from armillary.edits.models import Accepted, EditRequest, Origin, Refused, Target
+from armillary.headers.delivery.models import HEADERS
+from armillary.headers.delivery.reading import get, of_detector
+from armillary.headers.errors import UnknownRevision
+from armillary.headers.merging import store
+from armillary.headers.merging.names import fitting, names_of, told_by
+from armillary.headers.merging.store import Merged
+from armillary.headers.merging.threeway import Conflict, Merge, merge
+from armillary.headers.recipes.models import Recipe
+from armillary.headers.render.models import Hdu, Header
+
+log = get_logger(__name__)
+AUTHOR = "header service"
+PAGE, PORTION, PAUSE_S, EDIT_S = 500, 50, 2.0, 300.0
+MOST_CARDS = 200
+"""Cards of one request: sites may set the limit lower than what a header has."""
+OURS = ("edit", "revert")
+"""Origins of versions that are made of others: their bytes are no new pixels."""
+
+
+def consumer_of(instrument: str) -> str:
+    """Return the name by which the service of an instrument follows the versions of files."""
+    return f"merging of {instrument}"
+
+
+async def follow(context: Context, instrument: str, recipe: Callable[[], Recipe | None]) -> None:
+    """Merge headers into the raw files of an instrument, for ever; there may be no recipe for a while."""
+    async with context.database.begin() as connection:
+        await consumers.register(connection, VERSIONS, consumer_of(instrument))
+    async with (
+        context.signals.subscribe(VERSIONS.channel) as versions,
+        context.signals.subscribe(HEADERS.channel) as headers,
+    ):
+        while True:
+            known = recipe()
+            more = known is not None and await look(context, known)
+            await merge_due(context, instrument)
+            if not more:
+                waiting = [asyncio.create_task(one.wait(PAUSE_S)) for one in (versions, headers)]
+                try:
+                    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for one in waiting:
+                        one.cancel()
+                    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def look(context: Context, recipe: Recipe) -> bool:
+    """Note the raw files among versions that are new; tell whether there are more."""
+    name = consumer_of(recipe.instrument)
+    async with context.database.begin() as connection:
+        page = await consumers.deliver(connection, VERSIONS, name, PAGE)
+        ids = {int(one.key) for one in page.entries if one.payload["kind"] in ("added", "changed")}
+        versions = (await catalog.versions_by_id(connection, ids)).values()
+        fresh = [one for one in versions if one.present and one.is_fits and one.origin not in OURS]
+        if found := await _images_of(connection, recipe, fresh):
+            await store.note(connection, recipe.instrument, found)
+        if page.entries:
+            await consumers.acknowledge(connection, VERSIONS, name, page.entries[-1].cursor)
+    return page.more
+
+
+async def _images_of(
+    connection: AsyncConnection, recipe: Recipe, versions: Sequence[Version]
+) -> list[tuple[int, str, str]]:
+    """Return file, image id and detector of the versions that are raw images of an instrument."""
+    named = {one.file_id: names_of(one.location.filename) for one in versions}
+    said = {one.file_id: told for one in versions if (told := told_by(one.headers()))}
+    wanted = {image for names in named.values() for image, _ in names} | {image for image, _ in said.values()}
+    known = await store.known_images(connection, recipe.instrument, sorted(wanted)) if wanted else set()
+    found = []
+    for file, names in named.items():
+        if file in said:
+            names = [*names, said[file]]
+        meant = next((one for one in names if one[0] in known), None)
+        if meant := meant or fitting(names, recipe.image_id.pattern):
+            found.append((file, *meant))
+    return found
+
+
+async def merge_due(context: Context, instrument: str) -> int:
+    """Merge what can be merged, and return into how many files; one that cannot be edited keeps waiting."""
+    after, total = 0, 0
+    while True:
+        async with context.database.begin() as connection:
+            due = await store.due(connection, instrument, after=after, limit=PORTION)
+        if not due:
+            return total
+        after = due[-1].file
+        for one in due:
+            total += await _merge(context, one)
+
+
+async def _merge(context: Context, one: Merged) -> bool:
+    async with context.database.begin() as connection:
+        versions = await catalog.present_of_files(connection, [one.file])
+    if not versions or one.latest is None:
+        return False
+    version = versions[-1]
+    new = await get(context, one.instrument, one.image_id, one.latest)
+    old = await get(context, one.instrument, one.image_id, one.revision) if one.revision else None
+    base = _hdus(old, one.detector) if old else None
+    wanted = merge(_hdus(new, one.detector), base, version.headers(), new.volatile)
+    refused = await _edit(context, one, version, wanted)
+    if refused is None:
+        return False
+    conflicts = [*wanted.conflicts, *refused]
+    for name in wanted.absent:
+        log.warning("HDU of a header is not in the file", file=version.name, hdu=name)
+    async with context.database.begin() as connection:
+        await store.done(connection, one.file, one.latest, conflicts)
+    log.info(
+        "header merged", file=version.name, image=one.image_id, revision=one.latest, conflicts=len(conflicts)
+    )
+    return True
+
+
+def _hdus(header: Header, detector: str) -> list[Hdu]:
+    """Return the HDUs of the file of a detector; where it has none in the header, those of the whole image."""
+    if detector:
+        with contextlib.suppress(UnknownRevision):
+            return of_detector(header, detector).hdus
+    return header.hdus
+
+
+async def _edit(context: Context, one: Merged, version: Version, wanted: Merge) -> list[Conflict] | None:
+    """Let the changes of a merge be made; return what was refused, None if that is not known yet."""
+    requests: list[EditRequest | Refused] = [
+        EditRequest(
+            target=Target(version.name, file_id=version.file_id),
+            extension=at,
+            cards=tuple(changes[start : start + MOST_CARDS]),
+        )
+        for at, changes in wanted.changes.items()
+        for start in range(0, len(changes), MOST_CARDS)
+    ]
+    if not requests:
+        return []
+    why = f"header of {one.image_id}, revision {one.latest}"
+    told = f"{one.file} {version.id} {one.instrument} {one.image_id} {one.revision} {one.latest}"
+    key = edits.Key(f"merge {told}", hashlib.sha256(told.encode()).digest())
+    done = await edits.submit_edits(context, requests, Origin(AUTHOR, why=why), key=key)
+    accepted = [answer.order_id for answer in done.answers if isinstance(answer, Accepted)]
+    ended = await wait_for(context.database, context.signals, accepted, EDIT_S)
+    # One that failed can be retried by hand; until then the file waits.
+    if len(ended) < len(accepted) or not all(outcome.response.ok for outcome in ended.values()):
+        return None
+    for answer in done.answers:
+        if isinstance(answer, Refused):
+            log.warning("merge refused", file=version.name, error=answer.error.message)
+    return []

@@ -1,0 +1,187 @@
+"""A raw image and its header become one file, whichever comes first; a later header becomes an edit."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from armillary.edits.models import AuditQuery
+from armillary.edits.service import audit
+from armillary.fits.header import Header
+from armillary.headers import service
+from armillary.headers.errors import UnknownCard
+from armillary.headers.merging.store import Merged
+from tests.support.archive import Archive, put
+from tests.support.exposing import INSTRUMENT, SECOND, Observatory
+
+IMAGE = "AT_O_20261130_000001"
+NAME = f"{IMAGE}_R00_S00.fits"
+PIXELS = np.arange(64, dtype=np.int16).reshape(8, 8)
+
+
+def raw(**cards: Any) -> bytes:
+    """Return a raw image as a camera writes it: pixels with checksums, and no word of the exposure."""
+    primary = fits.PrimaryHDU()
+    for key, value in cards.items():
+        primary.header[key] = value
+    science = fits.ImageHDU(PIXELS, name="R00_S00_Segment00")
+    with io.BytesIO() as written:
+        fits.HDUList([primary, science]).writeto(written, checksum=True)
+        return written.getvalue()
+
+
+async def merged(observatory: Observatory, archive: Archive, revision: int, name: str = NAME) -> Merged:
+    """Wait until a file has a revision."""
+
+    async def ask() -> Merged | None:
+        version = await archive.version(name)
+        async with archive.context.database.begin() as connection:
+            found = await service.merged(connection, version.file_id)
+        return found if found and found.revision == revision else None
+
+    # There is no other worker.
+    async def work() -> Merged | None:
+        await archive.drain()
+        return await ask()
+
+    return await observatory.until(work)
+
+
+async def header(archive: Archive, name: str = NAME) -> dict[str, Any]:
+    return Header((await archive.version(name)).headers()[0]).values()
+
+
+def place(archive: Archive, content: bytes, name: str = NAME) -> Path:
+    return put(archive.directory / "night" / name, content)
+
+
+@pytest.mark.parametrize("first", ["pixels", "header"])
+async def test_pixels_and_header_become_one_file(
+    observatory: Observatory, archive: Archive, first: str
+) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    path = place(archive, raw())
+    async with observatory.serving():
+        await observatory.enable()
+        if first == "pixels":
+            await archive.ingest(path)
+            await observatory.until(lambda: _is_noted(observatory, archive))
+        await camera.publish(*camera.image(IMAGE, t))
+        await observatory.published(IMAGE)
+        if first == "header":
+            await archive.ingest(path)
+        found = await merged(observatory, archive, 1)
+    assert (found.image_id, found.detector, found.conflicts) == (IMAGE, "R00_S00", [])
+    values = await header(archive)
+    assert (values["OBSID"], values["DARKTIME"], values["AMEND"]) == (IMAGE, 1.25, 1.21)
+    assert "FILENAME" not in values
+    with fits.open(path, checksum=True) as hdus:
+        assert (hdus[1].data == PIXELS).all()
+        assert hdus[0].header.comments["DARKTIME"] == "[s] Time from start to readout"
+        assert hdus[1].verify_datasum() == hdus[1].verify_checksum() == hdus[0].verify_checksum() == 1
+
+
+async def _is_noted(observatory: Observatory, archive: Archive) -> bool:
+    version = await archive.version(NAME)
+    async with archive.context.database.begin() as connection:
+        found = await service.merged(connection, version.file_id)
+    return found is not None and found.revision is None
+
+
+async def test_a_later_header_is_an_edit_and_what_people_set_stays(
+    observatory: Observatory, archive: Archive
+) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    path = place(archive, raw(TELESCOP="another", DETSIZE="[1:8,1:8]"))
+    async with observatory.serving():
+        await observatory.enable()
+        await camera.publish(camera.start(IMAGE, t, exposure=0.1), camera.readout(IMAGE, t + SECOND))
+        await observatory.published(IMAGE)
+        await archive.ingest(path)
+        found = await merged(observatory, archive, 1)
+        assert [(one.key, one.ours, one.kept) for one in found.conflicts] == [
+            ("TELESCOP", "another", "header")
+        ]
+        before = await header(archive)
+        assert (before["DARKTIME"], before["DETSIZE"]) == (None, "[1:8,1:8]")
+        pixels = path.read_bytes()[-2880:]
+        await archive.set(NAME, AIRTEMP=4.5)
+        await observatory.settled(IMAGE)
+        weather = camera.sample("station", t - SECOND, source="weather", temperature=9.5)
+        await camera.publish(weather, camera.end(IMAGE, t + SECOND))
+        await observatory.published(IMAGE, 2)
+        latest = (await observatory.exposures())[IMAGE].revisions["raw"]
+        found = await merged(observatory, archive, latest)
+    after = await header(archive)
+    assert (after["DARKTIME"], after["AIRTEMP"]) == (1.25, 4.5)
+    assert [(one.key, one.ours, one.theirs, one.kept) for one in found.conflicts] == [
+        ("AIRTEMP", 4.5, 9.5, "file")
+    ]
+    assert path.read_bytes()[-2880:] == pixels
+    async with archive.context.database.begin() as connection:
+        page = await audit(
+            connection,
+            AuditQuery(actor="header service"),
+            _operator(),
+            today=archive.context.clock.now().date(),
+        )
+    assert page.edits[0].why == f"header of {IMAGE}, revision {latest}"
+    assert {card["keyword"] for card in page.edits[0].cards or ()} >= {"DARKTIME"}
+    (told,) = await service.explain(archive.context, NAME, "darktime")
+    assert told.card is not None
+    assert (told.card.source, told.card.topic, told.card.field) == (
+        f"camera:{INSTRUMENT}",
+        "end_of_telemetry",
+        "dark_time",
+    )
+    (told,) = await service.explain(archive.context, NAME, "AIRTEMP")
+    assert told.card is None
+    assert told.edit is not None
+    assert told.edit.actor != "header service"
+    (told,) = await service.explain(archive.context, NAME, "DETSIZE")
+    assert (told.card, told.edit) == (None, None)
+    with pytest.raises(UnknownCard, match="NOTHERE"):
+        await service.explain(archive.context, NAME, "NOTHERE")
+
+
+def _operator() -> Any:
+    from armillary.access.models import OPERATOR
+
+    return OPERATOR
+
+
+async def test_a_source_leads_to_the_files_that_hold_its_values(
+    observatory: Observatory, archive: Archive
+) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    async with observatory.serving():
+        await observatory.enable()
+        await archive.ingest(place(archive, raw()))
+        await camera.publish(*camera.image(IMAGE, t))
+        await merged(observatory, archive, 1)
+    context = archive.context
+    night = "20261130"
+    async with context.database.begin() as connection:
+        (found,) = await service.using(connection, INSTRUMENT, night, "pointing")
+        nothing = await service.using(connection, INSTRUMENT, night, "pointing", "no_topic")
+    assert (found.image_id, found.keys, found.files) == (IMAGE, ["AMEND", "AMSTART"], [NAME])
+    assert nothing == []
+
+
+async def test_a_file_without_a_telling_name_is_known_by_its_obsid(
+    observatory: Observatory, archive: Archive
+) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    async with observatory.serving():
+        await observatory.enable()
+        await camera.publish(*camera.image(IMAGE, t))
+        await observatory.published(IMAGE)
+        await archive.ingest(place(archive, raw(OBSID=IMAGE), "frame17.fits"))
+        found = await merged(observatory, archive, 1, "frame17.fits")
+    assert (found.image_id, found.detector) == (IMAGE, "R00_S00")
+    assert (await header(archive, "frame17.fits"))["DARKTIME"] == 1.25
