@@ -16,3 +16,5 @@ FUNCTIONS: dict[str, tuple[int, int]] = {
     "parallactic_angle": (2, 2),
     "airmass": (1, 2),
 }
+LOCAL = frozenset(FUNCTIONS) - {"mjd", "nite", "dayobs", "exposure_id", "airmass"}
+"""Those that depend on where the telescope is."""

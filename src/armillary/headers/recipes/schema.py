@@ -11,6 +11,7 @@ from msgspec import json
 
 from armillary.headers.recipes.loading import SCHEMA
 from armillary.headers.recipes.models import Recipe
+from armillary.sky.instants import HEADER_SCALES
 
 _DURATION = {
     "anyOf": [
@@ -54,6 +55,7 @@ def schema() -> dict[str, Any]:
     }
     recipe = defs["Recipe"]
     del recipe["properties"]["rev"]
+    recipe["properties"]["timesys"] = {"enum": list(HEADER_SCALES)}
     recipe["properties"] |= {
         "schema": {"const": SCHEMA},
         "inherit": {"type": "array", "items": {"type": "string"}},

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from armillary.headers.models import Level, Required
 from armillary.headers.recipes import expressions
-from armillary.headers.recipes.functions import FUNCTIONS
+from armillary.headers.recipes.functions import FUNCTIONS, LOCAL
 from armillary.headers.recipes.lint.notes import Notes, nearest
 from armillary.headers.recipes.lint.uses import uses
 from armillary.headers.recipes.marked import Marked
 from armillary.headers.recipes.models import BUILT_IN, Instant, Keyword, Pick, Recipe, Valid, Window
+from armillary.sky.instants import HEADER_SCALES
 
 _ORDER = ("integration_start", "shutter_open", "shutter_close", "readout_start", "readout_end", "end")
 _MOMENTARY = frozenset({Pick.ASOF, Pick.INTERP})
@@ -21,6 +22,12 @@ Path = tuple[str | int, ...]
 def check(recipe: Recipe, document: Marked, notes: Notes) -> None:
     """Note what contradicts itself, leads nowhere or turns in a circle."""
     _moments(recipe, document, notes)
+    if recipe.timesys not in HEADER_SCALES:
+        said = f"timesys must be one of {', '.join(HEADER_SCALES)}."
+        notes.add("C01", "timesys", document.at("timesys"), said)
+    if recipe.site and not (abs(recipe.site.lat) <= 90 and -180 <= recipe.site.lon <= 360):
+        said = "The site must have a latitude of -90 to 90 and a longitude of -180 to 360 degrees."
+        notes.add("C01", "site", document.at("site"), said)
     for key, keyword in recipe.keywords.items():
         _keyword(key, keyword, document, notes)
         _when_and_where(recipe, key, keyword, document, notes)
@@ -142,6 +149,8 @@ def _expressions(recipe: Recipe, document: Marked, notes: Notes) -> None:
             notes.add("C09", key, place, f"There is no keyword {name}{nearest(name, known)}")
         for call in expressions.calls(tree):
             fault = _call_fault(call)
+            if fault is None and call.function in LOCAL and recipe.site is None:
+                fault = f"{call.function} needs the place of the telescope: give site."
             if fault:
                 notes.add("C09", key, place, fault)
         needs.setdefault(key, set()).update(expressions.names(tree))
