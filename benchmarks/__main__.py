@@ -29,6 +29,7 @@ from benchmarks import (
     nights,
     pipe,
     queue,
+    rendering,
     updates,
     zips,
 )
@@ -62,6 +63,7 @@ GROUPS: dict[str, Group] = {
     "5b": anew(pipe.rows),
     "6": anew(almanac.run),
     "6b": anew(nights.run),
+    "7 7b": anew(rendering.rows),
     "8": anew(zips.rows),
     "8b": anew(containers.make_preview),
     "9": anew(bulk.run),

@@ -113,3 +113,37 @@ def config(
             if instrument in ("", name)
         }
     )
+
+
+@app.command("bench")
+def bench(
+    instrument: Annotated[str, typer.Option(help="Which instrument.", callback=only_text)] = "cam205",
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory with its configuration; empty: the reference instruments.",
+            exists=True,
+            file_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    product: Annotated[str, typer.Option(help="Which of its templates.", callback=only_text)] = "raw",
+    segments: Annotated[bool, typer.Option("--segments", help="List all amplifiers.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure rendering of a made-up exposure to FITS and JSON, beside PyYAML's dump of the same cards."""
+    from msgspec import to_builtins
+
+    from armillary.headers.recipes import service
+    from armillary.headers.render.service import measure, with_segments
+
+    loaded = guarded(lambda: service.load(directory or service.reference_directory()))
+    recipe, template = loaded.recipes.get(instrument), loaded.templates.get((instrument, product))
+    if recipe is None or template is None:
+        fail(f"There is no instrument {instrument} with a template {product}.", code="unknown_instrument")
+    found = measure(recipe, with_segments(template) if segments else template)
+    if as_json:
+        print_json(to_builtins(found))
+        return
+    out.print(f"{found.cards} cards: {found.render_s * 1e3:.1f} ms, PyYAML {found.yaml_s * 1e3:.0f} ms")
+    out.print(f"{found.ratio:.0f} times as fast")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from armillary.fits.cards import body_of, find_end, fit_card, is_legal, keyword_of, parse_card
 from armillary.fits.errors import HeaderWithoutEnd
 from armillary.fits.models import CARD, DataSum
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ONES = 0xFFFFFFFF
 _ZEROS = b"0" * 16
@@ -41,6 +46,22 @@ def encode_checksum(value: int) -> bytes:
     first, second, third, fourth = [_spread(byte) for byte in value.to_bytes(4, "big")]
     text = bytes([one for row in zip(first, second, third, fourth, strict=True) for one in row])
     return text[-1:] + text[:-1]
+
+
+def encode_checksums(values: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Return the sixteen characters of :func:`encode_checksum` for many values, one row for each."""
+    import numpy as np
+
+    parts = values.astype(">u4").view("u1").reshape(-1, 4)
+    return np.roll(_letters()[parts].transpose(0, 2, 1).reshape(-1, 16), 1, axis=1)
+
+
+@lru_cache(maxsize=1)
+def _letters() -> NDArray[np.uint8]:
+    """Return the four letters of each byte."""
+    import numpy as np
+
+    return np.array([_spread(byte) for byte in range(256)], np.uint8)
 
 
 @lru_cache(maxsize=256)

@@ -176,3 +176,12 @@ def test_end_in_the_text_of_a_card_is_not_the_end() -> None:
 def test_parsing_never_fails_on_any_text(text: str, cards: int) -> None:
     raw = text.encode("ascii")[: 80 * (cards + 1)].ljust(80 * (cards + 1))
     assert parse_card(raw).raw == raw
+
+
+@given(st.from_regex(r"[A-Z]{2,9} [A-Z0-9]{1,9}( [A-Z0-9]{1,5})?", fullmatch=True), values, comments)
+def test_long_keywords_are_written_behind_hierarch(keyword: str, value: Value, comment: str) -> None:
+    raw, _ = fit_card(keyword, value, comment)
+    assert raw.startswith(f"HIERARCH {keyword} =".encode())
+    card = parse_card(raw)
+    assert card.keyword == keyword
+    assert same_value(card.value, value)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from astropy.io import fits
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from armillary.fits.checksum import (
     encode_checksum,
+    encode_checksums,
     ones_add,
     ones_sum,
     stored_datasum,
@@ -46,6 +48,12 @@ def test_encoded_sum_is_alphanumeric_and_adds_its_value(value: int) -> None:
 @given(st.integers(0, 0xFFFFFFFF))
 def test_encoded_sum_is_the_one_astropy_writes(value: int) -> None:
     assert encode_checksum(value).decode() == fits.PrimaryHDU()._char_encode(value)  # noqa: SLF001  # of astropy
+
+
+@given(st.lists(st.integers(0, 0xFFFFFFFF), min_size=1, max_size=20))
+def test_many_sums_are_encoded_as_each_is(values: list[int]) -> None:
+    rows = encode_checksums(np.array(values, np.uint32))
+    assert [row.tobytes() for row in rows] == [encode_checksum(value) for value in values]
 
 
 def test_example_of_the_standard_is_encoded_as_printed() -> None:

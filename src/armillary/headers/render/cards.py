@@ -82,10 +82,7 @@ class Deck:
         """Return the card of each HDU of a list that has one for each detector."""
         key, unit, comment = card.key, card.unit, card.comment
         if card.geometry:
-            return [
-                _made(name, card, *_told(detector_cards(one).get(key) if one else None), _origin(one), None)
-                for name, one in zip(names, self.readouts(), strict=True)
-            ]
+            return self._sizes(card, names)
         found = Found(card.fixed, None, _FIXED) if card.fixed is not None else self._values.of(key)
         if isinstance(found, Found):
             head, tail = _fields(found.reason, found.provenance, found.raw)
@@ -104,6 +101,17 @@ class Deck:
         reasons = found.reasons or [None] * len(names)
         rows = zip(names, found.values, reasons, found.provenances(), found.raws, strict=True)
         return [_made(name, card, value, reason, origin, raw) for name, value, reason, origin, raw in rows]
+
+    def _sizes(self, card: CardPlan, names: Sequence[str]) -> list[Card]:
+        """Return a card of geometry of each detector; most detectors are read alike."""
+        known: dict[Readout | None, tuple[Scalar, Reason | None, Provenance]] = {}
+        cards = []
+        for name, one in zip(names, self.readouts(), strict=True):
+            if one not in known:
+                value = detector_cards(one).get(card.key) if one else None
+                known[one] = value, Reason.DERIVE_FAILED if value is None else None, _origin(one)
+            cards.append(_made(name, card, *known[one], None))
+        return cards
 
     def _of_segments(self, hdu: HduPlan) -> list[list[Hdu]]:
         """Return the HDUs of the segments of each detector."""
@@ -160,10 +168,6 @@ def _whole(value: Scalar) -> int | None:
         return None if value is None else int(value)
     except ValueError:
         return None
-
-
-def _told(value: Scalar) -> tuple[Scalar, Reason | None]:
-    return value, Reason.DERIVE_FAILED if value is None else None
 
 
 def _origin(one: Readout | None) -> Provenance:

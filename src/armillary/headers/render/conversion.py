@@ -279,6 +279,8 @@ def bulk(keyword: Keyword) -> Bulk | None:
     A header of 205 detectors has 4500 such values; one by one they take half of the time of rendering.
     """
     valid = keyword.valid
+    if keyword.type is Type.INT and valid is None:
+        return _integers
     if keyword.type is not None or (valid is not None and valid.pattern is not None):
         return None
     if valid is not None and valid.choices is not None:
@@ -304,6 +306,18 @@ def _texts(items: list[Any], choices: frozenset[Any] | None) -> list[Scalar] | N
     if choices is not None and not choices.issuperset(values):
         return None
     return values
+
+
+def _integers(items: list[Any]) -> list[Scalar] | None:
+    kinds = set(map(type, items))
+    if kinds == {str}:
+        try:
+            items = list(map(int, items))
+        except ValueError:
+            return None
+    elif kinds != {int}:
+        return None
+    return items if min(items) in _INT64 and max(items) in _INT64 else None
 
 
 def _floats(items: list[Any], low: float, high: float) -> list[Scalar] | None:

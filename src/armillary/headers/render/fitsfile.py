@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 import numpy as np
 
 from armillary.fits.cards import fit_card, prefix_of
-from armillary.fits.checksum import encode_checksum, ones_add
+from armillary.fits.checksum import encode_checksums
 from armillary.fits.models import BLOCK, CARD
 from armillary.fits.values import write_float
 from armillary.headers.models import Level
@@ -17,15 +18,12 @@ from armillary.headers.render.models import Card, Hdu, Header, Scalar
 _ONES = 0xFFFFFFFF
 _AT = 11
 """Where the sixteen characters begin in a CHECKSUM card."""
-_SUMS = (
-    fit_card("CHECKSUM", "0" * 16, "HDU checksum")[0] + fit_card("DATASUM", "0", "data unit checksum")[0]
-).decode()
-_TAIL = _SUMS + "END".ljust(CARD)
 _MOST_WRITTEN = 2000
+_SAME, _VALUE = attrgetter("key", "unit", "comment"), attrgetter("value")
 
 
-def _structure(*cards: tuple[str, str | int | bool, str]) -> str:
-    return b"".join(fit_card(*card)[0] for card in cards).decode()
+def _structure(*cards: tuple[str, str | int | bool, str]) -> bytes:
+    return b"".join(fit_card(*card)[0] for card in cards)
 
 
 _PRIMARY = _structure(
@@ -41,36 +39,41 @@ _EXTENSION = _structure(
     ("PCOUNT", 0, "no parameters"),
     ("GCOUNT", 1, "one group"),
 )
+_SUMS = _structure(("CHECKSUM", "0" * 16, "HDU checksum"), ("DATASUM", "0", "data unit checksum"))
+_TAIL = _SUMS + b"END".ljust(CARD)
 _INHERIT = _structure(("INHERIT", True, "the cards of PRIMARY count here, too"))
 
 
 def fits_bytes(header: Header, *, detector: str | None = None) -> bytes:
     """Return the FITS file of a header; with a detector only PRIMARY, its HDU and its segments."""
     wanted = [one for one in header.hdus if detector in (None, one.detector) or one.detector is None]
-    texts = _hdu_texts(wanted)
     # Where each CHECKSUM card is: behind it stand DATASUM, END and what fills the block.
-    places, blocks = [], []
-    for number, text in enumerate(texts):
-        places.append(len(text) - 3 * CARD)
-        blocks.append(-(-len(text) // BLOCK))
-        texts[number] = text.ljust(blocks[-1] * BLOCK)
-    return _summed(bytearray("".join(texts), "ascii"), blocks, places)
+    parts: list[bytes] = []
+    places: list[int] = []
+    blocks: list[int] = []
+    for raw in _hdu_bytes(wanted):
+        places.append(len(raw) - 3 * CARD)
+        blocks.append(-(-len(raw) // BLOCK))
+        parts += (raw, b" " * (blocks[-1] * BLOCK - len(raw)))
+    return _summed(bytearray().join(parts), blocks, places)
 
 
 def _summed(file: bytearray, blocks: Sequence[int], places: Sequence[int]) -> bytes:
-    """Return the file with the checksums of its HDUs, all of them summed at once."""
+    """Return the file with the checksums of its HDUs, all of them summed and written at once."""
     sums = np.frombuffer(file, ">u4").reshape(-1, BLOCK // 4).sum(axis=1, dtype=np.uint64)
     starts = np.concatenate(([0], np.cumsum(blocks[:-1]))).astype(np.intp)
-    totals = np.add.reduceat(sums, starts).tolist()
-    for start, place, total in zip(starts.tolist(), places, totals, strict=True):
-        at = start * BLOCK + place + _AT
-        file[at : at + 16] = encode_checksum(_ONES - ones_add(total))
+    # No header is all zeros, so the sum is folded without a care for that case.
+    folded = (np.add.reduceat(sums, starts) - 1) % _ONES + 1
+    at = starts * BLOCK + np.array(places) + _AT
+    np.frombuffer(file, np.uint8)[at[:, None] + np.arange(16)] = encode_checksums(
+        (_ONES - folded).astype(np.uint32)
+    )
     return bytes(file)
 
 
-def _hdu_texts(hdus: Sequence[Hdu]) -> list[str]:
+def _hdu_bytes(hdus: Sequence[Hdu]) -> list[bytes]:
     """Return the cards of HDUs up to END, their sums still zero."""
-    texts = [""] * len(hdus)
+    found = [b""] * len(hdus)
     kinds: dict[tuple[Level, int, tuple[tuple[int, str], ...]], list[int]] = {}
     for place, hdu in enumerate(hdus):
         kinds.setdefault((hdu.level, len(hdu.cards), hdu.sections), []).append(place)
@@ -79,25 +82,25 @@ def _hdu_texts(hdus: Sequence[Hdu]) -> list[str]:
         columns = [_column(cards) for cards in zip(*(one.cards for one in alike), strict=True)]
         for place, title in reversed(sections):
             columns.insert(place, [_title(title)] * len(alike))
-        rows: Iterable[tuple[str, ...]] = zip(*columns, strict=True) if columns else [()] * len(alike)
+        rows: Iterable[tuple[bytes, ...]] = zip(*columns, strict=True) if columns else [()] * len(alike)
         for place, one, row in zip(places, alike, rows, strict=True):
-            texts[place] = "".join((_head(one.level, one.name, one.inherit), *row, _TAIL))
-    return texts
+            found[place] = b"".join((_head(one.level, one.name, one.inherit), *row, _TAIL))
+    return found
 
 
-def _column(cards: Sequence[Card]) -> list[str]:
-    """Return the texts of cards of one keyword, or of whatever stands in one place of several HDUs."""
+def _column(cards: Sequence[Card]) -> list[bytes]:
+    """Return the cards of one keyword, or of whatever stands in one place of several HDUs."""
     first = cards[0]
     key, unit, comment = first.key, first.unit, first.comment
-    if all(one.key == key and one.unit == unit and one.comment == comment for one in cards):
-        values = [one.value for one in cards]
+    if len(set(map(_SAME, cards))) == 1:
+        values = list(map(_VALUE, cards))
         kinds = set(map(type, values))
         if len(kinds) == 1:
             return list(map(_written(key, unit, comment, next(iter(kinds)).__name__).__getitem__, values))
     return [_written(one.key, one.unit, one.comment, type(one.value).__name__)[one.value] for one in cards]
 
 
-class _Written(dict[Scalar, str]):
+class _Written(dict[Scalar, bytes]):
     """Texts of cards of one keyword and one type by value; most values of a detector are those of before."""
 
     def __init__(self, key: str, unit: str | None, comment: str) -> None:
@@ -107,19 +110,19 @@ class _Written(dict[Scalar, str]):
         self._width = max(0, 30 - len(self._prefix))
         self._tail = f" / {self._remark}" if self._remark else ""
 
-    def __missing__(self, value: Scalar) -> str:
+    def __missing__(self, value: Scalar) -> bytes:
         if len(self) > _MOST_WRITTEN:
             self.clear()
-        text = self[value] = self._write(value)
-        return text
+        raw = self[value] = self._write(value)
+        return raw
 
-    def _write(self, value: Scalar) -> str:
+    def _write(self, value: Scalar) -> bytes:
         if type(value) is float:
             # Zero is one key, whatever its sign, so it has one text.
             text = f"{self._prefix}{write_float(value + 0.0):>{self._width}}{self._tail}"
             if len(text) <= CARD:
-                return text.ljust(CARD)
-        return fit_card(self._key, value, self._remark)[0].decode("ascii")
+                return text.ljust(CARD).encode("ascii")
+        return fit_card(self._key, value, self._remark)[0]
 
 
 @lru_cache(maxsize=1 << 13)
@@ -129,16 +132,16 @@ def _written(key: str, unit: str | None, comment: str, kind: str) -> _Written:
 
 
 @lru_cache(maxsize=1 << 13)
-def _head(level: Level, name: str, inherit: bool) -> str:
+def _head(level: Level, name: str, inherit: bool) -> bytes:
     if level is Level.PRIMARY:
         return _PRIMARY
-    return _EXTENSION + _structure(("EXTNAME", name, "name of this HDU")) + (_INHERIT if inherit else "")
+    return _EXTENSION + _structure(("EXTNAME", name, "name of this HDU")) + (_INHERIT if inherit else b"")
 
 
 @lru_cache(maxsize=1024)
-def _title(text: str) -> str:
+def _title(text: str) -> bytes:
     """Return a blank card and a comment, which set a section apart for people."""
-    return " " * CARD + fit_card("COMMENT", f"---- {text} ----"[:72])[0].decode()
+    return b" " * CARD + fit_card("COMMENT", f"---- {text} ----"[:72])[0]
 
 
 def remark_of(unit: str | None, comment: str) -> str:

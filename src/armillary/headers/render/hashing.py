@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+from operator import attrgetter
 
 import msgspec
 
 from armillary.base.bus.models import Identity
-from armillary.headers.render.models import Exposure, Hdu, Scalar
+from armillary.headers.render.models import Card, Exposure, Hdu, Scalar
 
+_KEY, _HASHED = attrgetter("key"), attrgetter("key", "value", "unit")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -22,12 +25,10 @@ def content_hash(hdus: Sequence[Hdu], volatile: Collection[str]) -> str:
     left_out = frozenset(volatile)
     content: list[list[Scalar]] = []
     for hdu in hdus:
-        # One flat list for each HDU: a tuple for each card would be work for the garbage collector.
-        told: list[Scalar] = [hdu.name]
-        for one in hdu.cards:
-            if one.key not in left_out:
-                told += (one.key, one.value, one.unit)
-        content.append(told)
+        cards: Iterable[Card] = hdu.cards
+        if not left_out.isdisjoint(map(_KEY, hdu.cards)):
+            cards = [one for one in hdu.cards if one.key not in left_out]
+        content.append([hdu.name, *chain.from_iterable(map(_HASHED, cards))])
     return hashlib.sha256(_encode(content)).hexdigest()
 
 

@@ -18,6 +18,7 @@ from armillary.headers.render.results import Column, Found
 from armillary.headers.render.routes import question, time_of
 from armillary.headers.render.run import Answer, Run
 from armillary.headers.render.valuing import Values
+from armillary.sky import sidereal
 from armillary.sky.instants import observing_day
 
 _FIELD = re.compile(r"\{([a-z_]+)(?::(\d+))?\}")
@@ -26,6 +27,12 @@ _FIELD = re.compile(r"\{([a-z_]+)(?::(\d+))?\}")
 def questions(recipe: Recipe, template: Template, exposure: Exposure) -> list[Question]:
     """Return what the bus has to be asked to render an exposure; one round trip answers it."""
     return [one for some in _questions(plan_of(recipe, template), exposure) for one in some]
+
+
+def prepare(recipe: Recipe, template: Template, tai_ns: int) -> None:
+    """Do beforehand what the first header of a configuration, or of a year, would wait for: up to a second."""
+    plan_of(recipe, template)
+    sidereal.prepare(tai_ns)
 
 
 def _questions(plan: Plan, exposure: Exposure) -> list[tuple[Question, ...]]:
@@ -193,7 +200,10 @@ def _note_texts(run: Run, plan: Plan, values: Values) -> None:
 
 def found_text(raws: Sequence[object]) -> bool:
     """Tell whether a text among raw values has other letters than ASCII."""
-    return any(type(one) is str and not one.isascii() for one in raws)
+    try:
+        return not "".join(raws).isascii()  # type: ignore[arg-type]  # most columns are texts
+    except TypeError:
+        return any(type(one) is str and not one.isascii() for one in raws)
 
 
 @lru_cache(maxsize=64)

@@ -58,6 +58,7 @@ class Ask:
     topic: str
     at: At
     ahead: int = 0
+    most: int | None = None
     match: str | None = None
     match_ahead: int = 0
 
@@ -135,7 +136,7 @@ def question(recipe: Recipe, exposure: Exposure, ask: Ask) -> tuple[Question, ..
         wanted = AsOf(ask.component, ask.topic, last, match=(ask.match, exposure.image_id))
         return wanted, AsOf(ask.component, ask.topic, last)
     if isinstance(at, Window) or ask.ahead:
-        return (Range(ask.component, ask.topic, opening, max(opening, closing + ask.ahead)),)
+        return (Range(ask.component, ask.topic, opening, max(opening, closing + ask.ahead), ask.most),)
     return (AsOf(ask.component, ask.topic, opening),)
 
 
@@ -221,7 +222,9 @@ def _ask(recipe: Recipe, keyword: Keyword, source: Source, component: str, at: A
     ahead = max(keyword.settle, BLOCK_REACH if source.block else 0)
     if keyword.pick is Pick.INTERP:
         ahead = max(ahead, INTERP_REACH)
-    return Ask(component, source.topic, at, ahead)
+    # Behind an instant the next sample is enough, and the one of the instant itself may come before that.
+    most = None if isinstance(at, Window) or source.block or not ahead else 2
+    return Ask(component, source.topic, at, ahead, most)
 
 
 def _moment_of(recipe: Recipe, source: Source) -> str | None:

@@ -105,7 +105,7 @@ class Bus:
             until = [one for one in found if one.t_event <= asked.t]
             return [one for one in until if not field or one.payload.get(field) == text][-1:]
         before = [one for one in found if one.t_event < asked.t0][-1:]
-        return before + [one for one in found if asked.t0 <= one.t_event <= asked.t1]
+        return before + [one for one in found if asked.t0 <= one.t_event <= asked.t1][: asked.most]
 
 
 def exposure(

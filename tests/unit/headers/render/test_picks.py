@@ -236,7 +236,7 @@ def test_questions_are_asked_once_and_at_the_times_of_the_exposure() -> None:
     assert questions(recipe, whole(recipe), exposure()) == [
         AsOf("weather:301", "air", START),
         Range("weather:301", "air", START, CLOSE),
-        Range("weather:301", "air", READOUT, READOUT + SECOND),
+        Range("weather:301", "air", READOUT, READOUT + SECOND, most=2),
     ]
 
 
