@@ -20,6 +20,7 @@ from armillary.base import log
 from benchmarks import (
     almanac,
     bulk,
+    bus,
     containers,
     edits,
     frames,
@@ -63,7 +64,8 @@ GROUPS: dict[str, Group] = {
     "5b": anew(pipe.rows),
     "6": anew(almanac.run),
     "6b": anew(nights.run),
-    "7 7b": anew(rendering.rows),
+    "7 7a": anew(rendering.rows),
+    "7c": anew(bus.rows),
     "8": anew(zips.rows),
     "8b": anew(containers.make_preview),
     "9": anew(bulk.run),

@@ -30,7 +30,7 @@ def rows() -> list[Row]:
     found = []
     for number, contest, hdus, target, rounds in (
         ("7", Contest(recipe, template), 206, 30.0, 5),
-        ("7b", Contest(recipe, with_segments(template)), 206 + 16 * 205, 25.0, 2),
+        ("7a", Contest(recipe, with_segments(template)), 206 + 16 * 205, 25.0, 2),
     ):
         _check(contest, hdus)
         seconds = interleave({"ours": contest.ours, PEER: contest.peer}, rounds=rounds)
