@@ -15,6 +15,8 @@ from armillary.demo.telemetry import INSTRUMENTS, astronomy, simulate
 from armillary.demo.telemetry.faults import HARMLESS, Fault, Spoiler
 from armillary.demo.telemetry.files import SAMPLES, TRUTH, line_of, read_recording, read_truth, write_night
 from armillary.demo.telemetry.plan import FLAT, OBJECT
+from armillary.headers.render.sidecar import sidecar
+from armillary.headers.rules import service as rules
 from tests.support.nights import differences, reference, rendered
 
 COUNT = 10
@@ -189,3 +191,10 @@ def test_every_image_has_a_header_whatever_goes_wrong() -> None:
     headers = {one.image_id: one for one in rendered(night, said.values())}
     assert {one.image_id for one in night.plan.exposures} <= headers.keys()
     assert {Fault.NAN, Fault.DROP, Fault.SHAPE, Fault.SKEW} <= {one.fault for one in spoiler.done}
+
+
+@instruments
+def test_nothing_is_found_on_a_clean_night(name: str) -> None:
+    for header in rendered(simulate(name, 3, COUNT)):
+        for sheet in rules.sheets_of(sidecar(header, revision=1, supersedes=None), f"{header.image_id}.json"):
+            assert rules.check(sheet) == []

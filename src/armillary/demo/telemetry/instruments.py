@@ -121,7 +121,7 @@ INSTRUMENTS: Mapping[str, Instrument] = {
             (
                 Filter("holo4_003", "R150", 0),
                 Filter("ronchi170lpmm", "R200", 1),
-                Filter("empty_2", "none", 2),
+                Filter("empty_2", "white", 2),
             ),
         ),
         Instrument(

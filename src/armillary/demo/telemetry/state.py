@@ -46,7 +46,7 @@ class State:
         chance = np.random.Generator(np.random.PCG64([plan.seed, 1]))
         self._phases = chance.uniform(0.0, 2 * math.pi, 8)
         count = len(plan.instrument.detectors)
-        self._cold = np.round(chance.normal(-100.0, 0.3, count), 3)
+        self._cold = np.round(chance.normal(-95.0, 0.3, count), 3)
         self._bias = np.round(chance.normal(-50.0, 0.05, count), 3)
         self._warm = np.round(chance.normal(12.0, 1.0, count), 3)
         sky = [one for one in plan.visits if one.kind == OBJECT]
@@ -144,7 +144,7 @@ class State:
         """Return what the camera says of its detectors, in their order."""
         return {
             "temperature": np.round(self._cold + 0.05 * self._wave(t, 2, 1200), 3),
-            "set_point": np.full(len(self._cold), -100.0),
+            "set_point": np.full(len(self._cold), -95.0),
             "bias_voltage": self._bias,
             "reb_temperature": np.round(self._warm + 0.5 * self._wave(t, 4, 3600), 3),
         }
@@ -188,7 +188,7 @@ class State:
             "dark_time": self.dark_s(one),
             "shutter_time": self.shutter_s(one),
             "image_tag": self.tag(one),
-            "emulated_image": "none",
+            "emulated_image": "live",
         }
 
     @staticmethod

@@ -141,7 +141,7 @@ def _image(plan: Plan, state: State, one: Exposure) -> Cards:
         "DARKTIME": state.dark_s(one),
         "SHUTTIME": state.shutter_s(one),
         "IMAGETAG": state.tag(one),
-        "EMUIMAGE": "none",
+        "EMUIMAGE": "live",
         "OBSANNOT": state.annotation(one),
     }
 
