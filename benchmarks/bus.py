@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from statistics import median
 
 import httpx
@@ -75,7 +76,7 @@ async def _publish(client: httpx.AsyncClient, batches: Sequence[Batch]) -> None:
         if len(reply.json()["offsets"]) != count:
             raise AssertionError(f"not stored: {reply.text[:300]}")
         assert last.t_event is not None
-        asked = {"source": last.source, "topic": last.topic, "t": last.t_event}
+        asked: dict[str, Any] = {"source": last.source, "topic": last.topic, "t": last.t_event}
         found = (await client.get("/v1/bus/asof", params=asked)).json()
         if found["t_event"] != last.t_event:
             raise AssertionError(f"not answered: {asked}")

@@ -64,6 +64,7 @@ def test_faults_of_the_server_are_few() -> None:
         "unusable_certificate",
         "bad_profile",
         "bundle_broken",
+        "command_failed",
         "dump_failed",
         "internal",
     }, sorted(ours)
