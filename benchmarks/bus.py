@@ -11,8 +11,8 @@ import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from statistics import median
+from typing import Any
 
 import httpx
 

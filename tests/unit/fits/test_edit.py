@@ -322,7 +322,7 @@ def test_a_change_may_say_the_comment() -> None:
     assert lines(result.header)[:3] == [
         f"A       = {1:>20} / new",
         f"B       = {3:>20} / b",
-        f"HIERARCH C D = {4:>16} / of both",
+        f"HIERARCH C D = {4:>15} / of both",
     ]
     again = [CardChange("A", 1, "new"), CardChange("C D", 4, "of both")]
     assert edit_header(result.header, again, bytes_after=0).header is result.header

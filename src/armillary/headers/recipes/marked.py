@@ -177,7 +177,9 @@ class _Maker:
 
     def _sequence(self, events: Iterator[Any], path: tuple[str, ...]) -> list[Marked]:
         found = []
-        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+        for event in events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
             found.append(self._make(event, events, (*path, "")))
         return found
 
@@ -185,10 +187,13 @@ class _Maker:
         self, events: Iterator[Any], path: tuple[str, ...], places: dict[str, Place]
     ) -> dict[str, Marked]:
         found: dict[str, Marked] = {}
-        while not isinstance(event := next(events), yaml.MappingEndEvent):
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
             place, is_text = self._place(event), isinstance(event, yaml.ScalarEvent)
             key = event.value if is_text else str(self._make(event, events, (*path, "")).place.line)
-            value = self._make(next(events), events, (*path, key))
+            # Every key has a value, if only an empty one.
+            value = self._make(next(events, None), events, (*path, key))
             if not is_text:
                 self.problems.append(Problem(place, "A key must be a text."))
             elif key in found:

@@ -94,9 +94,9 @@ def _column(cards: Sequence[Card]) -> list[bytes]:
     key, unit, comment = first.key, first.unit, first.comment
     if len(set(map(_SAME, cards))) == 1:
         values = list(map(_VALUE, cards))
-        kinds = set(map(type, values))
-        if len(kinds) == 1:
-            return list(map(_written(key, unit, comment, next(iter(kinds)).__name__).__getitem__, values))
+        kind, *others = set(map(type, values))
+        if not others:
+            return list(map(_written(key, unit, comment, kind.__name__).__getitem__, values))
     return [_written(one.key, one.unit, one.comment, type(one.value).__name__)[one.value] for one in cards]
 
 

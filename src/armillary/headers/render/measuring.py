@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from itertools import cycle
 from statistics import median
 from typing import Any
 
@@ -40,13 +39,15 @@ class Contest:
     def __init__(self, recipe: Recipe, template: Template, *, detectors: int | None = None) -> None:
         self._recipe, self._template = recipe, template
         specimens = [Specimen(recipe, template, detectors=detectors, number=n + 1) for n in range(_EXPOSURES)]
-        self._turns = cycle([(one.exposure, one.answers(), one.start) for one in specimens])
+        self._turns = [(one.exposure, one.answers(), one.start) for one in specimens]
+        self._turn = 0
         header = self._header()
         self.cards = sum(len(hdu.cards) for hdu in header.hdus)
         self._document = _document(header)
 
     def _header(self) -> Header:
-        exposure, answers, created = next(self._turns)
+        exposure, answers, created = self._turns[self._turn % len(self._turns)]
+        self._turn += 1
         return render(self._recipe, self._template, exposure, answers, created=created)
 
     def ours(self) -> tuple[bytes, bytes]:

@@ -115,9 +115,11 @@ def _altitude_by_hour_angle(sheet: Sheet, keyword: str) -> float | None:
     names = ("HAEND",) if keyword == "AMEND" else ("HASTART", "HA")
     place, dec = place_of(sheet), dec_deg(sheet, "DEC")
     readings = next((found for name in names if (found := hour_angle_readings(sheet, name))), [])
-    if place is None or dec is None or len({value for value, unit in readings if not unit}) != 1:
+    bare = {value for value, unit in readings if not unit}
+    if place is None or dec is None or len(bare) != 1:
         return _altitude_by_sky(sheet, keyword)
-    return horizontal(next(value for value, unit in readings if not unit), dec, place.latitude)[0]
+    (value,) = bare
+    return horizontal(value, dec, place.latitude)[0]
 
 
 def _altitude_by_sky(sheet: Sheet, keyword: str) -> float | None:

@@ -88,7 +88,7 @@ def _listed(sheet: Sheet, kind: str, say: str) -> Iterator[Deviation]:
         sheet.cache["placeholders"] = _sorted_out(sheet)
     found: dict[str, Any] = sheet.cache["placeholders"].get(kind, {})
     if found:
-        first, value = next(iter(found.items()))
+        (first, value), *_ = found.items()
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         yield Deviation(
             ", ".join(found),

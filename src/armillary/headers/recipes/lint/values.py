@@ -155,7 +155,7 @@ def _expressions(recipe: Recipe, document: Marked, notes: Notes) -> None:
                 notes.add("C09", key, place, fault)
         needs.setdefault(key, set()).update(expressions.names(tree))
     for cycle in _cycles(needs):
-        part = next(one for one in ("keywords", "derive") if cycle[0] in getattr(recipe, one))
+        part = "keywords" if cycle[0] in recipe.keywords else "derive"
         said = f"{' needs '.join((*cycle, cycle[0]))}."
         notes.add("C08", cycle[0], document.at(part, cycle[0]), said)
 
