@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from armillary.fits.models import Layout, ReadAt
-from armillary.fits.planes import first_plane
+from armillary.fits.planes import Plane, first_plane
 from armillary.fits.shrink import shrink
 from armillary.fits.zscale import zscale
 
@@ -49,8 +49,11 @@ def preview(
         If the file ends inside the image.
     """
     plane = first_plane(layout, read)
-    if plane is None:
-        return None
+    return None if plane is None else preview_of(plane, long_side_px=long_side_px, stretch=stretch)
+
+
+def preview_of(plane: Plane, *, long_side_px: int = 1024, stretch: Stretch = Stretch.LINEAR) -> Picture:
+    """Return a picture of an image, as `preview` does."""
     cell = -(-max(plane.width, plane.height) // long_side_px)
     small = shrink(plane, cell)
     return _encode(Image.fromarray(_shades(small, stretch)[::-1]))

@@ -31,6 +31,8 @@ def shrink(plane: Plane, cell: int) -> Floats:
 
 
 def _cell_means(rows: Pixels, cell: int, blank: int | None) -> Floats:
+    if cell == 1:
+        return _values(rows, blank)
     values = rows.astype(_sum_type(rows.dtype, cell))
     undefined = values == blank if blank is not None else None
     if undefined is None or not undefined.any():
@@ -44,6 +46,16 @@ def _cell_means(rows: Pixels, cell: int, blank: int | None) -> Floats:
     with np.errstate(invalid="ignore", over="ignore"):
         means: Floats = _cell_sums(values, cell) / np.where(counts, counts, np.nan)
     return means
+
+
+def _values(rows: Pixels, blank: int | None) -> Floats:
+    """Return pixels that are not reduced."""
+    values = rows.astype(np.float64)
+    if blank is not None:
+        values[rows == blank] = np.nan
+    elif rows.dtype.kind == "f":
+        values[~np.isfinite(values)] = np.nan
+    return values
 
 
 def _sum_type(dtype: np.dtype[np.generic], cell: int) -> type[np.generic]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 _SAMPLES = 1000
 _CONTRAST = 0.25
@@ -23,18 +25,27 @@ def zscale(image: npt.NDArray[np.floating]) -> tuple[float, float]:
     median, divided by the contrast, spans the range (IRAF, help page of images.tv.display, "ZSCALE
     ALGORITHM"). Values that are not finite do not count; an image without any gives (0, 0).
     """
-    values = image[np.isfinite(image)]
+    flat = image.reshape(-1)
+    finite = np.isfinite(flat)
+    values = flat if finite.all() else flat[finite]
     if not values.size:
         return 0.0, 0.0
     count = min(_SAMPLES, values.size)
-    sample = np.sort(values[np.linspace(0, values.size - 1, count).astype(np.intp)].astype(np.float64))
+    sample = values[_places(values.size, count)].astype(np.float64)
+    sample.sort()
     low, high = float(sample[0]), float(sample[-1])
-    slope = _slope(sample)
+    median, center = float(sample[count // 2] / 2 + sample[(count - 1) // 2] / 2), (count - 1) // 2
+    slope = _slope(sample - median)
     if slope is None:
         return low, high
-    median, center = float(np.median(sample)), (count - 1) // 2
     slope /= _CONTRAST
     return max(low, median - (center - 1) * slope), min(high, median + (count - center) * slope)
+
+
+@lru_cache(maxsize=64)
+def _places(size: int, count: int) -> npt.NDArray[np.intp]:
+    """Return where in so many values the sample is: most images of a night have one size."""
+    return np.linspace(0, size - 1, count).astype(np.intp)
 
 
 def _slope(sample: Floats) -> float | None:
@@ -42,21 +53,28 @@ def _slope(sample: Floats) -> float | None:
     count = len(sample)
     least = max(5, int(count * _LEAST_GOOD))
     grown = np.ones(max(1, int(count * _GROW)), dtype=np.int8)
-    x = np.arange(count, dtype=np.float64)
+    x = np.arange(count, dtype=np.float64) - (count - 1) / 2
     good, slope = np.ones(count, dtype=np.bool_), 0.0
     before = count + 1
     for _ in range(_MAX_ITERATIONS):
-        kept = int(good.sum())
+        kept = int(np.count_nonzero(good))
         if kept >= before or kept < least:
             break
         before = kept
-        slope, residuals = _fit(x, sample, good)
-        bad = ~good | (np.abs(residuals) > _REJECT_SIGMA * residuals[good].std())
+        slope, residuals, sigma = _fit(x, sample, good.astype(np.float64), kept)
+        bad = np.abs(residuals) > _REJECT_SIGMA * sigma
+        bad |= ~good
         good = np.convolve(bad, grown, mode="same") == 0
-    return slope if int(good.sum()) >= least else None
+    return slope if int(np.count_nonzero(good)) >= least else None
 
 
-def _fit(x: Floats, y: Floats, good: Flags) -> tuple[float, Floats]:
-    dx, dy = x - x[good].mean(), y - y[good].mean()
-    slope = float((dx[good] * dy[good]).sum() / (dx[good] ** 2).sum())
-    return slope, dy - slope * dx
+def _fit(x: Floats, y: Floats, weights: Floats, count: int) -> tuple[float, Floats, float]:
+    """Return the slope of the line through the values of weight 1, the residuals of all, and the scatter of those.
+
+    Products with weights instead of a choice of values: an image takes five fits, and choices cost most of them.
+    """
+    dx, dy = x - float(weights @ x) / count, y - float(weights @ y) / count
+    chosen = weights * dx
+    slope = float(chosen @ dy) / float(chosen @ dx)
+    residuals = dy - slope * dx
+    return slope, residuals, math.sqrt(float(weights @ (residuals * residuals)) / count)
