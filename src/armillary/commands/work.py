@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from armillary.archive.tasks import KINDS as ARCHIVE_KINDS
-from armillary.base.work import Outcome, Worker, outcomes
+from armillary.base.work import Outcome, Worker
 from armillary.base.work.admin import held_because
+from armillary.base.work.statements import DONE_CHANNEL
+from armillary.base.work.waiting import Ends
 from armillary.commands.terminal import err, escape
 from armillary.context import Context
 from armillary.edits.changesets.tasks import KINDS as CHANGE_SET_KINDS
@@ -26,15 +28,22 @@ async def finish(
 
     ``show`` is told from time to time how many have.
     """
-    worker = Worker(context, KINDS, name="cli", slots=4)
-    helping = asyncio.create_task(worker.run_until(order_ids))
+    ends = Ends(context.database, order_ids)
+    helping = asyncio.create_task(Worker(context, KINDS, name="cli", slots=4).run_until(order_ids))
     said: str | None = None
-    while not (await asyncio.wait({helping}, timeout=LOOK_S))[0]:
-        if show:
-            show(len(await _ended(context, order_ids)))
-        said = await _say_held(context, order_ids, said)
+    # Ends are told: to ask for the outcome of all orders at each look would cost more than many of them.
+    async with context.signals.subscribe(DONE_CHANNEL) as told:
+        await ends.look()
+        while not (await asyncio.wait({helping}, timeout=LOOK_S))[0]:
+            before = len(ends.missing)
+            await ends.look(await told.wait(0.0))
+            if show:
+                show(len(ends.found))
+            if len(ends.missing) == before:
+                said = await _say_held(context, list(ends.missing), said)
     await helping
-    return await _ended(context, order_ids)
+    await ends.look()
+    return ends.found
 
 
 async def _say_held(context: Context, order_ids: Sequence[int], said: str | None) -> str | None:
@@ -44,11 +53,6 @@ async def _say_held(context: Context, order_ids: Sequence[int], said: str | None
     if reason is not None and reason != said:
         err.print(f"[yellow]waiting:[/] {escape(reason)} Ctrl-C leaves it in the queue.")
     return reason or said
-
-
-async def _ended(context: Context, order_ids: Sequence[int]) -> dict[int, Outcome]:
-    async with context.database.begin() as connection:
-        return await outcomes(connection, order_ids)
 
 
 async def finish_all(context: Context) -> None:

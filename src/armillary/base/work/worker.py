@@ -7,8 +7,10 @@ import os
 import random
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import islice
 from typing import Generic
 
 from armillary.base.database_errors import is_full, is_transient, reason_of
@@ -28,6 +30,8 @@ log = get_logger(__name__)
 
 AWAY_FIRST_S, AWAY_LAST_S = 0.05, 5.0
 """Pauses while the database is away."""
+ASKED = 100
+"""Orders of which is asked at once whether they have ended."""
 SLACK_S = 0.002
 """Timers of the loop may end a little early, and a look before the time finds nothing."""
 
@@ -107,11 +111,12 @@ class Worker(Generic[C]):
 
     async def run_until(self, order_ids: Sequence[int]) -> None:
         """Work until all these orders have ended, whoever runs them."""
+        left = deque(order_ids)
         async with self._attending(None):
             while True:
                 if await self._turn(claiming=True):
                     continue
-                if self._slots.is_idle and await self._have_ended(order_ids):
+                if self._slots.is_idle and await self._have_ended(left):
                     return
                 await self._pause(await self._pause_s())
 
@@ -209,14 +214,22 @@ class Worker(Generic[C]):
             self._look = True
             return []
 
-    async def _have_ended(self, order_ids: Sequence[int]) -> bool:
+    async def _have_ended(self, left: deque[int]) -> bool:
+        """Tell whether the orders have ended, and forget those from the front that have."""
         try:
-            async with self.context.database.begin() as connection:
-                return len(await outcomes(connection, order_ids)) == len(set(order_ids))
+            while left:
+                # A few at a time: whoever asks after each end for all that were to end asks for millions.
+                asked = list(islice(left, ASKED))
+                async with self.context.database.begin() as connection:
+                    ended = await outcomes(connection, asked)
+                while left and left[0] in ended:
+                    left.popleft()
+                if len(ended) < len(set(asked)):
+                    return False
         except Exception as error:
             if not is_transient(error):
                 raise
-            return False
+        return not left
 
     async def _pause_s(self) -> float:
         """Return the seconds until the next event that no notification will announce."""
