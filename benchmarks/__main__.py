@@ -31,6 +31,7 @@ from benchmarks import (
     pipe,
     queue,
     rendering,
+    small_files,
     updates,
     zips,
 )
@@ -59,6 +60,7 @@ GROUPS: dict[str, Group] = {
     "3": anew(lambda: [headers.checksum_after_edit()]),
     "4": anew(ingest.run),
     "4b": frames.rows,
+    "4c 4d": anew(small_files.run),
     "4e": anew(images.rows),
     "5": anew(queue.rows),
     "5b": anew(pipe.rows),
