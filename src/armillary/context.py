@@ -43,6 +43,8 @@ class Context:
     clock: Clock
     sandbox: Sandbox = field(default_factory=Sandbox)
     """Where the bytes of strangers are decoded."""
+    quick: Sandbox = field(default_factory=Sandbox)
+    """The same for what takes milliseconds, and waits for nothing that takes minutes."""
 
     @property
     def bus(self) -> PostgresBus:
@@ -101,9 +103,10 @@ async def open_context(
         stack.push_async_callback(signals.close)
         stores = Stores(settings.data / PRIVATE)
         stack.callback(stores.close)
-        sandbox = Sandbox()
+        sandbox, quick = Sandbox(), Sandbox()
         stack.callback(sandbox.close)
-        yield Context(settings, database, stores, signals, SystemClock(), sandbox)
+        stack.callback(quick.close)
+        yield Context(settings, database, stores, signals, SystemClock(), sandbox, quick)
 
 
 async def _source(settings: Settings, role: Role, stack: AsyncExitStack) -> str | EmbeddedServer:

@@ -70,6 +70,7 @@ class Archive:
         with suppress(OSError):  # of a disk that a test let fail for good
             self.context.stores.close()
         self.context.sandbox.close()
+        self.context.quick.close()
 
     async def clean(self, *, portion: int) -> None:
         """Let a worker forget what has had its time, so many rows at once."""
@@ -232,8 +233,9 @@ async def an_archive(
         await settle_in(database, home, own_database=database_name is not None, may_write=True)
         signals = PostgresSignals(database)
         stores = Stores(directory / "data" / "private")
-        sandbox = KeptSandbox(chosen.archive.preview_memory)
-        opened = Archive(Context(chosen, database, stores, signals, SystemClock(), sandbox), directory)
+        sandbox, quick = (KeptSandbox(chosen.archive.preview_memory) for _ in range(2))
+        context = Context(chosen, database, stores, signals, SystemClock(), sandbox, quick)
+        opened = Archive(context, directory)
         try:
             yield opened
         finally:

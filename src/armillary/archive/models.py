@@ -11,6 +11,8 @@ from enum import StrEnum
 
 MAX_PAGE = 1000
 """Most frames of one page."""
+SMALL = 256 << 10
+"""Bytes of plain files whose digests and pictures are made when they are read anyway: orders would cost more."""
 
 
 class Identity(StrEnum):

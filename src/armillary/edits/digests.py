@@ -11,9 +11,6 @@ from armillary.fits.crc import crc64
 from armillary.fits.models import Layout, ReadAt
 from armillary.fits.soundness import DataSums
 
-SMALL = 256 << 10
-"""Bytes of files whose digests are computed at once: orders of their own would cost more than the edit."""
-
 
 @dataclass(frozen=True, slots=True)
 class Digested:

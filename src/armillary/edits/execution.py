@@ -14,11 +14,12 @@ from armillary.archive.catalog.models import Version, crc_of
 from armillary.archive.catalog.service import CHUNK
 from armillary.archive.download.service import check_unpacked
 from armillary.archive.intake.service import examine
+from armillary.archive.models import SMALL
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
 from armillary.base.work import JsonObject, Order
 from armillary.base.work.models import JsonValue
 from armillary.edits.apply import HduEffect, apply_request
-from armillary.edits.digests import SMALL, Digested, digested
+from armillary.edits.digests import Digested, digested
 from armillary.edits.errors import ChangedMeanwhile, DigestMismatch
 from armillary.edits.orders import request_of
 from armillary.edits.validation import Rules

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from armillary.archive.changes import service as changes
 from armillary.archive.intake.presence import mark_gone
+from armillary.archive.models import SMALL
 from armillary.base.database import Database, Role
 from armillary.base.feed.errors import BadFeedCursor, FeedCursorGone
 from armillary.base.feed.generations import notice_restore
@@ -19,6 +20,7 @@ from armillary.base.feed.store import AFTER
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.archive import Archive, put
 from tests.support.feed import now, told, unsettled
+from tests.support.night import gemini_file
 
 WRITERS, TRANSACTIONS = 6, 15
 COPY = """
@@ -37,7 +39,8 @@ async def kinds(archive: Archive, after: str | None = None) -> list[str]:
 
 
 async def test_the_life_of_a_file_is_told(archive: Archive) -> None:
-    path = put(archive.directory / "night" / "a.fits")
+    # The digests of small plain files come with their intake.
+    path = put(archive.directory / "night" / "a.fits", gemini_file(kb=2 * SMALL >> 10))
     await archive.ingest(path.parent)
     await archive.drain()
     first, digests = await told(archive)
@@ -194,7 +197,7 @@ async def test_changes_of_one_version_are_told_as_they_happened_whoever_began_fi
 
 
 async def test_a_restored_dump_begins_a_generation_that_comes_later(archive: Archive) -> None:
-    await archive.ingest(put(archive.directory / "a.fits"))
+    await archive.ingest(put(archive.directory / "a.fits", gemini_file(kb=2 * SMALL >> 10)))
     await archive.drain()
     database = archive.context.database
     assert not await notice_restore(database)
@@ -251,7 +254,7 @@ async def test_cursors_are_what_the_feed_gave_or_refused(archive: Archive) -> No
 
 
 async def test_pages_lead_through_everything(archive: Archive) -> None:
-    await archive.ingest(*(put(archive.directory / f"{number}.fits") for number in range(7)))
+    await archive.ingest(*(put(archive.directory / f"{number}.fits") for number in range(14)))
     await archive.drain()
     whole, cursor, seen = await told(archive), "", []
     async with archive.context.database.begin() as connection:

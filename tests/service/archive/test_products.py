@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from armillary.archive.catalog import service as catalog
+from armillary.archive.models import SMALL
 from armillary.archive.products import service as products
 from armillary.base.halting import Halt, Halted, in_thread
 from armillary.base.postgres.server import EmbeddedServer
@@ -18,8 +19,11 @@ from armillary.base.sandbox.errors import OutOfTime
 from tests.support import bombs
 from tests.support.archive import OLD_NS, Archive, an_archive, put
 from tests.support.headers import a_file
+from tests.support.night import gemini_file
 
 INGEST_ONLY = "ingest"
+LARGE_KB = 2 * SMALL >> 10
+"""The digests of smaller plain files come with their intake."""
 WAIT_S = 300.0
 
 
@@ -94,7 +98,7 @@ async def test_an_older_version_keeps_its_own_digest(archive: Archive) -> None:
 
 
 async def test_other_data_in_the_place_of_a_version_give_it_no_digest(archive: Archive) -> None:
-    path = put(archive.directory / "night" / "a.fits", a_file())
+    path = put(archive.directory / "night" / "a.fits", gemini_file(kb=LARGE_KB))
     await take_in_without_products(archive, path)
     changed = bytearray(path.read_bytes())
     changed[-2000] ^= 0xFF
@@ -108,7 +112,7 @@ async def test_other_data_in_the_place_of_a_version_give_it_no_digest(archive: A
 
 
 async def test_bytes_that_rotted_since_they_were_taken_in_give_no_digest(archive: Archive) -> None:
-    path = put(archive.directory / "night" / "a.fits", a_file())
+    path = put(archive.directory / "night" / "a.fits", gemini_file(kb=LARGE_KB))
     await take_in_without_products(archive, path)
     rotten = bytearray(path.read_bytes())
     rotten[-2000] ^= 0xFF

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+
 from sqlalchemy import text
 
 from armillary.archive.catalog.service import list_roots
 from armillary.archive.intake.adoption import location_of
 from armillary.archive.intake.service import submit_ingests
 from tests.support.archive import OLD_NS, Archive, put
+from tests.support.headers import a_file
 
 
 async def waiting(archive: Archive) -> list[str]:
@@ -29,7 +32,8 @@ async def test_the_newest_science_is_taken_in_first(archive: Archive) -> None:
 
 
 async def test_edits_go_before_files_and_products_after_them(archive: Archive) -> None:
-    await archive.ingest(put(archive.directory / "in" / "a.fits"))
+    # The digests of small plain files come with their intake.
+    await archive.ingest(put(archive.directory / "in" / "a.fits.bz2", bz2.compress(a_file())))
     await archive.submit(put(archive.directory / "in" / "b.fits"))
     query = "SELECT kind, max(priority) FROM work_order GROUP BY kind"
     async with archive.context.database.begin() as connection:

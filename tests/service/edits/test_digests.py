@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from armillary.edits.digests import SMALL
+from armillary.archive.models import SMALL
 from tests.support.archive import ORIGIN, Archive, OrderFailed, put
 from tests.support.edits import accept_one
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from armillary.archive.catalog.models import Location, Version
+from armillary.archive.models import SMALL
 from armillary.base.work import Order
 from armillary.edits.apply import HduEffect
-from armillary.edits.digests import SMALL
 from armillary.edits.errors import ChangedMeanwhile, DigestMismatch, ExtensionNotFound, ItemRefused
 from armillary.edits.execution import (
     Execution,

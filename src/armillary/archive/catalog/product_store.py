@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.archive.catalog.keywords import to_json
 from armillary.archive.catalog.models import REASON_TYPE, Product
+from armillary.archive.catalog.store import copy_rows
 from armillary.archive.catalog.tables import product
 
 _COLUMNS = tuple(product.c[name] for name in ("version_id", "kind", "media_type", "sha256", "key", "content"))
@@ -29,6 +31,17 @@ async def put_product(connection: AsyncConnection, values: dict[str, Any]) -> No
     await connection.execute(
         statement.on_conflict_do_update(index_elements=["version_id", "kind"], set_=kept)
     )
+
+
+async def add_products(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Put products of versions on record that have none yet, many at once."""
+    if rows:
+        columns = tuple(rows[0])
+        await copy_rows(connection, product, columns, [tuple(map(_stored, row.values())) for row in rows])
+
+
+def _stored(value: Any) -> Any:
+    return to_json(value) if isinstance(value, dict) else value
 
 
 async def get_product(connection: AsyncConnection, version_id: int, kind: str) -> Product | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,10 +24,11 @@ from armillary.archive.intake import examination, presence
 from armillary.archive.intake.examination import Examined
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import Describer, describer_of
+from armillary.archive.intake.small import is_small
 from armillary.archive.products import service as products
 from armillary.base.database_errors import is_transient, reason_of
 from armillary.base.log import get_logger
-from armillary.base.store import ObjectStore, StoredObject, whole_or_part
+from armillary.base.store import ObjectStore, Snapshot, StoredObject, whole_or_part
 from armillary.base.store.errors import StorageDenied
 from armillary.base.work import Claim, LostLease, Response, completing_all
 from armillary.context import Context
@@ -65,6 +67,8 @@ class Candidate:
     """Versions at places that the file has left."""
     moved: Whereabouts | None = None
     """Where the file was before, if it is known by its path."""
+    pictures: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of pictures that are drawn already, but for the version."""
 
     @property
     def name(self) -> str:
@@ -90,6 +94,7 @@ async def ingest(context: Context, claims: Sequence[Claim]) -> None:
     await examine(context, candidates)
     await _refuse_twins(context, candidates)
     await note_moves(context, candidates)
+    await _draw(context, candidates)
     await _finish(context, candidates)
 
 
@@ -99,10 +104,23 @@ async def examine(context: Context, candidates: Sequence[Candidate]) -> None:
     if all(candidate.args.get("known") for candidate in candidates):
         await asyncio.to_thread(_examine_in_turn, candidates, settings)
         return
+    left = await asyncio.to_thread(_examine_small, candidates, settings)
     # A hop to a thread costs as much as a small file, so each takes its share of the batch.
-    threads = min(THREADS, len(candidates))
-    shares = [candidates[number::threads] for number in range(threads)]
+    threads = min(THREADS, len(left))
+    shares = [left[number::threads] for number in range(threads)]
     await asyncio.gather(*(asyncio.to_thread(_examine_all, share, settings) for share in shares))
+
+
+async def _draw(context: Context, candidates: Sequence[Candidate]) -> None:
+    """Draw the pictures of small files, whose pixels are at hand; others get orders."""
+    wanted = [
+        (one, products.Subject(pixels.image, pixels.content, one.new))
+        for one in candidates
+        if not one.error and not one.skipped and one.new and one.examined and (pixels := one.examined.pixels)
+    ]
+    rows = await products.draw_portion(context, [subject for _, subject in wanted])
+    for (one, _), found in zip(wanted, rows, strict=True):
+        one.pictures = found
 
 
 async def note_moves(context: Context, candidates: Sequence[Candidate]) -> None:
@@ -161,12 +179,19 @@ def _examine_in_turn(candidates: Sequence[Candidate], settings: ArchiveSettings)
         _examine_all(candidates, settings)
 
 
-def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings) -> None:
-    """Look at some files in a thread; what goes wrong is kept with each."""
+def _examine_small(candidates: Sequence[Candidate], settings: ArchiveSettings) -> list[Candidate]:
+    """Look at the small files, for which the same holds; return the others."""
+    with _turn:
+        _examine_all(candidates, settings, small=True)
+    return [one for one in candidates if one.examined is None and one.error is None and not one.skipped]
+
+
+def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings, *, small: bool = False) -> None:
+    """Look at some files in a thread, or at the small ones among them; what goes wrong is kept with each."""
     describer = describer_of(profiles_of(settings.profiles), settings.site)
 
     def look(candidate: Candidate) -> None:
-        _look(candidate, settings, describer)
+        _look(candidate, settings, describer, small=small)
 
     def describe(candidate: Candidate) -> None:
         candidate.new = new_version(candidate, describer)
@@ -174,7 +199,8 @@ def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings) -> 
     # One step for all files after the other: its code and tables stay in the caches of the processor.
     for step in (look, describe, _make_rows):
         for candidate in candidates:
-            if candidate.error is None and not candidate.skipped:
+            looked_at = step is look or candidate.examined is not None
+            if candidate.error is None and not candidate.skipped and looked_at:
                 _attempt(step, candidate)
 
 
@@ -203,10 +229,12 @@ def _attempt(step: Callable[[Candidate], None], candidate: Candidate) -> None:
         candidate.error = error
 
 
-def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer) -> None:
+def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer, *, small: bool) -> None:
     known, force = candidate.known, bool(candidate.args.get("force"))
     with candidate.store.open(candidate.location.key) as snapshot:
         stored = candidate.stored = snapshot.stored
+        if small and not is_small(candidate.location.filename, stored.size):
+            return
         _refuse_two_containers(candidate)
         if known and not force and _untouched(known, candidate.location, stored):
             candidate.skipped = "unchanged"
@@ -219,15 +247,22 @@ def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer)
             max_unpacked=settings.max_unpacked,
             known_crc=crc,
             series=describer.series,
+            digests=True,
         )
-    if crc is None and not _rests(candidate, stored):
+        rests = crc is not None or _rests(candidate, snapshot)
+    if not rests:
         raise _changing(candidate)
     if known and not force and _same_bytes(known, candidate):
         candidate.skipped = "same bytes"
 
 
-def _rests(candidate: Candidate, stored: StoredObject) -> bool:
+def _rests(candidate: Candidate, snapshot: Snapshot) -> bool:
     """Tell whether a file is still as it was when it was opened, some seconds of reading ago."""
+    stored, fd = snapshot.stored, snapshot.fileno()
+    if fd is not None and is_small(candidate.location.filename, stored.size):
+        # It was read in an instant: what takes its place now is another file, which comes after it.
+        now = os.fstat(fd)
+        return (now.st_size, now.st_mtime_ns) == (stored.size, stored.mtime_ns)
     with candidate.store.open(candidate.location.key) as again:
         return (again.stored.size, again.stored.mtime_ns) == (stored.size, stored.mtime_ns)
 
@@ -384,8 +419,21 @@ async def record_candidates(connection: AsyncConnection, good: Sequence[Candidat
             )
     new = [c for c in good if not c.skipped]
     ids = await record_new(new, connection, now=now)
-    others = {id for id, c in zip(ids, new, strict=True) if not is_fits(c.location.filename)}
-    await products.submit_products(connection, ids, actor="armillary", without_image=others)
+    of_version = dict(zip(ids, new, strict=True))
+    await products.add_pictures(connection, {id: one.pictures for id, one in of_version.items()})
+    # What is not made is ordered, in the same transaction: no frame stays without its products.
+    await products.submit_products(
+        connection,
+        ids,
+        actor="armillary",
+        digested={id for id, one in of_version.items() if one.examined and one.examined.digests},
+        pictured={id for id, one in of_version.items() if one.pictures or not _has_image(one)},
+    )
+
+
+def _has_image(candidate: Candidate) -> bool:
+    examined = candidate.examined
+    return is_fits(candidate.location.filename) and (examined is None or examined.has_image)
 
 
 async def record_new(new: Sequence[Candidate], connection: AsyncConnection, *, now: datetime) -> list[int]:
@@ -403,8 +451,11 @@ def new_version(candidate: Candidate, describer: Describer) -> NewVersion:
     examined, stored = candidate.examined, candidate.stored
     if examined is None or stored is None:
         raise AssertionError("a candidate without error was examined")
-    content, name = examined.content, candidate.name
+    content, name, digests = examined.content, candidate.name, examined.digests
     values = examined.values or describer.series.read(content.headers)
+    fields = describer.fields(values, name) if content.hdus else UNTOLD
+    if digests and digests.warnings:
+        fields = {**fields, "warnings": [*fields["warnings"], *digests.warnings]}
     return NewVersion(
         name=name,
         location=candidate.location,
@@ -420,7 +471,8 @@ def new_version(candidate: Candidate, describer: Describer) -> NewVersion:
         trailing_crc=content.trailing_crc,
         headers=content.headers,
         origin=str(candidate.args.get("origin") or "ingest"),
-        fields=describer.fields(values, name) if content.hdus else UNTOLD,
+        fields=fields,
         values=values,
+        digests=digests.values if digests else {},
         previous_id=candidate.known.id if candidate.known else None,
     )

@@ -274,7 +274,11 @@ def _judged(context: Context, arrival: _Arrival, snapshot: Snapshot) -> Examined
     limits = context.settings.archive
     try:
         found = examine(
-            snapshot, place.filename, max_header=limits.max_header, max_unpacked=limits.max_unpacked
+            snapshot,
+            place.filename,
+            max_header=limits.max_header,
+            max_unpacked=limits.max_unpacked,
+            digests=True,
         )
     except ArmillaryError as error:
         if arrival.strict:

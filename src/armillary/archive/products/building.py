@@ -11,8 +11,9 @@ from armillary.archive.catalog import file_store, product_store
 from armillary.archive.catalog.models import REASON_TYPE
 from armillary.archive.products import objects
 from armillary.archive.products.models import Made
+from armillary.archive.products.objects import digest_in
 from armillary.archive.products.registry import BY_NAME, Builder
-from armillary.archive.products.sources import Superseded, Work, each, fingerprint, place_of
+from armillary.archive.products.sources import Data, Superseded, Work, each, fingerprint, place_of
 from armillary.base.work import Claim, Response, completing_all
 from armillary.context import Context
 from armillary.errors import ArmillaryError, Unavailable
@@ -53,8 +54,8 @@ async def build(context: Context, claims: Sequence[Claim]) -> None:
         for work in done:
             owner = present.get(place_of(work.version), work.current)
             for one in kept[work.version.id]:
-                values = _row(context, builder, work, owner.id, one.made)
-                await product_store.put_product(connection, values | {"key": one.key, "content": None})
+                values = row_of(context, builder, work.version, one.made, key=one.key)
+                await product_store.put_product(connection, {"version_id": owner.id, **values})
 
 
 async def _say_why_not(context: Context, builder: Builder, work: Work, reason: str) -> None:
@@ -64,20 +65,22 @@ async def _say_why_not(context: Context, builder: Builder, work: Work, reason: s
         owner = present.get(place_of(work.version), work.current)
         for kind in builder.makes:
             made = Made(kind, REASON_TYPE, reason.encode())
-            values = _row(context, builder, work, owner.id, made)
-            await product_store.put_product(connection, values | {"key": None, "content": made.content})
+            values = row_of(context, builder, work.version, made, key=None)
+            await product_store.put_product(connection, {"version_id": owner.id, **values})
 
 
-def _row(context: Context, builder: Builder, work: Work, version_id: int, made: Made) -> dict[str, Any]:
+def row_of(context: Context, builder: Builder, of: Data, made: Made, *, key: str | None) -> dict[str, Any]:
+    """Return the row of a product but for its version; ``key`` is where its bytes are, if not in the row."""
     return {
-        "version_id": version_id,
         "kind": made.kind,
         "media_type": made.media_type,
         "width": made.width,
         "height": made.height,
-        "sha256": hashlib.sha256(made.content).hexdigest(),
+        "sha256": digest_in(key) if key else hashlib.sha256(made.content).hexdigest(),
         "made": context.clock.now(),
         "step": builder.step,
         "parameters": builder.parameters(context.settings.archive),
-        "source": fingerprint(work.version),
+        "source": fingerprint(of),
+        "key": key,
+        "content": None if key else made.content,
     }

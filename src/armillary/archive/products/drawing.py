@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from armillary.fits.containers import Container, open_logical
 from armillary.fits.models import Layout
-from armillary.fits.pictures import Picture, preview, thumbnail
+from armillary.fits.pictures import Picture, preview, preview_of, thumbnail
+from armillary.fits.planes import PlainImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,30 @@ def draw(fd: int, subject: Subject) -> dict[str, Picture]:
     read = open_logical(partial(read_at, fd), subject.container, limit=subject.max_unpacked)
     drawn = preview(subject.layout, read, long_side_px=subject.long_side_px)
     return {} if drawn is None else {"preview": drawn, "thumbnail": thumbnail(drawn)}
+
+
+def draw_all(
+    images: Sequence[tuple[PlainImage, bytes]], long_side_px: int
+) -> list[dict[str, Picture] | None]:
+    """Return preview and thumbnail of each of many small images, None where that fails.
+
+    The bytes are those of the first plane of each.
+    """
+    return [_drawn(image, pixels, long_side_px) for image, pixels in images]
+
+
+def _drawn(image: PlainImage, pixels: bytes, long_side_px: int) -> dict[str, Picture] | None:
+    def read(offset: int, size: int) -> bytes:
+        return pixels[offset - image.offset : offset - image.offset + size]
+
+    try:
+        drawn = preview_of(image.plane(read), long_side_px=long_side_px)
+        return {"preview": drawn, "thumbnail": thumbnail(drawn)}
+    except MemoryError:
+        raise
+    except Exception:
+        # It is drawn once more, alone, and that tells what is wrong with it.
+        return None
 
 
 def read_at(fd: int, offset: int, size: int) -> bytes:

@@ -20,18 +20,20 @@ async def submit_products(
     *,
     actor: str,
     previews: bool = True,
-    without_image: Container[int] = (),
+    digested: Container[int] = (),
+    pictured: Container[int] = (),
 ) -> None:
     """Queue digests, and pictures if wanted, of new versions.
 
-    Those without pictures come from edits, whose clients wait for the digests: no ingest goes first. Of versions
-    ``without_image`` it is known that no picture can be drawn.
+    Those without pictures come from edits, whose clients wait for the digests: no ingest goes first. Versions that
+    are ``digested`` have their digests, and those that are ``pictured`` their pictures, or can have none.
     """
     priority = DIGEST_PRIORITY if previews else AWAITED_PRIORITY
     orders = []
     for version_id in version_ids:
-        orders.append(_order(DIGEST, version_id, actor, priority))
-        if previews and version_id not in without_image:
+        if version_id not in digested:
+            orders.append(_order(DIGEST, version_id, actor, priority))
+        if previews and version_id not in pictured:
             orders.append(_order(PREVIEW, version_id, actor, PREVIEW_PRIORITY))
     await submit(connection, orders, keyed_fifo=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,7 +33,11 @@ async def pictures(context: Context, work: Work) -> list[Made]:
     PictureTooLarge, PictureTooSlow, PictureFailed
         If there can be none.
     """
-    drawn = await _drawn(context, work)
+    return made_of(await _drawn(context, work))
+
+
+def made_of(drawn: Mapping[str, Picture]) -> list[Made]:
+    """Return pictures as products."""
     return [Made(kind, JPEG, one.jpeg, one.width, one.height) for kind, one in drawn.items()]
 
 

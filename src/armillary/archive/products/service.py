@@ -12,6 +12,7 @@ from armillary.archive.products.orders import (
     submit_products,
 )
 from armillary.archive.products.pictures import described
+from armillary.archive.products.portions import Subject, add_pictures, draw_portion
 from armillary.archive.products.registry import OF_KIND
 
 __all__ = [
@@ -20,10 +21,13 @@ __all__ = [
     "PREVIEW",
     "STRETCHES",
     "UNPACKED",
+    "Subject",
+    "add_pictures",
     "ask_again",
     "awaited",
     "described",
     "digests_pending",
+    "draw_portion",
     "fetch",
     "settle_products",
     "submit_products",

@@ -29,11 +29,11 @@ ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 class Ask(Protocol):
     """Let the child call ``function(descriptor, *args)`` and return what that returns or raises.
 
-    The descriptor is one of the child's own. Function, arguments and result are pickled: the function is found
-    by its name, and its module is loaded there.
+    The descriptor is one of the child's own, and left out if there is none. Function, arguments and result are
+    pickled: the function is found by its name, and its module is loaded there.
     """
 
-    def __call__(self, function: Callable[..., R], fd: int, *args: Any) -> R: ...
+    def __call__(self, function: Callable[..., R], fd: int | None, *args: Any) -> R: ...
 
 
 class Sandbox:
@@ -117,7 +117,7 @@ class Child:
     def serve(self, work: Callable[[Ask], T], memory: int) -> T:
         """Run the work in this thread; whoever kills the child meanwhile ends the wait for its answer."""
 
-        def ask(function: Callable[..., R], fd: int, *args: Any) -> R:
+        def ask(function: Callable[..., R], fd: int | None, *args: Any) -> R:
             self._sound = False
             try:
                 send(self._channel, (function, args, memory), fd=fd)

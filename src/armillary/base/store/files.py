@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import Protocol
@@ -187,6 +188,11 @@ class UnsyncedFiles(SystemFiles):
 
     def sync_data(self, fd: int) -> None:
         """Do nothing."""
+
+    def make_directory(self, directory: int, name: str) -> None:
+        """Make a directory; one that exists is fine."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=directory)
 
 
 def read_at(fd: int, offset: int, size: int) -> bytes:
