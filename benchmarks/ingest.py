@@ -123,7 +123,7 @@ class Ours:
     async def seconds(self, *, known: bool) -> float:
         """Return the time until all files are in, beginning with an empty catalog."""
         async with self.owner.begin() as connection:
-            await connection.exec_driver_sql(f"TRUNCATE {TABLES}")
+            await connection.exec_driver_sql(f"TRUNCATE {TABLES} CASCADE")
         sums = {path: self._known(path) if known else None for path in self.night.paths}
         batches = [self.night.paths[at : at + BATCH] for at in range(0, FILES, BATCH)]
         waiting = asyncio.Semaphore(SLOTS)

@@ -19,7 +19,7 @@ from armillary.context import Context
 from armillary.headers import service
 from armillary.headers.delivery.models import ExposureStatus, Page
 from armillary.headers.errors import UnknownInstrument
-from armillary.headers.exposures.models import State
+from armillary.headers.exposures.models import ExposureState
 from armillary.headers.recipes.service import lint, load
 from armillary.headers.services.models import Command
 from armillary.settings import HeaderSettings
@@ -252,7 +252,7 @@ class Observatory:
 
         return await self.until(ask)
 
-    async def reached(self, image: str, state: State) -> ExposureStatus:
+    async def reached(self, image: str, state: ExposureState) -> ExposureStatus:
         """Wait until an exposure is in a state."""
 
         async def ask() -> ExposureStatus | None:

@@ -9,7 +9,7 @@ import pytest
 
 from armillary.headers import service
 from armillary.headers.delivery.models import HeaderCreated
-from armillary.headers.exposures.models import State
+from armillary.headers.exposures.models import ExposureState
 from armillary.headers.services.models import Command
 from tests.support.exposing import SECOND, Observatory
 
@@ -23,7 +23,7 @@ async def test_an_exposure_becomes_a_header(observatory: Observatory) -> None:
         await camera.publish(*camera.image(IMAGE, camera.now() - 2 * SECOND))
         found = await observatory.published(IMAGE)
         values = await observatory.values(IMAGE)
-    assert found.state is State.PUBLISHED
+    assert found.state is ExposureState.PUBLISHED
     assert values["OBSID"] == IMAGE
     assert values["DARKTIME"] == 1.25
     assert (values["AMSTART"], values["AMEND"]) == (1.2, 1.21)
@@ -189,7 +189,7 @@ async def test_what_is_missed_while_disabled_is_built_on_the_next_enable(observa
     async with observatory.serving():
         await observatory.command(Command.START)
         await camera.publish(*camera.image(IMAGE, t))
-        await observatory.reached(IMAGE, State.TELEMETRY_DONE)
+        await observatory.reached(IMAGE, ExposureState.TELEMETRY_DONE)
         await observatory.command(Command.STANDBY)
         await camera.publish(*camera.image(OTHER, t))
         assert OTHER not in await observatory.exposures()
@@ -203,7 +203,7 @@ async def test_the_state_is_remembered_and_exposures_go_on(observatory: Observat
     async with observatory.serving():
         await observatory.enable()
         await camera.publish(camera.start(IMAGE, t, exposure=3600.0))
-        await observatory.reached(IMAGE, State.INTEGRATING)
+        await observatory.reached(IMAGE, ExposureState.INTEGRATING)
     await camera.publish(camera.readout(IMAGE, t + SECOND), camera.end(IMAGE, t + SECOND))
     async with observatory.serving():
         await observatory.published(IMAGE)

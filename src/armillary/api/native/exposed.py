@@ -40,7 +40,7 @@ from armillary.headers.errors import (
     UnknownInstrument,
     UnknownRevision,
 )
-from armillary.headers.exposures.models import State
+from armillary.headers.exposures.models import ExposureState
 from armillary.headers.render.models import Card
 from armillary.headers.services.models import Command
 
@@ -116,7 +116,7 @@ class Revisions(Answer):
     revisions: list[RevisionStatus]
 
 
-class Differences(Answer):
+class HeaderDifferences(Answer):
     """What differs between two revisions, card by card."""
 
     old: int = msgspec.field(name="from")
@@ -139,7 +139,7 @@ class Exposures(Answer):
 class ExposureLife(Answer):
     """What became of an exposure, in order."""
 
-    state: State
+    state: ExposureState
     reason: str | None
     revisions: dict[str, int]
     transitions: list[Transition]
@@ -239,7 +239,7 @@ async def revisions(ctx: Ctx, instrument: Instrument, image_id: Image, product: 
     "/v1/headers/{instrument}/{image_id}/diff",
     dependencies=readers,
     responses=answers(
-        Differences,
+        HeaderDifferences,
         {"from": 1, "to": 2, "changes": [{"hdu": "PRIMARY", "key": "AMEND", "old": None, "new": 1.2}]},
     )
     | failures(*_UNKNOWN, *REFUSALS),
@@ -257,7 +257,7 @@ async def diff(
     async with ctx.context.database.begin() as connection:
         await service.state_of(connection, asked)
     found = await service.difference(ctx.context, asked, old, new)
-    return answered(Differences(old=old, new=new, changes=found))
+    return answered(HeaderDifferences(old=old, new=new, changes=found))
 
 
 @router.get(
@@ -291,7 +291,7 @@ async def exposures(
     ctx: Ctx,
     instrument: Word = None,
     night: Annotated[str | None, Query(max_length=20, description="Day of observation, YYYYMMDD.")] = None,
-    state: State | None = None,
+    state: ExposureState | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> JSONResponse:
     """List exposures, the newest first."""

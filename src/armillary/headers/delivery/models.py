@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from armillary.base.clock import Instant
 from armillary.base.feed.models import Topic
-from armillary.headers.exposures.models import State
+from armillary.headers.exposures.models import ExposureState
 
 HEADERS = Topic(
     "headers",
@@ -121,7 +121,7 @@ class ExposureStatus(Struct, frozen=True):
 
     instrument: str
     image_id: str
-    state: State
+    state: ExposureState
     reason: str | None
     day_obs: str
     opened: Instant
@@ -134,7 +134,7 @@ class Found(Struct, frozen=True):
     """An exposure by its image id."""
 
     id: int
-    state: State
+    state: ExposureState
     reason: str | None
     revisions: dict[str, int]
 
@@ -142,7 +142,7 @@ class Found(Struct, frozen=True):
 class Transition(Struct, frozen=True):
     """When an exposure came to a state, and why."""
 
-    state: State
+    state: ExposureState
     cause: str
     revision: int | None
     noted: Instant

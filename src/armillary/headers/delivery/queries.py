@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.headers.delivery.models import ExposureStatus, Found, HeaderCreated, Transition
-from armillary.headers.exposures.models import State
+from armillary.headers.exposures.models import ExposureState
 
 _LATEST = """
 SELECT DISTINCT ON (r.exposure, r.product) r.exposure, r.product, r.revision, r.instrument, r.image_id, e.named,
@@ -119,7 +119,7 @@ async def exposures(
     *,
     instrument: str | None,
     night: str | None,
-    state: State | None,
+    state: ExposureState | None,
     before: int | None,
     limit: int,
 ) -> list[ExposureStatus]:
@@ -133,7 +133,7 @@ def _exposure(row: Mapping[str, Any]) -> ExposureStatus:
     return ExposureStatus(
         instrument=row["instrument"],
         image_id=row["image_id"],
-        state=State(row["state"]),
+        state=ExposureState(row["state"]),
         reason=row["reason"],
         day_obs=row["day_obs"],
         opened=row["opened"],
@@ -155,7 +155,7 @@ async def is_instrument(connection: AsyncConnection, instrument: str) -> bool:
 async def find(connection: AsyncConnection, instrument: str, image_id: str) -> Found | None:
     """Return the exposure of an image."""
     row = (await connection.exec_driver_sql(_ONE, (instrument, image_id))).first()
-    return Found(row.id, State(row.state), row.reason, _numbers(row.latest)) if row else None
+    return Found(row.id, ExposureState(row.state), row.reason, _numbers(row.latest)) if row else None
 
 
 async def instruments_of(connection: AsyncConnection, image_id: str) -> list[str]:
@@ -167,7 +167,7 @@ async def instruments_of(connection: AsyncConnection, image_id: str) -> list[str
 async def transitions(connection: AsyncConnection, exposure: int) -> list[Transition]:
     """Return what became of an exposure, in order."""
     rows = await connection.exec_driver_sql(_TRANSITIONS, (exposure,))
-    return [Transition(State(row.state), row.cause, row.revision, row.noted) for row in rows]
+    return [Transition(ExposureState(row.state), row.cause, row.revision, row.noted) for row in rows]
 
 
 async def revisions(

@@ -24,7 +24,7 @@ from armillary.headers.errors import (
     UnknownInstrument,
     UnknownRevision,
 )
-from armillary.headers.exposures.models import State
+from armillary.headers.exposures.models import ExposureState
 from armillary.headers.models import Level
 from armillary.headers.render.models import Card, Header
 from armillary.headers.render.sidecar import read_sidecar, sidecar
@@ -97,7 +97,7 @@ async def state_of(connection: AsyncConnection, asked: Asked) -> tuple[Standing,
         raise UnknownImage(f"No event of '{asked.instrument}' has named the image '{asked.image_id}'.")
     if found.revisions:
         return Standing.AVAILABLE, found
-    if found.state in (State.FAILED, State.ABORTED):
+    if found.state in (ExposureState.FAILED, ExposureState.ABORTED):
         why = found.reason or "the exposure was aborted"
         raise HeaderNotMade(f"The header of '{asked.image_id}' could not be made: {why}.")
     return Standing.NOT_YET, found

@@ -10,22 +10,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from armillary.headers.exposures.models import Because, Exposure, Seen, State, Step
+from armillary.headers.exposures.models import Because, Exposure, ExposureState, Seen, Step
 from armillary.headers.recipes.models import MomentEntry, Recipe
 
 START, END, ABORT = "integration_start", "end", "abort"
 SECOND = 1_000_000_000
 MOST_NAME = 128
 _REACHED = {
-    START: State.INTEGRATING,
-    "shutter_open": State.INTEGRATING,
-    "shutter_close": State.INTEGRATING,
-    "readout_start": State.READOUT,
-    "readout_end": State.READOUT,
-    END: State.TELEMETRY_DONE,
-    ABORT: State.ABORTED,
+    START: ExposureState.INTEGRATING,
+    "shutter_open": ExposureState.INTEGRATING,
+    "shutter_close": ExposureState.INTEGRATING,
+    "readout_start": ExposureState.READOUT,
+    "readout_end": ExposureState.READOUT,
+    END: ExposureState.TELEMETRY_DONE,
+    ABORT: ExposureState.ABORTED,
 }
-_RANKS = (State.OPEN, State.INTEGRATING, State.READOUT, State.TELEMETRY_DONE)
+_RANKS = (ExposureState.OPEN, ExposureState.INTEGRATING, ExposureState.READOUT, ExposureState.TELEMETRY_DONE)
 _FIRST_RETRY, _LAST_RETRY, MOST_ATTEMPTS = SECOND, 300 * SECOND, 20
 Events = Mapping[tuple[str, str], Sequence[tuple[str, MomentEntry]]]
 """The moments that an event may be, by its source and topic."""
@@ -89,22 +89,24 @@ def absorb(exposure: Exposure, moment: str, seen: Seen, recipe: Recipe) -> tuple
         return exposure, []
     moments = exposure.moments | {moment: seen}
     cause = f"{moment} {seen.source} {seen.topic} {seen.epoch} {seen.seq}"
-    steps = [Step(State.OPEN, cause)] if not exposure.changed else []
-    reached, state = _REACHED.get(moment, State.OPEN), exposure.state
-    if reached is State.ABORTED or (reached in _RANKS and state in _RANKS and _higher(reached, state)):
+    steps = [Step(ExposureState.OPEN, cause)] if not exposure.changed else []
+    reached, state = _REACHED.get(moment, ExposureState.OPEN), exposure.state
+    if reached is ExposureState.ABORTED or (
+        reached in _RANKS and state in _RANKS and _higher(reached, state)
+    ):
         state = reached
         steps.append(Step(reached, cause))
     moved = replace(exposure, moments=moments, state=state, changed=exposure.changed + 1)
     return schedule(moved, recipe), steps
 
 
-def _higher(one: State, other: State) -> bool:
+def _higher(one: ExposureState, other: ExposureState) -> bool:
     return _RANKS.index(one) > _RANKS.index(other)
 
 
 def schedule(exposure: Exposure, recipe: Recipe) -> Exposure:
     """Return an exposure with the instant at which its next header is to be made by what it has not seen yet."""
-    if exposure.state is State.ABORTED:
+    if exposure.state is ExposureState.ABORTED:
         return replace(exposure, due=None, because=None)
     if END in exposure.moments:
         return replace(exposure, due=exposure.moments[END].received, because=Because.END)
@@ -148,7 +150,11 @@ def _seconds(seen: Seen, path: str | None) -> int | None:
 def rendered(exposure: Exposure, recipe: Recipe, *, changed: int, now: int) -> Exposure:
     """Return an exposure of which a header has been made that saw ``changed`` changes of its moments."""
     done = replace(
-        exposure, state=State.PUBLISHED, reason=None, attempts=0, rendered=max(changed, exposure.rendered)
+        exposure,
+        state=ExposureState.PUBLISHED,
+        reason=None,
+        attempts=0,
+        rendered=max(changed, exposure.rendered),
     )
     if done.changed > done.rendered:
         return schedule(done, recipe)
@@ -165,4 +171,6 @@ def failed(exposure: Exposure, reason: str, *, now: int) -> Exposure:
     pause = min(_FIRST_RETRY * 2 ** (attempts - 1), _LAST_RETRY)
     due = now + pause if attempts < MOST_ATTEMPTS else None
     because = Because.RETRY if due is not None else None
-    return replace(exposure, state=State.FAILED, reason=reason, attempts=attempts, due=due, because=because)
+    return replace(
+        exposure, state=ExposureState.FAILED, reason=reason, attempts=attempts, due=due, because=because
+    )

@@ -11,7 +11,7 @@ from msgspec import Struct
 _EPOCH = datetime(1970, 1, 1) - timedelta(hours=12)  # a reading of TAI, which has no zone
 
 
-class State(StrEnum):
+class ExposureState(StrEnum):
     """How far an exposure has come."""
 
     OPEN = "OPEN"
@@ -81,7 +81,7 @@ class Exposure(Struct, frozen=True):
     config: int
     opened_at: int
     id: int = 0
-    state: State = State.OPEN
+    state: ExposureState = ExposureState.OPEN
     reason: str | None = None
     moments: dict[str, Seen] = {}
     latest: dict[str, Latest] = {}
@@ -110,6 +110,6 @@ class Exposure(Struct, frozen=True):
 class Step(Struct, frozen=True):
     """A transition: the state that an exposure comes to, and why."""
 
-    state: State
+    state: ExposureState
     cause: str
     revision: int | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from armillary.headers.exposures.models import Because, Exposure, Latest, Seen, State, Step
+from armillary.headers.exposures.models import Because, Exposure, ExposureState, Latest, Seen, Step
 
 _COLUMNS = """id, instrument, image_id, named, state, reason, config, moments, latest, opened_at, changed,
     rendered, attempts, due, due_because"""
@@ -95,7 +95,7 @@ def exposure_of(row: Any) -> Exposure:
     """Return the exposure that a row holds."""
     found = dict(row)
     because, moments, latest = found.pop("due_because"), json.loads(found["moments"]), found["latest"]
-    found["state"] = State(found["state"])
+    found["state"] = ExposureState(found["state"])
     found["because"] = Because(because) if because else None
     found["moments"] = {name: Seen(**one) for name, one in moments.items()}
     latest = json.loads(latest) if isinstance(latest, str) else latest

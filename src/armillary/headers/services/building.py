@@ -27,7 +27,7 @@ from armillary.headers.delivery.making import Inputs, Made, decompress, differen
 from armillary.headers.delivery.models import HeaderFailed
 from armillary.headers.exposures import store as exposures
 from armillary.headers.exposures.machine import END, failed, rendered
-from armillary.headers.exposures.models import Because, Exposure, Latest, State
+from armillary.headers.exposures.models import Because, Exposure, ExposureState, Latest
 from armillary.headers.exposures.moments import as_rendered
 from armillary.headers.recipes.models import Template
 from armillary.headers.render.rendering import pending, questions
@@ -199,7 +199,11 @@ class Builder:
             return lambda connection: store.change(connection, change)
         revision, cause = made.revision, str(exposure.because or Because.REBUILD)
         change = self._change(
-            after, [(one.value, cause, revision.revision) for one in (State.RENDERED, State.PUBLISHED)]
+            after,
+            [
+                (one.value, cause, revision.revision)
+                for one in (ExposureState.RENDERED, ExposureState.PUBLISHED)
+            ],
         )
         return lambda connection: store.publish(connection, change, revision)
 
@@ -219,7 +223,7 @@ class Builder:
             )
             # Once for each reason: a service that tries for hours must not fill the feed.
             news = None if current.reason == reason else msgspec.json.encode(told).decode()
-            change = self._change(after, [(State.FAILED.value, reason, None)] if news else [])
+            change = self._change(after, [(ExposureState.FAILED.value, reason, None)] if news else [])
             await self._write(current, lambda connection: store.change(connection, change, news))
             self._known.put(after)
 
@@ -299,5 +303,8 @@ def _difference(before: bytes, made: Made) -> str:
 def _published(exposure: Exposure, revision: store.Revision) -> Exposure:
     latest = Latest(revision.revision, revision.content_hash)
     return structs.replace(
-        exposure, state=State.PUBLISHED, reason=None, latest=exposure.latest | {revision.product: latest}
+        exposure,
+        state=ExposureState.PUBLISHED,
+        reason=None,
+        latest=exposure.latest | {revision.product: latest},
     )

@@ -9,7 +9,7 @@ from armillary.context import Context
 from armillary.headers.delivery import queries
 from armillary.headers.delivery.making import Inputs, make
 from armillary.headers.exposures.machine import END, absorb, events_of, image_of, name_of, place_of
-from armillary.headers.exposures.models import Exposure, State
+from armillary.headers.exposures.models import Exposure, ExposureState
 from armillary.headers.exposures.moments import as_rendered
 from armillary.headers.render.rendering import questions
 from armillary.headers.services.configuration import Configuration, kept
@@ -60,7 +60,7 @@ async def _played(context: Context, configuration: Configuration, span: tuple[in
                 one = Exposure(recipe.instrument, name_of(named, len(own)), named, 0, seen.received)
                 own.append(one)
             own[[old.image_id for old in own].index(one.image_id)] = absorb(one, moment, seen, recipe)[0]
-    return [one for own in takes.values() for one in own if one.state is not State.ABORTED]
+    return [one for own in takes.values() for one in own if one.state is not ExposureState.ABORTED]
 
 
 async def _hash(context: Context, one: Exposure, configuration: Configuration, product: str) -> str:
