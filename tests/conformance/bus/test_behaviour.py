@@ -180,7 +180,7 @@ async def test_only_samples_that_match_count(log: Log) -> None:
         *({"source": ""}, {"topic": "x" * 201}, {"epoch": "a\nb"}, {"source": "a\0b"}, {"topic": "\ud800"}),
         *({"seq": 2**63}, {"t_event": 2**63}, {"expires": -(2**63) - 1}),
         *({"payload": {"a": "x" * MAX_PAYLOAD}}, {"payload": {"a": "\0"}}, {"payload": {"\0": 1}}),
-        *({"payload": {"a": "\ud800"}}, {"payload": {"a": object()}}),
+        *({"payload": {"a": "\ud800"}}, {"payload": {"a": ...}}),
     ],
     ids=repr,
 )
