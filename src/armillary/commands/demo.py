@@ -25,10 +25,14 @@ from armillary.edits.models import Origin, Target
 from armillary.edits.service import edit_request, rules_of, submit_edits, submit_revert
 from armillary.errors import ArmillaryError
 from armillary.fits.containers import logical_name
+from armillary.headers import service as headers
+from armillary.headers.recipes.service import copy_reference
+from armillary.settings import Settings
 
 log = get_logger(__name__)
 PATIENCE_S = 120.0
 SITES, KEY = ("dmo1", "dmo2"), "demonstration sites"
+SPECTROGRAPH, TELESCOPE = "spec1", "demonstration telescope"
 SCOPES = (Scope.UPLOAD, Scope.CONFIG, Scope.NOTE, Scope.PIPE_PRODUCE, Scope.PIPE_CONSUME)
 ORIGIN = Origin("demonstration", "command line", "a first look at what edits do")
 
@@ -56,7 +60,10 @@ async def show_demo(context: Context, address: str, stop: asyncio.Event) -> None
         f"  curl {address}/v1/frames?limit=3\n"
         f"Two sites observe, {' and '.join(SITES)}: look at tonight's events, and watch their images arrive:\n"
         f"  curl '{address}/v1/events?site={SITES[0]}'\n"
-        f"  curl '{address}/v1/stream'"
+        f"  curl '{address}/v1/stream'\n"
+        f"The spectrograph {SPECTROGRAPH} exposes: watch its headers being made, and explain a value of one:\n"
+        f"  armillary header list --data {context.settings.data}\n"
+        f"  armillary search --name 'SP_*' --data {context.settings.data}"
     )
 
 
@@ -74,10 +81,46 @@ async def observing(context: Context, address: str) -> AsyncIterator[None]:
         await asyncio.create_subprocess_exec(sys.executable, program, f"{address}/api", site, env=environment)
         for site in SITES
     ]
+    exposing = asyncio.create_task(_expose(context, address, started))
     try:
         yield
     finally:
+        exposing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await exposing
         await _end(started)
+
+
+def configure(settings: Settings) -> None:
+    """Give an archive without instruments a spectrograph whose headers are built."""
+    directory = settings.headers.at(settings.data)
+    if not directory.exists():
+        copy_reference(directory, SPECTROGRAPH)
+
+
+async def _expose(context: Context, address: str, started: list[asyncio.subprocess.Process]) -> None:
+    """Run the spectrograph of the demonstration, once: the ids of its images tell the day and count from one."""
+    async with context.database.begin() as connection:
+        known = await headers.exposures(
+            connection, instrument=SPECTROGRAPH, night=None, state=None, before=None, limit=1
+        )
+    if known or SPECTROGRAPH not in headers.names_in(context.settings.headers.at(context.settings.data)):
+        return
+    folder = context.settings.data / "telescope"
+    folder.mkdir(exist_ok=True)
+    await intake.submit_paths(context, [folder], copy=False, force=False, in_place=True, watched=True)
+    await headers.enable(context, SPECTROGRAPH, actor=TELESCOPE)
+    async with context.database.begin() as connection:
+        await access.revoke(connection, TELESCOPE)
+        scopes = [Scope.OPERATOR]
+        secret = await access.create_token(connection, TELESCOPE, scopes, now=context.clock.now())
+    environment = {**os.environ, "TELESCOPE_KEY": secret}
+    program = "armillary.demo.telescope"
+    started.append(
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", program, address, str(folder), env=environment
+        )
+    )
 
 
 async def _end(started: Sequence[asyncio.subprocess.Process]) -> None:

@@ -65,6 +65,10 @@ async def run_all(settings: Settings, host: str, port: int, *, demo: bool, start
         async with open_context(settings, Role.WORKER, application="armillary up") as context:
             async with context.database.begin() as connection:
                 await catalog.own_roots(connection, context)
+            if demo:
+                from armillary.commands.demo import configure
+
+                configure(settings)
             children = asyncio.create_task(_keep_all(settings, listener, stop, start))
             try:
                 if await until_ready(address, stop, children):

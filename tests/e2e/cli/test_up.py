@@ -104,6 +104,11 @@ def test_the_demonstration_fills_every_list_and_comes_once(commands: Commands) -
         assert len({frame["instrument"] for frame in frames}) == 3
         assert {Path(frame["filename"]).suffix for frame in frames} >= {".fits", ".bz2", ".gz", ".fz"}
         assert commands.run("verify", "--json").json()["failed"] == []
+        while not (told := _explained(commands)):
+            in_time(deadline)
+        assert told["card"]["source"] == "camera"
+        assert told["edit"]["actor"] == "header service"
+        assert told["value"] == told["image_id"] == told["file"].removesuffix("_R00_S00.fits")
     process = commands.start("up", "--port", "0", "--demo")
     address_of(process)
     assert process.stderr is not None
@@ -115,10 +120,20 @@ def test_the_demonstration_fills_every_list_and_comes_once(commands: Commands) -
     assert "stopped" not in said.err
 
 
+def _explained(commands: Commands) -> dict[str, Any] | None:
+    """Return where the OBSID of a raw image comes from, as soon as its header has been merged into it."""
+    frames = commands.run("search", "--name", "SP_*", "--json").json()["frames"]
+    merged = [one["name"] for one in frames if one["instrument"]]
+    if not merged:
+        return None
+    (told,) = commands.run("explain", merged[0], "OBSID", "--json").json()
+    return told if told["card"] else None
+
+
 def _of_the_night(commands: Commands) -> list[dict[str, Any]]:
-    """Return the frames of the demonstration's night, without those that its sites send meanwhile."""
+    """Return the frames of the demonstration's night, without those that others of it send meanwhile."""
     frames = commands.run("search", "--json", "--limit", "500").json()["frames"]
-    return [frame for frame in frames if not frame["name"].startswith(SITES)]
+    return [frame for frame in frames if not frame["name"].startswith((*SITES, "SP_"))]
 
 
 def _reverted(commands: Commands) -> bool:
