@@ -22,6 +22,7 @@ from armillary.app import Application, create_app
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import NewOrder, submit
+from armillary.context import spooling_bus
 from armillary.pipe import service as pipe
 from tests.support.archive import Archive, an_archive, put
 from tests.support.night import gemini_file
@@ -154,7 +155,10 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
                 one.secrets[scope] = await create_token(
                     connection, f"the {scope} token", [scope], now=archive.context.clock.now()
                 )
-        async with pipe.opened(app.state.context) as app.state.pipe:
+        async with (
+            pipe.opened(app.state.context) as app.state.pipe,
+            spooling_bus(app.state.context) as app.state.bus,
+        ):
             yield one
         await role.close()
 

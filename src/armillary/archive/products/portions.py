@@ -6,6 +6,7 @@ one that takes too much costs no other its picture.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -57,9 +58,9 @@ async def draw_portion(context: Context, subjects: Sequence[Subject]) -> list[li
     drawn = [one for portion in _portions(subjects) for one in await _drawn(context, portion)]
     made = [made_of(one) if one else [] for one in drawn]
     keys = await objects.keep_all(context, [(one.media_type, one.content) for some in made for one in some])
-    following, builder = iter(keys), BY_NAME[PREVIEW]
+    following, builder = deque(keys), BY_NAME[PREVIEW]
     return [
-        [row_of(context, builder, subject.of, one, key=next(following)) for one in some]
+        [row_of(context, builder, subject.of, one, key=following.popleft()) for one in some]
         for subject, some in zip(subjects, made, strict=True)
     ]
 
