@@ -1,7 +1,7 @@
 """Write pages of docs from the program itself.
 
 docs/reference.md has commands, routes, settings and error codes; docs/instruments.md says from which keywords of
-which instruments the values of the catalog come.
+which instruments the values of the catalog come; docs/quality.md lists the rules that headers are checked by.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from armillary.archive.intake.profiles.load import packaged_files
 from armillary.cli import ENTRIES, load
 from armillary.commands.services import SCRIPTS, parser_of
 from armillary.errors import ArmillaryError
+from armillary.headers.rules.service import Group, Rule, SetRule, rules_told
 from armillary.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -265,7 +266,54 @@ def _notes(source: Source) -> Iterator[str]:
         yield f"{source.plus_days} days later"
 
 
-PAGES = {"reference.md": reference, "instruments.md": instruments}
+QUALITY = """# Quality of headers
+
+Written by `scripts/reference.py` from the rules of the program; a test compares.
+
+`armillary check PATH...` checks FITS files, texts of cards, side-cars, JSON and YAML, and directories of them,
+for what cannot be true; `armillary header qa` is the same command. `armillary check --where SELECTION` checks
+archived frames and keeps what it finds: `GET /v1/findings` lists it, `finding=` of `GET /v1/frames` and
+`armillary search --finding` find the frames, `any` standing for any finding. Who may not read the headers of a
+file is told none of its findings. `POST /v1/qa` checks headers in a request and stores nothing.
+
+A finding says what was expected, what the header says, how far these are apart, and which hypothesis explains
+it. What a header does not declare (frame, scale, unit, moment) is tried, and is a fault only if nothing
+plausible fits. Nothing is ever changed: a finding may propose an edit, in the form of `armillary edit`.
+
+Errors cannot be true; warnings should be looked at; notes are worth knowing. The command ends with 1 if there is
+an error or a warning, with 0 if there is none, with 2 if no file has a header. Behind the findings comes a
+line for each rule: in how many headers, the median of the residuals, their spread (1.48 times the median
+deviation from the median, so that a few strangers do not count), and the likely cause. A residual that is the
+same in all headers is compared with known mistakes: scales, time zones, turns, precession.
+
+The site is that of `--site LAT,LON,HEIGHT`, else what the header tells, else that of its telescope, where the
+name is known. `--tolerance RULE=NUMBER` sets another tolerance. Rules of many headers compare those that are
+checked together.
+"""
+
+
+def quality() -> str:
+    """Return the page of all rules."""
+    return QUALITY + "".join(f"\n{_group(group)}" for group in Group)
+
+
+def _group(group: Group) -> str:
+    rules = [one for one in rules_told() if one.group is group]
+    columns = "| Rule | Severity | What has to hold | Tolerance | If not |\n|---|---|---|---|---|\n"
+    head = f"## {group[0].upper()}{group[1:]}\n\n{columns}"
+    return head + "".join(map(_rule, rules))
+
+
+def _rule(one: Rule | SetRule) -> str:
+    tolerance = f"{one.tolerance:g} {one.unit}".rstrip() if one.tolerance else ""
+    held = f"{one.formula} (of {one.inputs})" + ("; of many headers" if isinstance(one, SetRule) else "")
+    tried = f" Tried: {'; '.join(one.hypotheses)}." if one.hypotheses else ""
+    cells = (f"`{one.id}`", str(one.severity), held, tolerance, one.text + tried)
+    # A bar would end a cell, and a star is no emphasis here.
+    return "| " + " | ".join(cell.replace("|", r"\|").replace("*", r"\*") for cell in cells) + " |\n"
+
+
+PAGES = {"reference.md": reference, "instruments.md": instruments, "quality.md": quality}
 
 
 if __name__ == "__main__":
