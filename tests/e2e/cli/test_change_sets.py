@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_change_set_from_its_preview_to_its_end(commands: Commands) -> None:
         False,
     ]
     assert "wrong one" in commands.run("history", NAMES[1]).out
-    assert f"{number}  completed" in commands.run("changeset", "list").out
+    assert re.search(rf"^{number} +completed", commands.run("changeset", "list").out, re.MULTILINE)
     shown = commands.run("changeset", "show", number, "--state", "changed").out
     assert f"changed    {NAMES[2]}" in shown
     assert "cannot stop any more" in commands.run("changeset", "stop", number, code=1).err

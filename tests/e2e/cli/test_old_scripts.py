@@ -120,14 +120,13 @@ def test_files_are_for_the_ingest_queue(scripts: Scripts, tmp_path: Path) -> Non
     scripts.run(INGEST, "--oneshot")
     states = [(kind, state) for kind, state, _ in scripts.orders()]
     assert sorted(states) == [
-        ("digest", "Queued"),
         ("ingest", "Completed"),
         ("ingest", "Queued"),
         ("preview", "Queued"),
     ]
     scripts.run(INGEST, "--empty")
     assert {state for _, state, _ in scripts.orders()} == {"Completed"}
-    assert len(scripts.orders()) == 6
+    assert len(scripts.orders()) == 4
 
 
 def held(path: Path, pid: int) -> None:
