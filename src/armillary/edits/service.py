@@ -9,7 +9,7 @@ from armillary.edits.recording import record_failures
 from armillary.edits.revert import WHOLE, submit_revert
 from armillary.edits.status import EditState, EditStatus, RequestStatus, status_of
 from armillary.edits.store import forget_expired_requests
-from armillary.edits.validation import Rules, edit_request, suggest
+from armillary.edits.validation import Rules, checked, edit_request, suggest
 
 __all__ = [
     "MAX_PAGE",
@@ -23,6 +23,7 @@ __all__ = [
     "Rules",
     "apply_request",
     "audit",
+    "checked",
     "edit_request",
     "file_of_edit",
     "forget_expired_requests",

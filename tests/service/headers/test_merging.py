@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,25 @@ async def test_a_file_without_a_telling_name_is_known_by_its_obsid(
         found = await merged(observatory, archive, 1, "frame17.fits")
     assert (found.image_id, found.detector) == (IMAGE, "R00_S00")
     assert (await header(archive, "frame17.fits"))["DARKTIME"] == 1.25
+
+
+async def test_a_card_that_the_site_protects_costs_no_other_one_its_value(
+    observatory: Observatory, archive: Archive
+) -> None:
+    settings = observatory.context.settings
+    guarded = settings.edits.model_copy(update={"protected": ["TELESCOP"]})
+    chosen = settings.model_copy(update={"edits": guarded})
+    observatory.context = dataclasses.replace(observatory.context, settings=chosen)
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    async with observatory.serving():
+        await observatory.enable()
+        await camera.publish(*camera.image(IMAGE, t))
+        await observatory.published(IMAGE)
+        await archive.ingest(place(archive, raw()))
+        found = await merged(observatory, archive, 1)
+    assert [(one.hdu, one.key, one.ours, one.kept) for one in found.conflicts] == [
+        ("PRIMARY", "TELESCOP", None, "file")
+    ]
+    values = await header(archive)
+    assert "TELESCOP" not in values
+    assert (values["OBSID"], values["DARKTIME"]) == (IMAGE, 1.25)

@@ -21,14 +21,17 @@ from armillary.base.log import get_logger
 from armillary.base.work import wait_for
 from armillary.context import Context
 from armillary.edits import service as edits
-from armillary.edits.models import Accepted, EditRequest, Origin, Refused, Target
+from armillary.edits.errors import ItemRefused
+from armillary.edits.models import EditRequest, Origin, Refused, Target
+from armillary.fits.header import Header as FileHeader
+from armillary.fits.models import CardChange
 from armillary.headers.delivery.models import HEADERS
 from armillary.headers.delivery.reading import get, of_detector
 from armillary.headers.errors import UnknownRevision
 from armillary.headers.merging import store
 from armillary.headers.merging.names import fitting, names_of, told_by
 from armillary.headers.merging.store import Merged
-from armillary.headers.merging.threeway import Conflict, Merge, merge
+from armillary.headers.merging.threeway import PRIMARY, Conflict, Merge, merge, plain
 from armillary.headers.recipes.models import Recipe
 from armillary.headers.render.models import Hdu, Header
 
@@ -147,28 +150,47 @@ def _hdus(header: Header, detector: str) -> list[Hdu]:
 
 
 async def _edit(context: Context, one: Merged, version: Version, wanted: Merge) -> list[Conflict] | None:
-    """Let the changes of a merge be made; return what was refused, None if that is not known yet."""
-    requests: list[EditRequest | Refused] = [
-        EditRequest(
-            target=Target(version.name, file_id=version.file_id),
-            extension=at,
-            cards=tuple(changes[start : start + MOST_CARDS]),
-        )
-        for at, changes in wanted.changes.items()
-        for start in range(0, len(changes), MOST_CARDS)
-    ]
+    """Let the changes of a merge be made; return the cards that nobody may set, None if it is not done yet."""
+    rules, target = edits.rules_of(context.settings.edits), Target(version.name, file_id=version.file_id)
+    requests: list[EditRequest | Refused] = []
+    kept: list[Conflict] = []
+    for at, changes in wanted.changes.items():
+        allowed: list[CardChange] = []
+        for change in changes:
+            # Judged one by one: a request is refused as a whole, and the other cards are right.
+            try:
+                edits.checked(EditRequest(target=target, extension=at, cards=(change,)), rules)
+            except ItemRefused as error:
+                log.warning("card not merged", file=version.name, hdu=at, error=error.message)
+                kept.append(_kept(version, at, change))
+            else:
+                allowed.append(change)
+        requests += [
+            EditRequest(target=target, extension=at, cards=tuple(allowed[start : start + MOST_CARDS]))
+            for start in range(0, len(allowed), MOST_CARDS)
+        ]
+    return kept if await _ask(context, one, version, requests) else None
+
+
+def _kept(version: Version, at: int, change: CardChange) -> Conflict:
+    ours = FileHeader(version.headers()[at]).get(change.keyword)
+    return Conflict(
+        version.hdus[at].name or PRIMARY, change.keyword, plain(ours), plain(change.value), "file"
+    )
+
+
+async def _ask(
+    context: Context, one: Merged, version: Version, requests: Sequence[EditRequest | Refused]
+) -> bool:
+    """Have edits made; tell whether all have been. One that failed can be retried by hand; the file waits."""
     if not requests:
-        return []
+        return True
     why = f"header of {one.image_id}, revision {one.latest}"
     told = f"{one.file} {version.id} {one.instrument} {one.image_id} {one.revision} {one.latest}"
     key = edits.Key(f"merge {told}", hashlib.sha256(told.encode()).digest())
     done = await edits.submit_edits(context, requests, Origin(AUTHOR, why=why), key=key)
-    accepted = [answer.order_id for answer in done.answers if isinstance(answer, Accepted)]
-    ended = await wait_for(context.database, context.signals, accepted, EDIT_S)
-    # One that failed can be retried by hand; until then the file waits.
-    if len(ended) < len(accepted) or not all(outcome.response.ok for outcome in ended.values()):
-        return None
     for answer in done.answers:
         if isinstance(answer, Refused):
             log.warning("merge refused", file=version.name, error=answer.error.message)
-    return []
+    ended = await wait_for(context.database, context.signals, done.order_ids, EDIT_S)
+    return len(ended) == len(requests) and all(outcome.response.ok for outcome in ended.values())
