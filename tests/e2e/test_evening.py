@@ -23,6 +23,8 @@ import pytest
 
 from armillary.access.models import Permission, Scope
 from armillary.access.service import create_token
+from armillary.base import migrate
+from armillary.base.database import Database, Role
 from armillary.context import Context
 from tests.support.debian import debian_server, needs_debian
 from tests.support.patience import in_time
@@ -201,7 +203,19 @@ def database_of(kind: str) -> Iterator[dict[str, str]]:
     with debian_server() as debian:
         make = "CREATE DATABASE evening OWNER armillary_owner"
         asyncio.run(admin(debian, make, user="postgres"))
-        yield {"ARMILLARY_DATABASE__URL": replace(debian.dsn, database="evening").url("armillary_owner")}
+        url = replace(debian.dsn, database="evening").url("armillary_owner")
+        # As its owner does: `up` changes the schema of no database but its own.
+        asyncio.run(upgraded(url))
+        yield {"ARMILLARY_DATABASE__URL": url}
+
+
+async def upgraded(url: str) -> None:
+    """Give a database the schema of this program."""
+    database = await Database.connect(url, Role.OWNER, pool_size=1)
+    try:
+        await migrate.upgrade(database)
+    finally:
+        await database.close()
 
 
 @pytest.fixture(
