@@ -161,7 +161,7 @@ class Asked:
     archive: Archive
     secrets: dict[str, str] = field(default_factory=dict)
     shift: int = field(default_factory=lambda: random.randrange(TURNS))
-    """Which third of the questions is asked: another seed of the tests asks another one."""
+    """Which sixth of the questions is asked: another seed of the tests asks another one."""
 
     def headers(self, person: Person) -> dict[str, str]:
         """Return how a person shows who they are."""
@@ -308,11 +308,11 @@ def addresses(path: str, one: Sealed) -> list[str]:
     return [re.sub(r"\{[^}]*\}", "1", re.sub(r"\{name(:path)?\}", one.name, path))]
 
 
-ROUTES, TURNS = list(SURFACES), 3
+ROUTES, TURNS = list(SURFACES), 6
 
 
 def turn_of(path: str, person: Person, shift: int) -> list[Sealed]:
-    """Return the files for which somebody asks a route: a third of all, with another shift another one.
+    """Return the files for which somebody asks a route: a sixth of all, with another shift another one.
 
     Every route is asked by everybody and for every file, and everybody asks for every file somewhere; only the
     triples are thinned out.

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from armillary.access.models import Scope
+from armillary.base.certificates import certificates_for
 from armillary.base.database import Role
 from armillary.context import Context, open_context
 from tests.api.conftest import Maker
@@ -254,10 +255,10 @@ def served_by_a_stranger(server: Running) -> Iterator[Running]:
 
 def await_health(url: str) -> None:
     """Wait until a server answers; its socket listens from the start."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline, trust = time.monotonic() + PATIENCE_S, certificates_for(url)
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/v1/health", timeout=60, trust_env=False).status_code == 200:
+            if httpx.get(f"{url}/v1/health", timeout=60, trust_env=False, verify=trust).status_code == 200:
                 return
         time.sleep(0.05)
     raise TimeoutError(url)

@@ -23,6 +23,7 @@ from armillary.access.models import Scope
 from armillary.access.service import GrantKind, create_token
 from armillary.archive.changes import service as changes
 from armillary.archive.intake import bulk
+from armillary.base.certificates import certificates_for
 from armillary.base.database import Role
 from armillary.base.work import outcomes
 from armillary.context import Context, open_context
@@ -93,6 +94,7 @@ class Running:
             headers=headers,
             timeout=ANSWER_S,
             trust_env=False,
+            verify=certificates_for(self.url),
             event_hooks={"response": [check]},
             **options,
         ) as one:

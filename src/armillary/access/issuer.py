@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +18,7 @@ import httpx
 import jwt
 
 from armillary.auth_settings import JwtSettings
+from armillary.base import certificates
 from armillary.base.clock import Clock
 from armillary.base.log import get_logger
 
@@ -30,12 +29,6 @@ FETCHES, WINDOW_S = 5, 60.0
 """How often the issuer is asked for keys at most: one rotation after another is noticed, no flood is passed on."""
 MIN_RSA_BITS = 2048
 _KINDS = {"RSA": "RS256", "EC": "ES256"}
-
-
-@lru_cache(maxsize=1)
-def _certificates() -> ssl.SSLContext:
-    """Return the trusted certificates, read once per process: that takes a tenth of a second."""
-    return ssl.create_default_context()
 
 
 class UnusableIssuer(Exception):
@@ -203,7 +196,7 @@ class Issuer:
         content = bytearray()
         timeout_s = self._settings.timeout_s
         async with (
-            httpx.AsyncClient(trust_env=False, timeout=timeout_s, verify=_certificates()) as client,
+            httpx.AsyncClient(trust_env=False, timeout=timeout_s, verify=certificates.trusted()) as client,
             client.stream("GET", url, headers=headers) as reply,
         ):
             if reply.status_code != httpx.codes.OK:

@@ -148,9 +148,12 @@ def _look_up(server: str, selection: Sequence[str]) -> list[str]:
 def _ask(method: str, server: str, path: str, **options: Any) -> httpx.Response:
     import httpx
 
+    from armillary.base.certificates import certificates_for
+
     url = f"{server.rstrip('/')}{path}"
+    trust = certificates_for(url)
     try:
-        reply = httpx.request(method, url, timeout=ANSWER_S, trust_env=False, **options)
+        reply = httpx.request(method, url, timeout=ANSWER_S, trust_env=False, verify=trust, **options)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         fail(f"cannot reach {url}: {str(error) or type(error).__name__}")
     if reply.status_code == HTTPStatus.FORBIDDEN:

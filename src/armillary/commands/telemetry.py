@@ -131,13 +131,17 @@ def _play_to(url: str, token: str, file: Path, speed: float | None) -> Played:
 
     import httpx
 
+    from armillary.base.certificates import certificates_for
     from armillary.demo.telemetry.files import read_recording
     from armillary.demo.telemetry.player import Server
     from armillary.demo.telemetry.player import play as played
 
     async def action() -> Played:
         headers = {"X-Api-Key": token} if token else {}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60.0, trust_env=False) as client:
+        trust = certificates_for(url)
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=60.0, trust_env=False, verify=trust
+        ) as client:
             return await played(read_recording(file), Server(client), speed=speed)
 
     try:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urljoin
 
 import httpx
 
+from armillary.base import certificates
 from armillary.exports.errors import DestinationAway, HeaderUpdateFailed, UnusableReply
 from armillary.exports.models import Found, HeaderUpdate, Held, Parcel
 from armillary.exports.secrets import read_secret
@@ -26,12 +25,6 @@ MAX_REPLY = 1 << 20
 CHUNK = 1 << 18
 FOLLOW_S = 30.0
 SHOWN = 60
-
-
-@lru_cache(maxsize=1)
-def _certificates() -> ssl.SSLContext:
-    """Return the trusted certificates, read once per process."""
-    return ssl.create_default_context()
 
 
 class Peer:
@@ -173,7 +166,7 @@ async def reach(destination: DestinationSettings, settings: ExportSettings) -> A
     """Open the way to a destination; connections are made when something is asked."""
     timeout = httpx.Timeout(settings.upload_s, connect=settings.look_s)
     async with httpx.AsyncClient(
-        timeout=timeout, verify=_certificates(), trust_env=False, proxy=destination.proxy
+        timeout=timeout, verify=certificates.trusted(), trust_env=False, proxy=destination.proxy
     ) as http:
         yield Peer(destination, settings, http)
 

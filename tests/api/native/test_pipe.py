@@ -11,6 +11,7 @@ import pytest
 
 from armillary.access.models import Permission, Scope
 from armillary.access.service import create_token
+from armillary.base.certificates import certificates_for
 from armillary.context import Context
 from tests.support.running import Running
 
@@ -48,7 +49,11 @@ def limited(server: Running, *scopes: str) -> httpx.Client:
             )
 
     return httpx.Client(
-        base_url=server.url, headers={"X-Api-Key": server.act(act)}, timeout=90, trust_env=False
+        base_url=server.url,
+        headers={"X-Api-Key": server.act(act)},
+        timeout=90,
+        trust_env=False,
+        verify=certificates_for(server.url),
     )
 
 

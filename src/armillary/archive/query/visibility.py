@@ -24,6 +24,9 @@ from armillary.archive.catalog.tables import file, frame, root
 _HIDDEN = sa.literal_column(f"'{Level.HIDDEN}'", sa.Text)
 """Stated in the text of statements, so that plans which are made without values know how rare it is."""
 
+_FILE_GRANTED = file.alias("granted")
+"""A name of its own, so that it never means a row of the statement around it."""
+
 
 class Reason(StrEnum):
     """Why somebody may have a file."""
@@ -122,9 +125,11 @@ def _of_subjects(given: Grants | Subjects) -> list[sa.ColumnElement[bool]]:
     )
     # As arrays, so that the text of a statement does not depend on how much somebody was granted.
     found: list[sa.ColumnElement[bool]] = [column == _any_of(names) for column, names in granted if names]
-    # As an array, which is made once and costs a row next to nothing: a subquery would weigh on every plan.
-    ids = sa.func.array(_files_named(given.files).scalar_subquery(), type_=sa.ARRAY(sa.BigInteger))
-    return found + ([frame.c.file_id == sa.any_(ids)] if given.files else [])
+    if given.files:
+        # As an array, which is made once and costs a row next to nothing: a subquery would weigh on every plan.
+        ids = sa.func.array(_files_named(given.files).scalar_subquery(), type_=sa.ARRAY(sa.BigInteger))
+        found.append(frame.c.file_id == sa.any_(ids))
+    return found
 
 
 def _any_of(names: Iterable[str]) -> sa.ColumnElement[Any]:
@@ -132,8 +137,8 @@ def _any_of(names: Iterable[str]) -> sa.ColumnElement[Any]:
 
 
 def _files_named(names: Iterable[str]) -> sa.Select[tuple[int]]:
-    """Return the ids of files; a name of its own, so that it never means a row of the statement around it."""
-    granted = file.alias("granted")
+    """Return the ids of files."""
+    granted = _FILE_GRANTED
     ids = [int(name.removeprefix(BY_ID)) for name in names if name.startswith(BY_ID)]
     by_name = sa.and_(
         granted.c.name == _any_of(names), granted.c.directory == "", granted.c.root_id == SHARED

@@ -8,13 +8,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import ssl
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 
+from armillary.base import certificates
 from armillary.settings import RoomSettings
 from armillary.sites.rooms.errors import ProviderFailed
 from armillary.sites.rooms.models import Reply, Resolution, Room
@@ -24,12 +23,6 @@ MAX_REPLY = 1 << 20
 APP = "com.remotehq.app.cloudbrowser"
 _SLUG = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _MEANT = range(400, 600)
-
-
-@lru_cache(maxsize=1)
-def _certificates() -> ssl.SSLContext:
-    """Return the trusted certificates, read once per process."""
-    return ssl.create_default_context()
 
 
 class RemoteHq:
@@ -110,7 +103,7 @@ class RemoteHq:
         try:
             async with (
                 httpx.AsyncClient(
-                    timeout=self._settings.timeout_s, verify=_certificates(), trust_env=False
+                    timeout=self._settings.timeout_s, verify=certificates.trusted(), trust_env=False
                 ) as http,
                 http.stream(method, f"{self._base}{path}", headers=headers, json=body) as response,
             ):
