@@ -17,7 +17,7 @@ from armillary.access.models import Scope
 from tests.support.conformity import checks, hold
 from tests.support.running import ANSWER_S, Running
 
-EXAMPLES = 30
+EXAMPLES = 20
 STREAMS = ("/v1/orders/events", "/v1/orders/{order_id}/events", "/v1/stream")
 """Streams have no end: how they begin is all that can be checked."""
 

@@ -125,7 +125,7 @@ asked_for = st.fixed_dictionaries(
     viewer=st.sampled_from([OPERATOR, ANYBODY]),
     limit=st.integers(1, 50),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_pages_hold_the_latest_of_each_group_and_totals_count_them(
     crowd: Crowd, asked: Known, count: int, per: str, viewer: Principal, limit: int
 ) -> None:

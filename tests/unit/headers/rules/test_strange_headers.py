@@ -52,7 +52,7 @@ def _sendable(report: Report) -> None:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(changes)
 def test_a_header_may_say_anything(wrong: dict[str, Any]) -> None:
     sheet = a_sheet({**CLEAN, **wrong}, hdus=segments_of())
@@ -60,7 +60,7 @@ def test_a_header_may_say_anything(wrong: dict[str, Any]) -> None:
     _sendable(report_on(found, 2))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["DATASEC", "DETSEC", "DTM1_1", "DTV1", "DETSIZE", "RAFTBAY"]), values)
 )
@@ -87,7 +87,7 @@ documents = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(documents)
 def test_any_document_is_a_header_or_refused(document: Any) -> None:
     try:
@@ -97,7 +97,7 @@ def test_any_document_is_a_header_or_refused(document: Any) -> None:
     _sendable(report_on([one for sheet in sheets for one in check(sheet)], 1))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.one_of(st.binary(max_size=400), st.binary(max_size=300).map(lambda tail: b"SIMPLE  = " + tail)))
 def test_any_bytes_are_a_header_or_refused(content: bytes) -> None:
     try:
