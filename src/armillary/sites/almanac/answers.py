@@ -37,6 +37,8 @@ from armillary.sky.timescales import utc_from_tai_day
 
 P = ParamSpec("P")
 T = TypeVar("T")
+KEPT = 4096
+"""Nights whose events are kept, 3 kB each: everybody who looks at a site asks for tonight, again and again."""
 
 
 async def find_place(connection: AsyncConnection, site: str) -> SitePlace:
@@ -60,7 +62,7 @@ async def timed_events(place: SitePlace, instant: datetime) -> list[TimedEvent]:
     OutsideEphemeris
     """
     night = night_holding(place, instant)
-    return _timed(place, night) if is_prompt(night) else await _beside(_timed, place, night)
+    return list(_timed(place, night) if is_prompt(night) else await _beside(_timed, place, night))
 
 
 async def night_events(place: SitePlace, instant: datetime) -> NightEvents:
@@ -128,12 +130,13 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(2, thread_name_prefix="almanac")
 
 
-def _timed(place: SitePlace, night: Night) -> list[TimedEvent]:
-    return events_of(place, [night])[0]
+@lru_cache(KEPT)
+def _timed(place: SitePlace, night: Night) -> tuple[TimedEvent, ...]:
+    return tuple(events_of(place, [night])[0])
 
 
 def _night(place: SitePlace, night: Night) -> NightEvents:
-    (events,) = events_of(place, [night])
+    events = _timed(place, night)
     return NightEvents(
         site=place.site,
         night=night.night,
