@@ -1,6 +1,7 @@
 """A process that has imported everything and forks real workers on request: lives of workers at a low price.
 
-``python -m tests.support.nursery DATA`` reads a name per line, starts a worker of that name, prints its pid.
+``python -m tests.support.nursery DATA`` reads a name per line, starts a worker of that name, prints its pid. For
+``header INSTRUMENT`` it starts the header service of an instrument.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from pathlib import Path
 
 import typer
 
-from armillary.commands import processes, working
+from armillary.commands import header_service, processes, working
+from armillary.headers import service as headers
 from armillary.sky.healpix import healpix_index
 
 PR_SET_PDEATHSIG = 1
+SERVICE = "header"
+"""What a name begins with that means a header service."""
 
 
 def _live(data: Path, name: str, parent: int) -> None:
@@ -31,8 +35,12 @@ def _live(data: Path, name: str, parent: int) -> None:
     for fd in (0, 1):
         os.dup2(null, fd)
     if os.getppid() == parent:
+        kind, _, instrument = name.partition(" ")
         with contextlib.suppress(typer.Exit):
-            processes.worker(data=data, slots=4, until_empty=False, name=name)
+            if kind == SERVICE:
+                header_service.run_service(instrument, data=data)
+            else:
+                processes.worker(data=data, slots=4, until_empty=False, name=name)
 
 
 def main(data: Path) -> None:
@@ -40,7 +48,7 @@ def main(data: Path) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     parent = os.getpid()
     # What a worker would load first, all of its siblings have.
-    _ = working
+    _ = working, headers
     healpix_index(0.0, 0.0)
     for line in sys.stdin:
         pid = os.fork()

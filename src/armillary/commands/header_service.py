@@ -42,6 +42,7 @@ OfInstrument = Annotated[
 Product = Annotated[str, typer.Option(help="Product, the name of a template.", callback=only_text)]
 Rev = Annotated[int | None, typer.Option("--rev", min=1, help="Revision; otherwise the latest.")]
 Night = Annotated[str, typer.Option("--night", help="Day of observation, YYYYMMDD.", callback=only_text)]
+AWAY_S = 0.2
 COMMAND_LINE = "the command line"
 
 
@@ -63,6 +64,7 @@ def run_service(
 
 async def _serve(settings: Any, instrument: str, *, enable: bool) -> None:
     from armillary.base.database import Role
+    from armillary.base.database_errors import is_transient
     from armillary.commands.readiness import tell_ready
     from armillary.context import open_context
     from armillary.headers import service
@@ -70,12 +72,23 @@ async def _serve(settings: Any, instrument: str, *, enable: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_context(settings, Role.WORKER, application=f"armillary header {instrument}") as context:
-        tell_ready()
-        running = asyncio.create_task(service.run(context, instrument, stop))
-        if enable:
-            await service.enable(context, instrument, actor=COMMAND_LINE)
-        await running
+    while not stop.is_set():
+        try:
+            application = f"armillary header {instrument}"
+            async with open_context(settings, Role.WORKER, application=application) as context:
+                tell_ready()
+                running = asyncio.create_task(service.run(context, instrument, stop))
+                try:
+                    if enable:
+                        await service.enable(context, instrument, actor=COMMAND_LINE)
+                    await running
+                finally:
+                    running.cancel()
+        except Exception as error:
+            # A database that went away while this began comes back, too.
+            if not is_transient(error):
+                raise
+            await asyncio.sleep(AWAY_S)
 
 
 @app.command("command")
