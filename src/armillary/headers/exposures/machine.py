@@ -157,12 +157,27 @@ def rendered(exposure: Exposure, recipe: Recipe, *, changed: int, now: int) -> E
         rendered=max(changed, exposure.rendered),
     )
     if done.changed > done.rendered:
-        return schedule(done, recipe)
+        # A late sample has said already when it is looked at again.
+        return done if done.because is Because.LATE and done.due is not None else schedule(done, recipe)
     end = exposure.moments.get(END)
     again = (end.received if end else deadline_of(exposure, recipe)) + recipe.timing.d2
     return (
         replace(done, due=again, because=Because.D2) if now < again else replace(done, due=None, because=None)
     )
+
+
+def touched(exposure: Exposure, *, due: int, building: bool) -> Exposure:
+    """Return an exposure after a late sample that may concern it; the same one if it looks at it anyway.
+
+    ``building`` says that a header is being made, which may have been begun without the sample.
+    """
+    if exposure.state is ExposureState.ABORTED or not (building or exposure.due is None):
+        return exposure
+    if building:
+        exposure = replace(exposure, changed=exposure.changed + 1)
+    # The first header is not kept waiting for samples that others may follow.
+    wait = exposure.latest or exposure.due is None
+    return replace(exposure, due=due, because=Because.LATE) if wait else exposure
 
 
 def failed(exposure: Exposure, reason: str, *, now: int) -> Exposure:

@@ -30,12 +30,15 @@ _NOTE = """
 INSERT INTO exposure_transition (exposure, state, cause, revision)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::integer[])
 """
-# What is due anyway will see a late sample as well.
-_TOUCH = f"""
-UPDATE exposure SET due = $3, due_because = 'late'
+_FINISHED = """
+SELECT DISTINCT named FROM exposure
 WHERE instrument = $1 AND last_t >= $2 AND due IS NULL AND state IN ('PUBLISHED', 'FAILED')
-RETURNING {_COLUMNS}
-"""  # noqa: S608
+"""
+_TOUCH = """
+UPDATE exposure AS e SET changed = t.changed, due = t.due, due_because = t.because
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) AS t (id, changed, due, because)
+WHERE e.id = t.id
+"""
 
 
 async def with_due(connection: Any, instrument: str) -> list[Exposure]:
@@ -81,9 +84,16 @@ async def note(connection: Any, steps: Sequence[tuple[int, Step]]) -> None:
         await connection.execute(_NOTE, *map(list, zip(*columns, strict=True)))
 
 
-async def touch(connection: Any, instrument: str, t: int, due: int) -> list[Exposure]:
-    """Let finished exposures that end at ``t`` or later be looked at again; return them."""
-    return [exposure_of(row) for row in await connection.fetch(_TOUCH, instrument, t, due)]
+async def finished(connection: Any, instrument: str, t: int) -> list[str]:
+    """Return the image ids of exposures that end at ``t`` or later and of which nothing is due."""
+    return [row["named"] for row in await connection.fetch(_FINISHED, instrument, t)]
+
+
+async def touch(connection: Any, exposures: Sequence[Exposure]) -> None:
+    """Write down when exposures are looked at again that a late sample may concern."""
+    if exposures:
+        rows = [(one.id, one.changed, one.due, _word(one.because)) for one in exposures]
+        await connection.execute(_TOUCH, *map(list, zip(*rows, strict=True)))
 
 
 def moments_text(one: Exposure) -> str:

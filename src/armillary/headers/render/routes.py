@@ -219,12 +219,32 @@ def _ask(recipe: Recipe, keyword: Keyword, source: Source, component: str, at: A
     if source.match is not None:
         # Of an image, what its id says counts, not when it came; the time only bounds the search.
         return Ask(component, source.topic, at, match=source.match, match_ahead=recipe.timing.d2)
-    ahead = max(keyword.settle, BLOCK_REACH if source.block else 0)
-    if keyword.pick is Pick.INTERP:
-        ahead = max(ahead, INTERP_REACH)
+    ahead = _ahead(keyword, source)
     # Behind an instant the next sample is enough, and the one of the instant itself may come before that.
     most = None if isinstance(at, Window) or source.block or not ahead else 2
     return Ask(component, source.topic, at, ahead, most)
+
+
+def _ahead(keyword: Keyword, source: Source) -> int:
+    ahead = max(keyword.settle, BLOCK_REACH if source.block else 0)
+    return max(ahead, INTERP_REACH) if keyword.pick is Pick.INTERP else ahead
+
+
+def longest_reach(recipe: Recipe) -> int:
+    """Return how long after the last moment of an exposure its header still looks at samples, ns.
+
+    What is matched by image id is looked for longer, but events about an image are told while it is taken.
+    """
+    found = [0]
+    for keyword in recipe.keywords.values():
+        ways = [
+            (keyword.source, keyword.at),
+            *((one.source, one.at or keyword.at) for one in keyword.fallback),
+        ]
+        for source, at in ways:
+            last = at.closing if isinstance(at, Window) else at
+            found += [last.offset + _ahead(keyword, source)] if source is not None else []
+    return max(found)
 
 
 def _moment_of(recipe: Recipe, source: Source) -> str | None:

@@ -25,7 +25,6 @@ from armillary.context import Context
 from armillary.headers.delivery import store
 from armillary.headers.delivery.making import Inputs, Made, decompress, difference, revise, utc_of
 from armillary.headers.delivery.models import HeaderFailed
-from armillary.headers.exposures import store as exposures
 from armillary.headers.exposures.machine import END, failed, rendered
 from armillary.headers.exposures.models import Because, Exposure, ExposureState, Latest
 from armillary.headers.exposures.moments import as_rendered
@@ -34,19 +33,15 @@ from armillary.headers.render.rendering import pending, questions
 from armillary.headers.render.sidecar import read_sidecar
 from armillary.headers.services.configuration import Configuration, kept
 from armillary.headers.services.metrics import ANNOUNCED, FAILURES, INCOMPLETE, STAGES, UNCHANGED
+from armillary.headers.services.models import TakenOver
 from armillary.headers.services.register import Register
 
 log = get_logger(__name__)
 T = TypeVar("T")
 Write = Callable[[Any], Awaitable[bool]]
 THREADS, TURN_S = 2, 0.5
-SETTLE_NS, LATE_NS = 20_000_000, 5_000_000_000
-"""How soon an exposure is looked at again that waits for samples of some keywords; after a late sample, which
-others may follow."""
-
-
-class TakenOver(Exception):
-    """Another process builds the headers of this instrument by now."""
+SETTLE_NS = 20_000_000
+"""How soon an exposure is looked at again that waits for samples of some keywords."""
 
 
 class Builder:
@@ -90,6 +85,7 @@ class Builder:
             return 0
         before, self._last = self._last, asyncio.Event()
         done = self._last
+        self._known.building.add(number)
         try:
             return await self._build(exposure, before)
         except Exception as error:
@@ -105,6 +101,7 @@ class Builder:
             await self._fail(number, f"{type(error).__name__}: {reason_of(error)}"[:500])
             return 0
         finally:
+            self._known.building.discard(number)
             done.set()
 
     async def _build(self, exposure: Exposure, before: asyncio.Event) -> int:
@@ -286,13 +283,6 @@ class Builder:
     async def apart(self, work: Callable[..., T], *values: Any) -> T:
         """Do something in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *values))
-
-    async def touch(self, t: int) -> None:
-        """Let finished exposures be looked at again, soon, that a late sample of an instant may concern."""
-        due = self._context.bus.now() + LATE_NS
-        async with self._context.database.raw() as connection:
-            for one in await exposures.touch(connection, self._instrument, t, due):
-                self._known.put(one)
 
 
 def _difference(before: bytes, made: Made) -> str:

@@ -1,9 +1,12 @@
-"""Following the events of an instrument: each moves its exposure, in the transaction that acknowledges it."""
+"""Following the events of an instrument: each moves its exposure, in the transaction that acknowledges it.
+
+So do late samples: which exposures are looked at again is written down with the position behind them.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 
 from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,15 +20,20 @@ from armillary.base.feed.reader import follow, page_after
 from armillary.base.log import get_logger
 from armillary.context import Context
 from armillary.headers.exposures import store
-from armillary.headers.exposures.machine import absorb, image_of, name_of, place_of
+from armillary.headers.exposures.machine import absorb, image_of, name_of, place_of, touched
 from armillary.headers.exposures.models import Exposure, Seen, Step
+from armillary.headers.render.routes import longest_reach
+from armillary.headers.services import store as services
 from armillary.headers.services.configuration import Configuration
 from armillary.headers.services.metrics import EVENTS, STRANGE
+from armillary.headers.services.models import TakenOver
 from armillary.headers.services.register import Register
 
 log = get_logger(__name__)
 PAGE, WRITE_S = 100, 1.0
 """Batches of samples that are read at once; seconds after which the position is written without an event."""
+LATE_NS = 5_000_000_000
+"""How soon an exposure is looked at again after a late sample, which others may follow."""
 Event = tuple[str, str, Seen]
 """Image id, moment, event."""
 
@@ -42,14 +50,14 @@ async def register(context: Context, instrument: str) -> Cursor:
 
 
 class Follower:
-    """What reads the bus for a service.
+    """What reads the bus for a service, by the authority of an ``epoch``.
 
     ``current`` says whether everything that was stored some moments ago has been looked at: only then is an event
     known not to have come.
     """
 
-    def __init__(self, context: Context, known: Register, configuration: Configuration) -> None:
-        self._context, self._known = context, known
+    def __init__(self, context: Context, known: Register, configuration: Configuration, epoch: int) -> None:
+        self._context, self._known, self._epoch = context, known, epoch
         self.current = False
         self._written_at = time.monotonic()
         self._acknowledged = self._cursor = Cursor()
@@ -60,6 +68,7 @@ class Follower:
         self.configuration = configuration
         self._events = configuration.events
         self._wanted = Filter(tuple(sorted(configuration.channels)))
+        self._reach = longest_reach(configuration.recipe)
 
     async def pages(self, start: Cursor) -> AsyncGenerator[list[Stored], None]:
         """Yield the samples of each page after its events have been written down, for ever."""
@@ -76,11 +85,22 @@ class Follower:
 
     async def _take(self, page: Page[Stored]) -> None:
         events = [one for sample in page.entries for one in self._events_of(sample)]
+        late = self._late(page.entries)
         self._cursor = page.cursor
         # A position that no exposure hangs on is written from time to time: what is read again has no effect.
         idle = time.monotonic() - self._written_at > WRITE_S
-        if events or (idle and self._cursor != self._acknowledged):
-            await self._write(events)
+        if events or late is not None or (idle and self._cursor != self._acknowledged):
+            await self._write(events, late)
+
+    def _late(self, samples: Sequence[Stored]) -> int | None:
+        """Return since when exposures end that may be finished and lack one of the samples; None if none may.
+
+        It goes by the present and not by arrival: what waited on disk for the database arrived before that.
+        """
+        age = self.configuration.recipe.timing.d2 - self._reach
+        before = self._context.bus.now() - age
+        found = [one.t_event for one in samples if one.t_event <= before]
+        return min(found) - self._reach if found else None
 
     def _events_of(self, sample: Stored) -> list[Event]:
         found: list[Event] = []
@@ -94,12 +114,20 @@ class Follower:
             found.append((named, moment, seen_of(sample)))
         return found
 
-    async def _write(self, events: Sequence[Event]) -> None:
+    async def _write(self, events: Sequence[Event], late: int | None) -> None:
         names = {named for named, _, _ in events}
+        if late is not None:
+            names |= await self._concerned(late)
         async with self._known.alone(names):
             try:
                 async with self._context.database.begin() as transaction:
+                    if not await services.hold(
+                        await driver(transaction), self._known.instrument, self._epoch
+                    ):
+                        raise TakenOver
                     changed = await self._apply(transaction, events)
+                    if late is not None:
+                        changed += await self._touch(transaction, names, late, changed)
                     await feed.acknowledge(
                         transaction, TOPIC.name, consumer_of(self._known.instrument), self._cursor.position
                     )
@@ -111,6 +139,30 @@ class Follower:
             for one in changed:
                 self._known.put(one)
         self._acknowledged, self._written_at = self._cursor, time.monotonic()
+
+    async def _concerned(self, late: int) -> set[str]:
+        """Return the image ids of exposures that a header has been made of, or begun, without a late sample.
+
+        What is begun from now on knows it, since it was stored before it was read here.
+        """
+        building = {one.named for one in self._known.concerned(late)}
+        async with self._context.database.raw() as connection:
+            return building | set(await store.finished(connection, self._known.instrument, late))
+
+    async def _touch(
+        self, transaction: AsyncConnection, names: Collection[str], late: int, changed: Sequence[Exposure]
+    ) -> list[Exposure]:
+        """Let exposures of these ids be looked at again, but for those that have changed anyway."""
+        connection = await driver(transaction)
+        await self._known.read(connection, names)
+        due, done = self._context.bus.now() + LATE_NS, {one.id for one in changed}
+        moved: list[Exposure] = []
+        for one in (one for named in names for one in self._known.bearing(named)):
+            if one.last_t >= late and one.id not in done:
+                after = touched(one, due=due, building=one.id in self._known.building)
+                moved += [after] if after is not one else []
+        await store.touch(connection, moved)
+        return moved
 
     async def _apply(self, transaction: AsyncConnection, events: Sequence[Event]) -> list[Exposure]:
         connection = await driver(transaction)

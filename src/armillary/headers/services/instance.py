@@ -28,11 +28,11 @@ from armillary.errors import ArmillaryError
 from armillary.headers.exposures.models import Because
 from armillary.headers.render.models import CODE_REV
 from armillary.headers.services import store
-from armillary.headers.services.building import Builder, TakenOver
+from armillary.headers.services.building import Builder
 from armillary.headers.services.configuration import Configuration, kept
 from armillary.headers.services.following import Follower, register
 from armillary.headers.services.metrics import OPEN
-from armillary.headers.services.models import FOLLOWING, Facts, Service, ServiceState
+from armillary.headers.services.models import FOLLOWING, Facts, Service, ServiceState, TakenOver
 from armillary.headers.services.register import Register
 
 log = get_logger(__name__)
@@ -139,11 +139,11 @@ class Instance:
             start = await register(self.context, self.instrument)
             async with self.context.database.raw() as connection:
                 await self.known.load(connection)
-            self.follower = Follower(self.context, self.known, self.configuration)
+            self.follower = Follower(self.context, self.known, self.configuration, self.service.epoch)
             try:
                 async with aclosing(self.follower.pages(start)) as pages:
                     async for samples in pages:
-                        await self._look_at(samples)
+                        self._look_at(samples)
                         if self.service.state not in FOLLOWING or self._stop.is_set():
                             break
             finally:
@@ -158,13 +158,8 @@ class Instance:
             for one in waiting:
                 one.cancel()
 
-    async def _look_at(self, samples: list[Stored]) -> None:
-        configuration = self.configuration
-        if samples and configuration is not None:
-            d2 = configuration.recipe.timing.d2
-            late = [one.t_event for one in samples if one.t_received - one.t_event >= d2]
-            if late:
-                await self.builder.touch(min(late))
+    def _look_at(self, samples: list[Stored]) -> None:
+        if samples:
             for one in self.known.settling():
                 self.known.put(structs.replace(one, due=0))
             self.known.trim()

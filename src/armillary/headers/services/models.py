@@ -11,6 +11,10 @@ from msgspec import Struct
 from armillary.base.clock import Instant
 
 
+class TakenOver(Exception):
+    """Another process is the service of this instrument by now."""
+
+
 class ServiceState(StrEnum):
     """What a service does. The bus logs samples in every state."""
 

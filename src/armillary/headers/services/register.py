@@ -23,6 +23,8 @@ class Register:
         self._known: dict[int, Exposure] = {}
         self._bearing: OrderedDict[str, list[int]] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
+        self.building: set[int] = set()
+        """Those of which a header is being made, by what was known when that began."""
 
     async def load(self, connection: Any) -> None:
         """Read what is due at some time, and forget the rest."""
@@ -75,6 +77,11 @@ class Register:
         """Return the exposures of which a header is to be made at some time, the earliest first."""
         found = [one for one in self._known.values() if one.due is not None]
         return sorted(found, key=lambda one: (one.due or 0, one.id))
+
+    def concerned(self, t: int) -> list[Exposure]:
+        """Return the exposures that end at ``t`` or later and of which a header is being made."""
+        found = [self._known[number] for number in self.building if number in self._known]
+        return [one for one in found if one.last_t >= t]
 
     def settling(self) -> list[Exposure]:
         """Return the exposures that wait for the samples of some keywords."""

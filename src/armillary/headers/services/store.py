@@ -34,6 +34,8 @@ UPDATE header_service SET state = $3, error_code = $4, message = $5, config = $6
     since = CASE WHEN state = $3 THEN since ELSE now() END
 WHERE instrument = $1 AND epoch = $2
 """
+# Held to the end of a transaction: whoever takes over waits for it, and reads exposures as it leaves them.
+_HOLD = "SELECT FROM header_service WHERE instrument = $1 AND epoch = $2 FOR SHARE"
 _BEAT = """
 INSERT INTO header_beat (instrument, beat, facts, metrics) VALUES ($1, clock_timestamp(), $2::text::json, $3)
 ON CONFLICT (instrument) DO UPDATE SET beat = excluded.beat, facts = excluded.facts, metrics = excluded.metrics
@@ -78,6 +80,11 @@ async def move(connection: Any, one: Service) -> bool:
     values = (one.state.value, one.error_code, one.message, one.config)
     done: str = await connection.execute(_MOVE, one.instrument, one.epoch, *values)
     return done.endswith(" 1")
+
+
+async def hold(connection: Any, instrument: str, epoch: int) -> bool:
+    """Keep others from taking a service over until the transaction ends; False if one has done it."""
+    return bool(await connection.fetch(_HOLD, instrument, epoch))
 
 
 async def beat(connection: Any, instrument: str, facts: Facts, metrics: str) -> None:
