@@ -29,7 +29,7 @@ from armillary.headers.exposures.machine import END, failed, rendered
 from armillary.headers.exposures.models import Because, Exposure, ExposureState, Latest
 from armillary.headers.exposures.moments import as_rendered
 from armillary.headers.recipes.models import Template
-from armillary.headers.render.rendering import pending, questions
+from armillary.headers.render.rendering import pending, prepare, questions
 from armillary.headers.render.sidecar import read_sidecar
 from armillary.headers.services.configuration import Configuration, kept
 from armillary.headers.services.metrics import ANNOUNCED, FAILURES, INCOMPLETE, STAGES, UNCHANGED
@@ -61,8 +61,11 @@ class Builder:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def know(self, configuration: Configuration) -> None:
-        """Remember a configuration that is kept."""
+        """Remember a configuration that is kept, and begin to prepare what its first header needs."""
         self._configurations[configuration.id] = configuration
+        now = self._context.bus.now()
+        for template in configuration.templates.values():
+            self._threads.submit(prepare, configuration.recipe, template, now)
 
     async def configuration(self, number: int) -> Configuration:
         """Return a configuration by its number."""
