@@ -26,6 +26,7 @@ from armillary.headers.delivery.reading import (
     revisions,
     state_of,
 )
+from armillary.headers.exposures.store import needed_since
 from armillary.headers.merging.explaining import Explained, Using, explain, using
 from armillary.headers.merging.store import Merged
 from armillary.headers.merging.store import of_file as merged
@@ -57,6 +58,7 @@ __all__ = [
     "merged",
     "metrics",
     "names_in",
+    "needed_since",
     "page",
     "pending",
     "register",

@@ -20,6 +20,7 @@ from armillary.base.work import Claim, Kind, Response, step
 from armillary.base.work.periods import Period
 from armillary.context import Context, spool_of
 from armillary.errors import NotFound
+from armillary.headers import service as headers
 from armillary.operations import store
 from armillary.settings import RetentionSettings
 
@@ -71,10 +72,15 @@ def _say(forgotten: Mapping[str, int]) -> None:
 
 
 async def forget_samples(context: Context, *, portion: int = PORTION) -> int:
-    """Store what processes left on disk that have ended, and forget samples that are too old; return how many."""
+    """Store what processes left on disk that have ended, and forget samples that are too old; return how many.
+
+    However old they are, those stay that an exposure without a header may need.
+    """
     await take_over(context.bus, spool_of(context))
     before = context.bus.now() - round(context.settings.retention.samples_h * 3600e9)
-    return await context.bus.retain(before=before, portion=portion)
+    async with context.database.raw() as connection:
+        needed = await headers.needed_since(connection)
+    return await context.bus.retain(before=before, needed=needed, portion=portion)
 
 
 async def forget_changes(context: Context, days: float, *, portion: int = PORTION) -> int:

@@ -10,17 +10,20 @@ from contextlib import aclosing
 import pytest
 
 from armillary.base.metrics import REGISTRY
-from armillary.headers.exposures.models import Because
+from armillary.headers.exposures.models import Because, ExposureState
 from armillary.headers.services import store
 from armillary.headers.services.building import Builder
 from armillary.headers.services.configuration import kept
 from armillary.headers.services.following import Follower, register
 from armillary.headers.services.models import TakenOver
 from armillary.headers.services.register import Register
+from armillary.operations.retention import forget_samples
+from tests.support.clock import FakeClock
 from tests.support.exposing import INSTRUMENT, PATIENCE_S, SECOND, Observatory
 from tests.support.patience import in_time
 
 IMAGE, OTHER, THIRD = (f"AT_O_20261130_{number:06d}" for number in (1, 2, 3))
+HOUR_S = 3600.0
 
 
 @dataclasses.dataclass
@@ -180,3 +183,28 @@ async def test_a_late_sample_behind_an_exposure_ends_its_interpolation(observato
         await camera.publish(camera.airmass(t + 3 * SECOND, 3.71))
         await observatory.published(IMAGE, 2)
     assert (await observatory.values(IMAGE))["AMEND"] == pytest.approx(1.71, abs=1e-5)
+
+
+async def test_samples_of_an_exposure_without_header_are_kept(observatory: Observatory) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    clock = FakeClock(observatory.context.clock.now())
+    later = dataclasses.replace(observatory.context, clock=clock)
+    clock.advance(100 * HOUR_S)
+    readings = [camera.airmass(t + place * SECOND, 1.0 + place) for place in range(-3, 3)]
+
+    async def kept_values() -> list[float]:
+        found = await camera.context.bus.range("pointing", "target_status", t - 10 * SECOND, t + 10 * SECOND)
+        return [one.payload["airmass"] for one in found]
+
+    async with observatory.serving():
+        await observatory.enable()
+        await camera.publish(*readings, camera.start(IMAGE, t, exposure=3600.0))
+        await observatory.reached(IMAGE, ExposureState.INTEGRATING)
+    await forget_samples(later)
+    assert await kept_values() == [1.0, 2.0, 3.0]
+    async with observatory.serving():
+        await camera.publish(camera.end(IMAGE, t + SECOND))
+        await observatory.published(IMAGE)
+        await observatory.settled(IMAGE)
+    await forget_samples(later)
+    assert await kept_values() == [3.0]

@@ -17,6 +17,7 @@ _WITH_DUE = f"SELECT {_COLUMNS} FROM exposure WHERE instrument = $1 AND due IS N
 _BEARING = f"SELECT {_COLUMNS} FROM exposure WHERE instrument = $1 AND named = ANY ($2::text[]) ORDER BY id"  # noqa: S608
 _BY_ID = f"SELECT {_COLUMNS} FROM exposure WHERE id = $1"  # noqa: S608
 _BY_IMAGE = f"SELECT {_COLUMNS} FROM exposure WHERE instrument = $1 AND image_id = $2"  # noqa: S608
+_UNPUBLISHED = "SELECT moments, opened_at FROM exposure WHERE state NOT IN ('PUBLISHED', 'ABORTED')"
 _INSERT = """
 INSERT INTO exposure (instrument, image_id, named, state, config, moments, opened_at, last_t, day_obs, changed,
     rendered, due, due_because)
@@ -61,6 +62,14 @@ async def by_image(connection: Any, instrument: str, image_id: str) -> Exposure 
     """Return the exposure that is kept under an id."""
     row = await connection.fetchrow(_BY_IMAGE, instrument, image_id)
     return exposure_of(row) if row else None
+
+
+async def needed_since(connection: Any) -> int | None:
+    """Return the first instant of all exposures that have no header yet, TAI ns; None if there are none."""
+    rows = await connection.fetch(_UNPUBLISHED)
+    # Not by the database: payloads may hold numbers that it does not take for JSON.
+    starts = [[one["t"] for one in json.loads(row["moments"]).values()] or [row["opened_at"]] for row in rows]
+    return min((t for one in starts for t in one), default=None)
 
 
 async def insert(connection: Any, one: Exposure) -> int:
