@@ -59,7 +59,7 @@ def explain(
 
 
 def _told(one: Any) -> str:
-    from armillary.commands.header_service import explained
+    from armillary.commands.header_asking import explained
 
     lines = [f"{one.file} [{one.hdu_name}] {one.key} = {one.value!r}"]
     if one.card is not None:

@@ -1,15 +1,14 @@
-"""Commands for header services, and for the headers that they have built."""
+"""Commands that run header services, and that are given to them."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
-import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,21 +28,17 @@ from armillary.commands.terminal import (
 
 if TYPE_CHECKING:
     from armillary.context import Context
-    from armillary.headers.service import Asked
+    from armillary.settings import Settings
 
 app = typer.Typer()
 Instrument = Annotated[
     str, typer.Argument(metavar="INSTRUMENT", help="Name of the instrument.", callback=only_text)
 ]
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="Id of the image.", callback=only_text)]
-OfInstrument = Annotated[
-    str, typer.Option("--instrument", help="Instrument, where several have the image.", callback=only_text)
-]
-Product = Annotated[str, typer.Option(help="Product, the name of a template.", callback=only_text)]
-Rev = Annotated[int | None, typer.Option("--rev", min=1, help="Revision; otherwise the latest.")]
 Night = Annotated[str, typer.Option("--night", help="Day of observation, YYYYMMDD.", callback=only_text)]
-AWAY_S = 0.2
 COMMAND_LINE = "the command line"
+AWAY_S = 0.2
+"""Pause of a service whose database went away while it began."""
 
 
 @app.command("run")
@@ -62,33 +57,43 @@ def run_service(
     guarded(lambda: asyncio.run(_serve(settings, instrument, enable=enable)))
 
 
-async def _serve(settings: Any, instrument: str, *, enable: bool) -> None:
-    from armillary.base.database import Role
-    from armillary.base.database_errors import is_transient
-    from armillary.commands.readiness import tell_ready
-    from armillary.context import open_context
-    from armillary.headers import service
+async def _serve(settings: Settings, instrument: str, *, enable: bool) -> None:
+    from armillary.base.database_errors import is_transient, reason_of
+    from armillary.base.log import get_logger
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     while not stop.is_set():
         try:
-            application = f"armillary header {instrument}"
-            async with open_context(settings, Role.WORKER, application=application) as context:
-                tell_ready()
-                running = asyncio.create_task(service.run(context, instrument, stop))
-                try:
-                    if enable:
-                        await service.enable(context, instrument, actor=COMMAND_LINE)
-                    await running
-                finally:
-                    running.cancel()
+            await _serve_once(settings, instrument, stop, enable=enable)
         except Exception as error:
-            # A database that went away while this began comes back, too.
+            # Once it is the service it outlives its database by itself, but that may go away while it begins.
             if not is_transient(error):
                 raise
-            await asyncio.sleep(AWAY_S)
+            get_logger(__name__).warning(
+                "header service begins again", instrument=instrument, error=reason_of(error)
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), AWAY_S)
+
+
+async def _serve_once(settings: Settings, instrument: str, stop: asyncio.Event, *, enable: bool) -> None:
+    from armillary.base.database import Role
+    from armillary.commands.readiness import tell_ready
+    from armillary.context import open_context
+    from armillary.headers import service
+
+    async with open_context(settings, Role.WORKER, application=f"armillary header {instrument}") as context:
+        tell_ready()
+        running = asyncio.create_task(service.run(context, instrument, stop))
+        try:
+            if enable:
+                await service.enable(context, instrument, actor=COMMAND_LINE)
+            await running
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 @app.command("command")
@@ -145,177 +150,6 @@ def status(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) -> None
         life = "alive" if one.alive else "no process"
         why = f"  {one.error_code}: {one.message}" if one.error_code else ""
         out.print(escape(f"{one.instrument:20} {one.state:10} {life}{why}"))
-
-
-@app.command("list")
-def list_exposures(
-    instrument: OfInstrument = "",
-    night: Night = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most rows.")] = 20,
-    data: DataOption = DEFAULT_DATA,
-    as_json: JsonOption = False,
-) -> None:
-    """List exposures, the newest first: their states and the latest revisions of their headers."""
-    import msgspec
-
-    from armillary.headers import service
-
-    async def action(context: Context) -> list[Any]:
-        async with context.database.begin() as connection:
-            found: list[Any] = await service.exposures(
-                connection,
-                instrument=instrument or None,
-                night=night.replace("-", "") or None,
-                state=None,
-                before=None,
-                limit=limit,
-            )
-            return found
-
-    found = run(data, action)
-    if as_json:
-        print_json(msgspec.to_builtins(found))
-        return
-    for one in found:
-        revisions = ", ".join(f"{product} r{number}" for product, number in one.revisions.items())
-        why = f"  {one.reason}" if one.reason else ""
-        out.print(escape(f"{one.image_id:28} {one.instrument:12} {one.state:15} {revisions}{why}"))
-
-
-def _of_image(
-    data: Path,
-    image: str,
-    instrument: str,
-    act: Callable[[Context, Asked], Awaitable[Any]],
-    *,
-    product: str = "raw",
-    rev: int | None = None,
-) -> Any:
-    """Do something with the header of an image, of whatever instrument it is."""
-    from armillary.headers import service
-
-    async def action(context: Context) -> Any:
-        asked = await service.asked_of(context, image, instrument or None, product, rev)
-        return await act(context, asked)
-
-    return run(data, action)
-
-
-@app.command("get")
-def get(
-    image: Image,
-    form: Annotated[
-        Literal["fits", "json", "yaml", "correction"], typer.Option("--format", help="Form of the header.")
-    ] = "json",
-    detector: Annotated[str, typer.Option(help="Only the HDUs of this detector.", callback=only_text)] = "",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write.", dir_okay=False)
-    ] = None,
-    instrument: OfInstrument = "",
-    product: Product = "raw",
-    rev: Rev = None,
-    data: DataOption = DEFAULT_DATA,
-) -> None:
-    """Print the header of an image, or write it to a file."""
-    from armillary.headers import service
-
-    async def act(context: Context, asked: Asked) -> bytes:
-        found = await service.form(context, asked, form, detector or None)
-        return found.body
-
-    body: bytes = _of_image(data, image, instrument, act, product=product, rev=rev)
-    if output is not None:
-        output.write_bytes(body)
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(body)
-    sys.stdout.buffer.flush()
-
-
-@app.command("diff")
-def diff(
-    image: Image,
-    revisions: Annotated[
-        list[int] | None, typer.Argument(metavar="[A B]", help="Two revisions; otherwise the last two.")
-    ] = None,
-    instrument: OfInstrument = "",
-    product: Product = "raw",
-    data: DataOption = DEFAULT_DATA,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what differs between two revisions of the header of an image."""
-    import msgspec
-
-    from armillary.headers import service
-
-    if revisions and len(revisions) != 2:
-        fail("Name two revisions, or none for the last two.")
-
-    async def act(context: Context, asked: Asked) -> list[Any]:
-        async with context.database.begin() as connection:
-            known = [one.revision for one in await service.revisions(connection, asked, product)]
-        # Of a single revision it is shown that it does not differ from itself.
-        old, new = revisions or [*known[-1:], *known][-2:]
-        found: list[Any] = await service.difference(context, asked, old, new)
-        return found
-
-    found = _of_image(data, image, instrument, act, product=product)
-    if as_json:
-        print_json(msgspec.to_builtins(found))
-        return
-    for one in found:
-        out.print(escape(f"{one.hdu:20} {one.key:8} {_shown(one.old)} -> {_shown(one.new)}"))
-
-
-def _shown(value: Any) -> str:
-    return "(undefined)" if value is None else str(value)
-
-
-@app.command("explain")
-def explain(
-    image: Image,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A keyword.", callback=only_text)],
-    hdu: Annotated[str, typer.Option(help="Only this HDU.", callback=only_text)] = "",
-    instrument: OfInstrument = "",
-    product: Product = "raw",
-    rev: Rev = None,
-    data: DataOption = DEFAULT_DATA,
-    as_json: JsonOption = False,
-) -> None:
-    """Say where the value of a keyword comes from: source, sample, age and rule; or why it has none."""
-    import msgspec
-
-    from armillary.headers import service
-
-    async def act(context: Context, asked: Asked) -> list[Any]:
-        found: list[Any] = await service.card(context, asked, key, hdu or None)
-        return found
-
-    found = _of_image(data, image, instrument, act, product=product, rev=rev)
-    if as_json:
-        print_json(msgspec.to_builtins(found))
-        return
-    for one in found:
-        out.print(escape(explained(one)))
-
-
-def explained(one: Any) -> str:
-    """Return what is known of a card of a header, in one line."""
-    unit = f" {one.unit}" if one.unit else ""
-    value = f"{one.hdu} {one.key} = {_shown(one.value)}{unit}"
-    if one.reason is not None:
-        value += f" ({one.reason})"
-    where = ".".join(part for part in (one.source, one.topic, one.field) if part)
-    parts = [f"from {where}" if where else "", f"{one.pick} at {one.at}" if one.at else ""]
-    if one.seq is not None:
-        parts.append(f"sample {one.seq}")
-    if one.age_s is not None:
-        parts.append(f"{one.age_s:.3f} s old")
-    if one.fallback is not None:
-        parts.append(f"by fallback {one.fallback}")
-    if one.value is None and one.raw is not None:
-        parts.append(f"received {one.raw!r}")
-    return ", ".join(filter(None, (value, *parts)))
 
 
 @app.command("rebuild")

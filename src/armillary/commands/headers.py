@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from armillary.commands import header_service, telemetry
+from armillary.commands import header_asking, header_service, telemetry
 from armillary.commands.check import check
 from armillary.commands.help import PlainGroup
 from armillary.commands.terminal import JsonOption, escape, fail, guarded, only_text, out, print_json
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("qa")(check)
 app.command("simulate")(telemetry.simulate)
 app.add_typer(header_service.app)
+app.add_typer(header_asking.app)
 InstrumentOption = Annotated[str, typer.Option(help="Only this instrument.", callback=only_text)]
 
 
