@@ -12,12 +12,16 @@ import traceback
 from pathlib import Path
 
 from tests.crash import test_engine
+from tests.crash.header_judgement import besiege
+from tests.crash.observing import nights_of
 from tests.crash.outages import Outages
 from tests.crash.siege import Siege
 from tests.crash.tree import DEFAULTS
 from tests.support.postgres import start_server
 
 ROUND, OUTAGES, GAMES, MOVES = 500, 25, 100, 60
+NIGHT = {"spec1": 500, "cam9": 300, "cam205": 200}
+"""Exposures of the three instruments in a night, during which services are killed."""
 
 
 def main() -> int:
@@ -30,12 +34,16 @@ def main() -> int:
     parser.add_argument(
         "--games", type=int, default=300, help="games of the engine of work against its model"
     )
+    parser.add_argument(
+        "--night-kills", type=int, default=1000, help="in a night of 1000 exposures of three instruments"
+    )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     options = parser.parse_args()
     seeds = itertools.count(options.seed)
     rounds = [_kills(number, next(seeds)) for number in _portions(options.kills, ROUND)]
     rounds += [_outages(number, next(seeds)) for number in _portions(options.outages, OUTAGES)]
     rounds += [_games(number) for number in _portions(options.games, GAMES)]
+    rounds += [_night(number, next(seeds)) for number in _portions(options.night_kills, ROUND)]
     return int(any(rounds))
 
 
@@ -55,6 +63,14 @@ def _outages(number: int, seed: int) -> bool:
         broken = asyncio.run(siege.run_with(outages))
     print("\n".join(outages.landings))
     return _told(broken + outages.late)
+
+
+def _night(number: int, seed: int) -> bool:
+    with tempfile.TemporaryDirectory(prefix="armillary-soak-") as directory:
+        nights = nights_of(NIGHT, seed)
+        storm, broken = asyncio.run(besiege(Path(directory), nights, kills=number, seed=seed))
+    print(f"seed {seed}; {storm.told()}")
+    return _told(broken)
 
 
 def _games(number: int) -> bool:
