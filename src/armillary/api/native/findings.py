@@ -15,7 +15,7 @@ from armillary.api.http.calls import Ctx
 from armillary.api.native.frames import asked_terms
 from armillary.api.native.routing import SELECTION_REFUSALS, Word, anybody, failures, storable_words
 from armillary.archive.errors import BadCursor
-from armillary.archive.findings.models import FindingPage
+from armillary.archive.findings.models import FindingPage, ToldFinding
 from armillary.archive.findings.service import list_findings
 from armillary.archive.models import MAX_PAGE
 from armillary.archive.query.models import Term
@@ -23,6 +23,7 @@ from armillary.errors import BadRequest, RequestTooLarge
 from armillary.headers.rules.service import (
     Place,
     Report,
+    RuleReport,
     Unreadable,
     check,
     check_set,
@@ -75,43 +76,12 @@ _HEADER = {
 }
 
 
-class QaFinding(Answer):
-    """What a rule says of one header."""
-
-    file: str
-    rule: str
-    group: str
-    severity: str
-    keyword: str
-    expected: bool | float | str | list[Any] | None
-    actual: bool | float | str | list[Any] | None
-    residual: float | None
-    unit: str
-    hypothesis: str | None
-    text: str
-    proposal: str | None
-
-
-class QaRule(Answer):
-    """What the findings of a rule have in common."""
-
-    rule: str
-    group: str
-    severity: str
-    files: int
-    findings: int
-    median: float | None
-    spread: float | None
-    unit: str
-    cause: str | None
-
-
 class QaReport(Answer):
     """How many headers were checked, all findings, and what those of each rule have in common."""
 
     files: Annotated[int, Meta(description="Headers in the request.")]
-    findings: list[QaFinding]
-    rules: list[QaRule]
+    findings: list[ToldFinding]
+    rules: list[RuleReport]
 
 
 @router.post(

@@ -25,14 +25,10 @@ class NewFinding(Struct, frozen=True, kw_only=True):
     proposal: str | None
 
 
-class StoredFinding(Struct, forbid_unknown_fields=True):
-    """A finding on record, with the file and the version that it is of."""
+class ToldFinding(Struct, forbid_unknown_fields=True):
+    """What a rule says of one header."""
 
-    id: int
     file: str
-    path: str
-    version: int
-    checked: Instant
     rule: str
     group: str
     severity: str
@@ -44,6 +40,15 @@ class StoredFinding(Struct, forbid_unknown_fields=True):
     hypothesis: str | None
     text: str
     proposal: str | None
+
+
+class StoredFinding(ToldFinding, kw_only=True):
+    """A finding on record, with the version that it is of."""
+
+    id: int
+    path: str
+    version: int
+    checked: Instant
 
 
 class FindingPage(Struct, forbid_unknown_fields=True):

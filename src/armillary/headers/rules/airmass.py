@@ -204,9 +204,9 @@ RULES = (
         "AIRMASS = 1 / sin(EL) above 20 deg",
         "The air mass is not that of the altitude.",
         by_altitude,
-        0.01,
-        "",
-        ("zenith distance", "radians", "the other end of the exposure"),
+        tolerance=0.01,
+        unit="",
+        hypotheses=("zenith distance", "radians", "the other end of the exposure"),
     ),
     Rule(
         "airmass-sky",
@@ -216,7 +216,7 @@ RULES = (
         "AIRMASS = 1 / sin(altitude of the target) above 20 deg",
         "The air mass is not that of the target at that time; the residual is relative.",
         by_sky,
-        0.01,
+        tolerance=0.01,
     ),
     Rule(
         "airmass-trend",
@@ -226,8 +226,8 @@ RULES = (
         "AMEND - AMSTART follows the altitude",
         "The air mass did not change as the altitude did.",
         trend,
-        5e-5,
-        "",
-        ("the same value twice", "beginning and end exchanged"),
+        tolerance=5e-5,
+        unit="",
+        hypotheses=("the same value twice", "beginning and end exchanged"),
     ),
 )

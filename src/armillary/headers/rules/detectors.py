@@ -251,8 +251,8 @@ RULES = (
         "each HDU tells of the same exposure",
         "A detector tells of another exposure.",
         blocks,
-        0.0,
-        "HDUs",
+        tolerance=0.0,
+        unit="HDUs",
     ),
     Rule(
         "detectors-null",
@@ -262,8 +262,8 @@ RULES = (
         "a value in all or in none",
         "A value is missing in one detector only.",
         columns,
-        0.0,
-        "HDUs",
+        tolerance=0.0,
+        unit="HDUs",
     ),
     Rule(
         "detectors-name",
@@ -282,9 +282,9 @@ RULES = (
         "DTM * DATASEC + DTV = DETSEC",
         "The geometry contradicts itself.",
         mapping,
-        0.0,
-        "pix",
-        ("DTV1 leaves out the prescan",),
+        tolerance=0.0,
+        unit="pix",
+        hypotheses=("DTV1 leaves out the prescan",),
     ),
     Rule(
         "detectors-tiling",
@@ -294,8 +294,8 @@ RULES = (
         "the DETSECs tile DETSIZE exactly once",
         "The segments do not cover the detector exactly once.",
         tiling,
-        0.0,
-        "pix",
+        tolerance=0.0,
+        unit="pix",
     ),
 )
 SET_CHECKS: tuple[SetCheck, ...] = (

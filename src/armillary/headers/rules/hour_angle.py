@@ -281,9 +281,9 @@ RULES = (
         "HA = LAST - RA",
         "The hour angle is not the local sidereal time less right ascension.",
         hour_angles,
-        3.0,
-        "s",
-        (
+        tolerance=3.0,
+        unit="s",
+        hypotheses=(
             "RA of date, or of J2000",
             "degrees, or hours",
             "TAI-UTC lost, or not taken off",
@@ -299,9 +299,9 @@ RULES = (
         "HAEND - HASTART = 1.0027379 (end - begin)",
         "The hour angle did not change as the sky turned; expected and actual in seconds.",
         hour_angle_rate,
-        1.5,
-        "s",
-        ("degrees, or hours", "sign", "one value twice"),
+        tolerance=1.5,
+        unit="s",
+        hypotheses=("degrees, or hours", "sign", "one value twice"),
     ),
     Rule(
         "sidereal-time",
@@ -311,8 +311,8 @@ RULES = (
         "LST = LAST of the site at the beginning",
         "The sidereal time is not that of the site.",
         sidereal_times,
-        3.0,
-        "s",
-        ("TAI-UTC lost, or not taken off", "another moment: end, middle, DATE"),
+        tolerance=3.0,
+        unit="s",
+        hypotheses=("TAI-UTC lost, or not taken off", "another moment: end, middle, DATE"),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from armillary.fits.models import Value
@@ -62,8 +62,8 @@ Judge = Callable[[Sheet, float], Iterator[Deviation]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One check of one header.
+class Criterion:
+    """What has to hold, and how that is told.
 
     Parameters
     ----------
@@ -75,8 +75,6 @@ class Rule:
         How far values may be off, in ``unit``; it can be configured.
     hypotheses
         What is tried where a frame, scale or unit is not declared, or nothing fits.
-    judge
-        The check itself, pure.
     """
 
     id: str
@@ -85,25 +83,21 @@ class Rule:
     inputs: str
     formula: str
     text: str
-    judge: Judge
-    tolerance: float = 0.0
-    unit: str = ""
-    hypotheses: tuple[str, ...] = ()
+    tolerance: float = field(default=0.0, kw_only=True)
+    unit: str = field(default="", kw_only=True)
+    hypotheses: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class SetRule:
-    """A check of many headers together; ``judge`` is in the module of sets."""
+class Rule(Criterion):
+    """A check of one header; ``judge`` is the check itself, pure."""
 
-    id: str
-    group: Group
-    severity: Severity
-    inputs: str
-    formula: str
-    text: str
-    tolerance: float = 0.0
-    unit: str = ""
-    hypotheses: tuple[str, ...] = ()
+    judge: Judge
+
+
+@dataclass(frozen=True, slots=True)
+class SetRule(Criterion):
+    """A check of many headers together; what judges them stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +118,7 @@ class Finding:
     proposal: str | None = None
 
 
-def finding_of(rule: Rule | SetRule, file: str, one: Deviation) -> Finding:
+def finding_of(rule: Criterion, file: str, one: Deviation) -> Finding:
     """Return the finding that a deviation is."""
     return Finding(
         file=file,

@@ -237,9 +237,9 @@ RULES = (
         "Az/El of the mount = Az/El of RA/Dec at that time, with or without refraction",
         "The mount did not point at the target; expected and actual are azimuth and elevation.",
         directions,
-        0.02,
-        "deg",
-        (
+        tolerance=0.02,
+        unit="deg",
+        hypotheses=(
             "RA of date, or of J2000",
             "TAI-UTC lost, or not taken off",
             "another moment",
@@ -256,8 +256,8 @@ RULES = (
         "-5.55 <= EL <= 95.55",
         "No mount reaches that elevation.",
         elevations,
-        0.0,
-        "deg",
+        tolerance=0.0,
+        unit="deg",
     ),
     Rule(
         "pointing-range",
@@ -267,8 +267,8 @@ RULES = (
         "0 <= RA <= 360, -90 <= DEC <= 90",
         "The position is not on the sky.",
         coordinates,
-        0.0,
-        "deg",
+        tolerance=0.0,
+        unit="deg",
     ),
     Rule(
         "pointing-track",
@@ -278,8 +278,8 @@ RULES = (
         "the telescope points at the target while it tracks",
         "The telescope was not at its target.",
         tracked,
-        0.1,
-        "deg",
-        ("hours or radians for degrees", "sign", "half a turn"),
+        tolerance=0.1,
+        unit="deg",
+        hypotheses=("hours or radians for degrees", "sign", "half a turn"),
     ),
 )

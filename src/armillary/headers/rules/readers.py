@@ -283,7 +283,8 @@ def _cells(cards: Iterable[Any]) -> Iterator[Cell]:
                 _value(card.get("value")),
                 comment if isinstance(comment, str) else "",
                 unit if isinstance(unit, str) else "",
-                card if "age_s" in card or "status" in card else None,
+                card.get("age_s"),
+                card.get("pick"),
             )
 
 

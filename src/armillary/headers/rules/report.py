@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from msgspec import Struct, structs
+
 from armillary.headers.rules.engine import RULES
 from armillary.headers.rules.models import Finding, Rule, SetRule, Severity
 from armillary.headers.rules.sets import SET_RULES
@@ -41,8 +43,7 @@ _CAUSES: dict[str, tuple[tuple[float, float, str], ...]] = {
 """Amounts of known mistakes: in the unit of a rule, with the tolerance within which they are believed."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleReport:
+class RuleReport(Struct, frozen=True, forbid_unknown_fields=True):
     """What a rule found in many headers; the spread is 1.48 times the median deviation from the median."""
 
     rule: str
@@ -135,7 +136,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
     return {
         "files": report.files,
         "findings": [finding_to_json(one) for one in report.findings],
-        "rules": [{key: _plain(value) for key, value in asdict(one).items()} for one in report.rules],
+        "rules": [{key: _plain(value) for key, value in structs.asdict(one).items()} for one in report.rules],
     }
 
 

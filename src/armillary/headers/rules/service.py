@@ -21,14 +21,16 @@ from armillary.headers.rules.report import (
     rules_told,
 )
 from armillary.headers.rules.sets import SET_RULES, check_set
-from armillary.headers.rules.sheet import Place, Sheet
+from armillary.headers.rules.sheet import Cell, Page, Place, Sheet
 from armillary.headers.rules.shots import slim
 
 __all__ = [
     "RULES",
     "SET_RULES",
+    "Cell",
     "Finding",
     "Group",
+    "Page",
     "Place",
     "Report",
     "Rule",

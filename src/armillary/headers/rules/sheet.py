@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
 
 from armillary.fits.models import Value
 from armillary.sky.coordinates import parse_angle
@@ -21,15 +23,19 @@ _SIMULATED = "SIMULATED "
 """What players of recorded headers put before the dates of what they play."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One card. ``unit`` is what a side-car declares; ``more`` is what it says of where the value came from."""
+# Large headers have thousands of them, in the time of an announcement.
+class Cell(Struct, frozen=True, gc=False):
+    """One card.
+
+    ``unit``, ``age_s`` (of the sample at its moment) and ``pick`` are what a side-car says, where it came as one.
+    """
 
     keyword: str
     value: Value
     comment: str = ""
     unit: str = ""
-    more: Mapping[str, Any] | None = None
+    age_s: Any = None
+    pick: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ def ages(sheet: Sheet, tolerance: float) -> Iterator[Deviation]:
     late: dict[str, float] = {}
     old: dict[str, float] = {}
     for _, cell in walk(sheet.pages):
-        age = number_of(cell.more.get("age_s")) if cell.more and cell.value is not None else None
-        if cell.more is None or age is None or cell.more.get("pick") not in (None, "asof"):
+        age = number_of(cell.age_s) if cell.value is not None else None
+        if age is None or cell.pick not in (None, "asof"):
             continue
         if age < -1e-3:
             late[cell.keyword] = age
@@ -141,9 +141,9 @@ RULES = (
         "Az/El change while tracking",
         "The mount is said to stand still while its target moved.",
         mount_frozen,
-        0.005,
-        "deg",
-        ("the same values twice",),
+        tolerance=0.005,
+        unit="deg",
+        hypotheses=("the same values twice",),
     ),
     Rule(
         "stale-commanded",
@@ -162,9 +162,9 @@ RULES = (
         "0 <= age <= tolerance",
         "The value was old when it was used.",
         ages,
-        86400.0,
-        "s",
-        ("a value of another image",),
+        tolerance=86400.0,
+        unit="s",
+        hypotheses=("a value of another image",),
     ),
 )
 SET_CHECKS: tuple[SetCheck, ...] = (

@@ -249,9 +249,9 @@ RULES = (
         "the value is possible in its unit",
         "The value is impossible in its unit.",
         ranges,
-        0.0,
-        "",
-        (
+        tolerance=0.0,
+        unit="",
+        hypotheses=(
             "hPa, kPa or mmHg for Pa",
             "K or F for C",
             "fraction for %",
@@ -268,9 +268,9 @@ RULES = (
         "HA = LAST - RA within a degree",
         "Right ascension fits the hour angle in another unit.",
         angles,
-        1.0,
-        "deg",
-        ("radians for degrees", "hours for degrees"),
+        tolerance=1.0,
+        unit="deg",
+        hypotheses=("radians for degrees", "hours for degrees"),
     ),
 )
 SET_CHECKS: tuple[SetCheck, ...] = (
@@ -282,9 +282,9 @@ SET_CHECKS: tuple[SetCheck, ...] = (
             "PRESSURE, HUMIDITY, FOCUSZ, SEEING, WINDSPD, AIRTEMP",
             "values of one instrument are of one unit",
             "The value is in another unit than that of the others.",
-            0.3,
-            "",
-            ("a hundred or a thousand", "K and C"),
+            tolerance=0.3,
+            unit="",
+            hypotheses=("a hundred or a thousand", "K and C"),
         ),
         _neighbours,
     ),

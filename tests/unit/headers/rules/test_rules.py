@@ -204,7 +204,7 @@ def test_samples_from_after_their_moment_and_old_ones_are_found() -> None:
         sheet = a_sheet()
         page = sheet.pages[0]
         cells = [
-            cell.__class__(cell.keyword, cell.value, "", cell.unit, {"age_s": age, "pick": "asof"})
+            cell.__class__(cell.keyword, cell.value, "", cell.unit, age, "asof")
             if cell.keyword == "AIRTEMP"
             else cell
             for cell in page.cells
