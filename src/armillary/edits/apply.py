@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from armillary.edits.errors import ExtensionNotFound, ItemRefused
-from armillary.edits.models import PRIMARY, EditRequest, Extension
+from armillary.edits.errors import CardsChanged, ExtensionNotFound, ItemRefused
+from armillary.edits.models import PRIMARY, CardState, EditRequest, Extension
 from armillary.fits.edit import edit_header
 from armillary.fits.header import Header
 from armillary.fits.models import CardEffect, Layout
 from armillary.fits.plan import relayout
 from armillary.fits.texts import fit_cards
+from armillary.fits.values import same_value
 
 Created = Mapping[int, Collection[str]]
 """Keywords that earlier edits bring into existence, by HDU."""
@@ -79,11 +80,14 @@ def apply_request(
     ------
     ExtensionNotFound
         If an HDU is not there.
+    CardsChanged
+        If a card is not as the request says.
     ArmillaryError
         If a card cannot be written, or would be new where new ones are refused.
     """
     effects: list[HduEffect] = []
     targets = [(find_extension(layout, extension), changes) for extension, changes in request.by_extension()]
+    refuse_changed_cards(layout, request)
     if request.reject_new:
         refuse_new_keywords(layout, request)
     for index, changes in targets:
@@ -120,3 +124,34 @@ def refuse_new_keywords(layout: Layout, request: EditRequest, created: Created =
     """
     if missing := missing_keywords(layout, request, created):
         raise ItemRefused(f"Some of the keywords don't exist in the file: {', '.join(missing)}")
+
+
+def refuse_changed_cards(layout: Layout, request: EditRequest) -> None:
+    """Refuse a request that was made for other cards than its HDU has by now.
+
+    Raises
+    ------
+    CardsChanged
+        Naming all of them.
+    """
+    if not request.if_cards:
+        return
+    header = Header(layout.headers[find_extension(layout, request.extension)])
+    now = states_of(header, [one.keyword for one in request.if_cards])
+    changed = [
+        then.keyword
+        for then, one in zip(request.if_cards, now, strict=True)
+        if then.there is not one.there or not same_value(then.value, one.value)
+    ]
+    if changed:
+        raise CardsChanged(f"Changed since the edit was prepared: {', '.join(changed)}")
+
+
+def states_of(header: Header, keywords: Iterable[str]) -> tuple[CardState, ...]:
+    """Return how the cards of some keywords are; complex values as texts, since orders are JSON."""
+    there, values = header.keywords(), header.values()
+    found = ((one, values.get(one), one in there) for one in keywords)
+    return tuple(
+        CardState(one, str(value) if isinstance(value, complex) else value, held)
+        for one, value, held in found
+    )

@@ -67,6 +67,12 @@ class DigestMismatch(Conflict):
     code = "digest_mismatch"
 
 
+class CardsChanged(Conflict):
+    """A card is not as it was when the edit was prepared."""
+
+    code = "cards_changed"
+
+
 class NothingToRevert(Conflict):
     """There is no edit of this file that could be reverted."""
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from armillary.errors import ArmillaryError
-from armillary.fits.models import CardChange
+from armillary.fits.models import CardChange, Value
 
 Extension = int | str | tuple[str, int]
 """An HDU by index, by EXTNAME, or by EXTNAME and EXTVER."""
@@ -42,6 +42,15 @@ class Target:
         return self.filename if self.filename is not None else self.data_label or ""
 
 
+@dataclass(frozen=True, slots=True)
+class CardState:
+    """How a card has to be before an edit: its value, or that it is not there."""
+
+    keyword: str
+    value: Value = None
+    there: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditRequest:
     """What is asked of one file: which cards to set, in which HDUs, and under what conditions.
@@ -60,6 +69,8 @@ class EditRequest:
         Whether the request is refused where a card is not there yet.
     if_data_md5, expect_data_md5
         What the uncompressed content has to be before, and what it has to become.
+    if_cards
+        How cards of that HDU have to be before.
     """
 
     target: Target
@@ -69,6 +80,7 @@ class EditRequest:
     reject_new: bool = False
     if_data_md5: str | None = None
     expect_data_md5: str | None = None
+    if_cards: tuple[CardState, ...] = ()
 
     def by_extension(self) -> list[tuple[Extension, tuple[CardChange, ...]]]:
         """Return the changes of each HDU that are asked for; the last setting of a keyword wins."""

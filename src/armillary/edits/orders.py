@@ -10,7 +10,7 @@ from uuid import UUID
 from armillary.archive.catalog.models import Version
 from armillary.base.work import JsonObject, NewOrder
 from armillary.edits.errors import ItemRefused
-from armillary.edits.models import EditRequest, Origin, Target
+from armillary.edits.models import CardState, EditRequest, Origin, Target
 from armillary.edits.validation import Rules, checked, edit_request
 from armillary.fits.models import CardChange
 
@@ -71,6 +71,7 @@ def to_text(request: EditRequest) -> str:
         "cards": _pairs(request.cards),
         "reject_new": request.reject_new,
         **{name: getattr(request, name) for name in conditions},
+        "if_cards": [(one.keyword, one.value, one.there) for one in request.if_cards],
     }
     return json.dumps({name: value for name, value in fields.items() if value not in (None, [])})
 
@@ -87,6 +88,7 @@ def of_text(text: str) -> EditRequest:
         reject_new=fields["reject_new"],
         if_data_md5=fields.get("if_data_md5"),
         expect_data_md5=fields.get("expect_data_md5"),
+        if_cards=tuple(CardState(*parts) for parts in fields.get("if_cards", ())),
     )
 
 

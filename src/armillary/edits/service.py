@@ -1,7 +1,7 @@
 """What other nouns and the dialects may ask of edits: judge, queue, take back, and tell how they stand."""
 
 from armillary.edits.acceptance import Key, rules_of, submit_edit, submit_edits
-from armillary.edits.apply import apply_request
+from armillary.edits.apply import apply_request, states_of
 from armillary.edits.audit import MAX_PAGE, RecordedEdit, audit, file_of_edit, id_of_file
 from armillary.edits.disclosure import Discretion
 from armillary.edits.leftovers import sweep_recipes
@@ -30,6 +30,7 @@ __all__ = [
     "id_of_file",
     "record_failures",
     "rules_of",
+    "states_of",
     "status_of",
     "submit_edit",
     "submit_edits",

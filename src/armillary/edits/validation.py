@@ -14,7 +14,7 @@ from typing import Any
 
 from armillary.archive import models as quality
 from armillary.edits.errors import ItemRefused
-from armillary.edits.models import APPENDED, PRIMARY, EditRequest, Extension, Target
+from armillary.edits.models import APPENDED, PRIMARY, CardState, EditRequest, Extension, Target
 from armillary.errors import ArmillaryError
 from armillary.fits.keywords import check_value, is_protected, normalise_keyword
 from armillary.fits.models import CardChange, Value
@@ -107,7 +107,18 @@ def checked(request: EditRequest, rules: Rules) -> EditRequest:
         reject_new=strict,
         if_data_md5=_digest(request.if_data_md5, "if_data_md5"),
         expect_data_md5=_digest(request.expect_data_md5, "expect_data_md5"),
+        if_cards=_states(request.if_cards),
     )
+
+
+def _states(states: Collection[CardState]) -> tuple[CardState, ...]:
+    for one in states:
+        plain = one.value is None or isinstance(one.value, str | bool | int | float)
+        if not (isinstance(one.keyword, str) and isinstance(one.there, bool) and plain):
+            raise ItemRefused(
+                "Illegal value for if_cards: it should be keywords, values and whether they are there"
+            )
+    return tuple(states)
 
 
 def _flag(value: object) -> bool:

@@ -10,18 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from structlog.testing import capture_logs
 
-from armillary.edits.models import AuditQuery
+from armillary.edits.models import AuditQuery, Origin
 from armillary.edits.service import audit
 from armillary.fits.header import Header
 from armillary.headers import service
 from armillary.headers.errors import UnknownCard
 from armillary.headers.merging.store import Merged
+from armillary.headers.merging.waits import Mark, Waits
 from tests.support.archive import Archive, put
+from tests.support.edits import accept_one
 from tests.support.exposing import INSTRUMENT, SECOND, Observatory
 
 IMAGE = "AT_O_20261130_000001"
 NAME = f"{IMAGE}_R00_S00.fits"
+ORIGIN = Origin("somebody", why="a test")
 PIXELS = np.arange(64, dtype=np.int16).reshape(8, 8)
 
 
@@ -208,3 +212,122 @@ async def test_a_card_that_the_site_protects_costs_no_other_one_its_value(
     values = await header(archive)
     assert "TELESCOP" not in values
     assert (values["OBSID"], values["DARKTIME"]) == (IMAGE, 1.25)
+
+
+async def test_what_people_set_before_the_header_came_stays(
+    observatory: Observatory, archive: Archive
+) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    async with observatory.serving():
+        await observatory.enable()
+        await archive.ingest(place(archive, raw()))
+        await observatory.until(lambda: _is_noted(observatory, archive))
+        await archive.set(NAME, AMEND=9.9, TELESCOP="mine")
+        await archive.revert(NAME)
+        await archive.set(NAME, AMEND=8.8)
+        await camera.publish(*camera.image(IMAGE, t))
+        found = await merged(observatory, archive, 1)
+    assert [(one.key, one.ours, one.theirs, one.kept) for one in found.conflicts] == [
+        ("AMEND", 8.8, 1.21, "file")
+    ]
+    values = await header(archive)
+    assert (values["AMEND"], values["TELESCOP"], values["DARKTIME"]) == (8.8, "Survey 1.2m", 1.25)
+
+
+async def queued(observatory: Observatory, archive: Archive, count: int) -> None:
+    """Wait until so many edits are accepted that nobody has carried out."""
+
+    async def ask() -> bool:
+        return await archive.unfinished() >= count
+
+    await observatory.until(ask)
+
+
+async def test_an_edit_that_was_accepted_before_the_first_merge_is_not_overwritten(
+    observatory: Observatory, archive: Archive
+) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    async with observatory.serving():
+        await observatory.enable()
+        await archive.ingest(place(archive, raw()))
+        await observatory.until(lambda: _is_noted(observatory, archive))
+        # There is no worker yet: what is asked for waits, and the merge looks at the file as it is.
+        await accept_one(archive.context, {"generic": [["AMEND", 9.9]]}, NAME, ORIGIN)
+        await camera.publish(*camera.image(IMAGE, t))
+        await queued(observatory, archive, 2)
+        found = await merged(observatory, archive, 1)
+    assert [(one.key, one.ours, one.theirs, one.kept) for one in found.conflicts] == [
+        ("AMEND", 9.9, 1.21, "file")
+    ]
+    values = await header(archive)
+    assert (values["AMEND"], values["AMSTART"], values["DARKTIME"]) == (9.9, 1.2, 1.25)
+
+
+async def test_an_edit_that_was_accepted_before_a_later_merge_is_not_overwritten(
+    observatory: Observatory, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("armillary.headers.services.following.LATE_NS", SECOND // 10)
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    async with observatory.serving():
+        await observatory.enable()
+        await archive.ingest(place(archive, raw()))
+        await camera.publish(*camera.image(IMAGE, t))
+        await merged(observatory, archive, 1)
+        await observatory.settled(IMAGE)
+        await accept_one(archive.context, {"generic": [["AIRTEMP", 4.5]]}, NAME, ORIGIN)
+        weather = camera.sample("station", t - SECOND, source="weather", temperature=9.5)
+        await camera.publish(weather, camera.airmass(t + SECOND, 1.5))
+        await observatory.published(IMAGE, 2)
+        await queued(observatory, archive, 2)
+        found = await merged(observatory, archive, 2)
+    assert [(one.key, one.ours, one.theirs, one.kept) for one in found.conflicts] == [
+        ("AIRTEMP", 4.5, 9.5, "file")
+    ]
+    values = await header(archive)
+    assert (values["AIRTEMP"], values["AMEND"]) == (4.5, 1.5)
+
+
+async def test_a_merge_that_does_not_come_about_is_told_once_and_tried_again(
+    archive: Archive, observatory: Observatory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 60 * SECOND
+    looks = 0
+
+    class Counted(Waits):
+        """Waits that tell how often they were asked."""
+
+        def over(self, file: int, mark: Mark) -> bool:
+            nonlocal looks
+            looks += 1
+            return super().over(file, mark)
+
+    monkeypatch.setattr("armillary.headers.merging.merging.Waits", Counted)
+    monkeypatch.setattr("armillary.headers.merging.waits.FIRST_S", 0.3)
+    path = place(archive, raw())
+    with capture_logs() as said:
+        async with observatory.serving():
+            await observatory.enable()
+            await archive.ingest(path)
+            path.rename(path.with_suffix(".away"))
+            await camera.publish(*camera.image(IMAGE, t))
+
+            async def tried() -> bool:
+                await archive.drain()
+                return any(one["event"] == "header not merged" for one in said)
+
+            await observatory.until(tried)
+            before = looks
+            # Each header that is announced lets files be looked at.
+            for number in range(2, 6):
+                image = f"AT_O_20261130_{number:06d}"
+                await camera.publish(*camera.image(image, t + number * 5 * SECOND))
+                await observatory.published(image)
+
+            async def looked() -> bool:
+                await archive.drain()
+                return looks > before + 2
+
+            await observatory.until(looked)
+    told = [one for one in said if one["event"] == "header not merged"]
+    assert [(one["file"], one["image"], one["revision"]) for one in told] == [(NAME, IMAGE, 1)]
+    assert told[0]["error"]

@@ -15,9 +15,10 @@ from armillary.edits.apply import (
     find_extension,
     missing_keywords,
     refuse_new_keywords,
+    states_of,
 )
-from armillary.edits.errors import ExtensionNotFound, ItemRefused
-from armillary.edits.models import PRIMARY, EditRequest, Extension
+from armillary.edits.errors import CardsChanged, ExtensionNotFound, ItemRefused
+from armillary.edits.models import PRIMARY, CardState, EditRequest, Extension
 from armillary.errors import ArmillaryError
 from armillary.fits.header import Header
 from armillary.fits.models import BLOCK, CardEffect, Layout
@@ -264,3 +265,32 @@ def test_the_outcome_is_the_layout_of_the_bytes_with_the_new_headers(
             assert same_value(Header(layout.headers[index]).get(keyword), value)
     set_only = tuple(one for one in request.cards if one.keyword not in ("COMMENT", "HISTORY"))
     assert apply_request(layout, replace(request, cards=set_only)) == (layout, [])
+
+
+def test_cards_are_set_if_they_are_as_they_were() -> None:
+    now = states_of(Header(LAYOUT.headers[1]), ["GAIN", "EXTVER", "NEW"])
+    assert now == (CardState("GAIN", 2.5), CardState("EXTVER", 1), CardState("NEW", None, there=False))
+    request = a_request(("GAIN", 3.5), extension=1, if_cards=now)
+    layout, effects = apply_request(LAYOUT, request)
+    assert [one.effect.new for one in effects] == [3.5]
+    # Of the outcome it is not true any more.
+    with pytest.raises(CardsChanged, match=r"GAIN$"):
+        apply_request(layout, request)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        CardState("GAIN", 2),
+        CardState("GAIN", 2.6),
+        CardState("GAIN", "2.5"),
+        CardState("GAIN", None),
+        CardState("GAIN", None, there=False),
+        CardState("NEW", None),
+        CardState("NEW", 2.5),
+    ],
+)
+def test_cards_that_are_others_by_now_refuse_the_whole(state: CardState) -> None:
+    request = a_request(("EXTVER", 7), extension=1, if_cards=(CardState("EXTVER", 1), state))
+    with pytest.raises(CardsChanged, match=rf": {state.keyword}$"):
+        apply_request(LAYOUT, request)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from armillary.archive.catalog.models import Location
 from armillary.edits.errors import ItemRefused
-from armillary.edits.models import EditRequest, Origin, Target
+from armillary.edits.models import CardState, EditRequest, Origin, Target
 from armillary.edits.orders import UPDATE_HEADERS, of_text, order_of, request_of, to_text
 from armillary.edits.validation import Rules, checked, edit_request
 from tests.support.headers import a_primary
@@ -27,6 +27,7 @@ WHOLE = EditRequest(
     cards=changes(("A", 1e5), ("COMMENT", "x"), ("COMMENT", "x"), ("B", None), ("C", True)),
     reject_new=False,
     if_data_md5=MD5,
+    if_cards=(CardState("A", 1e5), CardState("B", None), CardState("NEW", there=False), CardState("C", True)),
 )
 
 
@@ -67,6 +68,7 @@ def test_the_text_is_what_releases_to_come_will_read() -> None:
         "cards": [["A", 1e5], ["COMMENT", "x"], ["COMMENT", "x"], ["B", None], ["C", True]],
         "reject_new": False,
         "if_data_md5": MD5,
+        "if_cards": [["A", 1e5, True], ["B", None, True], ["NEW", None, False], ["C", True, True]],
     }
     bare = '{"data_label": "GN-1", "extension": 0, "reject_new": true}'
     request = EditRequest(target=Target(None, "GN-1"), reject_new=True)
@@ -158,6 +160,9 @@ EDIT = {"extension": 0, "reject_new": False}
         ({"edit": json.dumps({**EDIT, "extension": [1]})}, "Illegal value for extension: "),
         ({"edit": json.dumps({**EDIT, "reject_new": "x"})}, "Illegal value for reject_new: "),
         ({"edit": json.dumps({**EDIT, "if_data_md5": 5})}, "Illegal value for if_data_md5: "),
+        ({"edit": json.dumps({**EDIT, "if_cards": [["A", 1, 1]]})}, "Illegal value for if_cards: "),
+        ({"edit": json.dumps({**EDIT, "if_cards": [["A", [1]]]})}, "Illegal value for if_cards: "),
+        ({"edit": json.dumps({**EDIT, "if_cards": [5]})}, "The order cannot be read: "),
         ({"generic": {}}, "The order cannot be read: "),
         ({"generic": "A"}, "The order cannot be read: "),
         ({"generic": "[" * 100_000}, "The order cannot be read: "),
@@ -187,7 +192,7 @@ texts = st.one_of(
     st.fixed_dictionaries(
         {},
         optional={
-            **dict.fromkeys(("filename", "data_label", *OPTIONS), junk),
+            **dict.fromkeys(("filename", "data_label", "if_cards", *OPTIONS), junk),
             **dict.fromkeys(("primary", "cards"), pairs | junk),
         },
     ).map(lambda fields: json.dumps(EDIT | fields)),

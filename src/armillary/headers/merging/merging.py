@@ -30,8 +30,10 @@ from armillary.headers.delivery.reading import get, of_detector
 from armillary.headers.errors import UnknownRevision
 from armillary.headers.merging import store
 from armillary.headers.merging.names import fitting, names_of, told_by
+from armillary.headers.merging.people import OURS, set_by_people
 from armillary.headers.merging.store import Merged
 from armillary.headers.merging.threeway import PRIMARY, Conflict, Merge, merge, plain
+from armillary.headers.merging.waits import Waits
 from armillary.headers.recipes.models import Recipe
 from armillary.headers.render.models import Hdu, Header
 
@@ -40,8 +42,6 @@ AUTHOR = "header service"
 PAGE, PORTION, PAUSE_S, EDIT_S = 500, 50, 2.0, 300.0
 MOST_CARDS = 200
 """Cards of one request: sites may set the limit lower than what a header has."""
-OURS = ("edit", "revert")
-"""Origins of versions that are made of others: their bytes are no new pixels."""
 
 
 def consumer_of(instrument: str) -> str:
@@ -51,6 +51,7 @@ def consumer_of(instrument: str) -> str:
 
 async def follow(context: Context, instrument: str, recipe: Callable[[], Recipe | None]) -> None:
     """Merge headers into the raw files of an instrument, for ever; there may be no recipe for a while."""
+    waits = Waits()
     async with context.database.begin() as connection:
         await consumers.register(connection, VERSIONS, consumer_of(instrument))
     async with (
@@ -60,7 +61,7 @@ async def follow(context: Context, instrument: str, recipe: Callable[[], Recipe 
         while True:
             known = recipe()
             more = known is not None and await look(context, known)
-            await merge_due(context, instrument)
+            await merge_due(context, instrument, waits)
             if not more:
                 waiting = [asyncio.create_task(one.wait(PAUSE_S)) for one in (versions, headers)]
                 try:
@@ -104,7 +105,7 @@ async def _images_of(
     return found
 
 
-async def merge_due(context: Context, instrument: str) -> int:
+async def merge_due(context: Context, instrument: str, waits: Waits) -> int:
     """Merge what can be merged, and return into how many files; one that cannot be edited keeps waiting."""
     after, total = 0, 0
     while True:
@@ -114,31 +115,62 @@ async def merge_due(context: Context, instrument: str) -> int:
             return total
         after = due[-1].file
         for one in due:
-            total += await _merge(context, one)
+            total += await _merge(context, one, waits)
 
 
-async def _merge(context: Context, one: Merged) -> bool:
+async def _merge(context: Context, one: Merged, waits: Waits) -> bool:
     async with context.database.begin() as connection:
         versions = await catalog.present_of_files(connection, [one.file])
     if not versions or one.latest is None:
         return False
     version = versions[-1]
+    mark = (version.id, one.latest)
+    if not waits.over(one.file, mark):
+        return False
+    wanted = await _wanted(context, one, version)
+    requests, kept = _requests(context, version, wanted)
+    if wrong := await _ask(context, one, version, requests, waits.tries(one.file, mark)):
+        first, pause_s = not waits.tries(one.file, mark), waits.failed(one.file, mark)
+        if first:
+            log.warning(
+                "header not merged",
+                file=version.name,
+                image=one.image_id,
+                revision=one.latest,
+                error="; ".join(dict.fromkeys(wrong)),
+                again_s=pause_s,
+            )
+        return False
+    waits.done(one.file)
+    await _done(context, one, version, wanted, kept)
+    return True
+
+
+async def _wanted(context: Context, one: Merged, version: Version) -> Merge:
     new = await get(context, one.instrument, one.image_id, one.latest)
     old = await get(context, one.instrument, one.image_id, one.revision) if one.revision else None
     base = _hdus(old, one.detector) if old else None
-    wanted = merge(_hdus(new, one.detector), base, version.headers(), new.volatile)
-    refused = await _edit(context, one, version, wanted)
-    if refused is None:
-        return False
-    conflicts = [*wanted.conflicts, *refused]
+    people = await set_by_people(context, version, AUTHOR) if base is None else frozenset()
+    return merge(_hdus(new, one.detector), base, version.headers(), new.volatile, people=people)
+
+
+async def _done(
+    context: Context, one: Merged, version: Version, wanted: Merge, kept: Sequence[Conflict]
+) -> None:
     for name in wanted.absent:
         log.warning("HDU of a header is not in the file", file=version.name, hdu=name)
+    for card in kept:
+        log.warning("card not merged", file=version.name, hdu=card.hdu, keyword=card.key)
+    conflicts = [*wanted.conflicts, *kept]
     async with context.database.begin() as connection:
-        await store.done(connection, one.file, one.latest, conflicts)
+        await store.done(connection, one.file, one.latest or 0, conflicts)
     log.info(
-        "header merged", file=version.name, image=one.image_id, revision=one.latest, conflicts=len(conflicts)
+        "header merged",
+        file=version.name,
+        image=one.image_id,
+        revision=one.latest,
+        conflicts=len(conflicts),
     )
-    return True
 
 
 def _hdus(header: Header, detector: str) -> list[Hdu]:
@@ -149,48 +181,61 @@ def _hdus(header: Header, detector: str) -> list[Hdu]:
     return header.hdus
 
 
-async def _edit(context: Context, one: Merged, version: Version, wanted: Merge) -> list[Conflict] | None:
-    """Let the changes of a merge be made; return the cards that nobody may set, None if it is not done yet."""
+def _requests(
+    context: Context, version: Version, wanted: Merge
+) -> tuple[list[EditRequest | Refused], list[Conflict]]:
+    """Return the edits that a merge consists of, and the cards that nobody may set at this site.
+
+    Each edit says how its cards are now: what somebody else sets before it is carried out is not overwritten, but
+    merged anew.
+    """
     rules, target = edits.rules_of(context.settings.edits), Target(version.name, file_id=version.file_id)
+    most = min(MOST_CARDS, rules.max_cards)
     requests: list[EditRequest | Refused] = []
     kept: list[Conflict] = []
+    headers = version.headers()
     for at, changes in wanted.changes.items():
+        header = FileHeader(headers[at])
         allowed: list[CardChange] = []
         for change in changes:
             # Judged one by one: a request is refused as a whole, and the other cards are right.
             try:
                 edits.checked(EditRequest(target=target, extension=at, cards=(change,)), rules)
-            except ItemRefused as error:
-                log.warning("card not merged", file=version.name, hdu=at, error=error.message)
-                kept.append(_kept(version, at, change))
+            except ItemRefused:
+                ours = plain(header.get(change.keyword))
+                name = version.hdus[at].name or PRIMARY
+                kept.append(Conflict(name, change.keyword, ours, plain(change.value), "file"))
             else:
                 allowed.append(change)
-        requests += [
-            EditRequest(target=target, extension=at, cards=tuple(allowed[start : start + MOST_CARDS]))
-            for start in range(0, len(allowed), MOST_CARDS)
-        ]
-    return kept if await _ask(context, one, version, requests) else None
-
-
-def _kept(version: Version, at: int, change: CardChange) -> Conflict:
-    ours = FileHeader(version.headers()[at]).get(change.keyword)
-    return Conflict(
-        version.hdus[at].name or PRIMARY, change.keyword, plain(ours), plain(change.value), "file"
-    )
+        for start in range(0, len(allowed), most):
+            cards = tuple(allowed[start : start + most])
+            now = edits.states_of(header, [card.keyword for card in cards])
+            requests.append(EditRequest(target=target, extension=at, cards=cards, if_cards=now))
+    return requests, kept
 
 
 async def _ask(
-    context: Context, one: Merged, version: Version, requests: Sequence[EditRequest | Refused]
-) -> bool:
-    """Have edits made; tell whether all have been. One that failed can be retried by hand; the file waits."""
+    context: Context,
+    one: Merged,
+    version: Version,
+    requests: Sequence[EditRequest | Refused],
+    tries: int,
+) -> list[str]:
+    """Have edits made; return why they have not been, if they have not. The file waits then."""
     if not requests:
-        return True
+        return []
     why = f"header of {one.image_id}, revision {one.latest}"
     told = f"{one.file} {version.id} {one.instrument} {one.image_id} {one.revision} {one.latest}"
-    key = edits.Key(f"merge {told}", hashlib.sha256(told.encode()).digest())
-    done = await edits.submit_edits(context, requests, Origin(AUTHOR, why=why), key=key)
-    for answer in done.answers:
-        if isinstance(answer, Refused):
-            log.warning("merge refused", file=version.name, error=answer.error.message)
+    origin = Origin(AUTHOR, why=why)
+    done = await edits.submit_edits(context, requests, origin, key=_key(told))
+    if tries and not done.order_ids:
+        # A key remembers refusals, too, and what was in the way may be so no more.
+        done = await edits.submit_edits(context, requests, origin, key=_key(f"{told} {tries}"))
+    wrong = [answer.error.message for answer in done.answers if isinstance(answer, Refused)]
     ended = await wait_for(context.database, context.signals, done.order_ids, EDIT_S)
-    return len(ended) == len(requests) and all(outcome.response.ok for outcome in ended.values())
+    wrong += [outcome.response.error or "" for outcome in ended.values() if not outcome.response.ok]
+    return wrong if len(ended) == len(done.order_ids) else [*wrong, "no worker has carried the edits out"]
+
+
+def _key(told: str) -> edits.Key:
+    return edits.Key(f"merge {told}", hashlib.sha256(told.encode()).digest())

@@ -22,11 +22,19 @@ def fitting(names: Sequence[tuple[str, str]], pattern: str) -> tuple[str, str] |
     return next((one for one in names if image_parts(pattern, one[0])), None)
 
 
+def primary_of(headers: Sequence[bytes]) -> int:
+    """Return the HDU that holds the primary header: the first, or the second one if that is a compressed primary.
+
+    Such a one is marked by ZSIMPLE (FITS 4.0, section 10.1.1); edits of the primary header go there, too.
+    """
+    return 1 if len(headers) > 1 and "ZSIMPLE" in Header(headers[1]).keywords() else 0
+
+
 def told_by(headers: Sequence[bytes]) -> tuple[str, str] | None:
     """Return what a file says of itself: its OBSID, and the detector that all EXTNAMEs begin with, if they do."""
     if not headers:
         return None
-    image = Header(headers[0]).get("OBSID")
+    image = Header(headers[primary_of(headers)]).get("OBSID")
     if not isinstance(image, str) or not image.strip():
         return None
     names = [str(Header(one).get("EXTNAME") or "").strip() for one in headers[1:]]

@@ -1,14 +1,14 @@
 """What a header changes in the file that it is merged into: pure, and nothing the second time.
 
 Structure, scaling and compression belong to the pixels, everything else on the template to the header. Where the
-file was changed since the last merge, the change stays and is reported. Before the first merge nothing was
-changed by anybody: what the file came with gives way, and is reported, too.
+file was changed since the last merge, the change stays and is reported. In the first merge what the file came with
+gives way, and is reported, too; what people have set since then stays.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from armillary.fits.keywords import is_protected
 from armillary.fits.models import CardChange, Value
 from armillary.fits.texts import keep_text
 from armillary.fits.values import same_value
+from armillary.headers.merging.names import primary_of
 from armillary.headers.render.fitsfile import remark_of
 from armillary.headers.render.models import Card, Hdu, Scalar
 
@@ -45,7 +46,12 @@ class Merge(Struct, frozen=True):
 
 
 def merge(
-    theirs: Sequence[Hdu], base: Sequence[Hdu] | None, headers: Sequence[bytes], volatile: Sequence[str]
+    theirs: Sequence[Hdu],
+    base: Sequence[Hdu] | None,
+    headers: Sequence[bytes],
+    volatile: Sequence[str],
+    *,
+    people: Collection[tuple[int, str]] = (),
 ) -> Merge:
     """Return what makes the headers of a file those of a revision.
 
@@ -59,6 +65,9 @@ def merge(
         The headers of the file, byte for byte.
     volatile
         Keywords that say when and as what the header was made, and so nothing of the image.
+    people
+        Cards that people have set since the file came, by the index of the HDU and keyword: they stay in the first
+        merge, too.
     """
     places = _places(headers)
     before = {hdu.name: {card.key: card for card in hdu.cards} for hdu in base or ()}
@@ -69,7 +78,8 @@ def merge(
             continue
         cards = [one for one in hdu.cards if one.key not in volatile and not is_protected(one.key)]
         known = None if base is None else before.get(hdu.name, {})
-        wanted, found = _merge_hdu(hdu.name, cards, known, Header(headers[at]))
+        own = {key for place, key in people if place == at}
+        wanted, found = _merge_hdu(hdu.name, cards, known, Header(headers[at]), own)
         conflicts += found
         if wanted:
             changes[at] = wanted
@@ -78,7 +88,7 @@ def merge(
 
 
 def _places(headers: Sequence[bytes]) -> Mapping[str, int]:
-    places = {PRIMARY: 0}
+    places = {PRIMARY: primary_of(headers)}
     for at, header in enumerate(headers[1:], 1):
         name = Header(header).get("EXTNAME")
         if isinstance(name, str) and name.strip():
@@ -87,7 +97,11 @@ def _places(headers: Sequence[bytes]) -> Mapping[str, int]:
 
 
 def _merge_hdu(
-    name: str, cards: Sequence[Card], before: Mapping[str, Card] | None, ours: Header
+    name: str,
+    cards: Sequence[Card],
+    before: Mapping[str, Card] | None,
+    ours: Header,
+    own: Collection[str],
 ) -> tuple[list[CardChange], list[Conflict]]:
     there, values = ours.keywords(), ours.values()
     has_world = any(key.startswith("CRVAL") for key in there)
@@ -98,6 +112,10 @@ def _merge_hdu(
         if before is None:
             # An approximate plate solution never replaces a real one.
             if has_world and _WORLD.match(key):
+                continue
+            if key in own and key in there:
+                if not _same(held, card.value):
+                    conflicts.append(Conflict(name, key, plain(held), card.value, "file"))
                 continue
             if key in there and held is not None and not _same(held, card.value):
                 conflicts.append(Conflict(name, key, plain(held), card.value, "header"))
