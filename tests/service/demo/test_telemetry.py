@@ -15,6 +15,7 @@ from armillary.demo.telemetry import INSTRUMENTS, astronomy, simulate
 from armillary.demo.telemetry.faults import HARMLESS, Fault, Spoiler
 from armillary.demo.telemetry.files import SAMPLES, TRUTH, line_of, read_recording, read_truth, write_night
 from armillary.demo.telemetry.plan import FLAT, OBJECT
+from armillary.headers.delivery.judging import sheet_of
 from armillary.headers.render.sidecar import sidecar
 from armillary.headers.rules import service as rules
 from tests.support.nights import differences, reference, rendered
@@ -191,6 +192,18 @@ def test_every_image_has_a_header_whatever_goes_wrong() -> None:
     headers = {one.image_id: one for one in rendered(night, said.values())}
     assert {one.image_id for one in night.plan.exposures} <= headers.keys()
     assert {Fault.NAN, Fault.DROP, Fault.SHAPE, Fault.SKEW} <= {one.fault for one in spoiler.done}
+
+
+@pytest.mark.parametrize(("name", "count"), [("cam9", 10), ("cam205", 30)])
+def test_nothing_is_found_in_exposures_together(name: str, count: int) -> None:
+    sheets = []
+    # In a night that begins now, exposures follow each other at once: less than an hour of telemetry.
+    for header in rendered(simulate(name, 3, count, start=1_800_000_000 * 10**9)):
+        sheet = sheet_of(header)
+        assert rules.check(sheet) == []
+        sheets.append(rules.slim(sheet))
+    assert len(sheets) == count
+    assert rules.check_set(sheets) == []
 
 
 @instruments

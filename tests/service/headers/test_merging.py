@@ -12,6 +12,7 @@ import pytest
 from astropy.io import fits
 from structlog.testing import capture_logs
 
+from armillary.archive.findings.service import list_findings
 from armillary.edits.models import AuditQuery, Origin
 from armillary.edits.service import audit
 from armillary.fits.header import Header
@@ -285,6 +286,28 @@ async def test_an_edit_that_was_accepted_before_a_later_merge_is_not_overwritten
     ]
     values = await header(archive)
     assert (values["AIRTEMP"], values["AMEND"]) == (4.5, 1.5)
+
+
+async def test_what_rules_find_is_told_with_the_header_and_listed_with_its_file(
+    observatory: Observatory, archive: Archive
+) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    async with observatory.serving():
+        await observatory.enable()
+        await archive.ingest(place(archive, raw()))
+        await camera.publish(
+            camera.start(IMAGE, t, exposure=5.0), camera.end(IMAGE, t + 6 * SECOND, dark=1.25)
+        )
+        await observatory.published(IMAGE)
+        told = await service.get(observatory.context, INSTRUMENT, IMAGE)
+        await merged(observatory, archive, 1)
+    found = {one.rule: one for one in told.findings}
+    assert (found["time-dark"].severity, found["time-dark"].keyword) == ("error", "DARKTIME, EXPTIME")
+    assert await archive.find(finding="time-dark") == [NAME]
+    async with archive.context.database.begin() as connection:
+        today = archive.context.clock.now().date()
+        page = await list_findings(connection, {"rule": "time-dark"}, (), _operator(), today=today)
+    assert [(one.file, one.version) for one in page.findings] == [(NAME, (await archive.version(NAME)).id)]
 
 
 async def test_a_merge_that_does_not_come_about_is_told_once_and_tried_again(

@@ -13,6 +13,7 @@ import zstandard
 from msgspec import Struct
 
 from armillary.base.bus.models import Stored
+from armillary.headers.delivery.judging import judged
 from armillary.headers.delivery.models import (
     CardDifference,
     Format,
@@ -81,7 +82,7 @@ def revise(inputs: Inputs, latest: Latest | None) -> Made | None:
     header = make(inputs)
     if latest is not None and latest.content_hash == header.content_hash:
         return None
-    return pack(inputs, header, latest)
+    return pack(inputs, judged(header), latest)
 
 
 def pack(inputs: Inputs, header: Header, latest: Latest | None) -> Made:

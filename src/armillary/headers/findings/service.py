@@ -66,6 +66,15 @@ async def check_frames(
     return report_on(found, len(kept))
 
 
+async def check_file(context: Context, file: int) -> list[Finding]:
+    """Check the present version of one file by itself; findings of before are replaced."""
+    async with context.database.begin() as connection:
+        portion = await catalog.present_of_files(connection, [file])
+    judged = await asyncio.to_thread(_judge, portion, frozenset(), None, None)
+    await _record(context, {version_id: theirs for _, version_id, theirs in judged})
+    return [one for _, _, theirs in judged for one in theirs]
+
+
 def _judge(
     portion: Iterable[Version], taken: Set[str], site: Place | None, tolerances: Mapping[str, float] | None
 ) -> list[tuple[Sheet, int, list[Finding]]]:

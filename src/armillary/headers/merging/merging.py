@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Version
 from armillary.archive.changes.service import VERSIONS
+from armillary.base.database_errors import is_transient
 from armillary.base.feed import consumers
 from armillary.base.log import get_logger
 from armillary.base.work import wait_for
@@ -28,6 +29,7 @@ from armillary.fits.models import CardChange
 from armillary.headers.delivery.models import HEADERS
 from armillary.headers.delivery.reading import get, of_detector
 from armillary.headers.errors import UnknownRevision
+from armillary.headers.findings.service import check_file
 from armillary.headers.merging import store
 from armillary.headers.merging.names import fitting, names_of, told_by
 from armillary.headers.merging.people import OURS, set_by_people
@@ -162,6 +164,7 @@ async def _done(
     for card in kept:
         log.warning("card not merged", file=version.name, hdu=card.hdu, keyword=card.key)
     conflicts = [*wanted.conflicts, *kept]
+    found = await _checked(context, one.file)
     async with context.database.begin() as connection:
         await store.done(connection, one.file, one.latest or 0, conflicts)
     log.info(
@@ -170,7 +173,20 @@ async def _done(
         image=one.image_id,
         revision=one.latest,
         conflicts=len(conflicts),
+        findings=found,
     )
+
+
+async def _checked(context: Context, file: int) -> int:
+    """Let the rules judge a file with its header, and return how much they find: it is listed with its frame."""
+    try:
+        return len(await check_file(context, file))
+    except Exception as error:
+        # A rule that stumbles must not stop the merging.
+        if is_transient(error):
+            raise
+        log.exception("merged file not checked", file=file)
+        return 0
 
 
 def _hdus(header: Header, detector: str) -> list[Hdu]:
