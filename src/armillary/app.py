@@ -35,6 +35,7 @@ from armillary.auth_settings import AuthSettings
 from armillary.base.database import Role
 from armillary.base.log import hide_secrets_of_server
 from armillary.context import Context, open_context, spooling_bus
+from armillary.headers.service import source_clocks
 from armillary.pipe import service as pipe
 from armillary.settings import PhotonRanchSettings, Settings
 
@@ -132,6 +133,7 @@ def create_app(
             app.state.context = opened
             await stack.enter_async_context(tokens.following(opened))
             app.state.pipe = await stack.enter_async_context(pipe.opened(opened))
+            await stack.enter_async_context(source_clocks(opened))
             app.state.bus = await stack.enter_async_context(spooling_bus(opened))
             for one in web_tokens:
                 await stack.enter_async_context(one.open())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from armillary.base import identity, revisions
+from armillary.base.bus.clocks import SourceClocks
 from armillary.base.bus.engine import PostgresBus
 from armillary.base.bus.spooling import SpooledBus, spooled
 from armillary.base.clock import Clock, SystemClock
@@ -45,6 +46,8 @@ class Context:
     """Where the bytes of strangers are decoded."""
     quick: Sandbox = field(default_factory=Sandbox)
     """The same for what takes milliseconds, and waits for nothing that takes minutes."""
+    clocks: SourceClocks = field(default_factory=SourceClocks)
+    """When samples were valid by what is in them."""
 
     @property
     def bus(self) -> PostgresBus:
@@ -56,6 +59,7 @@ class Context:
             tai=tai_of_datetime,
             max_payload=self.settings.bus.max_payload,
             skew_ns=round(self.settings.bus.skew_s * 1e9),
+            clocks=self.clocks,
         )
 
 

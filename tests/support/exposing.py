@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,7 +86,7 @@ TEMPLATE = """
 template: {name}/raw
 volatile: [DATE, FILENAME]
 hdus:
-  primary: [OBSID, EXPTIME, DARKTIME, AMSTART, AMEND, AIRTEMP, TELESCOP, DATE, FILENAME]
+  primary: [OBSID, EXPTIME, DARKTIME, AMSTART, AMEND, AIRTEMP, TELESCOP, {more}DATE, FILENAME]
 """
 CATALOG = {
     "camera": """
@@ -113,24 +113,38 @@ topics:
 catalog: armillary.catalog/1
 component: weather
 topics:
-  station: {kind: telemetry, fields: {temperature: {type: float, unit: deg_C}}}
+  station: {kind: telemetry, fields: {temperature: {type: float, unit: deg_C}, observed: {type: float}}}
 """,
 }
 TIMING = "{d1: 300ms, d2: 3s, readout_grace: 1s, margin: 2s, default: 4s}"
 
 
-def configure(directory: Path, name: str, *, timing: str = TIMING, comment: str = "Image") -> None:
-    """Write the configuration of an instrument, which waives that it has so few cards."""
-    _write(directory, name, timing, comment, "")
+def configure(
+    directory: Path,
+    name: str,
+    *,
+    timing: str = TIMING,
+    comment: str = "Image",
+    more: Mapping[str, str] | None = None,
+) -> None:
+    """Write the configuration of an instrument, which waives that it has so few cards.
+
+    ``more`` are further keywords, each with its options.
+    """
+    _write(directory, name, timing, comment, more or {}, "")
     lacking = sorted({one.name for one in lint(load(directory), instrument=name) if one.code == "X05"})
     waived = [f"  - {{code: X05, name: {one}, reason: a small camera}}" for one in lacking]
-    _write(directory, name, timing, comment, "\n".join(["waive:", *waived]) if waived else "")
+    _write(directory, name, timing, comment, more or {}, "\n".join(["waive:", *waived]) if waived else "")
 
 
-def _write(directory: Path, name: str, timing: str, comment: str, waived: str) -> None:
+def _write(
+    directory: Path, name: str, timing: str, comment: str, more: Mapping[str, str], waived: str
+) -> None:
+    recipe = RECIPE.format(name=name, timing=timing, comment=comment)
+    further = "".join(f"  {key}: {options}\n" for key, options in more.items())
     files = {
-        f"instruments/{name}.yaml": RECIPE.format(name=name, timing=timing, comment=comment) + waived + "\n",
-        f"templates/{name}/raw.yaml": TEMPLATE.format(name=name),
+        f"instruments/{name}.yaml": f"{recipe}{further}{waived}\n",
+        f"templates/{name}/raw.yaml": TEMPLATE.format(name=name, more="".join(f"{key}, " for key in more)),
         **{f"catalog/{component}.yaml": text for component, text in CATALOG.items()},
     }
     for path, text in files.items():
@@ -280,6 +294,13 @@ class Observatory:
         """Return why cards of an image have no value."""
         header = await service.get(self.context, self.instrument, image, rev)
         return {card.key: str(card.reason) for card in header.hdus[0].cards if card.value is None}
+
+    async def causes(self, image: str) -> list[str]:
+        """Return what led an image to each of its states."""
+        async with self.context.database.begin() as connection:
+            found = await service.find(connection, self.instrument, image)
+            assert found is not None
+            return [one.cause for one in await service.transitions(connection, found.id)]
 
     async def announced(self) -> Page:
         """Return all announcements."""

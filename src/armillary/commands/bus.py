@@ -60,6 +60,7 @@ def publish(
     """Store samples; exit 1 if one is refused. To store a sample again changes nothing."""
     from armillary.base.bus.models import MOST_SAMPLES
     from armillary.base.bus.reading import read_samples
+    from armillary.headers.service import source_clocks
 
     try:
         body = sys.stdin.buffer.read() if file is None else file.read_bytes()
@@ -69,7 +70,8 @@ def publish(
     async def action(context: Context) -> tuple[list[Published], list[int], list[Reject]]:
         samples, places, rejects = read_samples(body)
         portions = [samples[at : at + MOST_SAMPLES] for at in range(0, len(samples), MOST_SAMPLES)]
-        return [await context.bus.publish(one) for one in portions], places, rejects
+        async with source_clocks(context):
+            return [await context.bus.publish(one) for one in portions], places, rejects
 
     found, places, rejects = run(data, action)
     report: dict[str, Any] = {

@@ -119,9 +119,11 @@ def play(
 def _player(file: Path, speed: float | None) -> Callable[[Context], Awaitable[Played]]:
     from armillary.demo.telemetry.files import read_recording
     from armillary.demo.telemetry.player import play as played
+    from armillary.headers.service import source_clocks
 
     async def action(context: Context) -> Played:
-        return await played(read_recording(file), context.bus, speed=speed)
+        async with source_clocks(context):
+            return await played(read_recording(file), context.bus, speed=speed)
 
     return action
 

@@ -31,6 +31,7 @@ from armillary.headers.merging.explaining import Explained, Using, explain, usin
 from armillary.headers.merging.store import Merged
 from armillary.headers.merging.store import of_file as merged
 from armillary.headers.services.asking import command, enable, status, statuses
+from armillary.headers.services.clocks import source_clocks
 from armillary.headers.services.configuration import names_in
 from armillary.headers.services.replaying import replay
 from armillary.headers.services.running import run
@@ -66,6 +67,7 @@ __all__ = [
     "replay",
     "revisions",
     "run",
+    "source_clocks",
     "start_at",
     "state_of",
     "status",

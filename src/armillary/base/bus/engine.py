@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.bus import store
+from armillary.base.bus.clocks import SourceClocks
 from armillary.base.bus.delivery import TOPIC, pieces_of
 from armillary.base.bus.errors import TooManySamples
 from armillary.base.bus.models import (
@@ -64,6 +65,8 @@ class PostgresBus:
         Bytes of one payload; a sample with more is refused.
     skew_ns
         How far the event time of a sample may be from its arrival before it is flagged.
+    clocks
+        What tells when samples were valid that say so in their payloads alone.
     """
 
     def __init__(
@@ -75,7 +78,9 @@ class PostgresBus:
         tai: Callable[[datetime], int],
         max_payload: int,
         skew_ns: int,
+        clocks: SourceClocks | None = None,
     ) -> None:
+        self._clocks = clocks or SourceClocks()
         self._database, self._signals, self._clock, self._tai = database, signals, clock, tai
         self._max_payload, self._skew_ns = max_payload, skew_ns
 
@@ -122,7 +127,7 @@ class PostgresBus:
 
     def _row(self, one: Sample, received: int) -> store.Row:
         encoded = admissible(one, self._max_payload)
-        times = (one.t_event, one.expires, received)
+        times = (self._clocks.time_of(one), one.expires, received)
         return one.source, one.topic, one.epoch, one.seq, one.kind, *times, encoded.text, encoded.odd
 
     async def store_rows(self, rows: Rows) -> list[int | None]:

@@ -54,6 +54,11 @@ def load(directory: Path) -> Loaded:
     return Loaded(recipes, templates, catalogue, findings, reading.documents, reading.outlines, broken)
 
 
+def recipes_in(directory: Path) -> list[Recipe]:
+    """Return the configurations of a directory as far as they can be read, without templates and catalogue."""
+    return list(_Reading(directory).recipes())
+
+
 def changed(directory: Path) -> str:
     """Return a mark that differs once a file of the directory was written, added or removed.
 

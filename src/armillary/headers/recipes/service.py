@@ -12,7 +12,7 @@ from pathlib import Path
 from armillary.headers.errors import ConfigurationExists, UnknownInstrument
 from armillary.headers.recipes.documents import dump, read_recipe, read_template
 from armillary.headers.recipes.lint.judging import blocking, lint
-from armillary.headers.recipes.loading import PARTS, Loaded, changed, load
+from armillary.headers.recipes.loading import PARTS, Loaded, changed, load, recipes_in
 from armillary.headers.recipes.schema import schema
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "load",
     "read_recipe",
     "read_template",
+    "recipes_in",
     "reference_directory",
     "schema",
 ]
