@@ -49,6 +49,12 @@ class HeaderNotMade(Conflict):
     code = "header_failed"
 
 
+class AnnexUnusable(ArmillaryError):
+    """The directory of header objects cannot be used; make room for it, or set `headers.annex`."""
+
+    code, status = "annex_unusable", HTTPStatus.SERVICE_UNAVAILABLE
+
+
 class CommandRefused(Conflict):
     """The service is in a state in which this command has no meaning."""
 

@@ -31,6 +31,7 @@ from armillary.headers.delivery.models import (
     Transition,
 )
 from armillary.headers.errors import (
+    AnnexUnusable,
     CommandFailed,
     CommandRefused,
     HeaderNotMade,
@@ -366,7 +367,7 @@ async def rebuild(ctx: Ctx, instrument: Instrument, image_id: Image) -> JSONResp
         Reconciled,
         {"without_header": [], "changed": [], "bad_objects": [], "unacknowledged": {"pixels": 3}},
     )
-    | failures(UnknownInstrument, ServiceAway, CommandFailed, CommandRefused, *WRITE_REFUSALS),
+    | failures(UnknownInstrument, ServiceAway, CommandFailed, CommandRefused, AnnexUnusable, *WRITE_REFUSALS),
 )
 async def reconcile(
     ctx: Ctx, instrument: Annotated[str, Query(max_length=100, description="Name of an instrument.")]

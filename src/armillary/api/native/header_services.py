@@ -16,6 +16,7 @@ from armillary.api.native.routing import REFUSALS, WRITE_REFUSALS, failures, sto
 from armillary.errors import BadRequest
 from armillary.headers import service
 from armillary.headers.errors import (
+    AnnexUnusable,
     CommandFailed,
     CommandRefused,
     ConfigurationRefused,
@@ -107,6 +108,7 @@ async def _arguments(request: Request) -> dict[str, Any]:
         ConfigurationRefused,
         CommandFailed,
         ServiceAway,
+        AnnexUnusable,
         *WRITE_REFUSALS,
     ),
     openapi_extra={

@@ -28,6 +28,7 @@ from armillary.errors import ArmillaryError
 from armillary.headers.delivery import store
 from armillary.headers.delivery.making import bytes_of, decompress
 from armillary.headers.delivery.models import Format
+from armillary.headers.errors import AnnexUnusable
 from armillary.headers.render.sidecar import read_sidecar
 from armillary.headers.render.yamlfile import correction
 
@@ -67,13 +68,24 @@ class Annex:
 
     @classmethod
     def of(cls, context: Context) -> Annex:
-        """Return the annex of an archive; a directory of this machine is made if it is not there."""
+        """Return the annex of an archive; a directory of this machine is made if it is not there.
+
+        Raises
+        ------
+        AnnexUnusable
+            If it cannot be made.
+        """
         settings = context.settings
         url = settings.headers.annex_of(settings.data)
         if urlsplit(url).scheme == "file":
             path = Path(urlsplit(url).path)
-            path.mkdir(mode=0o755, parents=True, exist_ok=True)
-            (settings.data / PRIVATE).mkdir(mode=0o700, exist_ok=True)
+            try:
+                path.mkdir(mode=0o755, parents=True, exist_ok=True)
+                (settings.data / PRIVATE).mkdir(mode=0o700, exist_ok=True)
+            except OSError as error:
+                raise AnnexUnusable(
+                    f"Objects of headers cannot be stored in {path}: {error.strerror}."
+                ) from error
         stores: Stores = context.stores
         return cls(context, url, stores.at("annex", url, in_place=False))
 

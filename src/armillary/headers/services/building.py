@@ -101,7 +101,7 @@ class Builder:
                 error=reason_of(error),
                 exc_info=True,
             )
-            await self._fail(number, f"{type(error).__name__}: {reason_of(error)}"[:500])
+            await self._fail(exposure, f"{type(error).__name__}: {reason_of(error)}"[:500])
             return 0
         finally:
             self._known.building.discard(number)
@@ -207,13 +207,13 @@ class Builder:
         )
         return lambda connection: store.publish(connection, change, revision)
 
-    async def _fail(self, number: int, reason: str) -> None:
-        known = self._known.get(number)
-        if known is None:
-            return
+    async def _fail(self, exposure: Exposure, reason: str) -> None:
         FAILURES.labels(self._instrument).inc()
-        async with self._known.alone([known.named]):
-            current = self._known.get(number)
+        async with self._known.alone([exposure.named]):
+            # What the database refused has been forgotten, and nothing would look for it again.
+            async with self._context.database.raw() as connection:
+                await self._known.read(connection, [exposure.named])
+            current = self._known.get(exposure.id)
             if current is None:
                 return
             now = self._context.bus.now()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+from armillary.base.log import get_logger
 from armillary.context import Context
-from armillary.headers.delivery.annex import PAUSE_S, Annex
+from armillary.headers.delivery.annex import LAST_S, PAUSE_S, Annex
+from armillary.headers.errors import AnnexUnusable
 from armillary.headers.merging import merging
 from armillary.headers.services import instance
 from armillary.headers.services.instance import Instance
 from armillary.headers.services.metrics import STORED
 from armillary.headers.services.models import ServiceState
 from armillary.headers.services.orders import obey
+
+log = get_logger(__name__)
 
 
 async def run(context: Context, instrument: str, stop: asyncio.Event) -> None:
@@ -27,8 +31,17 @@ async def run(context: Context, instrument: str, stop: asyncio.Event) -> None:
 
 async def keep_objects(one: Instance) -> None:
     """Store the objects of new headers in the annex, also when that was away."""
+    pause_s = PAUSE_S
     while True:
-        annex = Annex.of(one.context)
+        try:
+            annex = Annex.of(one.context)
+        except AnnexUnusable as error:
+            # Headers are announced and served all the same.
+            log.error("annex not usable", instrument=one.instrument, again_s=pause_s, error=error.message)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LAST_S)
+            continue
+        pause_s = PAUSE_S
         stored, more = await annex.fill(one.instrument)
         STORED.labels(one.instrument).inc(stored)
         await asyncio.sleep(0 if more else PAUSE_S)
