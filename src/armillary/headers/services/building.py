@@ -110,6 +110,9 @@ class Builder:
     async def _build(self, exposure: Exposure, before: asyncio.Event) -> int:
         configuration = await self.configuration(exposure.config)
         *others, last = sorted(configuration.templates)
+        if self.is_past(exposure):
+            await self._record(exposure, None, configuration)
+            return 0
         new = 0
         for product in (*others, last):
             inputs = await self._inputs(exposure, configuration, configuration.templates[product])
@@ -123,6 +126,11 @@ class Builder:
                 await self._record(exposure, made, configuration if product == last else None)
             new += made is not None
         return new
+
+    def is_past(self, exposure: Exposure) -> bool:
+        """Tell whether samples of an exposure may be forgotten by now: its header could only become worse."""
+        kept_ns = round(self._context.settings.retention.samples_h * 3600e9)
+        return bool(exposure.latest) and exposure.opened_at < self._context.bus.now() - kept_ns
 
     async def inputs(self, exposure: Exposure, product: str) -> Inputs:
         """Return what a header of an exposure is made of now."""

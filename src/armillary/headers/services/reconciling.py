@@ -47,7 +47,7 @@ async def _differs(instance: Instance, one: queries.Kept) -> bool:
     async with instance.known.alone([one.named]), instance.context.database.raw() as connection:
         await instance.known.read(connection, [one.named])
         exposure = instance.known.get(one.exposure)
-    if exposure is None:
+    if exposure is None or instance.builder.is_past(exposure):
         return False
     inputs = await instance.builder.inputs(exposure, one.product)
     header = await instance.builder.apart(make, inputs)

@@ -19,7 +19,10 @@ HOUR = 3_600_000_000_000
 
 
 async def replay(context: Context, instrument: str, night: str) -> dict[str, Any]:
-    """Return how many headers were made again, and how many would be new revisions, with the images of these."""
+    """Return how many headers were made again, and how many would be new revisions.
+
+    ``images`` are those of the new revisions, and those whose events the log has forgotten.
+    """
     async with context.database.begin() as connection:
         stored = await queries.latest(connection, instrument, night=night)
         span = await queries.span_of(connection, instrument, night)
@@ -30,16 +33,18 @@ async def replay(context: Context, instrument: str, night: str) -> dict[str, Any
         async with context.database.raw() as connection:
             configurations[number] = await kept(connection, number)
     hashes = {(one.image_id, one.product): one.content_hash for one in stored}
-    made, images = 0, []
+    made, images = 0, list[str]()
+    played: set[str] = set()
     for number, configuration in configurations.items():
         wanted = {one.image_id for one in stored if one.config == number}
         exposures = await _played(context, configuration, span)
         for one in (found for found in exposures if found.image_id in wanted):
             for product in configuration.templates:
                 made += 1
+                played.add(one.image_id)
                 if await _hash(context, one, configuration, product) != hashes.get((one.image_id, product)):
                     images.append(one.image_id)
-    lost = sorted({one.image_id for one in stored} - {one for one, _ in hashes})
+    lost = sorted({one.image_id for one in stored} - played)
     return {"headers": made, "new_revisions": len(images), "images": images + lost}
 
 
