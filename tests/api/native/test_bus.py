@@ -305,3 +305,42 @@ def test_a_follower_hears_of_the_end_of_the_server_by_its_own(server: Running, s
             except TimeoutError:
                 in_time(end)
         assert found[0]["source"] == source
+
+
+def test_what_is_sent_again_after_a_lost_connection_is_stored_once(
+    server: Running, client: httpx.Client, source: str
+) -> None:
+    samples = [a_sample(source, t) for t in range(30)]
+    for sent in (samples[:20], samples[10:], samples):
+        # The client goes away before it has read an answer, and so does not know what was stored.
+        with talk(server).socket as socket:
+            Talk(socket).say(publish=sent)
+    with talk(server).socket as socket:
+        Talk(socket).say(publish=samples, id="last")
+        found = Talk(socket).hear()["published"]
+    assert len(found["duplicates"]) + len(found["offsets"]) == len(samples)
+    assert values(client, source, 0, 99) == list(range(30))
+
+
+def test_bad_frames_keep_no_good_one_from_being_stored(
+    server: Running, client: httpx.Client, source: str
+) -> None:
+    bad = [
+        b"\xff\xfe",
+        b"",
+        "[" * 5000,
+        json.dumps({"publish": [1], "subscribe": {}, "x": 1}),
+        json.dumps({"publish": [a_sample(source, 1)]})[:-3],
+        json.dumps({"subscribe": {"channels": [["a", "b", "c"]]}}),
+    ]
+    with talk(server).socket as socket:
+        talking = Talk(socket)
+        for number, frame in enumerate(bad):
+            socket.send(frame)
+            assert talking.hear()["error"]["code"] == "bad_bus_message", frame
+            talking.say(publish=[a_sample(source, number)], id=number)
+            assert talking.hear()["id"] == number
+        text = json.dumps({"publish": [a_sample(source, 99, value=float("nan"))], "id": "binary"})
+        socket.send(text.encode())
+        assert len(talking.hear()["published"]["offsets"]) == 1
+    assert values(client, source, 0, 99) == [*range(len(bad)), "NaN"]

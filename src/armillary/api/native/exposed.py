@@ -177,6 +177,7 @@ def _asked(instrument: str, image_id: str, product: str, rev: int | None) -> ser
         media=sends("application/fits", "application/yaml", binary=True),
     )
     | answers(NotYet, {"state": "not_yet"}, status=HTTPStatus.ACCEPTED)
+    | {304: {"description": "The client has it"}}
     | failures(*_UNKNOWN, *REFUSALS),
 )
 async def header(
