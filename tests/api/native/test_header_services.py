@@ -276,7 +276,7 @@ class Talk:
         found: dict[str, Any] = json.loads(self._socket.recv(timeout=PATIENCE_S))
         return found
 
-    def say(self, text: str) -> None:
+    def say(self, text: str | bytes) -> None:
         self._socket.send(text)
 
 
@@ -300,6 +300,8 @@ def test_a_consumer_is_told_over_a_socket(beside: Beside, consumer: str, images:
         ):
             one.say(bad)
             assert one.hear()["error"], bad
+        one.say(b"\xff\xfe")
+        assert one.hear()["error"]
         one.say(json.dumps({"ack": {"items": [{"image_id": images[0], "revision": 1}]}}))
         beside.expose(images[1])
         assert one.hear()["image_id"] == images[1]

@@ -321,10 +321,12 @@ async def socket(connection: WebSocket, wanted: Wanted) -> None:
 
 
 async def _listen(connection: WebSocket, context: Context, wanted: _Wanted) -> None:
-    with suppress(WebSocketDisconnect, KeyError):
-        while True:
-            message = await connection.receive_text()
-            if (refusal := await _acknowledged(context, connection, wanted, message)) is not None:
+    with suppress(WebSocketDisconnect):
+        while (message := await connection.receive())["type"] != "websocket.disconnect":
+            text = message.get("text")
+            if text is None:
+                text = (message.get("bytes") or b"").decode("utf-8", "replace")
+            if (refusal := await _acknowledged(context, connection, wanted, text)) is not None:
                 await connection.send_text(json.dumps(refusal))
 
 
