@@ -34,6 +34,10 @@ PAUSE_S = (0.1, 0.7)
 NEAR_NS = 3_000_000_000
 """Readings that are no nearer to an event of an image are left out, since no header looks at them."""
 BUSY = frozenset({"mount", "target_status", "encoders"})
+UNDER_WAY = frozenset(
+    {"start_integration", "shutter_opened", "shutter_closed", "start_readout", "end_readout"}
+)
+"""Events behind which an exposure has begun and is not ended."""
 VICTIMS = {"service": 16, "worker": 2, "sessions": 3, "postmaster": 1}
 """Who is killed, and how often as compared with others: a database that recovers keeps everybody waiting."""
 LATE, EVERY = "late", "every"
@@ -132,7 +136,8 @@ class Scene:
             if "image_id" in one.payload or len(batch) == 500 or number == len(samples):
                 await self.insist(partial(self.context.bus.publish, batch))
                 batch = []
-                while self.killed.total() < kills * number / len(samples) - 1:
+                # It is waited for kills where they meet an exposure that is under way.
+                while one.topic in UNDER_WAY and self.killed.total() < kills * number / len(samples) - 1:
                     in_time(self.end, "a kill")
                     await asyncio.sleep(0.02)
 
