@@ -19,6 +19,7 @@ from rich.console import Console
 from armillary.base import log
 from benchmarks import (
     almanac,
+    announcing,
     bulk,
     bus,
     containers,
@@ -67,6 +68,7 @@ GROUPS: dict[str, Group] = {
     "6": anew(almanac.run),
     "6b": anew(nights.run),
     "7 7a": anew(rendering.rows),
+    "7b": anew(announcing.rows),
     "7c": anew(bus.rows),
     "8": anew(zips.rows),
     "8b": anew(containers.make_preview),
