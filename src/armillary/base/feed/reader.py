@@ -35,17 +35,17 @@ async def position(connection: AsyncConnection, topic: Topic, after: str | None)
     FeedCursorGone
         If there is no such entry, or entries behind it are forgotten.
     """
-    begun = await beginning(connection, topic)
     if not after:
-        return begun
+        return await beginning(connection, topic)
     if after == NOW:
+        begun = await beginning(connection, topic)
         bound = await store.settled(connection, topic.name)
         row = await store.latest(connection, topic.name, bound)
         return Cursor(row.generation, row.number, row.id) if row else begun
     cursor = Cursor.parse(after)
-    if cursor != begun and (
-        cursor < begun or not await store.is_known(connection, topic.name, cursor.position)
-    ):
+    known, horizon = await store.place(connection, topic.name, cursor.position)
+    begun = Cursor(*horizon)
+    if cursor != begun and (cursor < begun or not known):
         raise topic.refusal()
     return cursor
 
@@ -73,7 +73,7 @@ async def position_since(connection: AsyncConnection, topic: Topic, instant: dat
 
 
 async def page_after(connection: AsyncConnection, topic: Topic, cursor: Cursor, limit: int) -> Page[Entry]:
-    """Return up to ``limit`` entries behind a cursor; the transaction is READ COMMITTED.
+    """Return up to ``limit`` entries behind a cursor; transactions are READ COMMITTED, or single statements.
 
     Raises
     ------
@@ -83,10 +83,7 @@ async def page_after(connection: AsyncConnection, topic: Topic, cursor: Cursor, 
     limit = max(1, min(limit, MAX_PAGE))
     # The bound comes first, and the entries by a statement of their own: see the package.
     bound = await store.settled(connection, topic.name)
-    rows = await store.after(connection, topic.name, cursor.position, bound, limit + 1)
-    # Looked at last, so that nothing is forgotten between the two; and what is written meanwhile and waits is
-    # announced once too often, and never overlooked.
-    begun, unsettled = await store.ends(connection, topic.name, bound)
+    begun, unsettled, rows = await store.page(connection, topic.name, cursor.position, bound, limit + 1)
     if cursor < Cursor(*begun):
         raise topic.refusal()
     found = [_entry_of(row) for row in rows[:limit]]
@@ -106,12 +103,13 @@ async def follow(
     """Yield what ``read`` finds behind a cursor for ever, or until nothing has come for ``timeout_s`` seconds.
 
     An empty page is yielded at least every ``LOOK_S`` seconds: followers show there that they live. Nothing is
-    read ahead, and no connection is held while the follower is busy.
+    read ahead, and no connection is held while the follower is busy. Statements of ``read`` are transactions of
+    their own: one around them would double the trips to the server for each page.
     """
     silent_since, pause_s = time.monotonic(), SOON_S
     async with signals.subscribe(topic.channel) as news:
         while True:
-            async with database.begin() as connection:
+            async with database.look() as connection:
                 found = await read(connection, cursor, limit)
             yield found
             cursor = found.cursor

@@ -51,9 +51,22 @@ _ENDS = f"""
 FROM feed_topic AS t WHERE t.name = $1
 """
 
+# In one snapshot, so that nothing is forgotten between the two. What is written behind it and waits is announced
+# when it commits.
+_PAGE = f"""
+WITH ends AS MATERIALIZED ({_ENDS}), found AS MATERIALIZED ({AFTER})
+SELECT ends.*, found.* FROM ends LEFT JOIN found ON true ORDER BY found.generation, found.number, found.id
+"""
+
 _KNOWN = f"""
 SELECT EXISTS (SELECT FROM feed_entry AS e WHERE e.topic = {_TOPIC}
     AND (e.generation, e.number, e.id) = ($2::integer, $3::bigint, $4::bigint))
+"""
+
+_PLACE = f"""
+{_HORIZON}, EXISTS (SELECT FROM feed_entry AS e WHERE e.topic = t.id
+    AND (e.generation, e.number, e.id) = ($2::integer, $3::bigint, $4::bigint)) AS known
+FROM feed_topic AS t WHERE t.name = $1
 """
 
 # Generations are few, and in each of them a number is looked up in the primary key.
@@ -122,12 +135,16 @@ async def settled(connection: AsyncConnection, topic: str) -> int:
     return int((await connection.exec_driver_sql(_BOUND, (topic,))).scalar_one())
 
 
-async def after(
+async def page(
     connection: AsyncConnection, topic: str, position: Position, bound: int, limit: int
-) -> list[AnyRow]:
-    """Return the entries behind a position up to a bound."""
-    found = await connection.exec_driver_sql(AFTER, (topic, bound, *position, limit))
-    return list(found.all())
+) -> tuple[Position, bool, list[AnyRow]]:
+    """Return the last entry that was forgotten, whether there are entries above a bound, and those up to it."""
+    rows = (await connection.exec_driver_sql(_PAGE, (topic, bound, *position, limit))).all()
+    if not rows:
+        raise LookupError(f"the feed has no topic '{topic}'")
+    first = rows[0]
+    horizon = first.horizon_generation, first.horizon_number, first.horizon_id
+    return horizon, first.unsettled, [row for row in rows if row.id is not None]
 
 
 async def latest(connection: AsyncConnection, topic: str, bound: int) -> AnyRow | None:
@@ -140,15 +157,17 @@ async def before(connection: AsyncConnection, topic: str, instant: datetime) -> 
     return (await connection.exec_driver_sql(_BEFORE, (topic, instant))).first()
 
 
-async def ends(connection: AsyncConnection, topic: str, bound: int) -> tuple[Position, bool]:
-    """Return the position of the last entry that was forgotten, and whether there are entries above a bound."""
-    row = (await connection.exec_driver_sql(_ENDS, (topic, bound))).one()
-    return (row.horizon_generation, row.horizon_number, row.horizon_id), row.unsettled
-
-
 async def is_known(connection: AsyncConnection, topic: str, position: Position) -> bool:
     """Tell whether an entry was written at this very position."""
     return bool((await connection.exec_driver_sql(_KNOWN, (topic, *position))).scalar())
+
+
+async def place(connection: AsyncConnection, topic: str, position: Position) -> tuple[bool, Position]:
+    """Tell whether an entry was written at this very position; and the position of the last that was forgotten."""
+    row = (await connection.exec_driver_sql(_PLACE, (topic, *position))).first()
+    if row is None:
+        raise LookupError(f"the feed has no topic '{topic}'")
+    return row.known, (row.horizon_generation, row.horizon_number, row.horizon_id)
 
 
 async def generation_of(connection: AsyncConnection, topic: str, number: int) -> int | None:

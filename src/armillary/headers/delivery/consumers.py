@@ -19,7 +19,6 @@ from armillary.base.database import AnyRow
 from armillary.base.feed import store as feed
 from armillary.base.feed.models import Cursor, Entry
 from armillary.base.feed.reader import NOW, page_after, position, position_since
-from armillary.headers.delivery.annex import objects_of
 from armillary.headers.delivery.making import MEDIA_TYPES
 from armillary.headers.delivery.models import (
     HEADERS,
@@ -82,10 +81,12 @@ JOIN unnest($1::text[], $2::text[], $3::text[]) AS w (instrument, image_id, prod
     ON (r.instrument, r.image_id, r.product) = (w.instrument, w.image_id, w.product)
 ORDER BY r.instrument, r.image_id, r.product, r.revision DESC
 """
-_EXPOSURES = """
-SELECT e.id, e.instrument, e.image_id FROM exposure AS e
-JOIN unnest($1::text[], $2::text[]) AS w (instrument, image_id)
-    ON (e.instrument, e.image_id) = (w.instrument, w.image_id)
+_OBJECTS = """
+SELECT e.instrument, e.image_id, o.product, o.revision, o.extension, o.url, o.size_bytes, o.sha256
+FROM unnest($1::text[], $2::text[]) AS w (instrument, image_id)
+JOIN exposure AS e ON (e.instrument, e.image_id) = (w.instrument, w.image_id)
+JOIN header_object AS o ON o.exposure = e.id
+WHERE o.stored IS NOT NULL ORDER BY e.id, o.product, o.revision, o.extension DESC
 """
 _announcement = msgspec.json.Decoder(HeaderCreated)
 Key = tuple[str, str, str]
@@ -249,27 +250,20 @@ async def with_objects(connection: AsyncConnection, told: Sequence[Announcement]
     created = [one for one in told if isinstance(one, HeaderCreated)]
     if not created:
         return list(told)
-    pairs = ([one.instrument for one in created], [one.image_id for one in created])
-    rows = (await connection.exec_driver_sql(_EXPOSURES, pairs)).all()
-    numbers = {(row.instrument, row.image_id): row.id for row in rows}
-    objects = await objects_of(connection, list(numbers.values()))
+    images = dict.fromkeys((one.instrument, one.image_id) for one in created)
+    found: dict[tuple[str, str, str, int], list[HeaderObject]] = {}
+    columns = tuple(map(list, zip(*images, strict=True)))
+    for row in await connection.exec_driver_sql(_OBJECTS, columns):
+        place = row.instrument, row.image_id, row.product, row.revision
+        found.setdefault(place, []).append(stored_object(row))
     return [
-        structs.replace(
-            one,
-            objects=[
-                *one.objects,
-                *(
-                    stored_object(row)
-                    for row in objects.get(
-                        (numbers.get((one.instrument, one.image_id), 0), one.product, one.revision), ()
-                    )
-                ),
-            ],
-        )
-        if isinstance(one, HeaderCreated)
-        else one
+        _with(one, found.get((*_of(one), one.revision), ())) if isinstance(one, HeaderCreated) else one
         for one in told
     ]
+
+
+def _with(one: HeaderCreated, objects: Sequence[HeaderObject]) -> HeaderCreated:
+    return structs.replace(one, objects=[*one.objects, *objects])
 
 
 def stored_object(row: AnyRow) -> HeaderObject:
