@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,14 +25,13 @@ from armillary.base.store.stores import Stores
 from armillary.context import Context
 from armillary.errors import ArmillaryError
 from armillary.headers.delivery import store
-from armillary.headers.delivery.making import bytes_of, decompress
-from armillary.headers.delivery.models import Format
+from armillary.headers.delivery.making import form_of
 from armillary.headers.errors import AnnexUnusable
-from armillary.headers.render.sidecar import read_sidecar
-from armillary.headers.render.yamlfile import correction
 
 log = get_logger(__name__)
 PORTION, PAUSE_S, FIRST_S, LAST_S = 20, 1.0, 2.0, 300.0
+MEMORY, PATIENCE_S = 1 << 30, 60.0
+"""What making an object may take."""
 _MISSING = """
 SELECT o.exposure, o.product, o.revision, o.extension, o.key, o.attempts, r.sidecar
 FROM header_object AS o
@@ -100,29 +98,30 @@ class Annex:
         stored = 0
         for row in found:
             try:
-                body = await asyncio.to_thread(self._body, row, await self._first(row))
+                body, digest = await self._body(row)
                 await self._put(row.key, body)
             except (ArmillaryError, OSError) as error:
                 await self._later(row, error)
                 continue
             async with self.context.database.begin() as connection:
-                values = (*_place(row), len(body), hashlib.sha256(body).hexdigest(), self.url_of(row.key))
+                values = (*_place(row), len(body), digest, self.url_of(row.key))
                 await connection.exec_driver_sql(_STORED, values)
             stored += 1
         return stored, len(found) == PORTION
+
+    async def _body(self, row: AnyRow) -> tuple[bytes, str]:
+        """Return an object, and its hash: from another process, beside which new headers are made undisturbed."""
+        first = await self._first(row)
+        values = row.extension, bytes(row.sidecar), first
+        return await self.context.quick.run(
+            lambda ask: ask(form_of, None, *values), memory=MEMORY, seconds=PATIENCE_S
+        )
 
     async def _first(self, row: AnyRow) -> bytes | None:
         if row.extension != "correction":
             return None
         async with self.context.database.raw() as connection:
             return await store.sidecar(connection, row.exposure, row.product, 1)
-
-    def _body(self, row: AnyRow, first: bytes | None) -> bytes:
-        packed = decompress(row.sidecar)
-        header = read_sidecar(packed)
-        if first is not None:
-            return correction(header, read_sidecar(decompress(first)))
-        return bytes_of(header, cast(Format, row.extension), packed)
 
     async def _put(self, key: str, body: bytes) -> None:
         await self.store.write(key, body, overwrite=True)
@@ -158,7 +157,11 @@ class Annex:
             body = await self.store.read(row.key)
         except (ArmillaryError, OSError):
             return False
-        return bool(len(body) == row.size_bytes and hashlib.sha256(body).hexdigest() == row.sha256)
+        return bool(len(body) == row.size_bytes and await asyncio.to_thread(_sha256, body) == row.sha256)
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _place(row: AnyRow) -> tuple[int, str, int, str]:

@@ -27,8 +27,8 @@ from armillary.headers.recipes.models import Recipe, Template
 from armillary.headers.render.fitsfile import fits_bytes
 from armillary.headers.render.models import Exposure, Header
 from armillary.headers.render.rendering import render
-from armillary.headers.render.sidecar import sidecar
-from armillary.headers.render.yamlfile import yaml_bytes
+from armillary.headers.render.sidecar import read_sidecar, sidecar
+from armillary.headers.render.yamlfile import correction, yaml_bytes
 from armillary.sky.timescales import utc_from_tai
 
 MEDIA_TYPES: Mapping[Format, str] = {
@@ -191,3 +191,13 @@ def bytes_of(header: Header, form: Format, packed: bytes) -> bytes:
         case "yaml":
             return yaml_bytes(header)
     return fits_bytes(header)
+
+
+def form_of(form: Format, kept: bytes, first: bytes | None) -> tuple[bytes, str]:
+    """Return one form of a revision, and its SHA-256, from the side-cars of it and of the first revision."""
+    packed = decompress(kept)
+    if first is not None:
+        body = correction(read_sidecar(packed), read_sidecar(decompress(first)))
+    else:
+        body = packed if form == "json" else bytes_of(read_sidecar(packed), form, packed)
+    return body, hashlib.sha256(body).hexdigest()
