@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from armillary.headers.models import Level, Reason
+from armillary.headers.render.body import Hdus
 from armillary.headers.render.geometry import Readout, detector_cards, readout, segment_cards
 from armillary.headers.render.models import (
     BUILT_IN,
@@ -23,6 +26,7 @@ from armillary.headers.render.routes import Route
 from armillary.headers.render.run import Run
 from armillary.headers.render.valuing import Values
 
+_encode = msgspec.json.Encoder().encode
 _FIXED = Provenance(CONSTANT, field="template")
 
 
@@ -34,24 +38,42 @@ class Deck:
         self._detectors = run.detectors
         self._readouts: list[Readout | None] | None = None
 
-    def hdus(self) -> list[Hdu]:
+    def hdus(self) -> Hdus:
         """Return PRIMARY, and for each detector its own HDU and then its segments."""
-        found: list[Hdu] = []
-        below: list[list[Hdu]] = [[] for _ in self._detectors]
+        front, behind = list[Hdu](), list[HduPlan]()
         for one in self._plan.hdus:
-            match one.level:
-                case Level.PRIMARY:
-                    cards = [self._card(card) for card in one.cards]
-                    found.append(Hdu("PRIMARY", cards, sections=one.sections))
-                case Level.DETECTOR:
-                    for place, hdu in enumerate(self._of_detectors(one)):
-                        below[place].append(hdu)
-                case _:
-                    for place, hdus in enumerate(self._of_segments(one)):
-                        below[place] += hdus
-        for hdus in below:
-            found += hdus
-        return found
+            if one.level is Level.PRIMARY:
+                cards = [self._card(card) for card in one.cards]
+                front.append(Hdu("PRIMARY", cards, sections=one.sections))
+            else:
+                behind.append(one)
+        body = self._plan.bodies.get(self._made_of(behind), lambda: self._body(behind))
+        return Hdus(front, body)
+
+    def _made_of(self, plans: Sequence[HduPlan]) -> bytes:
+        """Return a text of all that HDUs behind PRIMARY are made of, but for their plan; types tell, too."""
+        found: list[Any] = [self._detectors]
+        sizes: list[Readout | None] | None = None
+        for one in plans:
+            # In the order in which they are dealt, which is that of findings.
+            late = one.level is Level.SEGMENT
+            for card in sorted(one.cards, key=lambda card: card.geometry) if late else one.cards:
+                if card.geometry:
+                    sizes = self.readouts()
+                elif card.fixed is None:
+                    found.append(self._values.of(card.key))
+        return _encode((found, sizes))
+
+    def _body(self, plans: Sequence[HduPlan]) -> list[Hdu]:
+        below: list[list[Hdu]] = [[] for _ in self._detectors]
+        for one in plans:
+            if one.level is Level.DETECTOR:
+                for place, hdu in enumerate(self._of_detectors(one)):
+                    below[place].append(hdu)
+            else:
+                for place, hdus in enumerate(self._of_segments(one)):
+                    below[place] += hdus
+        return [hdu for hdus in below for hdu in hdus]
 
     def _card(self, card: CardPlan) -> Card:
         if card.fixed is not None:

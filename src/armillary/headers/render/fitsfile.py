@@ -13,6 +13,7 @@ from armillary.fits.checksum import encode_checksums
 from armillary.fits.models import BLOCK, CARD
 from armillary.fits.values import write_float
 from armillary.headers.models import Level
+from armillary.headers.render.body import parted
 from armillary.headers.render.models import Card, Hdu, Header, Scalar
 
 _ONES = 0xFFFFFFFF
@@ -46,12 +47,18 @@ _INHERIT = _structure(("INHERIT", True, "the cards of PRIMARY count here, too"))
 
 def fits_bytes(header: Header, *, detector: str | None = None) -> bytes:
     """Return the FITS file of a header; with a detector only PRIMARY, its HDU and its segments."""
-    wanted = [one for one in header.hdus if detector in (None, one.detector) or one.detector is None]
+    if detector is not None:
+        return _file([one for one in header.hdus if one.detector in (None, detector)])
+    front, body = parted(header.hdus)
+    return _file(front) + body.once("fits", _file) if body is not None else _file(front)
+
+
+def _file(hdus: Sequence[Hdu]) -> bytes:
     # Where each CHECKSUM card is: behind it stand DATASUM, END and what fills the block.
     parts: list[bytes] = []
     places: list[int] = []
     blocks: list[int] = []
-    for raw in _hdu_bytes(wanted):
+    for raw in _hdu_bytes(hdus):
         places.append(len(raw) - 3 * CARD)
         blocks.append(-(-len(raw) // BLOCK))
         parts += (raw, b" " * (blocks[-1] * BLOCK - len(raw)))

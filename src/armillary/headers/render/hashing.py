@@ -10,6 +10,7 @@ from operator import attrgetter
 import msgspec
 
 from armillary.base.bus.models import Identity
+from armillary.headers.render.body import parted
 from armillary.headers.render.models import Card, Exposure, Hdu, Scalar
 
 _KEY, _HASHED = attrgetter("key"), attrgetter("key", "value", "unit")
@@ -23,13 +24,22 @@ def content_hash(hdus: Sequence[Hdu], volatile: Collection[str]) -> str:
     have the shortest text that reads back as the same double, so it is the same everywhere.
     """
     left_out = frozenset(volatile)
+    front, body = parted(hdus)
+    texts = [_content(front, left_out)]
+    if body is not None:
+        texts.append(body.once(("content", left_out), lambda behind: _content(behind, left_out)))
+    return hashlib.sha256(b"[" + b",".join(texts) + b"]").hexdigest()
+
+
+def _content(hdus: Sequence[Hdu], left_out: frozenset[str]) -> bytes:
+    """Return the items of the list that is hashed."""
     content: list[list[Scalar]] = []
     for hdu in hdus:
         cards: Iterable[Card] = hdu.cards
         if not left_out.isdisjoint(map(_KEY, hdu.cards)):
             cards = [one for one in hdu.cards if one.key not in left_out]
         content.append([hdu.name, *chain.from_iterable(map(_HASHED, cards))])
-    return hashlib.sha256(_encode(content)).hexdigest()
+    return _encode(content)[1:-1]
 
 
 def inputs_hash(exposure: Exposure, used: Collection[Identity]) -> str:

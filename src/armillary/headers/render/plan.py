@@ -25,6 +25,7 @@ from armillary.headers.recipes.models import (
     Template,
     Unit,
 )
+from armillary.headers.render.body import Bodies
 from armillary.headers.render.conversion import Convert, accepted, plain, transliterated, typed
 from armillary.headers.render.models import Scalar
 from armillary.headers.render.routes import Ask, Asks, Route, at_text, bare_route, chain, checked, route_of
@@ -108,6 +109,7 @@ class Plan:
     detectors: Route | None
     geometry: dict[str, Route | Scalar]
     settling: tuple[Route, ...]
+    bodies: Bodies = field(default_factory=Bodies, compare=False)
 
 
 @dataclass(slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from armillary.base.bus.models import Question
 from armillary.headers.models import Reason, Required
 from armillary.headers.recipes.models import Recipe, Template
+from armillary.headers.render.body import parted
 from armillary.headers.render.cards import Deck
 from armillary.headers.render.extraction import Shaped, Undefined, items_of
 from armillary.headers.render.hashing import content_hash, inputs_hash
@@ -22,6 +24,15 @@ from armillary.sky import sidereal
 from armillary.sky.instants import observing_day
 
 _FIELD = re.compile(r"\{([a-z_]+)(?::(\d+))?\}")
+
+
+@dataclass(slots=True)
+class _Counts:
+    """How many required cards are defined, and apply; those that are missing, each once, in order."""
+
+    defined: dict[Required, int] = field(default_factory=lambda: dict.fromkeys(Required, 0))
+    applicable: dict[Required, int] = field(default_factory=lambda: dict.fromkeys(Required, 0))
+    missing: dict[tuple[str, Reason], None] = field(default_factory=dict)
 
 
 def questions(recipe: Recipe, template: Template, exposure: Exposure) -> list[Question]:
@@ -62,6 +73,8 @@ def pending(recipe: Recipe, template: Template, exposure: Exposure, answers: Seq
     Whoever asks waits until the end of the exposure is D1 ago at most.
     """
     plan = plan_of(recipe, template)
+    if not plan.settling:
+        return False
     grouped = _grouped(plan, exposure, answers)
     for route in plan.settling:
         assert route.ask is not None
@@ -157,17 +170,31 @@ def _completeness(
     plan: Plan, hdus: Sequence[Hdu]
 ) -> tuple[dict[Required, int], dict[Required, int], list[Missing]]:
     """Return how many required cards are defined and how many apply, and those that are missing."""
+    front, body = parted(hdus)
+    counts = [_counted(plan, front)]
+    if body is not None:
+        counts.append(body.once("completeness", lambda behind: _counted(plan, behind)))
     defined, applicable = dict.fromkeys(Required, 0), dict.fromkeys(Required, 0)
     missing: dict[tuple[str, Reason], None] = {}
+    for one in counts:
+        for level in Required:
+            defined[level] += one.defined[level]
+            applicable[level] += one.applicable[level]
+        missing |= one.missing
+    return defined, applicable, [Missing(key, reason.value) for key, reason in missing]
+
+
+def _counted(plan: Plan, hdus: Sequence[Hdu]) -> _Counts:
+    found = _Counts()
     for level, one in _required(plan, hdus):
         if one.reason is Reason.NOT_APPLICABLE:
             continue
-        applicable[level] += 1
+        found.applicable[level] += 1
         if one.reason is None:
-            defined[level] += 1
+            found.defined[level] += 1
         else:
-            missing[one.key, one.reason] = None
-    return defined, applicable, [Missing(key, reason.value) for key, reason in missing]
+            found.missing[one.key, one.reason] = None
+    return found
 
 
 def _required(plan: Plan, hdus: Sequence[Hdu]) -> Iterator[tuple[Required, Card]]:

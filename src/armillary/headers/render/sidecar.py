@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from armillary.headers.models import Level
+from armillary.headers.render.body import parted
 from armillary.headers.render.models import Card, Finding, Hdu, Header, Missing, Moment
 
 
@@ -57,11 +59,40 @@ _decoder = msgspec.json.Decoder(Sidecar)
 
 def sidecar(header: Header, *, revision: int, supersedes: int | None) -> bytes:
     """Return the side-car of a revision of a header."""
-    return _encoder.encode(sidecar_of(header, revision=revision, supersedes=supersedes))
+    front, body = parted(header.hdus)
+    outlines, cards = list[Any](map(_outline, front)), list[Any](_cards(front))
+    if body is not None:
+        # Several items of a list, with commas between them, are as good as one.
+        for items, text in (
+            (outlines, body.once("outlines", lambda behind: _items(list(map(_outline, behind))))),
+            (cards, body.once("cards", lambda behind: _items(_cards(behind)))),
+        ):
+            items += [msgspec.Raw(text)] if text else []
+    return _encoder.encode(_sidecar(header, outlines, cards, revision=revision, supersedes=supersedes))
 
 
 def sidecar_of(header: Header, *, revision: int, supersedes: int | None) -> Sidecar:
     """Return the content of a side-car."""
+    outlines = [_outline(one) for one in header.hdus]
+    return _sidecar(header, outlines, _cards(header.hdus), revision=revision, supersedes=supersedes)
+
+
+def _cards(hdus: Sequence[Hdu]) -> list[Card]:
+    return [card for hdu in hdus for card in hdu.cards]
+
+
+def _items(found: Sequence[Any]) -> bytes:
+    return _encoder.encode(found)[1:-1]
+
+
+def _sidecar(
+    header: Header,
+    outlines: list[HduOutline],
+    cards: list[Card],
+    *,
+    revision: int,
+    supersedes: int | None,
+) -> Sidecar:
     return Sidecar(
         instrument=header.instrument,
         image_id=header.image_id,
@@ -84,8 +115,8 @@ def sidecar_of(header: Header, *, revision: int, supersedes: int | None) -> Side
         volatile=header.volatile,
         moments=header.moments,
         findings=header.findings,
-        hdus=[_outline(one) for one in header.hdus],
-        cards=[card for hdu in header.hdus for card in hdu.cards],
+        hdus=outlines,
+        cards=cards,
     )
 
 
