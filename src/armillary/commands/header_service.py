@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,6 +40,7 @@ Night = Annotated[str, typer.Option("--night", help="Day of observation, YYYYMMD
 COMMAND_LINE = "the command line"
 AWAY_S = 0.2
 """Pause of a service whose database went away while it began."""
+SWITCH_S = 0.0005
 
 
 @app.command("run")
@@ -84,6 +86,8 @@ async def _serve_once(settings: Settings, instrument: str, stop: asyncio.Event, 
     from armillary.context import open_context
     from armillary.headers import service
 
+    # Threads that make headers let the event loop go on within that; by default it waits for five milliseconds.
+    sys.setswitchinterval(SWITCH_S)
     async with open_context(settings, Role.WORKER, application=f"armillary header {instrument}") as context:
         tell_ready()
         running = asyncio.create_task(service.run(context, instrument, stop))

@@ -29,19 +29,30 @@ from armillary.headers.exposures.machine import END, failed, rendered
 from armillary.headers.exposures.models import Because, Exposure, ExposureState, Latest
 from armillary.headers.exposures.moments import as_rendered
 from armillary.headers.recipes.models import Template
-from armillary.headers.render.rendering import pending, prepare, questions
+from armillary.headers.render.rendering import pending, questions
 from armillary.headers.render.sidecar import read_sidecar
-from armillary.headers.services.configuration import Configuration, kept
+from armillary.headers.services.configuration import Configuration, get_ready, kept
 from armillary.headers.services.metrics import ANNOUNCED, FAILURES, INCOMPLETE, STAGES, UNCHANGED
 from armillary.headers.services.models import TakenOver
 from armillary.headers.services.register import Register
+from armillary.headers.services.repeating import Repeats
 
 log = get_logger(__name__)
 T = TypeVar("T")
 Write = Callable[[Any], Awaitable[bool]]
-THREADS, TURN_S = 2, 0.5
+THREADS, TURN_S, MOST_AHEAD = 2, 0.5, 8
 SETTLE_NS = 20_000_000
 """How soon an exposure is looked at again that waits for samples of some keywords."""
+READOUT = frozenset({"readout_start", "readout_end"})
+"""Moments shortly before the end of an exposure."""
+AGAIN = frozenset({Because.D2, Because.LATE})
+"""Reasons to make a header that has been announced again, mostly for nothing."""
+Ahead = tuple[Exposure, "asyncio.Task[Made | None]"]
+"""An exposure as it will be when its last event is written down, and the header that is made of that already."""
+
+
+class Early(Exception):
+    """A keyword waits for its sample."""
 
 
 class Builder:
@@ -55,23 +66,61 @@ class Builder:
         self.simulated = False
         self._last = asyncio.Event()
         self._last.set()
+        self._ahead: dict[int, Ahead] = {}
+        self._repeats = Repeats()
+        self._rehearsal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._rehearsal.set_result(None)
 
     def close(self) -> None:
         """Let go of the threads."""
+        self._rehearsal.cancel()
+        for _, task in self._ahead.values():
+            task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def know(self, configuration: Configuration) -> None:
-        """Remember a configuration that is kept, and begin to prepare what its first header needs."""
+    async def know(self, configuration: Configuration) -> None:
+        """Remember a configuration that is kept, and do what its first header would wait for."""
+        await self.apart(get_ready, configuration, self._context.bus.now())
         self._configurations[configuration.id] = configuration
-        now = self._context.bus.now()
-        for template in configuration.templates.values():
-            self._threads.submit(prepare, configuration.recipe, template, now)
+
+    def foresee(self, exposure: Exposure) -> None:
+        """Begin to make the header of an exposure as it will be known when its event is written down.
+
+        If it never is, nobody asks for what was made. While an exposure is read out, its header is made so that
+        most of it is known when the end comes, and for nothing else.
+        """
+        configuration = self._configurations.get(exposure.config)
+        if configuration is None:
+            return
+        if exposure.because is not Because.END:
+            if not READOUT.isdisjoint(exposure.moments) and self._rehearsal.done():
+                self._rehearsal = asyncio.create_task(self._rehearse(exposure, configuration))
+            return
+        # What nobody took, since its event could not be written down, makes room.
+        for number, (seen, task) in list(self._ahead.items()):
+            if task.done() and self._known.get(number) is not seen:
+                del self._ahead[number]
+        if len(self._ahead) >= MOST_AHEAD:
+            return
+        product = min(configuration.templates)
+        task = asyncio.create_task(self._rendered(exposure, configuration, product))
+        # Whoever takes it learns of its error; if nobody does, it does not matter.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._ahead[exposure.id] = exposure, task
+
+    async def _rehearse(self, exposure: Exposure, configuration: Configuration) -> None:
+        for product, template in configuration.templates.items():
+            # What fails here fails again, and is told, when it counts.
+            with contextlib.suppress(Exception):
+                inputs = await self._inputs(exposure, configuration, template)
+                await self.apart(revise, inputs, exposure.latest.get(product))
 
     async def configuration(self, number: int) -> Configuration:
         """Return a configuration by its number."""
         if number not in self._configurations:
             async with self._context.database.raw() as connection:
-                self._configurations[number] = await kept(connection, number)
+                found = await kept(connection, number)
+            await self.know(found)
         return self._configurations[number]
 
     async def build(self, number: int) -> int:
@@ -86,11 +135,14 @@ class Builder:
         exposure = self._known.get(number)
         if exposure is None:
             return 0
-        before, self._last = self._last, asyncio.Event()
-        done = self._last
+        # What is only made again waits for nobody, and nobody for it.
+        again = exposure.because in AGAIN
+        before, done = self._last, asyncio.Event()
+        if not again:
+            self._last = done
         self._known.building.add(number)
         try:
-            return await self._build(exposure, before)
+            return await self._build(exposure, None if again else before)
         except Exception as error:
             if isinstance(error, TakenOver) or is_transient(error):
                 raise
@@ -107,7 +159,7 @@ class Builder:
             self._known.building.discard(number)
             done.set()
 
-    async def _build(self, exposure: Exposure, before: asyncio.Event) -> int:
+    async def _build(self, exposure: Exposure, before: asyncio.Event | None) -> int:
         configuration = await self.configuration(exposure.config)
         *others, last = sorted(configuration.templates)
         if self.is_past(exposure):
@@ -115,14 +167,16 @@ class Builder:
             return 0
         new = 0
         for product in (*others, last):
-            inputs = await self._inputs(exposure, configuration, configuration.templates[product])
-            if await self._waits(exposure, inputs):
+            try:
+                made = await self._foreseen(exposure, configuration, product)
+            except Early:
+                self._look_again(exposure, configuration)
                 return new
-            made = await self._made(exposure, inputs, product)
             if made is not None or product == last:
-                # Headers are made beside each other, and announced in order unless that takes long.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(before.wait(), TURN_S)
+                if before is not None:
+                    # Headers are made beside each other, and announced in order unless that takes long.
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(before.wait(), TURN_S)
                 await self._record(exposure, made, configuration if product == last else None)
             new += made is not None
         return new
@@ -132,6 +186,19 @@ class Builder:
         kept_ns = round(self._context.settings.retention.samples_h * 3600e9)
         return bool(exposure.latest) and exposure.opened_at < self._context.bus.now() - kept_ns
 
+    async def _foreseen(self, exposure: Exposure, configuration: Configuration, product: str) -> Made | None:
+        """Return what was made beforehand, if the exposure is as it was foreseen, and else what is made now."""
+        seen, task = self._ahead.pop(exposure.id, (None, None))
+        if task is not None and seen is exposure and product == min(configuration.templates):
+            return await task
+        return await self._rendered(exposure, configuration, product)
+
+    async def _rendered(self, exposure: Exposure, configuration: Configuration, product: str) -> Made | None:
+        inputs = await self._inputs(exposure, configuration, configuration.templates[product])
+        if self._waits(exposure, inputs):
+            raise Early
+        return await self._made(exposure, inputs, product)
+
     async def inputs(self, exposure: Exposure, product: str) -> Inputs:
         """Return what a header of an exposure is made of now."""
         configuration = await self.configuration(exposure.config)
@@ -140,34 +207,41 @@ class Builder:
     async def _inputs(self, exposure: Exposure, configuration: Configuration, template: Template) -> Inputs:
         seen, recipe = as_rendered(exposure, configuration.recipe), configuration.recipe
         began = time.perf_counter()
-        asked: Sequence[Question] = await self.apart(questions, recipe, template, seen)
+        asked: Sequence[Question] = questions(recipe, template, seen)
         answers: Sequence[Sequence[Sample]] = await self._context.bus.answer(asked)
         self._took("answer", began)
         deadline = END not in exposure.moments
         now = self._context.bus.now()
         return Inputs(recipe, template, seen, exposure.image_id, answers, now, deadline)
 
-    async def _waits(self, exposure: Exposure, inputs: Inputs) -> bool:
-        """Tell whether a keyword waits for its sample; the exposure is looked at again soon then."""
+    def _waits(self, exposure: Exposure, inputs: Inputs) -> bool:
+        """Tell whether a keyword waits for its sample."""
         end = exposure.moments.get(END)
         if exposure.because not in (Because.END, Because.SETTLE) or end is None:
             return False
-        last = end.received + inputs.recipe.timing.d1
-        if inputs.created >= last or not await self.apart(
-            pending, inputs.recipe, inputs.template, inputs.exposure, inputs.answers
-        ):
+        if inputs.created >= end.received + inputs.recipe.timing.d1:
             return False
+        return pending(inputs.recipe, inputs.template, inputs.exposure, inputs.answers)
+
+    def _look_again(self, exposure: Exposure, configuration: Configuration) -> None:
+        """Let an exposure be looked at again soon, since a keyword waits for its sample."""
         current = self._known.get(exposure.id)
         if current is not None and current.changed == exposure.changed:
-            soon = min(inputs.created + SETTLE_NS, last)
+            last = exposure.moments[END].received + configuration.recipe.timing.d1
+            soon = min(self._context.bus.now() + SETTLE_NS, last)
             # Only in memory: whoever comes after a crash begins with the end event again.
             self._known.put(structs.replace(current, due=soon, because=Because.SETTLE))
-        return True
 
     async def _made(self, exposure: Exposure, inputs: Inputs, product: str) -> Made | None:
-        began = time.perf_counter()
-        made = await self.apart(revise, inputs, exposure.latest.get(product))
-        self._took("render", began)
+        latest = exposure.latest.get(product)
+        if exposure.because in AGAIN and self._repeats.is_one(exposure.id, product, inputs, latest):
+            made = None
+        else:
+            began = time.perf_counter()
+            made = await self.apart(revise, inputs, latest)
+            self._took("render", began)
+            found = made.revision.content_hash if made else latest.content_hash if latest else ""
+            self._repeats.note(exposure.id, product, inputs, found)
         if made is None:
             UNCHANGED.labels(self._instrument).inc()
             return None

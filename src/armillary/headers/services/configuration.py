@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from armillary.headers.errors import ConfigurationRefused, UnknownInstrument
 from armillary.headers.exposures.machine import Events, events_of
 from armillary.headers.recipes.models import Recipe, Source, Template
 from armillary.headers.recipes.service import blocking, dump, lint, load, read_recipe, read_template
+from armillary.headers.render.rendering import prepare
 from armillary.headers.services import store
 
 _packed = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -119,3 +122,14 @@ async def kept(connection: Any, number: int) -> Configuration:
         raise ConfigurationRefused(
             f"Configuration {number} in the database cannot be used: {error}."
         ) from None
+
+
+def get_ready(one: Configuration, tai: int) -> None:
+    """Do what the first header would wait for; what fails is told when that is made."""
+    for template in one.templates.values():
+        with contextlib.suppress(Exception):
+            prepare(one.recipe, template, tai)
+    # What is loaded by now stays. The garbage collector would go through it again and again, and stop everything
+    # for longer than a header takes.
+    gc.collect()
+    gc.freeze()

@@ -6,7 +6,7 @@ So do late samples: which exposures are looked at again is written down with the
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
 from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -53,11 +53,18 @@ class Follower:
     """What reads the bus for a service, by the authority of an ``epoch``.
 
     ``current`` says whether everything that was stored some moments ago has been looked at: only then is an event
-    known not to have come.
+    known not to have come. ``foresee`` is told how an exposure will be before that is written down.
     """
 
-    def __init__(self, context: Context, known: Register, configuration: Configuration, epoch: int) -> None:
-        self._context, self._known, self._epoch = context, known, epoch
+    def __init__(
+        self,
+        context: Context,
+        known: Register,
+        configuration: Configuration,
+        epoch: int,
+        foresee: Callable[[Exposure], None],
+    ) -> None:
+        self._context, self._known, self._epoch, self._foresee = context, known, epoch, foresee
         self.current = False
         self._written_at = time.monotonic()
         self._acknowledged = self._cursor = Cursor()
@@ -180,6 +187,9 @@ class Follower:
                 takes[named].append(moved)
             changed[moved.image_id] = moved
             steps += [(moved.image_id, step) for step in made]
+        for one in changed.values():
+            if one.id:
+                self._foresee(one)
         for image_id, one in changed.items():
             if one.id:
                 await store.update(connection, one)

@@ -25,7 +25,7 @@ from armillary.base.log import get_logger
 from armillary.base.metrics import REGISTRY
 from armillary.context import Context
 from armillary.errors import ArmillaryError
-from armillary.headers.exposures.models import Because
+from armillary.headers.exposures.models import Because, Exposure
 from armillary.headers.render.models import CODE_REV
 from armillary.headers.services import store
 from armillary.headers.services.building import Builder
@@ -71,16 +71,16 @@ class Instance:
             try:
                 async with self.context.database.raw() as connection:
                     found = await kept(connection, self.service.config or 0)
-                self.use(found)
+                await self.use(found)
             except ArmillaryError as error:
                 if is_transient(error):
                     raise
                 await self.fault(error.code, error.message)
 
-    def use(self, configuration: Configuration) -> None:
+    async def use(self, configuration: Configuration) -> None:
         """Go by a configuration, which is kept, for exposures that start later."""
+        await self.builder.know(configuration)
         self.configuration = configuration
-        self.builder.know(configuration)
         if self.follower is not None:
             self.follower.use(configuration)
 
@@ -139,7 +139,9 @@ class Instance:
             start = await register(self.context, self.instrument)
             async with self.context.database.raw() as connection:
                 await self.known.load(connection)
-            self.follower = Follower(self.context, self.known, self.configuration, self.service.epoch)
+            self.follower = Follower(
+                self.context, self.known, self.configuration, self.service.epoch, self._foresee
+            )
             try:
                 async with aclosing(self.follower.pages(start)) as pages:
                     async for samples in pages:
@@ -148,6 +150,10 @@ class Instance:
                             break
             finally:
                 self.follower = None
+
+    def _foresee(self, exposure: Exposure) -> None:
+        if self.service.state is ServiceState.ENABLED:
+            self.builder.foresee(exposure)
 
     async def _until_moved(self) -> None:
         self._moved.clear()

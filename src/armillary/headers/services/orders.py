@@ -97,7 +97,7 @@ async def _transit(instance: Instance, name: Command) -> dict[str, Any]:
             f"The service of '{instance.instrument}' is {now}; `{name}` takes one that is {wanted}."
         )
     if name is Command.START:
-        instance.use(await _kept(instance, await _read(instance)))
+        await instance.use(await _kept(instance, await _read(instance)))
     if state in (ServiceState.STANDBY, ServiceState.OFFLINE):
         instance.configuration = None
     await instance.move(state)
@@ -117,7 +117,7 @@ async def _kept(instance: Instance, configuration: Configuration) -> Configurati
 async def _reload(instance: Instance) -> dict[str, Any]:
     found = await _read(instance)
     if instance.service.state in FOLLOWING:
-        instance.use(await _kept(instance, found))
+        await instance.use(await _kept(instance, found))
         await instance.move(instance.service.state)
     return {"config_rev": found.recipe.rev, "state": instance.service.state.value}
 
