@@ -213,8 +213,10 @@ class Instance:
         while not self._stop.is_set():
             await office.check()
             facts = self.facts()
+            # Of all callbacks of the event loop this one would take the most time.
+            metrics = await self.builder.apart(generate_latest, REGISTRY)
             async with self.context.database.raw() as connection:
-                await store.beat(connection, self.instrument, facts, generate_latest(REGISTRY).decode())
+                await store.beat(connection, self.instrument, facts, metrics.decode())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), BEAT_S)
 
