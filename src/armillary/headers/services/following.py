@@ -62,7 +62,7 @@ class Follower:
         known: Register,
         configuration: Configuration,
         epoch: int,
-        foresee: Callable[[Exposure], None],
+        foresee: Callable[[Exposure], None] = lambda _: None,
     ) -> None:
         self._context, self._known, self._epoch, self._foresee = context, known, epoch, foresee
         self.current = False
