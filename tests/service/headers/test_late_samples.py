@@ -44,9 +44,10 @@ class Parts:
             epoch, number = await connection.fetchrow("SELECT epoch, config FROM header_service")
             await known.load(connection)
             configuration = await kept(connection, number)
-        return cls(
-            observatory, known, Follower(context, known, configuration, epoch), Builder(context, known, epoch)
-        )
+        builder = Builder(context, known, epoch)
+        await builder.know(configuration)
+        follower = Follower(context, known, configuration, epoch, builder.foresee)
+        return cls(observatory, known, follower, builder)
 
     async def read(self) -> None:
         """Read the bus up to the next samples, as a process that ends right behind them."""
@@ -154,6 +155,25 @@ async def test_a_late_sample_is_noted_while_a_header_is_made_without_it(observat
     parts.builder.close()
     assert await because(observatory, IMAGE) == Because.LATE
     assert await because(observatory, OTHER) is None
+
+
+async def test_what_was_made_beforehand_gives_way_to_a_late_sample(observatory: Observatory) -> None:
+    camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
+    async with observatory.serving():
+        await observatory.enable()
+        *begun, end = camera.image(IMAGE, t)
+        await camera.publish(*begun)
+        await observatory.reached(IMAGE, ExposureState.READOUT)
+    await camera.publish(end)
+    parts, before = await Parts.of(observatory), rendered()
+    await parts.read()
+    await until_rendered(before + 1)
+    await camera.publish(camera.airmass(t + SECOND, 1.5), camera.start(OTHER, t + 10 * SECOND))
+    await parts.read()
+    (number,) = (one.id for one in parts.known.due() if one.named == IMAGE)
+    await parts.builder.build(number)
+    parts.builder.close()
+    assert (await observatory.values(IMAGE))["AMEND"] == 1.5
 
 
 async def test_a_sample_that_waited_for_the_database_is_a_late_one(observatory: Observatory) -> None:

@@ -100,12 +100,15 @@ class Builder:
         for number, (seen, task) in list(self._ahead.items()):
             if task.done() and self._known.get(number) is not seen:
                 del self._ahead[number]
+                self._known.building.discard(number)
         if len(self._ahead) >= MOST_AHEAD:
             return
         product = min(configuration.templates)
         task = asyncio.create_task(self._rendered(exposure, configuration, product))
         # Whoever takes it learns of its error; if nobody does, it does not matter.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # A late sample that comes from now on makes another exposure of it, and what was made is not used.
+        self._known.building.add(exposure.id)
         self._ahead[exposure.id] = exposure, task
 
     async def _rehearse(self, exposure: Exposure, configuration: Configuration) -> None:
