@@ -41,6 +41,7 @@ LONG = (
     "service/demo/test_night.py",
     "service/commands/test_synthetic.py",
     "api/test_connections.py",
+    "crash/test_headers.py",
     "e2e/cli/test_directories.py",
     "e2e/test_install.py",
     "e2e/cli/test_up.py",
