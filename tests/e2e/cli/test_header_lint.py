@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ from armillary.headers.recipes.models import (
     Timing,
 )
 from armillary.headers.recipes.shapes import options
-from tests.support.command import ENVIRONMENT, PATIENCE_S, Said
+from tests.support.command import ENVIRONMENT, PATIENCE_S, Commands, Said
+from tests.support.patience import in_time
 
 PAGE = (Path(__file__).parents[3] / "docs" / "header-service.md").read_text()
 FILES = dict(re.findall(r"^`([a-z]+/[\w/]+\.yaml)`\n```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
@@ -68,11 +70,27 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_leads_to_an_own_instrument(directory: Path) -> None:
     assert len(FILES) == 3
-    for session in SESSIONS[1:]:
+    for session in SESSIONS[1:-1]:
         played(directory, session)
     resolved = said(directory, "header", "config", "observatory", "--instrument", "kite").json()
     assert resolved["kite"]["recipe"]["keywords"]["COOLPWR"]["max_age"] == 30_000_000_000
     assert "raw" in resolved["kite"]["templates"]
+
+
+def test_the_page_leads_to_headers(directory: Path) -> None:
+    before, _, after = SESSIONS[-1].partition("$ armillary up &\n")
+    simulated, _, renamed = before.partition("$ sed ")
+    played(directory, simulated)
+    subprocess.run(f"sed {renamed}", shell=True, check=True, cwd=directory)
+    archive = Commands(directory / "data", {"ARMILLARY_HEADERS__DIRECTORY": str(directory / "observatory")})
+    with archive.up():
+        for part in after.split("$ armillary ")[1:]:
+            command, _, shown = part.partition("\n")
+            end = time.monotonic() + PATIENCE_S
+            while (answer := archive.run(*command.split(), cwd=directory)).out != shown and shown:
+                # Headers are made a moment after their events.
+                in_time(end, answer.out)
+    assert (directory / "kite.hdr").stat().st_size % 2880 == 0
 
 
 def test_findings_are_printed_as_the_page_shows(directory: Path) -> None:
