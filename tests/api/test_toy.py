@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from armillary.api.http.policy import UndeclaredRoute
 from armillary.app import DIALECTS, create_app
 from armillary.archive.catalog.service import store_root
 from armillary.settings import LimitSettings
+from tests.support import toy
 from tests.support.archive import Archive, archive
 from tests.support.embargo import FILES, PAST
 from tests.support.postgres import postgres
@@ -22,6 +24,10 @@ from tests.support.toy import TOY
 
 __all__ = ["archive", "postgres"]
 PUBLIC = next(one for one in FILES if one.release == PAST and not one.container)
+
+
+def test_a_new_interface_needs_no_more_than_eighty_lines() -> None:
+    assert len(Path(toy.__file__).read_text().splitlines()) <= 80
 
 
 class Toys:

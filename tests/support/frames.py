@@ -15,8 +15,6 @@ from armillary.archive.fields import UNTOLD
 from armillary.archive.intake.profiles import Profiles, fields_of, load_profiles
 from armillary.fits.models import Value
 
-REALDATA = Path(__file__).resolve().parents[2].parent / "shared" / "realdata"
-
 Headers = list[dict[str, Value]]
 
 _FRAME: dict[str, Any] = {

@@ -21,7 +21,6 @@ from armillary.edits.models import Origin, Target
 from armillary.edits.service import edit_request, rules_of, submit_edit
 from armillary.errors import BadRequest
 
-MAX_BODY = 10_000
 router = DialectRouter(prefix="/toy")
 anybody = [Depends(Policy(None))]
 
@@ -29,10 +28,9 @@ anybody = [Depends(Policy(None))]
 @router.get("/frames", dependencies=anybody)
 async def find(ctx: Ctx, telescope: str | None = None) -> Response:
     """List frames of a telescope."""
+    terms = query.terms_of(telescope=telescope)
     async with ctx.context.database.begin() as connection:
-        page = await query.search(
-            connection, query.terms_of(telescope=telescope), ctx.principal, today=ctx.today, limit=100
-        )
+        page = await query.search(connection, terms, ctx.principal, today=ctx.today, limit=100)
     return JSONResponse([query.plain_values(one) for one in page.frames])
 
 
@@ -54,7 +52,7 @@ async def put(request: Request, ctx: Ctx, name: str) -> Response:
 @router.post("/frames/{name}/cards", dependencies=[Depends(Policy(Scope.EDIT))])
 async def edit(request: Request, ctx: Ctx, name: str) -> Response:
     """Set one card: the body is ``KEYWORD=text``."""
-    keyword, separator, value = (await read_body(request, MAX_BODY)).decode("ascii", "replace").partition("=")
+    keyword, separator, value = (await read_body(request, 10_000)).decode("ascii", "replace").partition("=")
     if not separator:
         raise BadRequest("say KEYWORD=text")
     asked = edit_request(Target(name), {"generic": [[keyword, value]]}, rules_of(ctx.context.settings.edits))
@@ -74,11 +72,7 @@ def render(connection: HTTPConnection, failure: Failure) -> Response:
     return JSONResponse(body, 400 if failure.status == 422 else failure.status, failure.headers)
 
 
+CARRIERS, CORS = Carriers(headers=("X-Toy",)), Cors(origins=("https://toys.example",))
 TOY = Dialect(
-    name="toy",
-    router=router,
-    prefixes=("/toy",),
-    render_error=render,
-    carriers=Carriers(headers=("X-Toy",)),
-    cors=Cors(origins=("https://toys.example",)),
+    name="toy", router=router, prefixes=("/toy",), render_error=render, carriers=CARRIERS, cors=CORS
 )

@@ -44,6 +44,6 @@ class UnknownRoute(ArmillaryError):
 
 
 class UnusableCertificate(ArmillaryError):
-    """The file of `auth.jwt.certificate` is no certificate or public key that tokens can be checked with."""
+    """The file that `auth.jwt.certificate` names holds no usable certificate or public key."""
 
     code = "unusable_certificate"

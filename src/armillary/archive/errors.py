@@ -103,13 +103,13 @@ class NoPreview(NotFound):
 
 
 class PictureTooLarge(ArmillaryError):
-    """Making a preview takes more memory than archive.preview_memory allows; raise that if it is meant to."""
+    """Making a preview takes more memory than archive.preview_memory allows; raise the limit to accept it."""
 
     code, status = "picture_too_large", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class PictureTooSlow(ArmillaryError):
-    """Making a preview takes longer than archive.preview_s allows; raise that if it is meant to."""
+    """Making a preview takes longer than archive.preview_s allows; raise the limit to accept it."""
 
     code, status, transient = "picture_too_slow", HTTPStatus.UNPROCESSABLE_ENTITY, True
 

@@ -62,13 +62,13 @@ class ChangedMeanwhile(Conflict):
 
 
 class DigestMismatch(Conflict):
-    """The content is not the one that the update was made for."""
+    """The file has changed since the update was prepared."""
 
     code = "digest_mismatch"
 
 
 class CardsChanged(Conflict):
-    """A card is not as it was when the edit was prepared."""
+    """A card has changed since the edit was prepared."""
 
     code = "cards_changed"
 

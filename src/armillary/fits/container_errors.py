@@ -20,7 +20,7 @@ class DamagedImage(ArmillaryError):
 
 
 class UnpackedTooLarge(ArmillaryError):
-    """The file unpacks to more bytes than archive.max_unpacked allows; raise that if it is meant to."""
+    """The file unpacks to more bytes than archive.max_unpacked allows; raise the limit to accept it."""
 
     code, status = "unpacked_too_large", HTTPStatus.UNPROCESSABLE_ENTITY
 

@@ -56,7 +56,7 @@ class AnnexUnusable(ArmillaryError):
 
 
 class CommandRefused(Conflict):
-    """The service is in a state in which this command has no meaning."""
+    """The command is not valid in the current state of the service."""
 
     code = "command_refused"
 

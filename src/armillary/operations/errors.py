@@ -12,7 +12,7 @@ class DatabaseAway(Unavailable):
 
 
 class OrderNotFound(NotFound):
-    """There is no such work order, or it is forgotten by now."""
+    """There is no such work order, or its record has expired."""
 
     code = "order_not_found"
 

@@ -47,7 +47,7 @@ async def find_order(connection: AsyncConnection, order_id: int) -> OrderView:
     """
     found = (await find_orders(connection, [order_id])).get(order_id)
     if found is None:
-        raise OrderNotFound(f"There is no work order {order_id}, or it is forgotten by now.")
+        raise OrderNotFound(f"There is no work order {order_id}, or its record has expired.")
     return found
 
 

@@ -8,7 +8,7 @@ from armillary.errors import ArmillaryError, BadRequest, Conflict, NotFound
 
 
 class UnknownQueue(NotFound):
-    """There is no such queue; create it first, or list the queues that there are."""
+    """Unknown queue; create it first, or list the existing queues."""
 
     code = "unknown_queue"
 
@@ -26,13 +26,13 @@ class BadQueueName(BadRequest):
 
 
 class BadPayload(BadRequest):
-    """The payload is no JSON that can be stored."""
+    """The payload is not valid JSON, or cannot be stored."""
 
     code = "bad_payload"
 
 
 class BadOption(BadRequest):
-    """An option of the queue has a value that cannot be."""
+    """Invalid value for an option of the queue."""
 
     code = "bad_queue_option"
 

@@ -8,9 +8,10 @@ import pytest
 from armillary.archive.models import QaState
 from armillary.fits.header import read_values
 from armillary.fits.scan import scan
-from tests.support.frames import REALDATA, frame_from, headers_of_file, headers_of_text
+from tests.support.frames import frame_from, headers_of_file, headers_of_text
+from tests.support.realdata import REALDATA, needs_realdata
 
-pytestmark = pytest.mark.skipif(not REALDATA.is_dir(), reason="needs the collection of real headers")
+pytestmark = needs_realdata
 MILLIARCSECOND = 1 / 3_600_000
 
 

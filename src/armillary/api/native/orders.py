@@ -236,7 +236,7 @@ async def cancel(ctx: Ctx, order_id: Id) -> JSONResponse:
 
     Such an order ends before its next step; until then its state is Started.
 
-    A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
+    A worker does it. If none has done so within ten seconds, the reply is 202 with the Location of the request.
     """
     return await _asked(ctx, operations.CANCEL, order_id)
 
@@ -254,7 +254,7 @@ async def retry(ctx: Ctx, order_id: Id) -> JSONResponse:
     It goes before the orders of its file that were accepted later; once one of these has been carried out, a
     retry is refused, since the older request would undo the newer one.
 
-    A worker does it. Should none come by in ten seconds, the answer is 202 and leads to the order that asks.
+    A worker does it. If none has done so within ten seconds, the reply is 202 with the Location of the request.
     """
     return await _asked(ctx, operations.RETRY, order_id)
 
@@ -278,7 +278,7 @@ async def _find(call: Call, order_id: int) -> OrderView:
         found = await operations.find_order(connection, order_id)
         # Whoever asked for something itself knows what.
         if found.actor != call.principal.name and not await _may_know(connection, call, found.args):
-            raise OrderNotFound(f"There is no work order {order_id}, or it is forgotten by now.")
+            raise OrderNotFound(f"There is no work order {order_id}, or its record has expired.")
         return found
 
 

@@ -8,13 +8,13 @@ from armillary.errors import ArmillaryError, BadRequest, NotFound
 
 
 class BadFeedCursor(BadRequest):
-    """The cursor is none that the feed of changes gave; use one that it gave, 'now', or none."""
+    """Invalid cursor; use one that the feed returned, or `now`, or leave it out."""
 
     code = "bad_change_cursor"
 
 
 class FeedCursorGone(ArmillaryError):
-    """The feed knows no such entry, or forgot others behind it: ask `after=now`, read what it is about, go on."""
+    """The cursor has expired or is of another database: ask with `after=now`, read the present state, go on."""
 
     code, status = "change_cursor_gone", HTTPStatus.GONE
 

@@ -74,7 +74,7 @@ class StorageReadOnly(ArmillaryError):
 
 
 class StorageStale(ArmillaryError):
-    """The file server has forgotten the directory: mount it again and retry."""
+    """The file server no longer knows the directory: mount it again and retry."""
 
     code, status, transient, waits = "storage_stale", HTTPStatus.SERVICE_UNAVAILABLE, True, True
 

@@ -16,7 +16,6 @@ from armillary.commands.check import headers_below, read_sheets
 from armillary.headers.rules.service import Finding, Sheet, check, check_set, report_on
 from tests.support.realdata import REALDATA, needs_realdata, typed_headers
 
-pytestmark = needs_realdata
 PACHON = EarthLocation.from_geodetic(-70.749417, -30.244639, 2663.0)
 _LOST = "TAI used as UTC: TAI-UTC lost (37 s)"
 
@@ -48,6 +47,7 @@ def _degrees(sheet: Sheet, keyword: str) -> float:
     return number
 
 
+@needs_realdata
 def test_every_hour_angle_lost_the_37_seconds_between_tai_and_utc(
     played: tuple[dict[str, Sheet], list[Finding]],
 ) -> None:
@@ -74,6 +74,7 @@ def test_every_hour_angle_lost_the_37_seconds_between_tai_and_utc(
     assert all(one.residual == pytest.approx(37.1 + 17.05, abs=0.1) for one in others)
 
 
+@needs_realdata
 def test_mounts_point_where_their_target_is_not(played: tuple[dict[str, Sheet], list[Finding]]) -> None:
     sheets, findings = played
     found = {one.file: one for one in _of(findings, "pointing-horizon")}
@@ -97,6 +98,7 @@ def test_mounts_point_where_their_target_is_not(played: tuple[dict[str, Sheet], 
             assert found[name].residual == pytest.approx(off, abs=0.002)
 
 
+@needs_realdata
 def test_days_rotations_and_ends_are_what_is_told_of_them(
     played: tuple[dict[str, Sheet], list[Finding]],
 ) -> None:
@@ -118,6 +120,7 @@ def _night(sheet: Sheet) -> str:
     return str((_begin(sheet) - 12 * units.hour).strftime("%Y%m%d"))
 
 
+@needs_realdata
 def test_air_masses_that_do_not_change_are_found(played: tuple[dict[str, Sheet], list[Finding]]) -> None:
     sheets, findings = played
     found = {one.file: one for one in _of(findings, "airmass-trend")}
@@ -132,6 +135,7 @@ def test_air_masses_that_do_not_change_are_found(played: tuple[dict[str, Sheet],
         assert one.expected == pytest.approx(last - first, rel=0.1, abs=2e-5)
 
 
+@needs_realdata
 def test_nothing_else_is_said_of_the_player(played: tuple[dict[str, Sheet], list[Finding]]) -> None:
     sheets, findings = played
     counts: dict[str, int] = defaultdict(int)
@@ -182,6 +186,7 @@ EXPECTED = {
 """What is wrong in the other real headers, placeholders for no value left out; each was looked at."""
 
 
+@needs_realdata
 def test_what_is_found_in_other_real_headers_is_known() -> None:
     sheets = {**_sheets(REALDATA / "headers"), **_sheets(REALDATA / "fits")}
     told = {
