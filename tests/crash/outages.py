@@ -34,6 +34,8 @@ class Outages:
 
     most: int
     landings: list[str] = field(default_factory=list)
+    waits_s: list[float] = field(default_factory=list)
+    """Seconds from each restart, when the program says that it serves, to the first edit that landed."""
     late: list[str] = field(default_factory=list)
 
     async def __call__(self, siege: Siege, clients: Clients) -> None:
@@ -67,6 +69,7 @@ class Outages:
                 self.late.append(f"edit {order} landed {at - leases[order]:.1f} s after the end of its lease")
         first, last = min(ended.values(), default=0.0), max(ended.values(), default=0.0)
         tree = siege.tree
+        self.waits_s.append(first - tree.ready)
         self.landings.append(
             f"{len(ended)} edits under way landed {first - tree.began:.1f} to {last - tree.began:.1f} s after the"
             f" start, {first - tree.ready:.1f} to {last - tree.ready:.1f} s after the ready line"

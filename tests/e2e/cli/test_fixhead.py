@@ -21,6 +21,7 @@ from tests.support.postgres import server_account
 
 NAMES = [f"N20260101S{number:04d}.fits" for number in (1, 2, 3)]
 OBSERVATION = "GN-2025B-Q-101-7"
+TYPED = {"COADDS": 1, "PREIMAGE": True}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def commands(folder: Path, served: Path) -> Commands:
     commands = Commands(served)
     for number, name in enumerate(NAMES, 1):
         observation = OBSERVATION if number < 3 else "GN-2025B-Q-101-8"
-        cards = {"DATALAB": f"{observation}-{number:03d}", "OBSID": observation, "RAWIQ": "Any"}
+        cards = {"DATALAB": f"{observation}-{number:03d}", "OBSID": observation, "RAWIQ": "Any"} | TYPED
         put(folder / "in" / name, gemini_file(kb=1, **cards))
     assert commands.run("ingest", folder / "in", "--json").json()["ingested"] == 3
     return commands
@@ -79,6 +80,12 @@ def test_cards_keep_the_type_of_their_value_unless_quotes_say_otherwise(commands
     edited = commands.run("edit", NAMES[2], "EXPTIME='39'", "--json").json()
     assert [(one["old"], one["new"]) for one in edited["changes"]] == [(38, "39")]
     assert said(commands, NAMES[2], "EXPTIME:40") == {NAMES[2]: {"EXPTIME": "40"}}
+    typed = said(commands, NAMES[2], "COADDS:4", "PREIMAGE:F")[NAMES[2]]
+    assert (typed, type(typed["COADDS"]), type(typed["PREIMAGE"])) == (
+        {"COADDS": 4, "PREIMAGE": False}, int, bool,
+    )  # fmt: skip
+    quoted = said(commands, NAMES[2], "COADDS='5'", "PREIMAGE:'F'")[NAMES[2]]
+    assert quoted == {"COADDS": "5", "PREIMAGE": "F"}
 
 
 def test_new_keywords_need_y(commands: Commands) -> None:
@@ -110,6 +117,10 @@ def test_a_server_of_ours_tells_what_landed(commands: Commands) -> None:
         fixed = said(commands, *words)
         assert fixed.keys() == set(NAMES[:2])
         assert fixed[NAMES[0]]["RAWBG"] == "20-percentile"
+        typed = said(commands, *words[:4], NAMES[0], "COADDS:3", "PREIMAGE:F")[NAMES[0]]
+        assert (typed, type(typed["COADDS"]), type(typed["PREIMAGE"])) == (
+            {"COADDS": 3, "PREIMAGE": False}, int, bool,
+        )  # fmt: skip
         forbidden = commands.run("fixhead", "--server", address, "--token", "no", NAMES[0], "qa:pass", code=2)
         assert "refuses the cookie" in forbidden.err
 
