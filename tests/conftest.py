@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -75,9 +76,12 @@ _PLACES = {str(Path(__file__).parent / name): place for place, name in enumerate
 def pytest_configure(config: pytest.Config) -> None:
     """Let pytest-xdist take modules in the order below, not those with the most tests first.
 
-    In continuous integration, watch for tests that come too late.
+    In continuous integration, watch for tests that come too late. What a shell starts in the background ignores
+    interrupts, and so would the programs that tests interrupt.
     """
     config.option.loadscopereorder = False
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     unsteady.configure(config)
 
 
