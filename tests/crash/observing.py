@@ -6,16 +6,15 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from armillary.base.bus.models import Sample
 from armillary.base.database import Role
-from armillary.base.database_errors import is_transient
 from armillary.context import Context, open_context
 from armillary.demo.telemetry import simulate
 from armillary.headers import service
@@ -24,9 +23,8 @@ from armillary.settings import Settings
 from tests.crash.tree import QUICK
 from tests.support.kills import kill
 from tests.support.nursery import SERVICE, Nursery
-from tests.support.patience import in_time
+from tests.support.patience import in_time, insist
 
-T = TypeVar("T")
 Nights = Mapping[str, Sequence[Sample]]
 PATIENCE_S = 1200.0
 PAUSE_S = (0.1, 0.7)
@@ -85,17 +83,6 @@ class Scene:
     """Services that ended by themselves, as none may."""
     end: float = field(default_factory=lambda: time.monotonic() + PATIENCE_S)
 
-    async def insist(self, act: Callable[[], Awaitable[T]]) -> T:
-        """Do something until the database lets it happen."""
-        while True:
-            try:
-                return await act()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                in_time(self.end, error)
-            await asyncio.sleep(0.05)
-
     async def rows(self, query: str, *values: object) -> list[Any]:
         """Return what a query finds."""
 
@@ -103,7 +90,7 @@ class Scene:
             async with self.context.database.begin() as connection:
                 return list((await connection.exec_driver_sql(query, values)).all())
 
-        return await self.insist(ask)
+        return await insist(ask, self.end)
 
     async def start(self, name: str) -> None:
         """Start a service or a worker, in the place of one that was killed or for the first time."""
@@ -134,7 +121,7 @@ class Scene:
         for number, one in enumerate(samples, 1):
             batch.append(one)
             if "image_id" in one.payload or len(batch) == 500 or number == len(samples):
-                await self.insist(partial(self.context.bus.publish, batch))
+                await insist(partial(self.context.bus.publish, batch), self.end)
                 batch = []
                 # It is waited for kills where they meet an exposure that is under way.
                 while one.topic in UNDER_WAY and self.killed.total() < kills * number / len(samples) - 1:

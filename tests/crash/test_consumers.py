@@ -9,11 +9,11 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -24,11 +24,10 @@ from armillary.base.feed.models import Topic
 from armillary.base.feed.writer import append
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.consumers import GRANT, TABLE, a_consumer
-from tests.support.patience import in_time
+from tests.support.patience import in_time, insist
 from tests.support.postgres import end_sessions, fresh_database, in_memory, start_server
 from tests.support.topics import make_topic
 
-T = TypeVar("T")
 NAMES = ("mirror", "index")
 BLOWS = ("consumer", "sessions", "consumer", "postmaster", "consumer", "postmaster", "consumer")
 WRITTEN, PATIENCE_S = 150, 900.0
@@ -53,17 +52,6 @@ class Scene:
     struck: bool = False
     end: float = field(default_factory=lambda: time.monotonic() + PATIENCE_S)
 
-    async def insist(self, act: Callable[[], Awaitable[T]]) -> T:
-        """Do something until the database lets it happen."""
-        while True:
-            try:
-                return await act()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-            in_time(self.end, act)
-            await asyncio.sleep(0.05)
-
     async def keys(self, query: str, *values: object) -> list[str]:
         """Return the texts that a query finds."""
 
@@ -71,7 +59,7 @@ class Scene:
             async with self.database.begin() as connection:
                 return list((await connection.exec_driver_sql(query, values)).scalars())
 
-        return await self.insist(ask)
+        return await insist(ask, self.end)
 
     def start(self, topic: Topic, name: str) -> None:
         """Start a consumer, in the place of one that was killed or for the first time."""
@@ -111,7 +99,7 @@ class Scene:
             else:
                 pid = (self.server.top / "cluster" / "postmaster.pid").read_text().split()[0]
                 os.kill(int(pid), signal.SIGKILL)
-                await self.insist(self._look)
+                await insist(self._look, self.end)
         self.struck = True
 
     async def _look(self) -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from armillary.base.database_errors import is_transient
+
+T = TypeVar("T")
 
 
 class OutOfTime(Exception):
@@ -20,3 +27,15 @@ def in_time(deadline: float, what: object = "") -> None:
     """
     if time.monotonic() >= deadline:
         raise OutOfTime(what)
+
+
+async def insist(act: Callable[[], Awaitable[T]], deadline: float) -> T:
+    """Do something until the database lets it happen, and return what comes of it."""
+    while True:
+        try:
+            return await act()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            in_time(deadline, error)
+        await asyncio.sleep(0.05)
