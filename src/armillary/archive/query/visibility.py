@@ -24,7 +24,7 @@ from armillary.archive.catalog.tables import file, frame, root
 _HIDDEN = sa.literal_column(f"'{Level.HIDDEN}'", sa.Text)
 """Stated in the text of statements, so that plans which are made without values know how rare it is."""
 
-_FILE_GRANTED = file.alias("granted")
+_GRANTED = file.alias("granted")
 """A name of its own, so that it never means a row of the statement around it."""
 
 
@@ -138,13 +138,12 @@ def _any_of(names: Iterable[str]) -> sa.ColumnElement[Any]:
 
 def _files_named(names: Iterable[str]) -> sa.Select[tuple[int]]:
     """Return the ids of files."""
-    granted = _FILE_GRANTED
     ids = [int(name.removeprefix(BY_ID)) for name in names if name.startswith(BY_ID)]
     by_name = sa.and_(
-        granted.c.name == _any_of(names), granted.c.directory == "", granted.c.root_id == SHARED
+        _GRANTED.c.name == _any_of(names), _GRANTED.c.directory == "", _GRANTED.c.root_id == SHARED
     )
-    by_id = granted.c.id == sa.any_(sa.cast(sorted(ids), sa.ARRAY(sa.BigInteger)))
-    return sa.select(granted.c.id).where(sa.or_(by_name, by_id) if ids else by_name)
+    by_id = _GRANTED.c.id == sa.any_(sa.cast(sorted(ids), sa.ARRAY(sa.BigInteger)))
+    return sa.select(_GRANTED.c.id).where(sa.or_(by_name, by_id) if ids else by_name)
 
 
 def coordinates_visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
