@@ -203,14 +203,19 @@ def test_a_server_outlasts_the_stop_of_its_database_by_a_full_disk() -> None:
     with cramped_server() as (server, disk):
         ballast = fill(disk)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ArmillaryError)):
-            # The next segment of the log has no room, whereupon PostgreSQL stops and does not come back.
+            # The next segment of the log has no room, whereupon PostgreSQL stops.
             server.act(write_on_and_on)
-        await_health(server, lambda found: found.get("code") == "database_full")
+        await_health(server, tells_of_the_full_disk)
         refusal = posted(server, 1)
         assert (refusal.status_code, refusal.json()[0]["error"]) == (503, REFUSED)
         ballast.unlink()
         server.await_health()
         assert server.edit("x.fits", {"generic": {"SOAK0": -7}})["state"] == "completed"
+
+
+def tells_of_the_full_disk(health: dict[str, Any]) -> bool:
+    """Tell whether the disk is said to be full: by a server that cannot start, or by one that could."""
+    return health.get("code") == "database_full" or health.get("status") == "refusing"
 
 
 async def write_on_and_on(context: Context) -> None:
