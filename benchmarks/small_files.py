@@ -15,7 +15,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import md5, sha256
@@ -33,6 +32,15 @@ PEER, TWICE, LIMIT, AGAIN = "astropy + Pillow + hashlib", "the same in 2 process
 PREVIEW_PX, THUMBNAIL_PX, QUALITY = 1024, 256, 88
 MEMORY_MB = 400
 """What no process of the command may exceed, however many files there are."""
+LAUNCHER = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.call(sys.argv[1:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f"\\n{time.perf_counter() - start} {used.ru_utime + used.ru_stime} {used.ru_maxrss}")
+sys.exit(code)
+"""
+"""Measures a command from a small process: a new one counts the memory of the one that it came from as its own."""
 RECORDED = """
 SELECT f.name, v.data_md5, v.data_sha256, r.exposure_s, r.object,
     (SELECT count(*) FROM product AS p WHERE p.version_id = v.id AND p.key IS NOT NULL) AS pictures
@@ -115,17 +123,13 @@ class Ran:
 def ran(*words: str | Path) -> Ran:
     """Run a command of ours or of the peer, in a process of its own."""
     environment = os.environ | {"ARMILLARY_DATABASE__ACCOUNT": ACCOUNT}
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *map(str, words)], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    text = process.stdout.read() if process.stdout else ""
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - start
-    if process.returncode:
-        raise AssertionError(f"{words[1]} ended with {process.returncode}: {text}")
-    return Ran(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss >> 10, text)
+    command = [sys.executable, "-c", LAUNCHER, sys.executable, *map(str, words)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"{words[1]} ended with {done.returncode}: {done.stdout}")
+    text, _, measured = done.stdout.rstrip().rpartition("\n")
+    seconds, processor_s, memory_kb = map(float, measured.split())
+    return Ran(seconds, processor_s, int(memory_kb) >> 10, text)
 
 
 def ingest(folder: Path) -> Ran:
