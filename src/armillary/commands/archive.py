@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from inspect import Parameter
 from pathlib import Path
@@ -33,6 +33,7 @@ from armillary.commands.terminal import (
 if TYPE_CHECKING:
     from armillary.archive.intake.service import Finding
     from armillary.archive.query.service import Page
+    from armillary.base.work import Outcome
     from armillary.context import Context
 
 COLUMNS = {
@@ -64,6 +65,29 @@ CONTESTED = (
 """What to do about files of one name and different content where names identify files."""
 
 
+async def _ended(context: Context, orders: Sequence[int], show: Callable[[int], None]) -> dict[int, Outcome]:
+    """Help with the queue until these orders have ended; return how."""
+    if not orders:
+        return {}
+    # Only here: the kinds of work bring most of the program with them, which takes longer than to find that
+    # nothing has changed.
+    from armillary.commands.work import finish
+
+    return await finish(context, orders, show=show)
+
+
+async def _finish_rest(context: Context) -> None:
+    """Help with the queue until nothing is due: what these files ordered, and what was left by earlier ones."""
+    from armillary.base.work.admin import is_due
+
+    async with context.database.begin() as connection:
+        if not await is_due(connection):
+            return
+    from armillary.commands.work import finish_all
+
+    await finish_all(context)
+
+
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="FITS files, or directories of them.")],
     data: DataOption = DEFAULT_DATA,
@@ -90,7 +114,6 @@ def ingest(
     from rich.progress import Progress
 
     from armillary.archive.intake import service as intake
-    from armillary.commands.work import finish, finish_all
 
     if copy and watch:
         raise typer.BadParameter("watched directories are adopted where they are: leave out --copy")
@@ -106,11 +129,11 @@ def ingest(
             def show(done: int) -> None:
                 progress.update(task, completed=done)
 
-            report = intake.collect(started, await finish(context, list(started.orders), show=show))
+            report = intake.collect(started, await _ended(context, list(started.orders), show))
             await intake.tell_contested(context, started)
             if not is_up(data):
                 progress.update(task, description="digests and previews", total=None)
-                await finish_all(context)
+                await _finish_rest(context)
             return report
 
     report = run(data, action, new=True)

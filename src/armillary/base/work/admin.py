@@ -108,6 +108,12 @@ SELECT 1 FROM work_order WHERE key = $1 AND state IN ('Queued', 'Started')
     AND (state = 'Started' OR intent IS NOT NULL) LIMIT 1
 """
 
+# What a dead worker has begun can be taken over.
+_DUE = """
+SELECT EXISTS (SELECT FROM work_order WHERE state = 'Queued' AND not_before <= now())
+    OR EXISTS (SELECT FROM work_order WHERE state = 'Started')
+"""
+
 # For a copy of a database: those who ran these orders run them elsewhere, for the original.
 _EXPIRE = "UPDATE work_order SET lease_until = now() WHERE state = 'Started'"
 
@@ -300,6 +306,11 @@ async def states_by_argument(
 async def is_in_work(connection: AsyncConnection, key: str) -> bool:
     """Tell whether a worker runs an order of that key, or died while it may have done something."""
     return (await connection.exec_driver_sql(_IN_WORK, (key,))).first() is not None
+
+
+async def is_due(connection: AsyncConnection) -> bool:
+    """Tell whether any order could begin, or has begun."""
+    return bool((await connection.exec_driver_sql(_DUE)).scalar_one())
 
 
 async def expire_leases(connection: AsyncConnection) -> None:

@@ -6,8 +6,6 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from astropy import units
-
 _BRACKETS = re.compile(r"\[([^\]]+)\]|\(([^)]+)\)")
 _SPELT = re.compile(r"\bin ([A-Za-z%/]+)")
 
@@ -15,6 +13,9 @@ _SPELT = re.compile(r"\bin ([A-Za-z%/]+)")
 @lru_cache(maxsize=1024)
 def unit_of(name: str) -> Any:
     """Return the unit of a name by astropy; None if there is none."""
+    # Only here: every worker loads this module, and few ever judge a recipe.
+    from astropy import units
+
     try:
         return units.Unit(name)
     except (ValueError, TypeError):
@@ -23,6 +24,8 @@ def unit_of(name: str) -> Any:
 
 def fault(given: str, out: str) -> str | None:
     """Return why a value cannot be converted from a unit to another; None if it can."""
+    from astropy import units
+
     for name in (given, out):
         if unit_of(name) is None:
             return f"There is no unit {name}"
