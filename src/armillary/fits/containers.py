@@ -26,7 +26,7 @@ class Container(StrEnum):
         return "" if self is Container.PLAIN else f".{self}"
 
 
-_PACKED = (Container.BZ2, Container.GZ)
+_ENDINGS = {one.suffix: one for one in (Container.BZ2, Container.GZ)}
 
 
 def logical_name(filename: str) -> str:
@@ -57,7 +57,7 @@ def container_named(filename: str) -> Container:
     """Return the container that the name of a file promises; capitals mean the same."""
     # Only the ending is folded: some letters outside ASCII change their length in lower case.
     ending = filename[-4:].lower()
-    return next((one for one in _PACKED if ending.endswith(one.suffix)), Container.PLAIN)
+    return _ENDINGS.get(ending) or _ENDINGS.get(ending[-3:], Container.PLAIN)
 
 
 def _found(head: bytes) -> Container:

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from armillary.archive.catalog.models import Location, Root
 from armillary.archive.errors import BadFileName, FileUnreadable, FileVanished, OutsideRoots
@@ -45,6 +46,7 @@ class Finder:
     def __init__(self, roots: Sequence[Path], *, nested: bool = True, own: Path | None = None) -> None:
         self._roots, self._nested, self._own = list(roots), nested, own
         self._walked: set[Path] = set()
+        self._plain: dict[tuple[Path, Path], tuple[Path, Path]] = {}
         self.found = Found()
 
     def search(self, paths: Sequence[Path]) -> Found:
@@ -77,14 +79,31 @@ class Finder:
 
     def place(self, one: Path, base: Path) -> None:
         """Note where one file found below a directory belongs."""
-        base = (self._root_above(one.parent) or base) if self._nested else base
         try:
-            target = base / relative_to(one, base)
+            self.found.places.append(self._beside_known(one, base) or self._resolved(one, base))
         except ArmillaryError as error:
             self._report(one, error)
-            return
-        owner = (self._root_above(target) or base) if self._nested else base
-        self.found.places.append((owner, target.relative_to(owner)))
+
+    def _resolved(self, one: Path, base: Path) -> tuple[Path, Path]:
+        """Return the root of a file and its path below that, with every link followed."""
+        above = (self._root_above(one.parent) or base) if self._nested else base
+        target = above / relative_to(one, above)
+        owner = (self._root_above(target) or above) if self._nested else above
+        below = target.relative_to(owner)
+        if target == one:
+            self._plain[one.parent, base] = owner, below.parent
+        return owner, below
+
+    def _beside_known(self, one: Path, base: Path) -> tuple[Path, Path] | None:
+        """Return the same of a plain file in a directory of which it is known by another file; None elsewhere.
+
+        Most files are such, and to follow every directory above each takes longer than all else.
+        """
+        if (known := self._plain.get((one.parent, base))) is None or not is_plain(one):
+            return None
+        owner, directory = known
+        check_name(directory / one.name, whole=one)
+        return owner, directory / one.name
 
     def _root_above(self, path: Path) -> Path | None:
         """Return the innermost known root that holds a path."""
@@ -134,6 +153,14 @@ def walk(
         for name in sorted(names):
             if FITS_NAME.fullmatch(name) and not name.startswith("."):
                 yield Path(parent, name)
+
+
+def is_plain(path: Path) -> bool:
+    """Tell whether there is a regular file, and no link to one."""
+    try:
+        return S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _ignore(path: Path, error: ArmillaryError) -> None:

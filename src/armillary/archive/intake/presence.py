@@ -144,12 +144,12 @@ async def known_below(context: Context, directory: Path) -> Known:
     known: Known = {}
     async with context.database.begin() as connection:
         for root in await store.list_roots(connection):
-            if root.path is None:
+            if (top := root.path) is None:
                 continue
-            inside = root.path.is_relative_to(directory)
-            if inside or directory.is_relative_to(root.path):
+            inside = top.is_relative_to(directory)
+            if inside or directory.is_relative_to(top):
                 for place, state in await store.present_states(connection, root.id):
-                    path = root.path / place.key
+                    path = top / place.key
                     if inside or path.is_relative_to(directory):
                         known[str(path)] = place, state
     return known
