@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from armillary.fits.cards import parse_card, unreadable
+from armillary.fits.cards import parse_card, printable, unreadable
 from armillary.fits.models import CARD, Value
 
 FILENAME = "@filename"
+_NUMBER = re.compile(rb" *[+-]?[0-9]{1,9}(?:\.[0-9]*)? *")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,18 @@ class WatchedLookup(Lookup):
         return Lookup.comment(self, keyword)
 
 
-@lru_cache(maxsize=1 << 10)
 def _comment_of(card: bytes) -> str | None:
-    """Return the comment of a card that has a value; those of an instrument repeat from file to file."""
+    """Return the comment of a card that has a value."""
+    # Numbers differ from file to file, and what is behind them does not need the whole reading of a card.
+    number, slash, comment = card[10:].partition(b" / ")
+    if slash and _NUMBER.fullmatch(number):
+        return printable(comment).decode("ascii").strip(" ")
+    return _read_comment(card)
+
+
+@lru_cache(maxsize=1 << 10)
+def _read_comment(card: bytes) -> str | None:
+    """Return the same by reading the card; those of an instrument repeat from file to file."""
     found = parse_card(card)
     return None if found.value is None else found.comment
 
