@@ -12,7 +12,7 @@ from armillary.api.gemini.requests import element_of, parse_request, read_items
 from armillary.context import Context
 from armillary.edits.acceptance import Key, rules_of, submit_edit, submit_edits
 from armillary.edits.models import Origin, Target
-from armillary.edits.validation import edit_request
+from armillary.edits.words import request_of_words
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,6 @@ async def accept_one(
     context: Context, values: Mapping[str, Any], name: str, origin: Origin, **options: Any
 ) -> Asked:
     """Submit an edit of one file, or raise why it is refused."""
-    request = edit_request(Target(name), values, rules_of(context.settings.edits), **options)
+    request = request_of_words(Target(name), values, rules_of(context.settings.edits), **options)
     answer, request_id = await submit_edit(context, request, origin)
     return Asked(request_id, (answer.order_id,), [element_of(answer)])

@@ -17,9 +17,10 @@ from armillary.api.http.failures import Failure
 from armillary.api.http.policy import Policy
 from armillary.archive.intake import service as intake
 from armillary.archive.query import service as query
-from armillary.edits.models import Origin, Target
-from armillary.edits.service import edit_request, rules_of, submit_edit
+from armillary.edits.models import EditRequest, Origin, Target
+from armillary.edits.service import checked, rules_of, submit_edit
 from armillary.errors import BadRequest
+from armillary.fits.models import CardChange
 
 router = DialectRouter(prefix="/toy")
 anybody = [Depends(Policy(None))]
@@ -55,7 +56,8 @@ async def edit(request: Request, ctx: Ctx, name: str) -> Response:
     keyword, separator, value = (await read_body(request, 10_000)).decode("ascii", "replace").partition("=")
     if not separator:
         raise BadRequest("say KEYWORD=text")
-    asked = edit_request(Target(name), {"generic": [[keyword, value]]}, rules_of(ctx.context.settings.edits))
+    wanted = EditRequest(target=Target(name), cards=(CardChange(keyword, value),))
+    asked = checked(wanted, rules_of(ctx.context.settings.edits))
     accepted, _ = await submit_edit(ctx.context, asked, Origin(ctx.principal.name, ctx.address, "a toy"))
     return JSONResponse({"order": accepted.order_id}, 202)
 

@@ -22,7 +22,7 @@ from armillary.context import Context
 from armillary.demo import make_night, night_names
 from armillary.edits.history.service import history_of
 from armillary.edits.models import Origin, Target
-from armillary.edits.service import edit_request, rules_of, submit_edits, submit_revert
+from armillary.edits.service import request_of_words, rules_of, submit_edits, submit_revert
 from armillary.errors import ArmillaryError
 from armillary.fits.containers import logical_name
 from armillary.headers import service as headers
@@ -162,7 +162,7 @@ async def _edit(context: Context, names: Sequence[str]) -> None:
         (names[-1], {"generic": [["OBSERVER", "A. Newcomer"]]}),
     ]
     rules = rules_of(context.settings.edits)
-    requests = [edit_request(Target(name), values, rules) for name, values in wanted]
+    requests = [request_of_words(Target(name), values, rules) for name, values in wanted]
     submission = await submit_edits(context, requests, ORIGIN)
     await wait_for(context.database, context.signals, submission.order_ids, PATIENCE_S)
     revert = await submit_revert(context, science[1], None, ORIGIN)

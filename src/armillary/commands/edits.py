@@ -88,11 +88,11 @@ async def _submit(
 ) -> int:
     """Return the order of an edit of one file, or say of that file why it is refused."""
     from armillary.edits.models import Target
-    from armillary.edits.service import edit_request, rules_of, submit_edit
+    from armillary.edits.service import request_of_words, rules_of, submit_edit
 
     values = {"generic": [list(parse_setting(text)) for text in settings]}
     try:
-        request = edit_request(Target(file), values, rules_of(context.settings.edits), **options)
+        request = request_of_words(Target(file), values, rules_of(context.settings.edits), **options)
         accepted, _ = await submit_edit(context, request, origin)
     except ArmillaryError as error:
         raise error_of(error.code, f"{file}: {error.message}") from None

@@ -209,11 +209,11 @@ async def _edit(context: Context, data: Path, request: Request, origin: Origin) 
 
 def _read(item: dict[str, Any], rules: Rules) -> EditRequest | Refused:
     """Return what an item asks of the archive here; one that is wrong is answered like the others."""
-    from armillary.edits.service import edit_request
+    from armillary.edits.service import request_of_words
 
     target, values = Target(item["filename"]), item["values"]
     try:
-        return edit_request(
+        return request_of_words(
             target, values, rules, reject_new=item["reject_new"], extension=item.get("extension")
         )
     except ItemRefused as error:

@@ -11,7 +11,8 @@ from armillary.archive.catalog.models import Version
 from armillary.base.work import JsonObject, NewOrder
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import CardState, EditRequest, Origin, Target
-from armillary.edits.validation import Rules, checked, edit_request
+from armillary.edits.validation import Rules, checked
+from armillary.edits.words import request_of_words
 from armillary.fits.models import CardChange
 
 UPDATE_HEADERS = "update_headers"
@@ -109,4 +110,4 @@ def _of_before(args: Mapping[str, Any], rules: Rules) -> EditRequest:
     if args.get("generic") is not None:
         values["generic"] = json.loads(args["generic"])
     options = {key: args.get(key) for key in ("reject_new", "extension", "if_data_md5", "expect_data_md5")}
-    return edit_request(Target(args.get("name")), values, rules, **options)
+    return request_of_words(Target(args.get("name")), values, rules, **options)

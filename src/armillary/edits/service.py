@@ -9,7 +9,8 @@ from armillary.edits.recording import record_failures
 from armillary.edits.revert import WHOLE, submit_revert
 from armillary.edits.status import EditState, EditStatus, RequestStatus, status_of
 from armillary.edits.store import forget_expired_requests
-from armillary.edits.validation import Rules, checked, edit_request, suggest
+from armillary.edits.validation import Rules, checked
+from armillary.edits.words import request_of_words, suggest
 
 __all__ = [
     "MAX_PAGE",
@@ -24,11 +25,11 @@ __all__ = [
     "apply_request",
     "audit",
     "checked",
-    "edit_request",
     "file_of_edit",
     "forget_expired_requests",
     "id_of_file",
     "record_failures",
+    "request_of_words",
     "rules_of",
     "states_of",
     "status_of",

@@ -9,9 +9,10 @@ from typing import Any
 from armillary.archive.catalog.models import Version
 from armillary.edits.history.service import History
 from armillary.edits.models import EditRequest, Outcome, Target, last_settings
-from armillary.edits.service import Rules, apply_request, edit_request
+from armillary.edits.service import Rules, apply_request, checked
 from armillary.errors import ArmillaryError
 from armillary.exports.models import HeaderUpdate
+from armillary.fits.models import CardChange
 from armillary.fits.texts import keep_text
 
 MOST_STEPS = 64
@@ -82,9 +83,9 @@ def _update(before: Version, after: Version, cards: Sequence[Mapping[str, Any]])
 def _tried(before: Version, after: Version, extension: int, pairs: Sequence[Any]) -> EditRequest | None:
     """Return the request for these cards if it leads from one version to the other."""
     try:
-        request = edit_request(
-            Target(before.name), {"generic": pairs}, Rules(hierarch=False), extension=extension
-        )
+        cards = tuple(CardChange(key, value) for key, value in pairs)
+        wanted = EditRequest(target=Target(before.name), extension=extension, cards=cards)
+        request = checked(wanted, Rules(hierarch=False))
         layout, _ = apply_request(before.layout(), request, partial(_data_sum, before))
     except (ArmillaryError, LookupError):
         return None

@@ -17,10 +17,11 @@ from armillary.archive.intake.service import set_identity
 from armillary.archive.models import Identity
 from armillary.edits.changesets import service
 from armillary.edits.changesets.models import Action, Wanted
-from armillary.edits.models import Target
-from armillary.edits.service import edit_request, rules_of, submit_edit
+from armillary.edits.models import EditRequest, Target
+from armillary.edits.service import checked, rules_of, submit_edit
 from armillary.errors import ArmillaryError
 from armillary.fits.bzip2 import compress_bzip2
+from armillary.fits.models import CardChange
 from armillary.operations.status import status_of
 from tests.support.archive import OLD_NS, ORIGIN, Archive, put, sha256
 from tests.support.headers import a_file
@@ -121,8 +122,8 @@ async def test_copies_of_the_same_bytes_are_no_ambiguity_for_those_who_read(arch
 async def test_a_data_label_that_is_unique_is_enough(archive: Archive) -> None:
     await archive.ingest(two_nights(archive))
     rules = rules_of(archive.context.settings.edits)
-    wanted = edit_request(Target(None, "L-Vega"), {"generic": [["OBSERVER", "me"]]}, rules)
-    accepted, _ = await submit_edit(archive.context, wanted, ORIGIN)
+    wanted = EditRequest(target=Target(None, "L-Vega"), cards=(CardChange("OBSERVER", "me"),))
+    accepted, _ = await submit_edit(archive.context, checked(wanted, rules), ORIGIN)
     assert (await archive.finish([accepted.order_id]))[0]["changed"]
     assert len((await archive.history(f"night1/{NAME}")).edits) == 1
 

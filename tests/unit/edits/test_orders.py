@@ -15,7 +15,8 @@ from armillary.archive.catalog.models import Location
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import CardState, EditRequest, Origin, Target
 from armillary.edits.orders import UPDATE_HEADERS, of_text, order_of, request_of, to_text
-from armillary.edits.validation import Rules, checked, edit_request
+from armillary.edits.validation import Rules, checked
+from armillary.edits.words import request_of_words
 from tests.support.headers import a_primary
 from tests.support.requests import MD5, RULES, TARGET, a_request, changes, requests
 from tests.support.versions import a_version
@@ -114,7 +115,7 @@ OPTIONS = ("reject_new", "extension", "if_data_md5", "expect_data_md5")
 def test_an_order_of_before_asks_for_what_it_asked_for_then(item: dict[str, Any]) -> None:
     values = {key: value for key, value in item.items() if key not in OPTIONS}
     options = {key: value for key, value in item.items() if key in OPTIONS}
-    new = edit_request(TARGET, values, RULES, **options)
+    new = request_of_words(TARGET, values, RULES, **options)
     whole = {
         "file_key": "1:a",
         "file_id": 1,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from armillary.archive import models as quality
 from armillary.edits.errors import ItemRefused
 from armillary.edits.models import PRIMARY, EditRequest, Extension
-from armillary.edits.validation import Rules, checked, edit_request, suggest
+from armillary.edits.validation import Rules, checked
+from armillary.edits.words import request_of_words, suggest
 from armillary.fits.models import CardChange, Value
 from tests.support.requests import MD5, RULES, TARGET, a_request, changes, requests
 
@@ -29,7 +30,7 @@ GENERIC = "for action 'generic'; it should be an object {KEY: value} or a list o
 
 
 def asked(values: dict[str, Any], rules: Rules = RULES, **options: Any) -> EditRequest:
-    return edit_request(TARGET, values, rules, **options)
+    return request_of_words(TARGET, values, rules, **options)
 
 
 def refusal(values: dict[str, Any], rules: Rules = RULES, **options: Any) -> str:
@@ -279,7 +280,7 @@ def test_strangers_get_a_request_or_a_reason(values: dict[str, Any], options: di
 
 def test_keywords_of_hierarch_cards_are_for_those_whom_the_rules_let() -> None:
     values = {"generic": {"hierarch Simulate Camera": True, "TOOLONGKEY": 1}}
-    found = edit_request(TARGET, values, RULES)
+    found = request_of_words(TARGET, values, RULES)
     assert [change.keyword for change in found.cards] == ["SIMULATE CAMERA", "TOOLONGKEY"]
     assert (
         refusal(values, dataclasses.replace(RULES, hierarch=False))

@@ -10,7 +10,7 @@ from typing import Any
 from armillary.archive.errors import FileAmbiguous, FileNotFound
 from armillary.edits.errors import ItemRefused, MalformedRequest
 from armillary.edits.models import Accepted, EditRequest, Refused, Target
-from armillary.edits.service import Rules, edit_request, suggest
+from armillary.edits.service import Rules, request_of_words, suggest
 from armillary.errors import RequestTooLarge
 
 OPTIONS = ("reject_new", "extension", "if_data_md5", "expect_data_md5")
@@ -115,7 +115,7 @@ def _read_item(raw: dict[str, Any], rules: Rules) -> EditRequest | Refused:
             if key not in ITEM_KEYS:
                 raise ItemRefused(f"Unknown item key: {key}{suggest(key, ITEM_KEYS)}")
         options = {key: raw.get(key) for key in OPTIONS}
-        return edit_request(target, raw["values"], rules, **options)
+        return request_of_words(target, raw["values"], rules, **options)
     except RecursionError:
         return Refused(target, ItemRefused(NESTED_TOO_DEEPLY))
     except ItemRefused as refused:

@@ -39,7 +39,7 @@ from armillary.edits.errors import (
     OutcomeUnknown,
 )
 from armillary.edits.models import AuditQuery, Origin, Outcome, Target
-from armillary.edits.service import Key, RecordedEdit, edit_request, rules_of, submit_edit, submit_revert
+from armillary.edits.service import Key, RecordedEdit, request_of_words, rules_of, submit_edit, submit_revert
 from armillary.errors import BadRequest, RequestTooLarge
 
 router = APIRouter()
@@ -203,7 +203,7 @@ async def edit_file(request: Request, ctx: Ctx, name: str) -> JSONResponse:
     asked = _parsed(NewEdit, body)
     storable_words(asked.why)
     options = asked.model_dump(exclude={"values", "why"})
-    wanted = edit_request(Target(name), asked.values, rules_of(settings), **options)
+    wanted = request_of_words(Target(name), asked.values, rules_of(settings), **options)
     repeated = idempotency_key(request)
     key = Key(repeated, hashlib.sha256(f"{name}\n".encode() + body).digest()) if repeated else None
     origin = _origin(ctx, asked.why)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from armillary.edits.changesets.errors import BadChangeSet
 from armillary.edits.models import EditRequest, Target
-from armillary.edits.validation import Rules, edit_request
+from armillary.edits.validation import Rules
+from armillary.edits.words import request_of_words
 from armillary.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ class Wanted:
         ItemRefused
             If it would be refused of any file.
         """
-        nobody = Target("")
-        return edit_request(nobody, self.values, rules, reject_new=self.reject_new, extension=self.extension)
+        options = {"reject_new": self.reject_new, "extension": self.extension}
+        return request_of_words(Target(""), self.values, rules, **options)
 
     def to_text(self) -> str:
         """Return JSON text; jsonb would turn the float 1e5 into an integer."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from armillary.api.gemini.requests import element_of, parse_request, read_items
 from armillary.edits.errors import ExtensionNotFound, ItemRefused, MalformedRequest
 from armillary.edits.models import Accepted, EditRequest, Refused, Target
-from armillary.edits.validation import edit_request
+from armillary.edits.words import request_of_words
 from armillary.errors import RequestTooLarge
 from tests.support.requests import MD5, RULES, changes, requests
 
@@ -181,7 +181,7 @@ def test_what_no_card_can_hold_concerns_its_item_alone() -> None:
         one, other = read_items(items, RULES)
         assert isinstance(one, Refused)
         assert one.error.message == "Invalid value for keyword A"
-        assert other == edit_request(TARGET, {"generic": {"A": 1}}, RULES)
+        assert other == request_of_words(TARGET, {"generic": {"A": 1}}, RULES)
 
 
 def test_a_long_integer_is_read_in_whole_up_to_a_thousand_digits() -> None:
