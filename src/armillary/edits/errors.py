@@ -55,14 +55,8 @@ class FileGone(NotFound):
     code = "file_gone"
 
 
-class ChangedMeanwhile(Conflict):
-    """The file was changed outside Armillary; ingest it again, then repeat the edit."""
-
-    code = "changed_outside"
-
-
 class DigestMismatch(Conflict):
-    """The file has changed since the update was prepared."""
+    """The content has another digest than the update says; prepare it anew."""
 
     code = "digest_mismatch"
 

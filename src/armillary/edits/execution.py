@@ -16,11 +16,12 @@ from armillary.archive.download.service import check_unpacked
 from armillary.archive.intake.service import examine
 from armillary.archive.models import SMALL
 from armillary.base.store import ObjectStore, Snapshot, StoredObject
+from armillary.base.store.errors import ChangedOutside
 from armillary.base.work import JsonObject, Order
 from armillary.base.work.models import JsonValue
 from armillary.edits.apply import HduEffect, apply_request
 from armillary.edits.digests import Digested, digested
-from armillary.edits.errors import ChangedMeanwhile, DigestMismatch
+from armillary.edits.errors import DigestMismatch
 from armillary.edits.orders import request_of
 from armillary.edits.validation import Rules
 from armillary.errors import ArmillaryError
@@ -128,7 +129,7 @@ def execute(
 
     Raises
     ------
-    ChangedMeanwhile
+    ChangedOutside
         If the file is neither as recorded nor as an interrupted run of these orders left it.
     """
     with store.open(version.location.key) as snapshot:
@@ -160,7 +161,7 @@ def begin(version: Version, snapshot: Snapshot, orders: Sequence[Order], *, max_
 
     Raises
     ------
-    ChangedMeanwhile
+    ChangedOutside
         If it is neither.
     UnpackedTooLarge
         If it is compressed and has more than ``max_unpacked`` bytes when it is unpacked.
@@ -178,7 +179,7 @@ def begin(version: Version, snapshot: Snapshot, orders: Sequence[Order], *, max_
         return found(disk, recorded, resumed=True, undo=known[digest])
     if disk.headers == recorded.headers and _same_data(version, snapshot, max_unpacked):
         return found(disk, recorded)
-    raise ChangedMeanwhile(
+    raise ChangedOutside(
         f"{version.location.key} was changed outside Armillary; ingest it again, then repeat the edit."
     )
 

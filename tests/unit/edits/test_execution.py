@@ -13,9 +13,10 @@ import pytest
 
 from armillary.archive.catalog.models import Location, Version
 from armillary.archive.models import SMALL
+from armillary.base.store.errors import ChangedOutside
 from armillary.base.work import Order
 from armillary.edits.apply import HduEffect
-from armillary.edits.errors import ChangedMeanwhile, DigestMismatch, ExtensionNotFound, ItemRefused
+from armillary.edits.errors import DigestMismatch, ExtensionNotFound, ItemRefused
 from armillary.edits.execution import (
     Execution,
     Judged,
@@ -216,7 +217,7 @@ async def test_a_state_before_is_only_one_of_a_run_that_had_resumed() -> None:
         "before": headers_digest(a_layout(other).headers), "after": "0", "undo": None, "undo_before": "x",
         "resumed": False,
     }  # fmt: skip
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ChangedOutside):
         await carried_out(version, other, resuming(setting("M 2"), intent), mtime_ns=2)
     found = await carried_out(
         version, other, resuming(setting("M 2"), {**intent, "resumed": True}), mtime_ns=2
@@ -249,7 +250,7 @@ async def test_a_file_that_somebody_changed_is_left_alone(form: str, damage: str
         "length": PLAIN + b"x",
     }[damage]
     version = version_of(compress(PLAIN), form)
-    with pytest.raises(ChangedMeanwhile) as caught:
+    with pytest.raises(ChangedOutside) as caught:
         await carried_out(version, compress(other), setting("M 2"), mtime_ns=2)
     assert caught.value.message == (
         f"{name} was changed outside Armillary; ingest it again, then repeat the edit."
@@ -262,13 +263,13 @@ async def test_headers_as_intended_over_other_data_are_not_ours() -> None:
     landed = outcome(first)
     foreign = landed[:-BLOCK] + b"\x01" + landed[-BLOCK + 1 :]
     order = resuming(setting("M 2"), dict(intent_of(first, None)))
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ChangedOutside):
         await carried_out(version, foreign, order, mtime_ns=2)
 
 
 async def test_another_header_is_seen_even_if_the_time_stamp_is_that_of_the_record() -> None:
     other = PLAIN.replace(b"'M 1     '", b"'M 7     '")
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ChangedOutside):
         await carried_out(version_of(PLAIN), other, setting("M 2"))
 
 
