@@ -14,8 +14,8 @@ import pytest
 
 from armillary.archive.intake import uploads
 from armillary.archive.intake.staging import stage
+from armillary.base import dumps
 from armillary.base.database import Role
-from armillary.base.postgres import dumps
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context, open_context
 from armillary.operations.backup import BackupReport, back_up

@@ -17,10 +17,9 @@ from typing import Any, TextIO
 from armillary import __version__
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Root
-from armillary.base import revisions
+from armillary.base import dumps, revisions
 from armillary.base.identity import read_identity
 from armillary.base.place import STAGING
-from armillary.base.postgres import dumps
 from armillary.base.store import ObjectStore
 from armillary.context import Context
 from armillary.errors import BadRequest, NotFound

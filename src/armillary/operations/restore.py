@@ -16,11 +16,10 @@ from typing import Any
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Location
 from armillary.archive.intake import service as intake
-from armillary.base import migrate
+from armillary.base import dumps, migrate
 from armillary.base.database import Database, Role
 from armillary.base.identity import read_identity, record_place, renew
 from armillary.base.place import PRIVATE, STAGING, place_of
-from armillary.base.postgres import dumps
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.store.blobs import Blobs
 from armillary.base.store.files import SystemFiles

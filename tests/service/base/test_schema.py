@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from armillary.base import migrate, schema
+from armillary.base import dumps, migrate, schema
 from armillary.base.database import Database, Role
 from armillary.base.migrate import NotOwner, SchemaUnfit, SchemaUnknown
-from armillary.base.postgres import dumps
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.errors import BadRequest
 from tests.support.debian import needs_debian

@@ -9,9 +9,8 @@ import json
 
 import pytest
 
-from armillary.base import migrate
+from armillary.base import dumps, migrate
 from armillary.base.database import Database, Role
-from armillary.base.postgres import dumps
 from armillary.base.store.errors import RootNotClaimed
 from armillary.context import open_context
 from armillary.operations.restore import NotEmpty, restore

@@ -23,9 +23,8 @@ from armillary.archive.download.file import Download, open_download, stream
 from armillary.archive.download.serving import Served, why_visible
 from armillary.archive.errors import BeingChanged, BundleBroken
 from armillary.archive.query.conditions import conditions, listed
-from armillary.archive.query.grammar import Selection
 from armillary.archive.query.listing import Lister
-from armillary.archive.query.models import Flag
+from armillary.archive.query.models import Flag, Selection
 from armillary.base.log import get_logger, get_record
 from armillary.context import Context
 from armillary.errors import ArmillaryError

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeGuard, assert_never
 
 import sqlalchemy as sa
@@ -20,7 +20,6 @@ from armillary.archive.query import visibility
 from armillary.archive.query.called import is_called
 from armillary.archive.query.comparisons import comparison
 from armillary.archive.query.cones import in_cone
-from armillary.archive.query.grammar.times import midnight
 from armillary.archive.query.intervals import overlaps
 from armillary.archive.query.latest import is_latest
 from armillary.archive.query.models import (
@@ -206,7 +205,7 @@ def _taken_on(first: date, last: date) -> Condition:
 
     Where its start is not known, its end decides, or its night.
     """
-    low, high = midnight(first), midnight(last) + _DAY
+    low, high = (datetime.combine(day, time(0), UTC) for day in (first, last + _DAY))
     nights = _between(frame.c.night, first, last, "[]")
     ended = sa.and_(*_between(frame.c.ended_at, low, high, "[)"))
     of_night = sa.and_(frame.c.ended_at.is_(None), *nights)

@@ -128,8 +128,3 @@ def nights(first: date, last: date) -> Term:
     night of every frame by the rule of its site.
     """
     return Between("night", first, last, "[]")
-
-
-def midnight(day: date) -> datetime:
-    """Return the first instant of a UTC day."""
-    return datetime.combine(day, time(0), UTC)
