@@ -31,13 +31,13 @@ from armillary.api.http.origins import SameOrigin
 from armillary.api.http.policy import Policy, refuse_undeclared, walk
 from armillary.api.http.privacy import Private
 from armillary.api.http.shortcuts import Shortcuts
-from armillary.auth_settings import AuthSettings
 from armillary.base.database import Role
 from armillary.base.log import hide_secrets_of_server
 from armillary.context import Context, open_context, spooling_bus
 from armillary.headers.service import source_clocks
 from armillary.pipe import service as pipe
 from armillary.settings import PhotonRanchSettings, Settings
+from armillary.settings.auth import AuthSettings
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 

@@ -11,7 +11,7 @@ import pytest
 from armillary.access.models import Permission, Principal, Scope
 from armillary.access.service import create_token
 from armillary.app import DIALECTS, Application, create_app
-from armillary.auth_settings import AddressSettings, AuthSettings
+from armillary.settings.auth import AddressSettings, AuthSettings
 from tests.support.archive import Archive, archive
 from tests.support.networks import Networks
 from tests.support.postgres import postgres

@@ -19,8 +19,8 @@ from armillary.api.photon_ranch.parameters import Asked
 from armillary.api.photon_ranch.replies import as_json
 from armillary.api.photon_ranch.rights import anybody, in_parameters, in_path, needs, reads
 from armillary.app import Application, create_app
-from armillary.auth_settings import AuthSettings
 from armillary.base.clock import Clock
+from armillary.settings.auth import AuthSettings
 from tests.support.archive import Archive
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from armillary.app import create_app
-from armillary.auth_settings import AuthSettings
 from armillary.context import Context
+from armillary.settings.auth import AuthSettings
 from tests.support.archive import Archive
 from tests.support.conformity import hold
 from tests.support.rights import a_key

@@ -7,8 +7,8 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from armillary.access.models import Credentials, Permission, Principal, Scope
-from armillary.auth_settings import AddressSettings
 from armillary.context import Context
+from armillary.settings.auth import AddressSettings
 
 
 class Addresses:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from armillary.access.modes import Mode
-from armillary.auth_settings import AuthSettings
+from armillary.settings.auth import AuthSettings
 
 if TYPE_CHECKING:
     from armillary.access.web_tokens import WebTokens

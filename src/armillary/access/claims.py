@@ -8,7 +8,7 @@ from typing import Any
 
 from armillary.access.models import Permission, Scope
 from armillary.access.modes import Mode
-from armillary.auth_settings import JwtSettings, RoleSettings
+from armillary.settings.auth import JwtSettings, RoleSettings
 
 EVERYBODY = "*"
 """The role of whoever signed in."""

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import httpx
 import jwt
 
-from armillary.auth_settings import JwtSettings
 from armillary.base import certificates
 from armillary.base.clock import Clock
 from armillary.base.log import get_logger
+from armillary.settings.auth import JwtSettings
 
 log = get_logger(__name__)
 DISCOVERY = "/.well-known/openid-configuration"

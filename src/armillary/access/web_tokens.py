@@ -20,10 +20,10 @@ from armillary.access.errors import UnusableCertificate
 from armillary.access.issuer import MIN_RSA_BITS, Issuer
 from armillary.access.models import Credentials, Principal
 from armillary.access.modes import Mode
-from armillary.auth_settings import JwtSettings
 from armillary.base.clock import Clock
 from armillary.base.log import get_logger, says
 from armillary.context import Context
+from armillary.settings.auth import JwtSettings
 
 log = get_logger(__name__)
 MOST = 10_000

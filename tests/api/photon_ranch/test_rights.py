@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from armillary.access.errors import UnknownRoute
 from armillary.access.service import revoke
 from armillary.app import create_app
-from armillary.auth_settings import AddressSettings, AuthSettings
+from armillary.settings.auth import AddressSettings, AuthSettings
 from tests.support.archive import Archive, archive
 from tests.support.postgres import postgres
 from tests.support.rights import a_key, app_of, serving

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from armillary.access.errors import UnusableCertificate
 from armillary.access.service import web_tokens_of
-from armillary.auth_settings import AuthSettings
+from armillary.settings.auth import AuthSettings
 from tests.support.archive import Archive, archive
 from tests.support.clock import FakeClock
 from tests.support.issuer import AUDIENCE, CLAIM, Issuer, ec_key, issuing, listed, pem, rsa_key, settings_for

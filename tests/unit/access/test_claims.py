@@ -10,7 +10,7 @@ import pytest
 from armillary.access.claims import find_claim, is_in_force, name_in, permissions_of, roles_in
 from armillary.access.models import Permission, Scope
 from armillary.access.modes import Mode
-from armillary.auth_settings import JwtSettings
+from armillary.settings.auth import JwtSettings
 
 PATH = ("https://photonranch.org/user_metadata", "roles")
 
