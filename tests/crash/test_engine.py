@@ -1,8 +1,9 @@
 """The engine of work against a plain model of what it promises, with workers killed between any two steps.
 
-A machine of hypothesis submits orders of two unique keys, in the roles of worker and web, tells a real worker what
-to do with the one that it has, cancels, kills the worker while it runs an order or just ends it, and starts
-another. After each move the rows of the database must be what the model has.
+A machine of hypothesis submits orders of two unique keys, in the roles of worker and web, lets periods pass and
+processes look for what is due, tells a real worker what to do with the order that it has, cancels, kills the
+worker while it runs an order or just ends it, and starts another. After each move the rows of the database must be
+what the model has.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +23,22 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
-from armillary.base.work import Merging, NewOrder, submit
+from armillary.base.work import NewOrder, submit
 from armillary.base.work.admin import cancel
-from armillary.base.work.statements import SUSPECT
+from armillary.base.work.periods import submit_due
+from tests.crash.engine_model import KEYS, PERIODIC, POLICY, Model, Run
 from tests.support.patience import in_time
-from tests.support.postgres import fresh_database, work_settings
-from tests.support.puppets import KIND, MOST_ATTEMPTS, PATIENCE_S, Puppet, theatre
+from tests.support.postgres import fresh_database
+from tests.support.puppets import KIND, PATIENCE_S, PERIOD, Puppet, theatre
+from tests.support.topics import somebody_waits
 
-EXAMPLES, MOVES = 6, 30
-POLICY = Merging(sticky=("force",), optional=("owners",), keep=True)
-KEYS = ("a", "b")
+EXAMPLES, MOVES = 8, 40
 ROWS = """
 SELECT id, state, args, revision, attempts, error_code, step, steps, cancelled, held
 FROM work_order WHERE unique_key = $1 ORDER BY id
 """
 SESSIONS = (
-    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'puppet' AND datname = current_database()"
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'worker' AND datname = current_database()"
 )
 wishes = st.fixed_dictionaries(
     {},
@@ -47,106 +48,6 @@ wishes = st.fixed_dictionaries(
         "path": st.sampled_from(["x", "y"]),
     },
 )
-
-
-@dataclass
-class Run:
-    """One run of a unique key, as the model has it; each is a row of the database."""
-
-    id: int
-    args: dict[str, Any]
-    revision: int
-    state: str = "Queued"
-    attempts: int = 0
-    claims: int = 0
-    code: str | None = None
-    step: str | None = None
-    steps: list[tuple[str, str]] | None = None
-    cancelled: bool = False
-    held: bool = False
-
-    def row(self) -> tuple[Any, ...]:
-        """Return what the database should have."""
-        return (self.id, self.state, self.args, self.revision, self.attempts, self.code, self.step, self.steps,
-                self.cancelled, self.held)  # fmt: skip
-
-
-@dataclass
-class Model:
-    """What the engine promises, in memory: runs by unique key, oldest first."""
-
-    runs: dict[str, list[Run]] = field(default_factory=lambda: {key: [] for key in KEYS})
-
-    def submit(self, key: str, args: dict[str, Any], number: int) -> None:
-        """Merge with what waits, or wait behind what runs."""
-        last = self.runs[key][-1] if self.runs[key] else None
-        if last and last.state == "Queued":
-            assert number == last.id
-            last.args, last.revision = dict(POLICY.merged(last.args, args)), last.revision + 1
-            return
-        self.runs[key].append(Run(number, args, last.revision + 1 if last else 1))
-
-    def due(self) -> list[Run]:
-        """Return the orders of which one is next: of each key the oldest."""
-        unfinished = [
-            [run for run in runs if run.state in ("Queued", "Started")] for runs in self.runs.values()
-        ]
-        return [runs[0] for runs in unfinished if runs]
-
-    def claim(self, key: str, run: Run) -> None:
-        """Begin an attempt, which has made no steps yet, the first one with what a failed run left behind."""
-        assert run.state == "Queued"
-        runs = self.runs[key]
-        run.state, run.step, run.steps = "Started", None, None
-        before = max((one for one in runs if one.id < run.id), key=lambda one: one.id, default=None)
-        if run.claims == 0 and before and before.state == "Failed":
-            run.args = dict(POLICY.merged(before.args, run.args))
-        run.attempts, run.claims = run.attempts + 1, run.claims + 1
-        # Of what waits for room the reason stays, as far as anybody knows.
-        run.code = run.code if run.held else None
-
-    def end(self, run: Run, how: str) -> None:
-        """Let an attempt end as told."""
-        run.held = False
-        match how:
-            case "complete" | "transact":
-                run.state, run.code, run.step = "Completed", None, None
-            case "refuse":
-                self.fail(run, "bad_request")
-            case "fail" if run.attempts >= MOST_ATTEMPTS:
-                self.fail(run, "unavailable")
-            case "fail":
-                self.again(run, "unavailable", counted=True)
-            case "wait":
-                self.again(run, "storage_full", counted=False, held=True)
-            case "postpone":
-                self.again(run, None, counted=False)
-
-    def again(self, run: Run, code: str | None, *, counted: bool, held: bool = False) -> None:
-        """Put a run back into the queue, unless it was cancelled."""
-        run.attempts -= 0 if counted else 1
-        if run.cancelled:
-            self.fail(run, "order_cancelled")
-        else:
-            run.state, run.code, run.held = "Queued", code, held
-
-    def fail(self, run: Run, code: str) -> None:
-        """End a run without success."""
-        run.state, run.code, run.held = "Failed", code, False
-
-    def take_over(self, run: Run) -> None:
-        """Put a run back whose worker was killed; only if that happened too often it is an attempt."""
-        run.held = False
-        suspect = run.claims > MOST_DEATHS
-        if suspect and run.attempts >= DEATHS_ATTEMPTS:
-            self.fail(run, "worker_lost")
-        else:
-            self.again(run, "worker_lost", counted=suspect)
-
-
-DEATHS_ATTEMPTS = work_settings().work.max_attempts
-"""The attempts of orders that say nothing of them: who takes over an order need not know its kind."""
-MOST_DEATHS = DEATHS_ATTEMPTS * SUSPECT
 
 
 @dataclass
@@ -175,6 +76,21 @@ class Stage:
                 return (await submit(connection, [order], keyed_fifo=False))[0]
 
         return self.runner.run(send())
+
+    def look(self, meanwhile: Callable[[], None]) -> list[int]:
+        """Submit what is due, as a worker does; do something while that waits for another one that looks."""
+
+        async def send() -> list[int]:
+            async with self.worker.begin() as connection:
+                return await submit_due(connection, [PERIOD])
+
+        async def both() -> list[int]:
+            sent = asyncio.create_task(send())
+            await somebody_waits(self.web)
+            meanwhile()
+            return await sent
+
+        return self.runner.run(both())
 
     def cancel(self, number: int) -> str | None:
         """Cancel an order."""
@@ -206,15 +122,49 @@ class Engine(RuleBasedStateMachine):
         """Kill the worker, and withdraw what is left."""
         if self.puppet:
             self._kill()
-        self.stage.rows(
-            "DELETE FROM work_order WHERE starts_with(unique_key, $1) RETURNING id", f"{self.prefix}:"
-        )
+        for key in KEYS:
+            self.stage.rows("DELETE FROM work_order WHERE unique_key = $1 RETURNING id", self._unique(key))
+        self.stage.rows("DELETE FROM work_period RETURNING kind")
 
-    @rule(key=st.sampled_from(KEYS), args=wishes, by_web=st.booleans())
+    def _unique(self, key: str) -> str:
+        # Periodic orders bear the name of their kind.
+        return KIND if key == PERIODIC else f"{self.prefix}:{key}"
+
+    @rule(key=st.sampled_from(KEYS[:-1]), args=wishes, by_web=st.booleans())
     def submits(self, key: str, args: dict[str, Any], by_web: bool) -> None:
         """Submit an order; a worker without work takes it at once."""
-        order = NewOrder(kind=KIND, args=args, unique_key=f"{self.prefix}:{key}", merging=POLICY)
+        order = NewOrder(kind=KIND, args=args, unique_key=self._unique(key), merging=POLICY)
         self.model.submit(key, dict(args), self.stage.submit(order, by_web=by_web))
+        self._see()
+
+    @rule(passed=st.booleans(), death=st.sampled_from([None, "before", "during"]))
+    def looks(self, passed: bool, death: str | None) -> None:
+        """Let two processes look for what is due, and kill the first before or during its commit, or not."""
+        if passed:
+            # Several periods that nobody looked in are one.
+            self.stage.rows("UPDATE work_period SET due = now() - interval '3 hours' RETURNING kind")
+            self.model.period_is_over = True
+        first = Puppet(self.stage.strings, "looker")
+        found = first.hear()["submitted"]
+        told: list[Any] = []
+
+        def end() -> None:
+            if death != "before":
+                first.tell(end="commit")
+            if death is None:
+                told.append(first.hear())
+            first.kill()
+
+        later = self.stage.look(end)
+        assert len(found) == self.model.period_is_over
+        assert told == ([{"committed": found}] if death is None else [])
+        if self.model.period_is_over:
+            # Whose commit is in doubt has made it or not, and exactly one of the two has submitted the order.
+            assert len(later) == (death == "before") or death == "during"
+            self.model.period_is_over = False
+            self.model.submit(PERIODIC, {}, (later or found)[0])
+        else:
+            assert later == []
         self._see()
 
     @precondition(lambda self: self.puppet is None)
@@ -343,7 +293,7 @@ class Engine(RuleBasedStateMachine):
                 row.cancelled is not None,
                 row.held is not None,
             )
-            for row in self.stage.rows(ROWS, f"{self.prefix}:{key}")
+            for row in self.stage.rows(ROWS, self._unique(key))
         ]
 
 
@@ -418,6 +368,18 @@ def test_a_game_in_which_every_move_matters(postgres: EmbeddedServer, tmp_path: 
             game.starts()
             while game.running:
                 game.ends("transact", False)
+            game.looks(True, "before")  # due from the first look on; it runs at once
+            game.looks(False, None)  # not due
+            for death in (None, "during", "before"):
+                game.looks(
+                    True, death
+                )  # the first waits for the end of what runs, and later ones are that one
+            game.is_killed()
+            game.looks(True, "during")
+            game.starts()
+            while game.running:
+                game.ends("complete", False)
+            assert [run.state for run in game.model.runs[PERIODIC]] == ["Completed"] * 2
             assert {run.state for runs in game.model.runs.values() for run in runs} == {"Completed", "Failed"}
         finally:
             game.teardown()

@@ -1,7 +1,9 @@
 """Real workers on strings: each does to its order what it is told, and is killed whenever it pleases the test.
 
-``python -m tests.support.puppets SOCKET DSN NAME DATA`` forks a worker for each connection to the socket, so that
-a life costs no imports. The worker tells of what it does, and hears what to do, in lines of JSON.
+``python -m tests.support.puppets SOCKET DSN NAME DATA`` forks a process for each connection to the socket, so that
+a life costs no imports. It tells of what it does, and hears what to do, in lines of JSON; the first line that it
+hears says which part it plays. A `worker` runs orders; a `looker` submits what is due, as a worker does from time
+to time, and commits when told.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.signals import PostgresSignals
 from armillary.base.store.errors import StorageFull
 from armillary.base.work import Claim, Kind, OrderCancelled, Response, Retry, Worker, step
+from armillary.base.work.periods import Period, submit_due
 from armillary.errors import BadRequest, Unavailable
 from tests.support.patience import in_time
 from tests.support.postgres import AContext, work_settings
@@ -34,6 +37,7 @@ PATIENCE_S = 300.0
 MOST_ATTEMPTS = 3
 KIND = "ingest"
 """One that the web may merge."""
+PERIOD = Period(KIND, 3600.0)
 SLOW_S = 0.025
 """Calls that take longer than this let a worker claim nothing ahead."""
 
@@ -80,11 +84,24 @@ class _Strings:
                 case {"end": "postpone"}:
                     return claim.postpone(0.0)
 
+    async def look(self, database: Database) -> None:
+        """Submit what is due, and commit when told."""
+        async with database.begin() as connection:
+            submitted = await submit_due(connection, [PERIOD])
+            await self.tell(submitted=submitted)
+            await self.hear()
+        await self.tell(committed=submitted)
+        await self.hear()
+
 
 async def _live(connection: socket.socket, dsn: str, name: str, data: Path) -> None:
     strings = _Strings(*await asyncio.open_connection(sock=connection))
     await strings.tell(pid=os.getpid())
-    database = await Database.connect(dsn, Role.WORKER, name=name, application="puppet", pool_size=2)
+    part = await strings.hear()
+    database = await Database.connect(dsn, Role.WORKER, name=name, application=part, pool_size=2)
+    if part == "looker":
+        await strings.look(database)
+        return
     settings = work_settings(lease_s=3600.0, room_s=0.02).model_copy(update={"data": data})
     context = AContext(database, settings, PostgresSignals(database))
     kind = Kind(KIND, strings.obey, retry=Retry(0.01, 0.02, MOST_ATTEMPTS))
@@ -110,14 +127,15 @@ def main(path: str, dsn: str, name: str, data: Path) -> None:
 
 
 class Puppet:
-    """The test's end of the connection to one worker."""
+    """The test's end of the connection to one process."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, part: str = "worker") -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(PATIENCE_S)
         self._socket.connect(path)
         self._lines = self._socket.makefile("rb")
         self.pid = int(self.hear()["pid"])
+        self._send(part)
 
     def hear(self) -> Any:
         """Return the next thing that it tells; None if it has ended."""
@@ -126,6 +144,9 @@ class Puppet:
 
     def tell(self, **said: str) -> None:
         """Say what to do."""
+        self._send(said)
+
+    def _send(self, said: object) -> None:
         self._socket.sendall(json.dumps(said).encode() + b"\n")
 
     def kill(self) -> None:
