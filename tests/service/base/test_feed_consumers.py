@@ -14,6 +14,7 @@ from armillary.base.database_errors import is_transient
 from armillary.base.feed import consumers, horizon, reader
 from armillary.base.feed.errors import FeedCursorGone, UnknownConsumer
 from armillary.base.feed.models import BEGINNING, Cursor, Topic
+from armillary.base.feed.writer import append
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.consumers import a_consumer, delivered
 from tests.support.patience import in_time
@@ -83,6 +84,26 @@ async def test_consumers_of_topics_stand_each_for_itself(
     assert await deliver(worker_db, topic) == []
     assert await deliver(worker_db, topic, "late") == ["b"]
     assert await deliver(worker_db, other) == ["c"]
+
+
+async def test_an_open_transaction_on_one_topic_holds_back_no_consumer_of_another(
+    context: AContext, topic: Topic, other: Topic
+) -> None:
+    database, signals = context.database, context.signals
+    for one in (topic, other):
+        await register(database, one)
+    async with database.begin() as slow:
+        await append(slow, topic, [("slow", {})])
+        await write(database, topic, "behind")
+        async with aclosing(consumers.deliveries(database, signals, other, NAME, limit=10)) as pages:
+            for number in range(20):
+                await write(database, other, str(number))
+                while not (page := await anext(pages)).entries:
+                    assert not page.unsettled
+                assert [one.key for one in page.entries] == [str(number)]
+                await acknowledge(database, other, page.cursor)
+        assert await deliver(database, topic) == []
+    assert await deliver(database, topic) == ["slow", "behind"]
 
 
 async def test_who_is_registered_stays_where_it_is(worker_db: Database, topic: Topic) -> None:
