@@ -34,7 +34,7 @@ class Pauses:
 
     def after(self, failures: int, *, transient: bool) -> float:
         """Return how long to rest when so many failures came before this one."""
-        return min(self.first_s * 2.0**failures, self.away_s if transient else self.broken_s)
+        return min(self.first_s * 2.0 ** min(failures, 60), self.away_s if transient else self.broken_s)
 
 
 PAUSES = Pauses()

@@ -16,6 +16,7 @@ from armillary.base import database as databases
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.signals import PostgresSignals
+from armillary.headers.delivery.annex import Annex
 from armillary.headers import service
 from armillary.headers.delivery.models import HeaderCreated, HeaderFailed
 from armillary.headers.errors import AnnexUnusable, HeaderNotMade
@@ -123,6 +124,23 @@ async def test_what_an_upload_left_is_replaced_whole(observatory: Observatory) -
         await all_stored(observatory)
         (told,) = (await observatory.announced()).headers
     assert isinstance(told, HeaderCreated)
+async def test_an_annex_that_is_away_for_days_is_tried_again_all_the_same(observatory: Observatory) -> None:
+    in_the_way = annex_of(observatory) / INSTRUMENT
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("no directory")
+    camera, t = observatory.camera, observatory.camera.now() - 60 * SECOND
+    async with observatory.serving():
+        await observatory.enable()
+        await camera.publish(*camera.image(IMAGE, t))
+        await observatory.published(IMAGE)
+    async with observatory.context.database.raw() as connection:
+        await connection.execute("UPDATE header_object SET attempts = 5000, not_before = now()")
+        await Annex.of(observatory.context).fill(INSTRUMENT)
+        waits = "extract(epoch FROM not_before - now()) BETWEEN 200 AND 300"
+        query = f"SELECT bool_and(attempts = 5001 AND {waits}) FROM header_object"
+        assert await connection.fetchval(query) is True
+
+
     sent = {one.sha256 for one in told.objects if one.media_type == "application/fits"}
     assert sent == {hashlib.sha256(part.read_bytes()).hexdigest()}
 

@@ -129,7 +129,7 @@ class Annex:
             raise OSError(f"{key} is not what was stored")
 
     async def _later(self, row: AnyRow, error: Exception) -> None:
-        pause = timedelta(seconds=min(FIRST_S * 2.0**row.attempts, LAST_S))
+        pause = timedelta(seconds=min(FIRST_S * 2.0 ** min(row.attempts, 60), LAST_S))
         log.error(
             "header object not stored", key=row.key, again_s=pause.total_seconds(), error=reason_of(error)
         )
