@@ -20,7 +20,7 @@ from armillary.base.database import Role
 from armillary.context import open_context
 from armillary.headers import service
 from armillary.sky.instants import tai_of_datetime
-from tests.support.exposing import INSTRUMENT, SECOND, TIMING, Camera, configure
+from tests.support.exposing import INSTRUMENT, SECOND, TIMING, Camera, configure, with_headers
 from tests.support.patience import in_time
 from tests.support.running import PATIENCE_S, Running
 
@@ -109,7 +109,7 @@ def serving(server: Running) -> Iterator[None]:
 
     async def body() -> None:
         async with open_context(server.settings, Role.WORKER, application="armillary header test") as context:
-            await service.run(context, INSTRUMENT, stop)
+            await service.run(with_headers(context, late_s=0.1), INSTRUMENT, stop)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(body(),))
     thread.start()

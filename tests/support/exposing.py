@@ -213,6 +213,10 @@ class Observatory:
     camera: Camera
     instrument: str = INSTRUMENT
 
+    def such(self, **settings: Any) -> Observatory:
+        """Return it with other settings of headers."""
+        return dataclasses.replace(self, context=with_headers(self.context, **settings))
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Let a service run for a while."""
@@ -312,7 +316,8 @@ class Observatory:
 
 def with_headers(context: Context, **settings: Any) -> Context:
     """Return a context with other settings of headers."""
-    chosen = context.settings.model_copy(update={"headers": HeaderSettings(**settings)})
+    headers = HeaderSettings.model_validate(context.settings.headers.model_dump() | settings)
+    chosen = context.settings.model_copy(update={"headers": headers})
     return dataclasses.replace(context, settings=chosen)
 
 

@@ -45,7 +45,9 @@ HOME = "armillary_home"
 ROLE = "armillary_role"
 """The execution option of an engine that says in which role its statements run."""
 START_PATIENCE_S = 30.0
-PATIENCE_S = 10.0
+"""Seconds that a server may take to start."""
+AWAY_S = 10.0
+"""Seconds that one which was there may be away."""
 CLOSE_S = 2.0
 """Seconds that a server has to say goodbye; asyncpg drops the connection afterwards."""
 
@@ -109,8 +111,11 @@ class Database:
         application: str = "armillary",
         statement_timeout_s: float = 0.0,
         patience_s: float = START_PATIENCE_S,
+        away_s: float = AWAY_S,
     ) -> Database:
         """Open the database ``name`` of a server in ``role``, waiting ``patience_s`` for one that is starting.
+
+        Whoever wants a connection later waits ``away_s`` for a server that has gone away.
 
         ``source`` is the DSN of an external server, or a share in the embedded one. With a DSN the role is
         assumed (SET ROLE) if the user of the DSN is a member of it, and otherwise left to the DSN.
@@ -142,7 +147,7 @@ class Database:
             if (told := _told(driver_error(error), source)) is not None:
                 raise told from error
             raise
-        database._patience_s = PATIENCE_S
+        database._patience_s = away_s
         return database
 
     def has_room(self) -> bool:

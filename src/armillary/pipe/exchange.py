@@ -29,14 +29,19 @@ _Got: TypeAlias = Taken | UnknownQueue | None
 
 
 class Exchange:
-    """What enqueues and dequeues for the clients of one process."""
+    """What enqueues and dequeues for the clients of one process.
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    Requests wait ``patience_s`` for a database that is away.
+    """
+
+    def __init__(self, context: Context, *, patience_s: float = PATIENCE_S) -> None:
+        self._context, self._patience_s = context, patience_s
         self._missing = Missing(context.clock.monotonic)
-        self._in: Pump[NewItem, _Stored] = Pump(context.database, self._store, name="enqueue")
+        self._in: Pump[NewItem, _Stored] = Pump(
+            context.database, self._store, name="enqueue", patience_s=patience_s
+        )
         self._out: Pump[Wanted, _Got] = Pump(
-            context.database, self._take, name="dequeue", unwanted=self._return
+            context.database, self._take, name="dequeue", unwanted=self._return, patience_s=patience_s
         )
         self._returning: set[asyncio.Task[None]] = set()
 
@@ -93,7 +98,7 @@ class Exchange:
         await self._in.close()
         await self._out.close()
         if self._returning:
-            await asyncio.wait(self._returning, timeout=PATIENCE_S)
+            await asyncio.wait(self._returning, timeout=self._patience_s)
 
     async def _store(
         self, connection: asyncpg.Connection, writer: UUID, batch: int, items: Sequence[NewItem]

@@ -32,7 +32,6 @@ log = get_logger(__name__)
 MOST = 500
 """Requests of one transaction."""
 PATIENCE_S = 10.0
-"""How long a request waits for a database that is away, before it is told that nothing was done."""
 AWAY = "The database is away; nothing was done. Retry shortly."
 PAUSE_FIRST_S, PAUSE_LAST_S = 0.05, 2.0
 PLANNER = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off"}
@@ -60,6 +59,8 @@ class Pump(Generic[A, R]):
     ----------
     unwanted
         Is given the answers that nobody waits for any more, since their callers were cancelled.
+    patience_s
+        How long a request waits for a database that is away, before it is told that nothing was done.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Pump(Generic[A, R]):
         *,
         name: str,
         unwanted: Callable[[Sequence[R]], None] = lambda _answers: None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._database, self._work, self._unwanted = database, work, unwanted
+        self._patience_s = patience_s
         self._batches = PIPE_BATCHES.labels(name)
         self._waiting: list[_Waiting[A, R]] = []
         self._running: asyncio.Task[None] | None = None
@@ -94,7 +97,7 @@ class Pump(Generic[A, R]):
     async def close(self) -> None:
         """Finish what is asked, unless the database keeps that waiting, and close the connection."""
         if self._running is not None and not self._running.done():
-            await asyncio.wait([self._running], timeout=PATIENCE_S)
+            await asyncio.wait([self._running], timeout=self._patience_s)
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
@@ -145,7 +148,7 @@ class Pump(Generic[A, R]):
                 return await self._attempt([one.asked for one in batch])
             except Exception as error:
                 await self._drop()
-                late = time.monotonic() - min(one.since for one in batch) > PATIENCE_S
+                late = time.monotonic() - min(one.since for one in batch) > self._patience_s
                 if late or not is_transient(error) or is_full(error):
                     raise
                 log.info("database away", error=reason_of(error))
@@ -191,7 +194,7 @@ class Pump(Generic[A, R]):
         """Tell those who wait for a later batch, and for long, that nothing was done for them."""
         now = time.monotonic()
         for one in self._waiting:
-            if now - one.since > PATIENCE_S and not one.answer.done():
+            if now - one.since > self._patience_s and not one.answer.done():
                 one.answer.set_exception(Unavailable(AWAY))
 
     async def _drop(self) -> None:

@@ -21,6 +21,19 @@ class HeaderSettings(BaseModel):
         description="Where header files are stored as objects: an absolute path or a URL; empty: `annex` in the"
         " data directory.",
     )
+    late_s: float = Field(
+        5.0,
+        gt=0,
+        description="Seconds after a late sample until the headers that it concerns are looked at again, since"
+        " others may follow it.",
+    )
+    retry_first_s: float = Field(
+        2.0,
+        gt=0,
+        description="Delay before an object that could not be stored, or a merge that did not come about, is"
+        " tried again; it doubles.",
+    )
+    retry_last_s: float = Field(300.0, gt=0, description="Longest delay between these attempts.")
 
     def at(self, data: Path) -> Path:
         """Return the directory of configurations of an archive."""

@@ -27,12 +27,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def beside(server: Running) -> Iterator[Beside]:
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        serving(server),
-        server.client(scope=Scope.OPERATOR) as client,
-    ):
-        patch.setattr("armillary.headers.services.following.LATE_NS", SECOND // 10)
+    with serving(server), server.client(scope=Scope.OPERATOR) as client:
         one = Beside(server, client, RemoteCamera(f"boot{os.getpid()}"))
         one.enable()
         yield one

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from armillary.base import database as databases
 from armillary.base.bus.engine import PostgresBus
 from armillary.base.bus.errors import BusUnavailable
 from armillary.base.bus.models import Published, Sample, Start
@@ -58,15 +57,12 @@ class Away:
 
 
 @pytest.fixture
-async def away(
-    postgres: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Away]:
-    monkeypatch.setattr(databases, "PATIENCE_S", AWAY_S)
+async def away(postgres: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Away]:
     clock = FakeClock(datetime.now(UTC))
     socket = Path(str(postgres.dsn.host)) / f".s.PGSQL.{postgres.dsn.port}"
     async with fresh_database(postgres) as name, relayed(socket) as relay:
         dsn = f"postgresql://{Role.WORKER}@127.0.0.1:{relay.port}/{name}"
-        database = await Database.connect(dsn, Role.WORKER, name=name, pool_size=4)
+        database = await Database.connect(dsn, Role.WORKER, name=name, pool_size=4, away_s=AWAY_S)
         signals = PostgresSignals(database)
         bus = PostgresBus(database, signals, clock, tai=tai_of_datetime, max_payload=10_000, skew_ns=10**10)
         yield Away(bus, relay, clock, tmp_path / "spool")

@@ -152,11 +152,8 @@ async def test_a_site_can_be_given_where_headers_tell_none(archive: Archive, tmp
     assert not (await check(archive, site=Place(-30.2446, -70.7494, 2663.0))).clean
 
 
-async def test_more_files_than_a_portion_are_all_checked(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_more_files_than_a_portion_are_all_checked(archive: Archive, tmp_path: Path) -> None:
     names = await taken_in(archive, spoilt(a_night(), 0, 5), tmp_path)
-    monkeypatch.setattr("armillary.headers.findings.service.PORTION", 2)
-    report = await check(archive)
+    report = await check(archive, portion=2)
     assert report.files == 6
     assert {one.file for one in (await listed(archive)).findings} == {names[0], names[5]}

@@ -265,9 +265,9 @@ async def test_an_edit_that_was_accepted_before_the_first_merge_is_not_overwritt
 
 
 async def test_an_edit_that_was_accepted_before_a_later_merge_is_not_overwritten(
-    observatory: Observatory, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    observatory: Observatory, archive: Archive
 ) -> None:
-    monkeypatch.setattr("armillary.headers.services.following.LATE_NS", SECOND // 10)
+    observatory = observatory.such(late_s=0.1)
     camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
     async with observatory.serving():
         await observatory.enable()
@@ -325,7 +325,7 @@ async def test_a_merge_that_does_not_come_about_is_told_once_and_tried_again(
             return super().over(file, mark)
 
     monkeypatch.setattr("armillary.headers.merging.merging.Waits", Counted)
-    monkeypatch.setattr("armillary.headers.merging.waits.FIRST_S", 0.3)
+    observatory = observatory.such(retry_first_s=0.3)
     path = place(archive, raw())
     with capture_logs() as said:
         async with observatory.serving():

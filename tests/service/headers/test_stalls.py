@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from armillary.base import database as databases
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.signals import PostgresSignals
-from armillary.headers.delivery.annex import Annex
 from armillary.headers import service
+from armillary.headers.delivery.annex import Annex
 from armillary.headers.delivery.models import HeaderCreated, HeaderFailed
 from armillary.headers.errors import AnnexUnusable, HeaderNotMade
 from armillary.headers.exposures.models import ExposureState
@@ -72,11 +71,8 @@ def annex_of(observatory: Observatory) -> Path:
 
 
 @pytest.mark.parametrize("place", ["", INSTRUMENT])
-async def test_a_disk_that_stalls_holds_nothing_up(
-    observatory: Observatory, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
-    monkeypatch.setattr("armillary.headers.delivery.annex.FIRST_S", 0.05)
-    monkeypatch.setattr("armillary.headers.services.running.PAUSE_S", 0.05)
+async def test_a_disk_that_stalls_holds_nothing_up(observatory: Observatory, place: str) -> None:
+    observatory = observatory.such(retry_first_s=0.05)
     in_the_way = annex_of(observatory) / place
     in_the_way.parent.mkdir(parents=True, exist_ok=True)
     in_the_way.write_text("no directory")
@@ -124,6 +120,10 @@ async def test_what_an_upload_left_is_replaced_whole(observatory: Observatory) -
         await all_stored(observatory)
         (told,) = (await observatory.announced()).headers
     assert isinstance(told, HeaderCreated)
+    sent = {one.sha256 for one in told.objects if one.media_type == "application/fits"}
+    assert sent == {hashlib.sha256(part.read_bytes()).hexdigest()}
+
+
 async def test_an_annex_that_is_away_for_days_is_tried_again_all_the_same(observatory: Observatory) -> None:
     in_the_way = annex_of(observatory) / INSTRUMENT
     in_the_way.parent.mkdir(parents=True)
@@ -139,10 +139,6 @@ async def test_an_annex_that_is_away_for_days_is_tried_again_all_the_same(observ
         waits = "extract(epoch FROM not_before - now()) BETWEEN 200 AND 300"
         query = f"SELECT bool_and(attempts = 5001 AND {waits}) FROM header_object"
         assert await connection.fetchval(query) is True
-
-
-    sent = {one.sha256 for one in told.objects if one.media_type == "application/fits"}
-    assert sent == {hashlib.sha256(part.read_bytes()).hexdigest()}
 
 
 async def test_an_image_that_cannot_be_written_fails_alone_and_is_tried_again(
@@ -207,7 +203,7 @@ async def through_a_relay(
     async with relayed(socket) as relay, observatory.context.database.raw() as connection:
         name = await connection.fetchval("SELECT current_database()")
         dsn = f"postgresql://{Role.WORKER}@127.0.0.1:{relay.port}/{name}"
-        database = await Database.connect(dsn, Role.WORKER, name=name, pool_size=6)
+        database = await Database.connect(dsn, Role.WORKER, name=name, pool_size=6, away_s=0.2)
         signals = PostgresSignals(database)
         context = replace(observatory.context, database=database, signals=signals)
         try:
@@ -218,9 +214,8 @@ async def through_a_relay(
 
 
 async def test_a_service_goes_on_where_it_was_when_the_log_is_back(
-    observatory: Observatory, postgres: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    observatory: Observatory, postgres: EmbeddedServer
 ) -> None:
-    monkeypatch.setattr(databases, "PATIENCE_S", 0.2)
     camera, t = observatory.camera, observatory.camera.now() - 600 * SECOND
     images = [f"AT_O_20261130_{number:06d}" for number in range(1, 13)]
     async with through_a_relay(observatory, postgres) as (remote, relay):

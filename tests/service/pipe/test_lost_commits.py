@@ -18,7 +18,8 @@ from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context
 from armillary.errors import Unavailable
-from armillary.pipe import pump, store
+from armillary.pipe import store
+from armillary.pipe.pump import PATIENCE_S
 from armillary.pipe.service import Exchange
 from tests.support.archive import an_archive
 from tests.support.pipe import a_new, drained, make, value_of, wanted
@@ -98,13 +99,13 @@ async def wire(postgres: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Wire]:
 
 @pytest.fixture
 async def exchange(
-    context: Context, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, context: Context, wire: Wire, tmp_path: Path
 ) -> AsyncIterator[Exchange]:
     """Open an exchange whose connections go through the wire, and which soon tries again."""
-    monkeypatch.setattr("armillary.base.database.PATIENCE_S", 0.05)
     url = f"postgresql://{Role.WEB}@/{context.database.name}?host={tmp_path}"
-    database = await Database.connect(url, Role.WEB, name=context.database.name, pool_size=2)
-    one = Exchange(dataclasses.replace(context, database=database))
+    database = await Database.connect(url, Role.WEB, name=context.database.name, pool_size=2, away_s=0.05)
+    patience_s = getattr(request, "param", PATIENCE_S)
+    one = Exchange(dataclasses.replace(context, database=database), patience_s=patience_s)
     yield one
     wire.lose, wire.refuses = None, False
     await one.close()
@@ -138,11 +139,11 @@ async def test_items_are_taken_once_whatever_of_a_commit_is_lost(
     assert await drained(exchange) == []
 
 
+@pytest.mark.parametrize("exchange", [0.2], indirect=True)
 async def test_nobody_is_answered_before_it_is_known(
-    context: Context, exchange: Exchange, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    context: Context, exchange: Exchange, wire: Wire
 ) -> None:
     """While the database is away, those behind a doubtful commit are told that nothing was done, and it is not."""
-    monkeypatch.setattr(pump, "PATIENCE_S", 0.2)
     await make(context)
     await exchange.enqueue(a_new(0))
     wire.lose, wire.refuses = "answer", True

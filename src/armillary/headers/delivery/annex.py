@@ -29,7 +29,7 @@ from armillary.headers.delivery.making import form_of
 from armillary.headers.errors import AnnexUnusable
 
 log = get_logger(__name__)
-PORTION, PAUSE_S, FIRST_S, LAST_S = 20, 1.0, 2.0, 300.0
+PORTION, PAUSE_S = 20, 1.0
 MEMORY, PATIENCE_S = 1 << 30, 60.0
 """What making an object may take."""
 _MISSING = """
@@ -129,7 +129,10 @@ class Annex:
             raise OSError(f"{key} is not what was stored")
 
     async def _later(self, row: AnyRow, error: Exception) -> None:
-        pause = timedelta(seconds=min(FIRST_S * 2.0 ** min(row.attempts, 60), LAST_S))
+        settings = self.context.settings.headers
+        pause = timedelta(
+            seconds=min(settings.retry_first_s * 2.0 ** min(row.attempts, 60), settings.retry_last_s)
+        )
         log.error(
             "header object not stored", key=row.key, again_s=pause.total_seconds(), error=reason_of(error)
         )

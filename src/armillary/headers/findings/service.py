@@ -36,8 +36,9 @@ async def check_frames(
     *,
     site: Place | None = None,
     tolerances: Mapping[str, float] | None = None,
+    portion: int = PORTION,
 ) -> Report:
-    """Check the present version of every file that fits; findings of before are replaced.
+    """Check the present version of every file that fits, a portion at a time; findings of before are replaced.
 
     Headers that are past retention, and files of media without headers, are left out. What only many headers show
     depends on which were chosen, and is recorded with the others.
@@ -49,12 +50,12 @@ async def check_frames(
     after = 0
     while True:
         async with context.database.begin() as connection:
-            rows = await page_of(connection, members, after=after, count=PORTION)
-            portion = await catalog.present_of_files(connection, [row.file_id for row in rows])
+            rows = await page_of(connection, members, after=after, count=portion)
+            versions_there = await catalog.present_of_files(connection, [row.file_id for row in rows])
         if not rows:
             break
         after = rows[-1].file_id
-        judged = await asyncio.to_thread(_judge, portion, set(versions), site, tolerances)
+        judged = await asyncio.to_thread(_judge, versions_there, set(versions), site, tolerances)
         for sheet, version_id, theirs in judged:
             versions[sheet.file] = version_id
             kept.append(slim(sheet))

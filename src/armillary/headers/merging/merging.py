@@ -53,7 +53,8 @@ def consumer_of(instrument: str) -> str:
 
 async def follow(context: Context, instrument: str, recipe: Callable[[], Recipe | None]) -> None:
     """Merge headers into the raw files of an instrument, for ever; there may be no recipe for a while."""
-    waits = Waits()
+    settings = context.settings.headers
+    waits = Waits(settings.retry_first_s, settings.retry_last_s)
     async with context.database.begin() as connection:
         await consumers.register(connection, VERSIONS, consumer_of(instrument))
     async with (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-FIRST_S, LAST_S = 2.0, 300.0
 Mark = tuple[int, int]
 """The version of a file and the revision of its header: of another one, a merge is another one."""
 
@@ -13,11 +12,11 @@ Mark = tuple[int, int]
 class Waits:
     """When files may be tried again, as far as this process knows.
 
-    ``clock`` tells seconds.
+    The first pause is ``first_s``; each next one is twice as long, up to ``last_s``. ``clock`` tells seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, first_s: float, last_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._first_s, self._last_s, self._clock = first_s, last_s, clock
         self._kept: dict[int, tuple[Mark, int, float]] = {}
 
     def tries(self, file: int, mark: Mark) -> int:
@@ -33,7 +32,7 @@ class Waits:
     def failed(self, file: int, mark: Mark) -> float:
         """Note that a merge did not come about; return the seconds until it is tried again."""
         tries = self.tries(file, mark)
-        pause_s = min(FIRST_S * 2.0 ** min(tries, 20), LAST_S)
+        pause_s = min(self._first_s * 2.0 ** min(tries, 60), self._last_s)
         self._kept[file] = (mark, tries + 1, self._clock() + pause_s)
         return pause_s
 

@@ -32,8 +32,6 @@ from armillary.headers.services.register import Register
 log = get_logger(__name__)
 PAGE, WRITE_S = 100, 1.0
 """Batches of samples that are read at once; seconds after which the position is written without an event."""
-LATE_NS = 5_000_000_000
-"""How soon an exposure is looked at again after a late sample, which others may follow."""
 Event = tuple[str, str, Seen]
 """Image id, moment, event."""
 
@@ -162,7 +160,8 @@ class Follower:
         """Let exposures of these ids be looked at again, but for those that have changed anyway."""
         connection = await driver(transaction)
         await self._known.read(connection, names)
-        due, done = self._context.bus.now() + LATE_NS, {one.id for one in changed}
+        late_ns = int(self._context.settings.headers.late_s * 1e9)
+        due, done = self._context.bus.now() + late_ns, {one.id for one in changed}
         moved: list[Exposure] = []
         for one in (one for named in names for one in self._known.bearing(named)):
             if one.last_t >= late and one.id not in done:

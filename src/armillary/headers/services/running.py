@@ -6,7 +6,7 @@ import asyncio
 
 from armillary.base.log import get_logger
 from armillary.context import Context
-from armillary.headers.delivery.annex import LAST_S, PAUSE_S, Annex
+from armillary.headers.delivery.annex import PAUSE_S, Annex
 from armillary.headers.errors import AnnexUnusable
 from armillary.headers.merging import merging
 from armillary.headers.services import instance
@@ -39,7 +39,7 @@ async def keep_objects(one: Instance) -> None:
             # Headers are announced and served all the same.
             log.error("annex not usable", instrument=one.instrument, again_s=pause_s, error=error.message)
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LAST_S)
+            pause_s = min(2 * pause_s, one.context.settings.headers.retry_last_s)
             continue
         pause_s = PAUSE_S
         stored, more = await annex.fill(one.instrument)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from armillary.headers.merging.waits import LAST_S, Waits
+from armillary.headers.merging.waits import Waits
 
 FILE, MARK = 7, (12, 1)
+FIRST_S, LAST_S = 2.0, 300.0
 
 
 class Clock:
@@ -19,7 +20,7 @@ class Clock:
 
 def test_pauses_grow_up_to_a_limit() -> None:
     clock = Clock()
-    waits = Waits(clock)
+    waits = Waits(FIRST_S, LAST_S, clock)
     pauses = []
     for tries in range(12):
         assert waits.over(FILE, MARK)
@@ -33,7 +34,7 @@ def test_pauses_grow_up_to_a_limit() -> None:
 
 
 def test_another_version_or_revision_is_tried_at_once() -> None:
-    waits = Waits(Clock())
+    waits = Waits(FIRST_S, LAST_S, Clock())
     waits.failed(FILE, MARK)
     assert not waits.over(FILE, MARK)
     assert waits.over(FILE + 1, MARK)
@@ -42,7 +43,7 @@ def test_another_version_or_revision_is_tried_at_once() -> None:
 
 
 def test_a_merge_that_came_about_is_forgotten() -> None:
-    waits = Waits(Clock())
+    waits = Waits(FIRST_S, LAST_S, Clock())
     waits.failed(FILE, MARK)
     waits.done(FILE)
     assert (waits.over(FILE, MARK), waits.tries(FILE, MARK)) == (True, 0)
