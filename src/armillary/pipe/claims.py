@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.metrics import PIPE_HANDED_OUT
 from armillary.context import Context
-from armillary.pipe import store
+from armillary.pipe import claim_store, store
 from armillary.pipe.errors import ClaimLost, UnknownQueue
 from armillary.pipe.models import Claim, ClaimId
 
@@ -55,7 +55,7 @@ async def _claimed(
     context: Context, queue: str, worker: str, count: int, lease_s: float
 ) -> tuple[int, list[Claim]]:
     async with context.database.begin() as connection:
-        found = await store.claim_items(connection, queue, worker=worker, count=count, lease_s=lease_s)
+        found = await claim_store.claim_items(connection, queue, worker=worker, count=count, lease_s=lease_s)
     if found is None:
         raise UnknownQueue(f"Queue does not exist: {queue}")
     PIPE_HANDED_OUT.inc(len(found[1]))
@@ -65,7 +65,7 @@ async def _claimed(
 async def queue_of(connection: AsyncConnection, claim_id: str) -> str | None:
     """Return the queue of the item that a claim holds, None if it holds none."""
     known = ClaimId.of_text(claim_id)
-    return None if known is None else await store.queue_of_claim(connection, known)
+    return None if known is None else await claim_store.queue_of_claim(connection, known)
 
 
 async def acknowledge(connection: AsyncConnection, claim_id: str) -> None:
@@ -76,7 +76,7 @@ async def acknowledge(connection: AsyncConnection, claim_id: str) -> None:
     ClaimLost
         If the lease has ended, or the item is not that claim's any more.
     """
-    if not await store.acknowledge(connection, _known(claim_id)):
+    if not await claim_store.acknowledge(connection, _known(claim_id)):
         raise ClaimLost
 
 
@@ -92,7 +92,9 @@ async def give_back(
     ClaimLost
         If the lease has ended, or the item is not that claim's any more.
     """
-    found = await store.give_back(connection, _known(claim_id), delay_s=delay_s, reason=reason, dead=dead)
+    found = await claim_store.give_back(
+        connection, _known(claim_id), delay_s=delay_s, reason=reason, dead=dead
+    )
     if found is None:
         raise ClaimLost
     is_dead, queue = found
@@ -110,7 +112,7 @@ async def extend(connection: AsyncConnection, claim_id: str, lease_s: float) -> 
     ClaimLost
         If the lease has ended, or the item is not that claim's any more.
     """
-    until = await store.extend(connection, _known(claim_id), lease_s)
+    until = await claim_store.extend(connection, _known(claim_id), lease_s)
     if until is None:
         raise ClaimLost
     return until

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.pipe import store
+from armillary.pipe import machine_store as store
 from armillary.pipe.documents import MachineStatus
 from armillary.pipe.errors import UnknownMachine
 from armillary.pipe.models import Machine

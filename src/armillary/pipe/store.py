@@ -1,4 +1,4 @@
-"""Every statement on queues, items, claims and machines."""
+"""Every statement on queues, their items and dead letters."""
 
 # What is put into these texts are constants of this module.
 # ruff: noqa: S608
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.database import AnyRow
 from armillary.pipe.models import (
-    Claim,
-    ClaimId,
     DeadLetter,
-    Machine,
     Numbered,
     PriorityRule,
     QueueState,
@@ -38,7 +34,7 @@ _FREE = "(i.free_at IS NULL OR i.free_at <= now() AND (i.claim IS NULL OR i.atte
 
 # The one path by which items are taken, for good or by a lease: the oldest that is free, and not the next of
 # somebody whose transaction has not ended. SKIP LOCKED follows a row that was changed since, and judges it again.
-_DUE = f"""
+DUE = f"""
 wanted AS MATERIALIZED (
     SELECT q.id, q.name, q.max_attempts, w.count
     FROM unnest($1::text[], $2::integer[]) AS w (name, count) JOIN pipe_queue AS q ON q.name = w.name
@@ -64,7 +60,7 @@ marked AS (
 
 # A queue without an item that is free is still told, since that is another answer than a queue that is not there.
 TAKE = f"""
-WITH {_DUE},
+WITH {DUE},
 gone AS (
     DELETE FROM pipe_item AS i USING due WHERE i.seq = due.seq
     RETURNING i.seq, i.queue_id, i.id, i.sender, i.payload, i.created_ms, i.priority, i.attempt
@@ -72,17 +68,6 @@ gone AS (
 {_MARK.format(writer="$3::uuid", batch="$4::bigint", what="gone")}
 SELECT q.name AS queue_name, g.* FROM wanted AS q LEFT JOIN gone AS g ON g.queue_id = q.id
 ORDER BY g.priority DESC, g.seq
-"""
-
-CLAIM = f"""
-WITH {_DUE},
-leased AS (
-    UPDATE pipe_item AS i SET claim = gen_random_uuid(), worker = $3, attempt = i.attempt + 1, reason = NULL,
-        free_at = clock_timestamp() + make_interval(secs => $4::float8)
-    FROM due WHERE i.seq = due.seq RETURNING i.*
-)
-SELECT q.name AS queue_name, q.id AS queue, l.* FROM wanted AS q LEFT JOIN leased AS l ON l.queue_id = q.id
-ORDER BY l.priority DESC, l.seq
 """
 
 # Waits for a transaction of that writer that has not ended: its row, or the key of it, is locked until then.
@@ -153,35 +138,6 @@ SELECT extract(epoch FROM min(i.free_at) - now())::float8 FROM pipe_item AS i
 WHERE i.queue_id = $1 AND i.dead_at IS NULL AND i.free_at > now()
 """
 
-# Of a claim that is lost, too, as long as its item is there.
-QUEUE_OF = """
-SELECT name FROM pipe_queue WHERE id = coalesce(
-    (SELECT queue_id FROM pipe_item WHERE seq = $1),
-    (SELECT queue_id FROM pipe_acknowledged WHERE claim = $2))
-"""
-
-_OURS = "i.seq = $1 AND i.claim = $2 AND i.free_at > clock_timestamp()"
-
-ACKNOWLEDGE = f"""
-WITH gone AS (DELETE FROM pipe_item AS i WHERE {_OURS} RETURNING i.claim, i.queue_id)
-INSERT INTO pipe_acknowledged (claim, queue_id) SELECT claim, queue_id FROM gone RETURNING claim
-"""
-
-ACKNOWLEDGED = "SELECT claim FROM pipe_acknowledged WHERE claim = $1"
-
-GIVE_BACK = f"""
-UPDATE pipe_item AS i SET claim = NULL, reason = $4,
-    free_at = CASE WHEN $3::float8 > 0 THEN now() + make_interval(secs => $3::float8) END,
-    dead_at = CASE WHEN $5 OR i.attempt >= q.max_attempts THEN now() END
-FROM pipe_queue AS q WHERE q.id = i.queue_id AND {_OURS}
-RETURNING i.dead_at IS NOT NULL AS dead, i.queue_id
-"""
-
-EXTEND = f"""
-UPDATE pipe_item AS i SET free_at = clock_timestamp() + make_interval(secs => $3::float8)
-WHERE {_OURS} RETURNING i.free_at
-"""
-
 BURY = f"""
 UPDATE pipe_item AS i SET claim = NULL, dead_at = i.free_at, free_at = NULL,
     reason = coalesce(i.reason, 'The lease of the last attempt ended.')
@@ -205,19 +161,6 @@ DISCARD = "DELETE FROM pipe_item WHERE queue_id = $1 AND dead_at IS NOT NULL AND
 EMPTY = tuple(f"DELETE FROM {table} WHERE queue_id = $1" for table in ("pipe_item", "pipe_key"))
 
 DROP = "DELETE FROM pipe_queue WHERE id = $1"
-
-PUT_MACHINE = """
-INSERT INTO pipe_machine AS m (name, status, details, updated_ms) VALUES ($1, $2, $3, $4)
-ON CONFLICT (name) DO UPDATE SET status = EXCLUDED.status, details = EXCLUDED.details,
-    updated_ms = EXCLUDED.updated_ms
-"""
-
-MACHINES = """
-SELECT name, status, details, updated_ms FROM pipe_machine
-WHERE $1::text IS NULL OR name = $1 ORDER BY name COLLATE "C"
-"""
-
-DROP_MACHINE = "DELETE FROM pipe_machine WHERE name = $1"
 
 # A mark that is in use is written with every batch; nobody asks for the last one of a week ago.
 FORGET = tuple(
@@ -379,50 +322,6 @@ async def next_free_s(connection: AsyncConnection, queue: int) -> float | None:
     return found
 
 
-async def claim_items(
-    connection: AsyncConnection, name: str, *, worker: str, count: int, lease_s: float
-) -> tuple[int, list[Claim]] | None:
-    """Lease up to ``count`` items; return the id of the queue and the claims, None if there is no such queue."""
-    rows = (await connection.exec_driver_sql(CLAIM, ([name], [count], worker, lease_s))).all()
-    if not rows:
-        return None
-    return rows[0].queue, [
-        Claim(str(ClaimId(row.seq, row.claim)), item_of(row), row.attempt, row.free_at)
-        for row in rows
-        if row.seq is not None
-    ]
-
-
-async def queue_of_claim(connection: AsyncConnection, claim: ClaimId) -> str | None:
-    """Return the name of the queue whose item a claim holds, or held, if that can be known."""
-    found: str | None = (await connection.exec_driver_sql(QUEUE_OF, (claim.seq, claim.token))).scalar()
-    return found
-
-
-async def acknowledge(connection: AsyncConnection, claim: ClaimId) -> bool:
-    """Remove the item of a claim; tell whether it is, or was already, removed by this claim."""
-    if (await connection.exec_driver_sql(ACKNOWLEDGE, (claim.seq, claim.token))).first():
-        return True
-    # Another statement, since a repetition may have waited for the first one, and would not see what it wrote.
-    return (await connection.exec_driver_sql(ACKNOWLEDGED, (claim.token,))).first() is not None
-
-
-async def give_back(
-    connection: AsyncConnection, claim: ClaimId, *, delay_s: float, reason: str | None, dead: bool
-) -> tuple[bool, int] | None:
-    """End a claim without success; return whether the item is dead now, and its queue, None if it was not ours."""
-    values = (claim.seq, claim.token, delay_s, reason, dead)
-    row = (await connection.exec_driver_sql(GIVE_BACK, values)).first()
-    return (bool(row.dead), int(row.queue_id)) if row else None
-
-
-async def extend(connection: AsyncConnection, claim: ClaimId, lease_s: float) -> datetime | None:
-    """Let a lease end in so many seconds; return when, None if it was not ours."""
-    values = (claim.seq, claim.token, lease_s)
-    found: datetime | None = (await connection.exec_driver_sql(EXTEND, values)).scalar()
-    return found
-
-
 async def bury(connection: AsyncConnection, queue: int | None = None) -> None:
     """Write down which items are dead letters since the lease of their last attempt ended."""
     await connection.exec_driver_sql(BURY, (queue,))
@@ -446,26 +345,6 @@ async def requeue(connection: AsyncConnection, queue: int, item: str | None) -> 
 async def discard(connection: AsyncConnection, queue: int, item: str) -> int:
     """Delete a dead letter; return how many that were."""
     return len((await connection.exec_driver_sql(DISCARD, (queue, item))).all())
-
-
-async def put_machine(connection: AsyncConnection, machine: Machine) -> None:
-    """Record what a machine says of itself, in place of all that it said before."""
-    status, details = bytes(machine.status).decode(), bytes(machine.details).decode()
-    values = (machine.pipe_id, status, details, machine.last_updated)
-    await connection.exec_driver_sql(PUT_MACHINE, values)
-
-
-async def machines(connection: AsyncConnection, name: str | None = None) -> list[Machine]:
-    """Return what one machine, or all, said last."""
-    rows = await connection.exec_driver_sql(MACHINES, (name,))
-    return [
-        Machine(row.name, msgspec.Raw(row.status), row.updated_ms, msgspec.Raw(row.details)) for row in rows
-    ]
-
-
-async def drop_machine(connection: AsyncConnection, name: str) -> None:
-    """Forget a machine."""
-    await connection.exec_driver_sql(DROP_MACHINE, (name,))
 
 
 async def forget(connection: AsyncConnection, *, limit: int) -> int:
