@@ -1,11 +1,11 @@
 """What others may ask of headers: exposures, headers and their revisions, services, consumers, announcements."""
 
 from armillary.headers.delivery.annex import Annex
+from armillary.headers.delivery.announcements import page
 from armillary.headers.delivery.consumers import (
     list_all as consumers,
 )
 from armillary.headers.delivery.consumers import (
-    page,
     pending,
     register,
     remove,

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-import msgspec
 from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,19 +17,19 @@ from armillary.base.database import AnyRow
 from armillary.base.feed import store as feed
 from armillary.base.feed.models import Cursor, Entry
 from armillary.base.feed.reader import NOW, page_after, position, position_since
-from armillary.headers.delivery.making import MEDIA_TYPES
-from armillary.headers.delivery.models import (
-    HEADERS,
-    Announcement,
-    Consumer,
-    HeaderCreated,
-    HeaderObject,
-    Page,
-    Taken,
+from armillary.headers.delivery.announcements import (
+    PORTION,
+    Key,
+    key_in,
+    key_of,
+    latest_of,
+    told_of,
+    with_objects,
 )
+from armillary.headers.delivery.models import HEADERS, Announcement, Consumer, HeaderCreated, Page, Taken
 from armillary.headers.errors import UnknownHeaderConsumer
 
-PORTION, MOST_COUNTED = 500, 10_000
+MOST_COUNTED = 10_000
 EARLIEST, LATEST = "earliest", "latest"
 _COLUMNS = "name, instruments, generation, number, id, registered, seen"
 # Who is known stays where it is; what it wants may change.
@@ -74,23 +72,6 @@ WITH passed AS (
 )
 SELECT instrument, image_id, product, max(revision) AS revision FROM passed GROUP BY 1, 2, 3
 """
-_LATEST = """
-SELECT DISTINCT ON (r.instrument, r.image_id, r.product) r.exposure, r.announcement::text AS announcement
-FROM header_revision AS r
-JOIN unnest($1::text[], $2::text[], $3::text[]) AS w (instrument, image_id, product)
-    ON (r.instrument, r.image_id, r.product) = (w.instrument, w.image_id, w.product)
-ORDER BY r.instrument, r.image_id, r.product, r.revision DESC
-"""
-_OBJECTS = """
-SELECT e.instrument, e.image_id, o.product, o.revision, o.extension, o.url, o.size_bytes, o.sha256
-FROM unnest($1::text[], $2::text[]) AS w (instrument, image_id)
-JOIN exposure AS e ON (e.instrument, e.image_id) = (w.instrument, w.image_id)
-JOIN header_object AS o ON o.exposure = e.id
-WHERE o.stored IS NOT NULL ORDER BY e.id, o.product, o.revision, o.extension DESC
-"""
-_announcement = msgspec.json.Decoder(HeaderCreated)
-Key = tuple[str, str, str]
-"""Instrument, image id, product."""
 
 
 async def start_at(connection: AsyncConnection, start: str | datetime) -> Cursor:
@@ -152,7 +133,7 @@ async def pending(connection: AsyncConnection, name: str, *, limit: int, collaps
     consumer = await get(connection, name)
     await connection.exec_driver_sql(_SEE, (name,))
     entries, cursor = await _untaken(connection, consumer, limit, collapse=collapse)
-    told = [_told(one) for one in entries]
+    told = [told_of(one) for one in entries]
     if collapse:
         told = await _collapsed(connection, name, told)
     return Page(await with_objects(connection, told), cursor.token)
@@ -173,7 +154,7 @@ async def _untaken(
             cursor = entry.cursor
             if not _is_wanted(consumer, entry) or _is_taken(taken, entry):
                 continue
-            key = _key(entry)
+            key = key_in(entry)
             if collapse and key in seen:
                 continue
             seen.add(key)
@@ -186,13 +167,8 @@ def _is_wanted(consumer: Consumer, entry: Entry) -> bool:
     return consumer.instruments is None or entry.payload["instrument"] in consumer.instruments
 
 
-def _key(entry: Entry) -> Key:
-    told = entry.payload
-    return told["instrument"], told["image_id"], told.get("product", "")
-
-
 def _is_taken(taken: dict[Key, int], entry: Entry) -> bool:
-    return bool(taken.get(_key(entry), -1) >= entry.payload.get("revision", 0))
+    return bool(taken.get(key_in(entry), -1) >= entry.payload.get("revision", 0))
 
 
 async def _taken(connection: AsyncConnection, name: str) -> dict[Key, int]:
@@ -205,27 +181,15 @@ async def _count(connection: AsyncConnection, consumer: Consumer) -> int:
     return len(entries)
 
 
-def told_of(entry: Entry) -> Announcement:
-    """Return the announcement that an entry of the feed is."""
-    return _told(entry)
-
-
-def _told(entry: Entry) -> Announcement:
-    found: Announcement = msgspec.convert(entry.payload, Announcement)
-    return structs.replace(found, cursor=entry.cursor.token)
-
-
 async def _collapsed(
     connection: AsyncConnection, name: str, told: Sequence[Announcement]
 ) -> list[Announcement]:
     created = [one for one in told if isinstance(one, HeaderCreated)]
-    columns = [[getattr(one, field) for one in created] for field in ("instrument", "image_id", "product")]
-    rows = await connection.exec_driver_sql(_LATEST, tuple(columns))
-    newest = {_of(one): one for one in (_announcement.decode(row.announcement) for row in rows)}
+    newest = await latest_of(connection, map(key_of, created))
     found: list[Announcement] = []
     ahead: list[HeaderCreated] = []
     for one in told:
-        last = newest.get(_of(one)) if isinstance(one, HeaderCreated) else None
+        last = newest.get(key_of(one)) if isinstance(one, HeaderCreated) else None
         if last is None or not isinstance(one, HeaderCreated) or last.revision <= one.revision:
             found.append(one)
             continue
@@ -239,37 +203,6 @@ async def _collapsed(
         ]
         await connection.exec_driver_sql(_SHOW, (name, *map(list, positions), *what))
     return found
-
-
-def _of(one: HeaderCreated) -> Key:
-    return one.instrument, one.image_id, one.product
-
-
-async def with_objects(connection: AsyncConnection, told: Sequence[Announcement]) -> list[Announcement]:
-    """Return announcements with the objects of the annex that are there by now."""
-    created = [one for one in told if isinstance(one, HeaderCreated)]
-    if not created:
-        return list(told)
-    images = dict.fromkeys((one.instrument, one.image_id) for one in created)
-    found: dict[tuple[str, str, str, int], list[HeaderObject]] = {}
-    columns = tuple(map(list, zip(*images, strict=True)))
-    for row in await connection.exec_driver_sql(_OBJECTS, columns):
-        place = row.instrument, row.image_id, row.product, row.revision
-        found.setdefault(place, []).append(stored_object(row))
-    return [
-        _with(one, found.get((*_of(one), one.revision), ())) if isinstance(one, HeaderCreated) else one
-        for one in told
-    ]
-
-
-def _with(one: HeaderCreated, objects: Sequence[HeaderObject]) -> HeaderCreated:
-    return structs.replace(one, objects=[*one.objects, *objects])
-
-
-def stored_object(row: AnyRow) -> HeaderObject:
-    """Return what is told of an object of the annex."""
-    kinds: dict[str, str] = {str(form): media for form, media in MEDIA_TYPES.items()}
-    return HeaderObject(row.url, kinds[row.extension], row.size_bytes, row.sha256, stored=True)
 
 
 async def take_up_to(connection: AsyncConnection, name: str, cursor: Cursor) -> Consumer:
@@ -303,7 +236,7 @@ async def take(connection: AsyncConnection, name: str, items: Sequence[Taken]) -
     for one in items:
         of = [one.instrument] if one.instrument is not None else wanted
         rows += [(instrument, one.image_id, one.product, one.revision) for instrument in of]
-    known = await _known(connection, rows)
+    known = await latest_of(connection, (row[:3] for row in rows))
     await _take(connection, name, [row for row in rows if row[:3] in known])
     await _advance(connection, consumer)
     return await get(connection, name)
@@ -312,14 +245,6 @@ async def take(connection: AsyncConnection, name: str, items: Sequence[Taken]) -
 async def _instruments(connection: AsyncConnection) -> list[str]:
     rows = await connection.exec_driver_sql("SELECT instrument FROM header_service ORDER BY 1")
     return [row.instrument for row in rows]
-
-
-async def _known(connection: AsyncConnection, rows: Sequence[tuple[str, str, str, int]]) -> set[Key]:
-    if not rows:
-        return set()
-    instruments, images, products, _ = (list(column) for column in zip(*rows, strict=True))
-    found = await connection.exec_driver_sql(_LATEST, (instruments, images, products))
-    return {_of(_announcement.decode(row.announcement)) for row in found}
 
 
 async def _take(connection: AsyncConnection, name: str, rows: Sequence[tuple[str, str, str, int]]) -> None:
@@ -344,7 +269,7 @@ async def _advance(connection: AsyncConnection, consumer: Consumer) -> None:
             if leading:
                 cursor = entry.cursor
             elif _is_taken(taken, entry):
-                open_keys.add(_key(entry))
+                open_keys.add(key_in(entry))
         more = read.more
     if cursor != start:
         await connection.exec_driver_sql(_MOVE, (consumer.name, *cursor.position))
@@ -353,58 +278,6 @@ async def _advance(connection: AsyncConnection, consumer: Consumer) -> None:
     gone = [(*key, revision) for key, revision in taken.items() if key not in open_keys]
     if gone:
         await connection.exec_driver_sql(_UNTAKE, (consumer.name, *map(list, zip(*gone, strict=True))))
-
-
-async def page(
-    connection: AsyncConnection,
-    since: str | None,
-    *,
-    limit: int,
-    instrument: str | None,
-    night: str | None,
-    complete: bool | None,
-    collapse: bool,
-) -> Page:
-    """Return announcements behind a cursor that bear an instrument, a night, or are complete or not."""
-    cursor = await position(connection, HEADERS, since)
-    found: list[Announcement] = []
-    seen: set[Key] = set()
-    more = True
-    while more and len(found) < limit:
-        read = await page_after(connection, HEADERS, cursor, PORTION)
-        for entry in read.entries:
-            if len(found) == limit:
-                break
-            cursor = entry.cursor
-            if not _matches(entry.payload, instrument, night, complete) or (collapse and _key(entry) in seen):
-                continue
-            seen.add(_key(entry))
-            found.append(_told(entry))
-        more = read.more
-    if collapse:
-        found = await _newest(connection, found)
-    return Page(await with_objects(connection, found), cursor.token)
-
-
-def _matches(told: dict[str, Any], instrument: str | None, night: str | None, complete: bool | None) -> bool:
-    return (
-        instrument in (None, told["instrument"])
-        and night in (None, told["day_obs"])
-        and complete in (None, told.get("complete"))
-    )
-
-
-async def _newest(connection: AsyncConnection, told: Sequence[Announcement]) -> list[Announcement]:
-    created = [one for one in told if isinstance(one, HeaderCreated)]
-    columns = [[getattr(one, field) for one in created] for field in ("instrument", "image_id", "product")]
-    rows = await connection.exec_driver_sql(_LATEST, tuple(columns))
-    newest = {_of(one): one for one in (_announcement.decode(row.announcement) for row in rows)}
-    return [
-        structs.replace(newest.get(_of(one), one), cursor=one.cursor)
-        if isinstance(one, HeaderCreated)
-        else one
-        for one in told
-    ]
 
 
 def _consumer(row: AnyRow) -> Consumer:

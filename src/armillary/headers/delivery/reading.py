@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.context import Context
 from armillary.headers.delivery import making, queries
 from armillary.headers.delivery.annex import objects_of
-from armillary.headers.delivery.consumers import stored_object
+from armillary.headers.delivery.announcements import stored_object
 from armillary.headers.delivery.making import MEDIA_TYPES, bytes_of, decompress
 from armillary.headers.delivery.models import CardDifference, Format, Found, HeaderCreated, RevisionStatus
 from armillary.headers.delivery.queries import Revised
