@@ -27,7 +27,7 @@ def test_the_names_of_the_recipes_are_in_the_code() -> None:
     code = "\n".join(path.read_text() for path in (TOP / "src").rglob("*.py"))
     tests = "\n".join(path.read_text() for path in (TOP / "tests").rglob("*.py") if path != Path(__file__))
     for name in (
-        "DIALECTS",
+        "dialects_of",
         "DIALECT",
         "KINDS",
         "Kind",

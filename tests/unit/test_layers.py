@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,12 +75,3 @@ def test_statements_are_recognised() -> None:
     )
     assert ORDERS.search("FROM work_order AS w")
     assert not ORDERS.search("armillary_work_orders_finished")
-
-
-def test_the_map_shows_the_layers_that_are_checked() -> None:
-    top = PACKAGE.parents[1]
-    contracts = tomllib.loads((top / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    page = (top / "ARCHITECTURE.md").read_text()
-    for number, before in ((0, ""), (2, "archive:        ")):
-        layers = [re.sub(r"armillary\.", "", layer) for layer in contracts[number]["layers"]]
-        assert f"\n{before}{' > '.join(layers)}\n" in page, contracts[number]["name"]
