@@ -170,9 +170,6 @@ def routes(app: Application) -> Iterator[tuple[str, str]]:
     values |= {"request_id": "c305aa10-e3cb-4176-8e57-45aae8bb7592"} | numbers
     for route in walk(app.routes):
         path = str(getattr(route, "path", ""))
-        if path == "/v1/stream":
-            # Its answer has no end; what is around it is what is around `/v1/changes`.
-            continue
         address = re.sub(r"\{(\w+)(:path)?\}", lambda found: values.get(found[1], "1"), path)
         for method in sorted(getattr(route, "methods", None) or ()):
             yield method, address
