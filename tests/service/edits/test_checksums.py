@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from armillary.fits.checksum import encode_checksum, ones_add, ones_sum
 from tests.support.archive import Archive, put, sha256
 from tests.support.headers import a_card, a_layout
 
-CONTAINERS = ("a.fits", "a.fits.fz", "a.fits.bz2", "a.fits.gz")
+CONTAINERS = (".fits", ".fits.fz", ".fits.bz2", ".fits.gz")
 STATES = ("SILENT", "SUMLESS", "DECEIVED", "STALE", "LOST", "SOUND")
-"""EXTNAMEs: CHECKSUM blank; right without DATASUM; right beside a wrong one; wrong beside a right one; both
-wrong; both right."""
+"""Of HDUs, and EXTNAMEs: CHECKSUM blank; right without DATASUM; right beside a wrong one; wrong beside a right
+one; both wrong; both right."""
 RIGHT_BEFORE = {"SUMLESS", "DECEIVED", "SOUND"}
 RIGHT_AFTER = RIGHT_BEFORE | {"STALE"}
 STRIP = """
@@ -31,20 +32,37 @@ BELIE = "UPDATE version SET layout = jsonb_set(layout, '{hdus,4,6}', '7')"
 """Let the catalog know something else of the fourth extension, the stale one."""
 
 
-def content(suffix: str) -> bytes:
+def content(container: str) -> bytes:
+    """Return a file with an extension in each state."""
     pixels = np.arange(900, dtype="i2").reshape(30, 30)
     hdus = fits.HDUList([fits.PrimaryHDU()])
     for number, name in enumerate(STATES):
-        kind = fits.CompImageHDU if suffix == ".fz" else fits.ImageHDU
+        kind = fits.CompImageHDU if container == ".fits.fz" else fits.ImageHDU
         hdus.append(kind(pixels + number, name=name))
         hdus[-1].header["OBSERVER"] = "nobody"
     written = io.BytesIO()
     hdus.writeto(written, checksum=True)
-    data = bytearray(written.getvalue())
-    layout = a_layout(bytes(data))
-    for hdu, header in zip(layout.hdus[1:], layout.headers[1:], strict=True):
+    return with_sums(written.getvalue(), ["SOUND", *STATES])
+
+
+def content_of_primary(container: str, state: str) -> bytes:
+    """Return a file whose primary HDU is in a state; it has pixels unless they are compressed in an extension."""
+    pixels = np.arange(900, dtype="i2").reshape(30, 30)
+    tiled = container == ".fits.fz"
+    kind = fits.CompImageHDU if tiled else fits.ImageHDU
+    hdus = fits.HDUList([fits.PrimaryHDU(None if tiled else pixels), kind(pixels, name="SOUND")])
+    hdus[0].header["OBSERVER"] = "nobody"
+    written = io.BytesIO()
+    hdus.writeto(written, checksum=True)
+    return with_sums(written.getvalue(), [state, "SOUND"])
+
+
+def with_sums(content: bytes, states: Sequence[str]) -> bytes:
+    """Return a file with the sums of each HDU in a state."""
+    data, layout = bytearray(content), a_layout(content)
+    for hdu, header, state in zip(layout.hdus, layout.headers, states, strict=True):
         pixel_data = bytes(data[hdu.data_offset : hdu.end])
-        data[hdu.header_offset : hdu.data_offset] = in_state(hdu.name, header, pixel_data)
+        data[hdu.header_offset : hdu.data_offset] = in_state(state, header, pixel_data)
     return bytes(data)
 
 
@@ -67,32 +85,37 @@ def in_state(name: str, header: bytes, data: bytes) -> bytes:
     return header[:at] + value + header[at + 16 :]
 
 
-def stored(filename: str) -> bytes:
-    data = content(Path(filename).suffix)
-    pack: Any = {".bz2": bz2.compress, ".gz": gzip.compress}.get(Path(filename).suffix, bytes)
+def packed(data: bytes, container: str) -> bytes:
+    pack: Any = {".bz2": bz2.compress, ".gz": gzip.compress}.get(Path(f"a{container}").suffix, bytes)
     return bytes(pack(data))
 
 
-def right_ones(path: Path) -> set[str]:
-    """Return the EXTNAMEs of the HDUs whose bytes add up to minus zero."""
+def sums(path: Path) -> Iterator[tuple[str, str, bool]]:
+    """Yield the name of each HDU, its CHECKSUM, and whether its bytes add up to minus zero."""
     unpack: Any = {".bz2": bz2.decompress, ".gz": gzip.decompress}.get(path.suffix, bytes)
     data = unpack(path.read_bytes())
-    found = set()
     with fits.open(io.BytesIO(data), disable_image_compression=True) as hdus:
-        for hdu in hdus[1:]:
+        for hdu in hdus:
             place = hdu.fileinfo()
             unit = np.frombuffer(data[place["hdrLoc"] : place["datLoc"] + place["datSpan"]], np.ubyte)
-            if int(hdu._compute_checksum(unit)) == 0xFFFFFFFF:  # noqa: SLF001  # of astropy
-                found.add(hdu.name)
-        assert hdus["SILENT"].header["CHECKSUM"].strip() == ""
-    return found
+            right = int(hdu._compute_checksum(unit)) == 0xFFFFFFFF  # noqa: SLF001  # of astropy
+            yield hdu.name, hdu.header["CHECKSUM"].strip(), right
 
 
-@pytest.mark.parametrize("filename", CONTAINERS)
-async def test_a_checksum_claims_as_much_as_before_in_every_hdu(archive: Archive, filename: str) -> None:
-    data, outcomes = stored(filename), []
+def right_ones(path: Path) -> set[str]:
+    """Return the EXTNAMEs of the extensions whose sums are right."""
+    _, *extensions = sums(path)
+    assert [checksum for name, checksum, _ in extensions if name == "SILENT"] == [""]
+    return {name for name, _, right in extensions if right}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+async def test_a_checksum_claims_as_much_as_before_in_every_extension(
+    archive: Archive, container: str
+) -> None:
+    data, outcomes = packed(content(container), container), []
     for place in ("one", "two"):
-        path = put(archive.directory / place / f"{place}{filename}", data)
+        path = put(archive.directory / place / f"{place}{container}", data)
         assert right_ones(path) == RIGHT_BEFORE
         name = path.name.removesuffix(".bz2").removesuffix(".gz")
         assert (await archive.ingest(path)).ingested == 1
@@ -109,8 +132,27 @@ async def test_a_checksum_claims_as_much_as_before_in_every_hdu(archive: Archive
     assert outcomes[0] == outcomes[1], "the same edit of the same bytes gives the same bytes"
 
 
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("container", CONTAINERS)
+async def test_a_checksum_claims_as_much_as_before_in_the_primary_hdu(
+    archive: Archive, container: str, state: str
+) -> None:
+    data = content_of_primary(container, state)
+    path = put(archive.directory / "in" / f"a{container}", packed(data, container))
+    (_, silent, right), extension = sums(path)
+    assert (silent == "", right) == (state == "SILENT", state in RIGHT_BEFORE)
+    await archive.ingest(path)
+    await archive.drain()
+    name = path.name.removesuffix(".bz2").removesuffix(".gz")
+    await archive.edit(name, {"generic": {"OBSERVER": "one", "NEW": 1}})
+    (_, silent, right), after = sums(path)
+    assert (silent == "", right) == (state == "SILENT", state in RIGHT_AFTER)
+    assert after == extension == ("SOUND", extension[1], True)
+    assert await archive.verify(name) == {name: ""}
+
+
 async def test_what_the_catalog_knows_of_the_data_is_not_read_again(archive: Archive) -> None:
-    path = put(archive.directory / "in" / "a.fits.gz", stored("a.fits.gz"))
+    path = put(archive.directory / "in" / "a.fits.gz", packed(content(".fits.gz"), ".fits.gz"))
     await archive.ingest(path)
     await archive.drain()
     known = [hdu.data_sum is not None for hdu in (await archive.version("a.fits")).hdus]
