@@ -143,8 +143,10 @@ def claim(
 
     root, found = run(data, action, anywhere=True, application=APPLICATION)
     out.print(f"this archive may change {escape(root.name)} in {escape(root.shown())}")
-    if found.copied_from:
-        err.print(
-            f"[yellow]see to it:[/] no other archive may change these files, above all the one in"
-            f" {escape(found.copied_from)} that this was copied from"
-        )
+    if not found.copied_from:
+        return
+    former = f"the one in {escape(found.copied_from)} that this was copied from"
+    if root.path is None or root.path.is_relative_to(data.resolve()):
+        err.print(f"[yellow]see to it:[/] no other archive may change these files, above all {former}")
+    else:
+        err.print(f"no other archive may: {former} only reads them from now on")

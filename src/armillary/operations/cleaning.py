@@ -31,11 +31,12 @@ PURGED = 10_000
 
 
 async def recover(context: Context) -> None:
-    """Finish or undo what dead processes left behind in every store."""
+    """Finish or undo what dead processes left behind in every store that no other archive has claimed."""
     async with context.database.begin() as connection:
         roots = await catalog.list_roots(connection)
     for root in roots:
         if root.is_there:
+            await catalog.heed(context, root)
             for finding in await catalog.store_of(context, root).recover():
                 log.warning("recovered", root=root.name, finding=finding)
 

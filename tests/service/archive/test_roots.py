@@ -14,13 +14,16 @@ from armillary.archive.errors import UnknownRoot
 from armillary.archive.intake import uploads
 from armillary.archive.intake.staging import stage
 from armillary.base.store.errors import RootAway, RootNotClaimed
+from armillary.base.store.places import NOTE
 from armillary.base.work import outcomes
 from armillary.base.work.admin import find_orders
 from armillary.edits.revert import submit_revert
+from armillary.operations.service import recover
 from tests.support.archive import ORIGIN, Archive, put
 from tests.support.directories import copy, opened
 from tests.support.edits import accept_one
 from tests.support.headers import a_file
+from tests.support.stores import allow_replace
 
 CONTENT = a_file(cards=[("OBJECT", "M 1", "target")])
 OTHER = a_file(cards=[("OBJECT", "M 2", "target")])
@@ -136,6 +139,96 @@ async def test_what_was_accepted_before_waits_for_the_claim_and_is_done_then(ori
         ]
         assert set((await archive.verify()).values()) == {""}
         assert await states(archive) == {"store": RootState.EDITABLE, "tree": RootState.EDITABLE}
+
+
+async def test_of_two_running_archives_the_one_that_claimed_a_tree_last_changes_it(original: Path) -> None:
+    tree, todo = original.with_name("tree"), "armillary root claim "
+    other = copy(original, original.with_name("copy"))
+    async with opened(original) as first, opened(other) as second:
+        name = await name_of(first, "tree")
+        await first.set("edited.fits", OBJECT="first")
+        await claim(second.context, name)
+        async with first.context.database.begin() as connection:
+            root = await catalog.root_by_id(connection, (await first.version("other.fits")).location.root_id)
+        bytes_of = catalog.store_of(first.context, root)
+        for change in (
+            lambda: bytes_of.write("new.fits", OTHER),
+            lambda: bytes_of.delete("other.fits"),
+            lambda: bytes_of.rename("other.fits", "new.fits"),
+        ):
+            with pytest.raises(RootNotClaimed, match=todo + name):
+                await change()
+        accepted = await accept_one(first.context, {"generic": [["OBJECT", "first"]]}, "other.fits", ORIGIN)
+        await first.drain()
+        async with first.context.database.begin() as connection:
+            (order,) = (await find_orders(connection, accepted.order_ids)).values()
+        assert (order.state, order.attempts, todo + name in (order.error or "")) == ("Queued", 0, True)
+        await second.ingest(tree)
+        await second.set("edited.fits", OBJECT="second")
+        assert target_of(tree / "edited.fits") == "second"
+
+        assert (await states(first))["tree"] == RootState.EDITABLE
+        await recover(first.context)
+        assert (await states(first))["tree"] == RootState.READ_ONLY
+        with pytest.raises(RootNotClaimed, match=todo + name):
+            await first.set("edited.fits", OBJECT="first")
+
+        await claim(first.context, name)
+        await first.ingest(tree)
+        await first.drain()
+        assert target_of(tree / "other.fits") == "first"
+        with pytest.raises(RootNotClaimed, match=todo + name):
+            await catalog.store_of(second.context, root).delete("other.fits")
+        await recover(second.context)
+        assert (await states(second))["tree"] == RootState.READ_ONLY
+
+
+async def test_a_claim_that_came_while_bytes_were_made_ready_keeps_them_from_going_live(
+    original: Path,
+) -> None:
+    tree = original.with_name("tree")
+    other = copy(original, original.with_name("copy"))
+    before = (tree / "other.fits").read_bytes()
+    async with opened(original) as first, opened(other) as second:
+        async with first.context.database.begin() as connection:
+            root = await catalog.root_by_id(connection, (await first.version("other.fits")).location.root_id)
+        bytes_of = catalog.store_of(first.context, root)
+
+        async def slowly() -> AsyncIterator[bytes]:
+            await claim(second.context, root.name)
+            yield OTHER
+
+        with pytest.raises(RootNotClaimed):
+            await bytes_of.replace("other.fits", slowly(), None, allow_replace)
+    assert (tree / "other.fits").read_bytes() == before
+
+
+async def test_a_note_that_cannot_be_read_bars_a_tree_until_it_is_claimed(original: Path) -> None:
+    note = original.with_name("tree") / NOTE
+    note.write_text("[]")
+    async with opened(original) as archive:
+        await recover(archive.context)
+        with pytest.raises(RootNotClaimed):
+            await archive.set("other.fits", OBJECT="after")
+        await claim(archive.context, await name_of(archive, "tree"))
+        await archive.set("other.fits", OBJECT="after")
+        assert str(original) in note.read_text()
+        assert oct(note.stat().st_mode & 0o777) == "0o644"
+    # A directory that is moved is the same archive.
+    async with opened(original.rename(original.with_name("moved"))) as archive:
+        await archive.set("other.fits", OBJECT="moved")
+
+
+async def test_a_tree_that_is_away_cannot_be_claimed(original: Path) -> None:
+    """Nobody could be told."""
+    tree = original.with_name("tree")
+    async with opened(copy(original, original.with_name("copy"))) as archive:
+        name = await name_of(archive, "tree")
+        tree.rename(tree.with_name("unmounted"))
+        with pytest.raises(RootAway, match="Mount its disk"):
+            await claim(archive.context, name)
+        tree.with_name("unmounted").rename(tree)
+        assert (await states(archive))["tree"] == RootState.READ_ONLY
 
 
 async def test_files_of_a_shared_tree_are_taken_in_all_the_same(original: Path) -> None:

@@ -1,7 +1,8 @@
 """The roots of an archive: where they are, and which of them it may change.
 
 A copy of an archive changes its own files. Trees outside of its directory it shares with the archive that it was
-copied from, so it only reads them until somebody claims them (`armillary.base.identity`).
+copied from, so it only reads them until somebody claims them (`armillary.base.identity`). Then it is the other
+archive that only reads them: the claim is noted in the tree (`armillary.base.store.notes`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from uuid import UUID
 
 from armillary.archive.catalog import store
@@ -17,6 +19,8 @@ from armillary.archive.catalog.roots import root_by_id, root_by_name, store_of
 from armillary.base.identity import check_place, read_identity, take_over
 from armillary.base.log import get_logger
 from armillary.base.place import STORE
+from armillary.base.store.errors import RootAway
+from armillary.base.store.notes import claimed_by, note_claim
 from armillary.base.work import admin
 from armillary.context import Context
 
@@ -66,7 +70,7 @@ def _state(root: Root) -> RootState:
 
 
 async def claim(context: Context, name: str) -> Root:
-    """Let the archive change the files of a root, and the orders run at once that waited for that.
+    """Let the archive, and no other, change the files of a root; run the orders at once that waited for that.
 
     To claim the store is to say that this directory is the archive, wherever its database or other state lies.
 
@@ -78,6 +82,8 @@ async def claim(context: Context, name: str) -> Root:
         If the database belongs to another directory, which is to be claimed first.
     OthersAtWork
         If processes are at work that may use another directory with the same database.
+    RootAway
+        If the directory of the root is not there, so that no other archive can be told.
     """
     async with context.database.begin() as connection:
         await root_by_name(connection, name)
@@ -87,6 +93,8 @@ async def claim(context: Context, name: str) -> Root:
         await check_place(context.database, context.settings.data)
     async with context.database.begin() as connection:
         root = await root_by_name(connection, name)
+    await _note(context, root)
+    async with context.database.begin() as connection:
         await store.claim_root(connection, root.id)
         root = await root_by_id(connection, root.id)
     if root.is_there:
@@ -96,3 +104,31 @@ async def claim(context: Context, name: str) -> Root:
     async with context.database.begin() as connection:
         await admin.run_keys_now(connection, f"{root.id}:")
     return root
+
+
+async def _note(context: Context, root: Root) -> None:
+    """Tell other archives that share a tree outside of the directory of this one."""
+    if (path := _shared(context, root)) is None:
+        return
+    if not await asyncio.to_thread(path.is_dir):
+        raise RootAway(
+            f"{path} is not there. Mount its disk, so that its claim can be noted there; then retry."
+        )
+    await asyncio.to_thread(note_claim, path, context.settings.data)
+
+
+def _shared(context: Context, root: Root) -> Path | None:
+    """Return the directory of a root that other archives could have, too, None if it is our own."""
+    home = context.settings.data.resolve()
+    return None if root.path is None or root.path.is_relative_to(home) else root.path
+
+
+async def heed(context: Context, root: Root) -> None:
+    """Only read a root from now on if another archive has claimed it."""
+    if not root.claimed or (path := _shared(context, root)) is None:
+        return
+    if (other := await asyncio.to_thread(claimed_by, path, context.settings.data)) is None:
+        return
+    async with context.database.begin() as connection:
+        await store.claim_root(connection, root.id, claimed=False)
+    log.warning("a root is another archive's now: it is only read", root=root.name, claimed_by=other)

@@ -1,6 +1,6 @@
 """What other nouns and the dialects may ask of the catalog: files, their versions, and the roots they lie in."""
 
-from armillary.archive.catalog.claims import RootLine, Roots, RootState, claim, roots_of
+from armillary.archive.catalog.claims import RootLine, Roots, RootState, claim, heed, roots_of
 from armillary.archive.catalog.content import CHUNK, content_of
 from armillary.archive.catalog.file_store import (
     Whereabouts,
@@ -67,6 +67,7 @@ __all__ = [
     "foremost_at",
     "frame_of_file",
     "get_product",
+    "heed",
     "images_root",
     "is_empty",
     "is_fits",

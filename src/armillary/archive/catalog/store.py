@@ -131,9 +131,9 @@ async def unclaimed_roots(connection: AsyncConnection) -> dict[int, str]:
     return {row.id: row.name for row in rows}
 
 
-async def claim_root(connection: AsyncConnection, root_id: int) -> None:
-    """Let the archive change the files of a root."""
-    await connection.execute(sa.update(root).where(root.c.id == root_id).values(claimed=True))
+async def claim_root(connection: AsyncConnection, root_id: int, *, claimed: bool = True) -> None:
+    """Let the archive change the files of a root, or read them only."""
+    await connection.execute(sa.update(root).where(root.c.id == root_id).values(claimed=claimed))
 
 
 async def insert_root(

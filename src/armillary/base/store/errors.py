@@ -43,8 +43,8 @@ class RootNotClaimed(ArmillaryError):
     def of(cls, name: str, what: str) -> Self:
         """Return the error for a root; ``what`` could not be done."""
         return cls(
-            f"{what}: this archive only reads the root {name} since its directory was copied or moved to another"
-            f" disk, and the archive that it was copied from may change it. If no other archive does,"
+            f"{what}: this archive only reads the root {name}, since another archive may change it: the one that"
+            f" this was copied from, or a copy that has claimed it. If no other archive does,"
             f" run: armillary root claim {name}"
         )
 

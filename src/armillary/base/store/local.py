@@ -49,7 +49,7 @@ PAGE = 500
 
 
 class LocalStore:
-    """Files below ``root``; nothing of ours lies there but short-lived ``.armillary-*.tmp``.
+    """Files below ``root``; of ours there are but short-lived ``.armillary-*.tmp`` and the note of a claim.
 
     Parameters
     ----------

@@ -16,6 +16,8 @@ from armillary.base.store.errors import Busy, KeyRefused, OutsideRoot, RootAway,
 from armillary.base.store.files import Files
 
 TEMPORARY = re.compile(r"\.armillary-[0-9a-f]+\.tmp")
+NOTE = ".armillary-claim"
+"""Tells in a tree that archives share which of them may change it."""
 USUAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 FORBIDDEN = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -44,6 +46,8 @@ def _problem(key: str) -> str | None:
         return "it is too long"
     if TEMPORARY.fullmatch(parts[-1]):
         return "names of that form are Armillary's temporary files"
+    if parts[-1] == NOTE:
+        return "that is Armillary's note of who may change the tree"
     return None
 
 

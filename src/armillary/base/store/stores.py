@@ -14,7 +14,8 @@ from armillary.base.place import path_of
 from armillary.base.store.errors import UnknownScheme
 from armillary.base.store.local import LocalStore
 from armillary.base.store.models import ObjectStore
-from armillary.base.store.readonly import ReadOnlyStore
+from armillary.base.store.notes import claimed_by
+from armillary.base.store.shared import SharedStore
 from armillary.base.store.workshop import own_directory
 
 
@@ -61,6 +62,8 @@ class Stores:
     ) -> ObjectStore:
         """Return the store of that name; one that is not ``claimed`` cannot be changed.
 
+        Nor can one outside of the directory of the archive as long as another archive has claimed it.
+
         Raises
         ------
         UnknownScheme
@@ -74,7 +77,12 @@ class Stores:
             self.opened[name] = self.factories[scheme](
                 url, self.private / name, in_place=in_place, durable=durable
             )
-        return self.opened[name] if claimed else ReadOnlyStore(self.opened[name], name)
+        if not claimed:
+            return SharedStore(self.opened[name], name, lambda: True)
+        home, path = self.private.parent, path_of(url)
+        if path is None or path.is_relative_to(home) or path.is_relative_to(home.resolve()):
+            return self.opened[name]
+        return SharedStore(self.opened[name], name, lambda: claimed_by(path, home) is not None)
 
     def close(self) -> None:
         """Let go of all stores; they are opened again when they are needed."""

@@ -1,10 +1,10 @@
-"""A tree that is only read, since somebody else may be changing it. Undo recipes are our own and lie elsewhere."""
+"""A tree that somebody else may be changing: then it is only read. Undo recipes are our own and lie elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from armillary.base.store.errors import RootNotClaimed
 from armillary.base.store.models import (
@@ -19,19 +19,23 @@ from armillary.base.store.models import (
 from armillary.errors import ArmillaryError
 
 
-class ReadOnlyStore:
-    """The store of a root, by name, that refuses every change of its files."""
+class SharedStore:
+    """The store of a root, by name, that refuses every change of its files as long as they are another archive's.
 
-    def __init__(self, store: ObjectStore, name: str) -> None:
-        self._store, self._name = store, name
+    ``is_barred`` tells whether they are. It may block, and is asked for each change anew, the last time when bytes
+    are about to go live: another archive may claim the tree at any moment.
+    """
+
+    def __init__(self, store: ObjectStore, name: str, is_barred: Callable[[], bool]) -> None:
+        self._store, self._name, self._is_barred = store, name, is_barred
 
     async def head(self, key: str) -> StoredObject:
         """Return what is stored, or raise NotFound."""
         return await self._store.head(key)
 
     def open(self, key: str, *, settle: bool = False) -> Snapshot:
-        """Open a file for reading; an edit of it that was interrupted is not ours to undo."""
-        return self._store.open(key, settle=False)
+        """Open a file for reading; an edit of it that was interrupted may not be ours to undo."""
+        return self._store.open(key, settle=settle and not self._is_barred())
 
     async def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """Return the bytes from ``start`` up to ``stop``."""
@@ -45,39 +49,57 @@ class ReadOnlyStore:
     async def write(
         self, key: str, chunks: Chunks, *, overwrite: bool = False, mtime_ns: int | None = None
     ) -> StoredObject:
-        """Refuse to store a file."""
-        raise self._refused(key)
+        """Store a file."""
+        await self._check(key)
+        return await self._store.write(key, chunks, overwrite=overwrite, mtime_ns=mtime_ns)
 
     async def patch(
         self, patches: Sequence[Patch], guard: Guard
     ) -> builtins.list[StoredObject | ArmillaryError]:
-        """Refuse every edit."""
-        return [self._refused(patch.key) for patch in patches]
+        """Carry out edits of plain files."""
+
+        async def last(going_live: Sequence[Patch]) -> None:
+            await self._check(going_live[0].key)
+            await guard(going_live)
+
+        if await asyncio.to_thread(self._is_barred):
+            return [self._refused(patch.key) for patch in patches]
+        return await self._store.patch(patches, last)
 
     async def replace(
         self, key: str, chunks: Chunks, expected: StoredObject | None, guard: ReplaceGuard
     ) -> StoredObject:
-        """Refuse to replace a file."""
-        raise self._refused(key)
+        """Give a file whole new bytes."""
+
+        async def last() -> None:
+            await self._check(key)
+            await guard()
+
+        await self._check(key)
+        return await self._store.replace(key, chunks, expected, last)
 
     async def rename(self, old: str, new: str) -> StoredObject:
-        """Refuse to move a file."""
-        raise self._refused(old)
+        """Move a file."""
+        await self._check(old)
+        return await self._store.rename(old, new)
 
     async def delete(self, key: str) -> None:
-        """Refuse to remove a file."""
-        raise self._refused(key)
+        """Remove a file."""
+        await self._check(key)
+        await self._store.delete(key)
 
     def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
         """Yield the files whose keys begin with ``prefix``, in order of key."""
         return self._store.list(prefix)
 
     async def recover(self) -> builtins.list[str]:
-        """Leave what dead processes left behind to whoever may change the files."""
-        return []
+        """Settle what dead processes left behind, unless that is left to whoever may change the files."""
+        return [] if await asyncio.to_thread(self._is_barred) else await self._store.recover()
 
     async def probe(self) -> None:
-        """Do nothing: a probe writes, and nothing is written here, so no write can have failed."""
+        """Probe what may be written: where nothing is written no write can have failed."""
+        if not await asyncio.to_thread(self._is_barred):
+            await self._store.probe()
 
     async def put_blob(self, name: str, data: bytes) -> None:
         """Keep a small object outside the tree of files."""
@@ -98,6 +120,10 @@ class ReadOnlyStore:
     def close(self) -> None:
         """Let go of everything."""
         self._store.close()
+
+    async def _check(self, key: str) -> None:
+        if await asyncio.to_thread(self._is_barred):
+            raise self._refused(key)
 
     def _refused(self, key: str) -> RootNotClaimed:
         return RootNotClaimed.of(self._name, f"{key} is left as it is")
