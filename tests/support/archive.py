@@ -43,7 +43,7 @@ from armillary.operations import cleaning
 from armillary.settings import ArchiveSettings, LimitSettings, Settings, WorkSettings
 from tests.support.edits import accept_one
 from tests.support.headers import a_file
-from tests.support.postgres import fresh_database
+from tests.support.postgres import Server, fresh_database, source_of
 
 UNLIMITED = LimitSettings(anonymous_per_s=0, token_per_s=0)
 """Tests hammer as no client may."""
@@ -218,7 +218,7 @@ class KeptSandbox(Sandbox):
 
 @asynccontextmanager
 async def an_archive(
-    server: EmbeddedServer, directory: Path, *, database_name: str | None = None, **settings: Any
+    server: Server, directory: Path, *, database_name: str | None = None, **settings: Any
 ) -> AsyncIterator[Archive]:
     """Open an empty archive with a database of its own, or one whose database is there."""
     work = WorkSettings(retry_first_s=0.05, retry_last_s=0.5, room_s=0.05, lease_s=30.0)
@@ -228,7 +228,8 @@ async def an_archive(
     async with nullcontext(database_name) if database_name else fresh_database(server) as name:
         chosen.data.mkdir(parents=True, exist_ok=True)
         home = chosen.data.resolve()
-        database = await Database.connect(server, Role.WORKER, name=name, home=home, pool_size=6)
+        source = source_of(server, Role.WORKER)
+        database = await Database.connect(source, Role.WORKER, name=name, home=home, pool_size=6)
         # Rows of a database that is there were written by an archive elsewhere, which has moved here with them.
         await settle_in(database, home, own_database=database_name is not None, may_write=True)
         signals = PostgresSignals(database)

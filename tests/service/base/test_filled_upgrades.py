@@ -14,17 +14,30 @@ from armillary.base.feed.models import Cursor
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support import filled
 from tests.support.archive import Archive, an_archive
+from tests.support.debian import needs_debian
 from tests.support.feed import told
-from tests.support.postgres import fresh_database
+from tests.support.postgres import Server, fresh_database, source_of
 
 REVISIONS = migrate.revisions()
+FROM = [
+    *(("postgres", revision) for revision in REVISIONS),
+    *(pytest.param("debian", one, marks=needs_debian) for one in (REVISIONS[0], REVISIONS[-2])),
+]
+"""Servers, and the revisions from which a database is upgraded there."""
 
 
 @pytest.fixture
-async def database(postgres: EmbeddedServer) -> AsyncIterator[Database]:
+def server(request: pytest.FixtureRequest) -> Server:
+    """Return the embedded server, unless a test asks for another."""
+    found: Server = request.getfixturevalue(getattr(request, "param", "postgres"))
+    return found
+
+
+@pytest.fixture
+async def database(server: Server) -> AsyncIterator[Database]:
     """Open an empty database as its owner."""
-    async with fresh_database(postgres, empty=True) as name:
-        opened = await Database.connect(postgres, Role.OWNER, name=name, pool_size=1)
+    async with fresh_database(server, empty=True) as name:
+        opened = await Database.connect(source_of(server, Role.OWNER), Role.OWNER, name=name, pool_size=1)
         yield opened
         await opened.close()
 
@@ -38,9 +51,9 @@ async def test_every_table_has_rows_at_the_head(database: Database) -> None:
     assert {table for table, rows in (await filled.rows_of(database)).items() if not rows} == set()
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize(("server", "revision"), FROM, indirect=["server"])
 async def test_rows_mean_the_same_after_the_upgrade(
-    postgres: EmbeddedServer, database: Database, tmp_path: Path, revision: str
+    server: Server, database: Database, tmp_path: Path, revision: str
 ) -> None:
     await filled.fill(database, revision)
     before = await filled.rows_of(database)
@@ -49,7 +62,7 @@ async def test_rows_mean_the_same_after_the_upgrade(
     before = filled.as_the_migrations_leave_them(before, revision)
     after = filled.known_of(await filled.rows_of(database), before)
     assert after == filled.known_of(before, before)
-    async with an_archive(postgres, tmp_path, database_name=database.name) as archive:
+    async with an_archive(server, tmp_path, database_name=database.name) as archive:
         await _check_orders(archive)
         if revision >= "0002":
             assert await filled.catalog(archive) == filled.CATALOG
