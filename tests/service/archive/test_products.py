@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.models import SMALL
+from armillary.archive.products import digests
 from armillary.archive.products import service as products
 from armillary.base.halting import Halt, Halted, in_thread
 from armillary.base.postgres.server import EmbeddedServer
@@ -157,6 +158,18 @@ async def test_a_preview_that_takes_too_long_ends_failed_and_says_why_it_is_miss
         await archive.drain()
         media_type, content = await picture_of(archive, "a.fits")
         assert (media_type, content[:2]) == ("image/jpeg", b"\xff\xd8")
+
+
+async def test_a_digest_that_takes_too_long_ends_failed_and_says_so(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(archive.directory / "night" / "a.fits.bz2", bz2.compress(a_file()))
+    await take_in_without_products(archive, path)
+    monkeypatch.setattr(digests, "DIGEST_S", -WAIT_S)
+    await archive.drain()
+    attempts = archive.context.settings.work.max_attempts
+    assert await product_orders(archive, "digest") == [("Failed", attempts, OutOfTime().message)]
+    assert (await archive.version("a.fits")).data_md5 is None
 
 
 async def test_a_stop_ends_a_preview_at_once_and_leaves_it_to_others(
