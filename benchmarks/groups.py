@@ -20,10 +20,12 @@ from benchmarks import (
     images,
     ingest,
     nights,
+    outages,
     pipe,
     queue,
     rendering,
     small_files,
+    starting,
     updates,
     zips,
 )
@@ -55,6 +57,7 @@ GROUPS: dict[str, Group] = {
     "4e": anew(images.rows),
     "5": anew(queue.rows),
     "5b": anew(pipe.rows),
+    "5c": anew(outages.rows),
     "6": anew(almanac.run),
     "6b": anew(nights.run),
     "7 7a": anew(rendering.rows),
@@ -64,6 +67,7 @@ GROUPS: dict[str, Group] = {
     "8b": anew(containers.make_preview),
     "9": anew(bulk.run),
     "10": anew(updates.run),
+    "12": anew(starting.rows),
 }
 err = Console(stderr=True)
 
