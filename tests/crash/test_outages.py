@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.outages import Outages
+from tests.crash.outages import LAND_S, Outages
 from tests.crash.siege import Siege
 from tests.crash.tree import DEFAULTS, Tree
 from tests.support.kills import family
 
-OUTAGES, BUSY_S = 3, 10.0
+OUTAGES = 3
 
 
 def test_an_outage_leaves_no_process(tmp_path: Path) -> None:
@@ -44,5 +44,5 @@ async def test_edits_under_way_in_an_outage_land_before_their_leases_end(tmp_pat
     assert not broken, f"seed {seed}:\n" + "\n".join(broken[:40])
     assert not outages.late, outages.late
     assert len(outages.landings) == OUTAGES
-    # It takes less than two seconds where nothing else runs, as `make soak` demands; leases last a minute.
-    assert min(outages.waits_s) < BUSY_S, outages.waits_s
+    # Leases last a minute. Other processes may hold up one start, but hardly three.
+    assert min(outages.beyond_s) < LAND_S, outages.beyond_s

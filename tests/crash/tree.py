@@ -66,6 +66,8 @@ class Tree:
     def stop(self) -> None:
         """Stop in good order."""
         assert self._up
+        # Its port may be anybody's by now.
+        self.url = NOWHERE
         self._up.send_signal(signal.SIGTERM)
         assert self._up.wait(STOP_S) == 0
         self._close()
@@ -139,7 +141,6 @@ class Tree:
     async def begin_anew(self) -> None:
         """Start again what was killed."""
         assert self._up
-        # Its port may be anybody's by now.
         self.url = NOWHERE
         await asyncio.to_thread(self._up.wait)
         self._close()
