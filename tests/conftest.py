@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import unsteady
+from tests.support import programs, unsteady
 from tests.support.unsteady import pytest_runtest_makereport
 
 __all__ = ["pytest_runtest_makereport"]
@@ -91,3 +91,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The others stay in the order into which pytest-randomly has brought them, as do the tests of each.
     """
     items.sort(key=lambda item: _PLACES.get(str(item.path), len(LONG)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Look for the programs that a test needs, before its fixtures do."""
+    programs.check(item)

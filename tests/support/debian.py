@@ -26,9 +26,7 @@ from tests.support.postgres import admin, fresh_database, server_account
 BIN = Path("/usr/lib/postgresql/15/bin")
 PATIENCE_S = 300.0
 """Longer than it takes to start on a slow and busy machine."""
-needs_debian = pytest.mark.skipif(
-    not (BIN / "postgres").exists(), reason=f"Debian's package postgresql-15 is not installed ({BIN})"
-)
+needs_debian = pytest.mark.needs(str(BIN / "postgres"), "postgresql-15")
 ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 """Whoever may enter the directory of the socket may be anybody; others need a password."""
 MAKE_ROLE = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -145,7 +144,7 @@ def test_right_checksum_stays_right(path: Path) -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(not shutil.which("fitsverify"), reason="fitsverify is not installed")
+@pytest.mark.needs("fitsverify", "fitsverify")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_fitsverify_finds_no_new_fault(path: Path, tmp_path: Path) -> None:
     data, layout = scanned(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import shutil
 import subprocess
 
 import numpy as np
@@ -151,7 +150,7 @@ def test_a_marker_across_a_search_piece_is_found() -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(not shutil.which("bzip2"), reason="the bzip2 command is not installed")
+@pytest.mark.needs("bzip2", "bzip2")
 @pytest.mark.parametrize("level", [1, 9])
 def test_the_output_of_the_bzip2_command_is_understood(level: int) -> None:
     done = subprocess.run(["bzip2", f"-{level}"], input=NOISE, capture_output=True, check=True)
@@ -175,7 +174,7 @@ def test_zeros_behind_the_last_stream_are_none_of_it(parts: list[bytes], count: 
     assert b"".join(decode_chunks(padded)) == b"".join(parts)
 
 
-@pytest.mark.skipif(not shutil.which("bzip2"), reason="needs the bzip2 command")
+@pytest.mark.needs("bzip2", "bzip2")
 def test_the_bzip2_command_accepts_zeros_behind_a_stream_too() -> None:
     run = subprocess.run(["bzip2", "-dc"], input=bz2.compress(TEXT) + bytes(9000), capture_output=True)
     assert (run.returncode, run.stdout) == (0, TEXT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import shutil
 import subprocess
 
 import numpy as np
@@ -290,7 +289,7 @@ def test_cut_data_give_no_output(keep: int) -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(not shutil.which("bzip2"), reason="the bzip2 command is not installed")
+@pytest.mark.needs("bzip2", "bzip2")
 @pytest.mark.parametrize(
     "stored", [bz2.compress(NOISE, 1), bz2.compress(NOISE[:9], 9) + bz2.compress(NOISE[9:], 2)]
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import shutil
 import subprocess
 import zlib
 
@@ -130,7 +129,7 @@ def test_a_broken_header_is_damage(head: bytes) -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(not shutil.which("gzip"), reason="the gzip command is not installed")
+@pytest.mark.needs("gzip", "gzip")
 def test_the_gzip_command_accepts_the_output() -> None:
     new = recompressed(MEMBER + gzip.compress(NOISE[3000:]), PLAN)
     done = subprocess.run(["gzip", "-dc"], input=new, capture_output=True, check=True)

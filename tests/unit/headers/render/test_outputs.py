@@ -6,7 +6,6 @@ import io
 import json
 import math
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -146,7 +145,7 @@ def test_the_file_of_an_instrument_equals_its_side_car(instrument: str) -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(not shutil.which("fitsverify"), reason="fitsverify is not installed")
+@pytest.mark.needs("fitsverify", "fitsverify")
 @pytest.mark.parametrize("instrument", INSTRUMENTS)
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_fitsverify_accepts_all_but_undefined_dates(instrument: str, number: int, tmp_path: Path) -> None:
