@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,8 @@ import pytest
 
 from tests.support.debian import needs_debian
 from tests.support.headers import a_file
-from tests.support.sandbox import PACKAGES, ROOT, SOURCE, Sandbox, refusal, sandbox
+from tests.support.patience import in_time
+from tests.support.sandbox import PACKAGES, PATIENCE_S, ROOT, SOURCE, Sandbox, refusal, sandbox
 from tests.support.walk import Section, sections
 
 PAGE = ROOT / "docs" / "install.md"
@@ -27,11 +28,10 @@ DEBIAN, EMBEDDED = "The database: PostgreSQL of Debian", "The database: the embe
 UNITS = ("armillary-worker@1.service", "armillary-worker@2.service", "armillary-web.service")
 CONTENT = a_file(cards=[("OBJECT", "M 1", "target")])
 SERVICES = "/run/services"
+PYTHON, PARTS = "/opt/armillary/bin/python", SOURCE / "tests" / "support" / "machine"
 PIP = {"PYTHONPATH": str(PACKAGES), "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
 needs_sandbox = pytest.mark.skipif(bool(refusal()), reason=refusal() or "never")
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="Debian's package systemd is not installed"
-)
+needs_systemd = pytest.mark.needs("systemd-analyze", "systemd")
 
 
 @dataclass
@@ -60,12 +60,13 @@ class Machine:
         assert done.returncode == code, done
         return done.stdout + done.stderr
 
+    def token(self, name: str) -> str:
+        """Make a token that may do what clients do."""
+        return self.armillary("token", "create", name, "--scope", "read,edit,upload").strip()
+
     def clients(self, *names: str) -> dict[str, Any]:
         """Upload, edit and download a file under some names."""
-        words = ("token", "create", f"client-of-{names[0]}", "--scope", "read,edit,upload")
-        token = self.armillary(*words).strip()
-        client = SOURCE / "tests" / "support" / "machine" / "client.py"
-        script = f"/opt/armillary/bin/python {client} {token} {' '.join(names)}"
+        script = f"{PYTHON} {PARTS}/client.py {self.token(f'client-of-{names[0]}')} {' '.join(names)}"
         text = base64.b64encode(CONTENT).decode()
         found: dict[str, Any] = json.loads(self.box.run(script, text=text).stdout)
         return found
@@ -133,7 +134,7 @@ def test_the_archive_works_and_each_account_does_its_own(machine: Machine) -> No
     }
     # Nothing of the uploads is left, and no stranger can read what they became.
     assert machine.lines("ls -A /srv/armillary/staging") == []
-    assert machine.lines("stat --format '%n %U %G %a' /srv/armillary/store/*") == [
+    assert machine.lines("stat --format '%n %U %G %a' /srv/armillary/store/N[12].fits") == [
         f"/srv/armillary/store/{name} armillary armillary-web 640" for name in ("N1.fits", "N2.fits")
     ]
     assert machine.lines("runuser -u nobody -- ls /srv/armillary 2>&1 || true") == [
@@ -141,7 +142,7 @@ def test_the_archive_works_and_each_account_does_its_own(machine: Machine) -> No
     ]
     # No process has a role that it should not have, or anything else to warn of.
     assert machine.logs() == "" or _warnings(machine.logs()) == []
-    assert "2 of 2 files are sound" in machine.armillary("verify")
+    assert "2 of 2 files are sound" in machine.armillary("verify", "N1.fits", "N2.fits")
     assert "fixhead" in machine.armillary("token", "list")
     assert machine.printed["The services"].strip().splitlines()[-1].startswith("arm_")
 
@@ -189,7 +190,7 @@ def test_the_web_account_reads_what_it_serves_and_writes_uploads_only(machine: M
     for user, roles in {"armillary-web": ["web"], "armillary": ["worker"], "nobody": []}.items():
         if machine.database == EMBEDDED and user != "armillary-web":
             continue
-        command = f'/opt/armillary/bin/python -c "{script.replace("HOST", repr(host))}"'
+        command = f'{PYTHON} -c "{script.replace("HOST", repr(host))}"'
         assert machine.box.run(command, user=user).stdout.split() == roles, user
 
 
@@ -199,6 +200,19 @@ def test_the_units_are_sound(machine: Machine) -> None:
     paths = " ".join(f"/etc/systemd/system/{name}" for name in ("armillary-worker@1.service", UNITS[2]))
     done = machine.box.run(f"systemd-analyze verify --man=no {paths}", check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "armillary" in line]) == (0, [])
+
+
+@needs_sandbox
+def test_an_upload_that_breaks_off_leaves_nothing_behind(machine: Machine) -> None:
+    script = f"{PYTHON} {PARTS}/quitter.py {machine.token('quitter')} half.fits /srv/armillary/staging"
+    ((owner, name),) = [line.split() for line in machine.lines(script)]
+    assert (owner, name.endswith(".part")) == ("armillary-web", True)
+    end = time.monotonic() + PATIENCE_S
+    while left := machine.lines("ls -A /srv/armillary/staging"):
+        in_time(end, left)
+    assert machine.lines("find /srv/armillary -name '*half*'") == []
+    assert "0 frames" in machine.armillary("search", "--name", "half.fits")
+    _check(machine.clients("half.fits"), "half.fits")
 
 
 @needs_sandbox
