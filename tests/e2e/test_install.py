@@ -26,6 +26,8 @@ PAGE = ROOT / "docs" / "install.md"
 SECTIONS = {section.title: section for section in sections(PAGE)}
 DEBIAN, EMBEDDED = "The database: PostgreSQL of Debian", "The database: the embedded one"
 UNITS = ("armillary-worker@1.service", "armillary-worker@2.service", "armillary-web.service")
+OLDER = "0020"
+"""The schema of an earlier release, with which an upgrade begins."""
 CONTENT = a_file(cards=[("OBJECT", "M 1", "target")])
 SERVICES = "/run/services"
 PYTHON, PARTS = "/opt/armillary/bin/python", SOURCE / "tests" / "support" / "machine"
@@ -59,6 +61,14 @@ class Machine:
         done = self.box.run(command, user=user, check=False)
         assert done.returncode == code, done
         return done.stdout + done.stderr
+
+    def owner(self, command: str) -> tuple[int, str]:
+        """Run a command as the owner of the schema; return its exit code and what it prints."""
+        user, variables = "armillary", {}
+        if self.database == DEBIAN:
+            user, variables = "root", {"ARMILLARY_CONFIG": "/etc/armillary/owner.toml"}
+        done = self.box.run(command, user=user, environment=variables, check=False)
+        return done.returncode, done.stdout + done.stderr
 
     def token(self, name: str) -> str:
         """Make a token that may do what clients do."""
@@ -220,7 +230,13 @@ def test_a_backup_and_an_upgrade_go_as_the_page_says(machine: Machine) -> None:
     _check(machine.clients("N3.fits"), "N3.fits")
     machine.follow(SECTIONS["Backups"])
     assert machine.lines("stat --format '%U %a' /srv/armillary-backup") == ["armillary 700"]
+    machine.box.run(f"systemctl stop {' '.join(UNITS)}")
+    assert machine.owner(f"{PYTHON} {PARTS}/older.py /srv/armillary {OLDER}") == (0, "")
+    code, said = machine.owner("/opt/armillary/bin/armillary db check --data /srv/armillary")
+    assert (code, f"The schema is at {OLDER}" in said) == (1, True), said
     machine.follow(SECTIONS["Upgrading"])
+    code, said = machine.owner("/opt/armillary/bin/armillary db check --data /srv/armillary")
+    assert (code, "as this version makes it" in said) == (0, True), said
     _check(machine.clients("N4.fits"), "N4.fits")
     assert "N3.fits" in machine.armillary("search", "--name", "'N*'")
     machine.box.run(f"systemctl stop {' '.join(UNITS)}")

@@ -112,7 +112,9 @@ def _with_read_only(opened: list[str]) -> list[str]:
 
 
 def stop(name: str) -> None:
-    """End the main process of a unit, and wait until it is gone."""
+    """End the main process of a unit, and wait until it is gone; one that does not run is stopped already."""
+    if not (STATE / f"{name}.pid").exists():
+        return
     pid = int((STATE / f"{name}.pid").read_text())
     end = time.monotonic() + float(load(name)["TimeoutStopSec"][0])
     os.kill(pid, signal.SIGTERM)
