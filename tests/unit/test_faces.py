@@ -9,7 +9,19 @@ from pathlib import Path
 import armillary
 
 TOP = Path(armillary.__file__).parent
-NOUNS = frozenset({"access", "archive", "edits", "exports", "headers", "operations", "pipe", "sites"})
+NOUNS = frozenset(
+    {
+        "access",
+        "archive",
+        "destinations",
+        "edits",
+        "exports",
+        "headers",
+        "operations",
+        "pipe",
+        "sites",
+    }
+)
 FACES = frozenset({"service", "models", "documents", "errors", "fields"})
 MOST_ROOMS = 25
 

@@ -15,6 +15,8 @@ from armillary.archive.query.service import Lister, parse, terms_to_json
 from armillary.base.work import NO_LIMIT, JsonObject, NewOrder, admin, ask, submit
 from armillary.base.work import overview as figures
 from armillary.context import Context
+from armillary.destinations import service as peers
+from armillary.destinations.models import Peer, Sort
 from armillary.exports import store
 from armillary.exports.documents import Destination, Exports, WaitingExport
 from armillary.exports.errors import UnknownDestination
@@ -26,19 +28,18 @@ PAGE = 1000
 
 async def register(context: Context, *, alone: bool = False) -> None:
     """Make the configured destinations known to the database; ``alone`` retires all others."""
-    known = context.settings.exports.destinations
+    known = [Peer(one.name, one.url, one.pattern) for one in context.settings.exports.destinations]
     async with context.database.begin() as connection:
-        if known:
-            await store.put_destinations(connection, known)
-        if alone:
-            await store.retire_destinations(connection, [one.name for one in known])
+        await peers.register(connection, Sort.FILES, known, alone=alone)
 
 
 async def destinations(connection: AsyncConnection) -> list[Destination]:
     """Return every destination with the number of its waiting exports."""
-    found = await store.list_destinations(connection)
+    found = await peers.every(connection, Sort.FILES)
     waiting = await figures.counts(connection, [kind_of(one.name) for one in found])
-    return [dataclasses.replace(one, waiting=waiting.get(kind_of(one.name), 0)) for one in found]
+    return [
+        Destination(**dataclasses.asdict(one), waiting=waiting.get(kind_of(one.name), 0)) for one in found
+    ]
 
 
 async def check_destination(connection: AsyncConnection, name: str) -> None:
@@ -49,7 +50,7 @@ async def check_destination(connection: AsyncConnection, name: str) -> None:
     UnknownDestination
         With the nearest name that is.
     """
-    known = [one.name for one in await store.list_destinations(connection) if one.active]
+    known = [one.name for one in await peers.every(connection, Sort.FILES) if one.active]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(known) or 'none'}."
@@ -60,7 +61,7 @@ async def plan(connection: AsyncConnection, cargoes: Iterable[Cargo]) -> int:
     """Queue files for every destination that wants them, in the caller's transaction; return how many orders."""
     # Servers of the old kind know FITS files alone.
     every = [one for one in cargoes if is_fits(one.name)]
-    active = [one for one in await store.list_destinations(connection) if one.active]
+    active = [one for one in await peers.every(connection, Sort.FILES) if one.active]
     pairs = [(one.name, cargo) for one in active for cargo in every if cargo.fits(one.pattern)]
     return len(await _submit(connection, pairs, actor="armillary"))
 
@@ -151,7 +152,7 @@ async def ask_for_retry(connection: AsyncConnection, destination: str | None, *,
 
 async def retry(context: Context, connection: AsyncConnection, destination: str | None) -> int:
     """Let exports that wait for another try be tried now; return how many."""
-    await store.come_back(connection, destination)
+    await peers.come_back(connection, Sort.FILES, destination)
     kind, every = _kind_of(destination)
     return await admin.run_kind_now(connection, kind, prefix=every)
 

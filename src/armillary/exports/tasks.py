@@ -12,6 +12,7 @@ from armillary.base.log import get_logger
 from armillary.base.work import Claim, Kind, Response, Retry, Worker
 from armillary.base.work.retry import is_final
 from armillary.context import Context
+from armillary.destinations import service as peers
 from armillary.errors import ArmillaryError
 from armillary.exports import service, store
 from armillary.exports.errors import DestinationAway, ExportFailed, TooEarly
@@ -67,17 +68,17 @@ async def export(destination: DestinationSettings, context: Context, claims: Seq
     args: Any = claim.order.args
     cargo = Cargo(args["name"], args["path"], args.get("batch"))
     async with context.database.begin() as connection:
-        resting = await store.away(connection, destination.name)
-    if resting is not None:
-        left_s, why = resting
-        claim.postpone(left_s, f"{destination.name} is left alone for a while: {why}")
+        rest = await peers.resting(connection, destination.name)
+    if rest is not None:
+        claim.postpone(rest.left_s, f"{destination.name} is left alone for a while: {rest.why}")
         return
     try:
         sent = await send(context, destination, cargo)
     except TooEarly as error:
         claim.postpone(error.wait_s, error.message)
     except DestinationAway as error:
-        await _leave_alone(context, destination.name, error)
+        pause_s = context.settings.exports.away_s
+        await peers.leave_alone(context, destination.name, pause_s, error.message)
         await claim.fail(error)
     except ArmillaryError as error:
         await claim.fail(ExportFailed(error.message) if is_final(error) else error)
@@ -85,19 +86,12 @@ async def export(destination: DestinationSettings, context: Context, claims: Seq
         await _record(context, claim, destination.name, cargo, sent)
 
 
-async def _leave_alone(context: Context, name: str, error: DestinationAway) -> None:
-    pause_s = context.settings.exports.away_s
-    log.warning("destination away", destination=name, again_s=pause_s, error=error.message)
-    async with context.database.begin() as connection:
-        await store.mark_away(connection, name, pause_s, error.message)
-
-
 async def _record(context: Context, claim: Claim, name: str, cargo: Cargo, sent: Sent | None) -> None:
     value = as_json(sent) if sent else {"how": "superseded"}
     async with claim.completing({claim.order.id: Response(value=value)}) as connection:
         if sent is not None:
             await store.record_export(connection, name, cargo, sent, now=context.clock.now())
-            await store.mark_back(connection, name)
+            await peers.mark_back(connection, name)
     if sent is not None:
         log.info("file exported", file=cargo.name, destination=name, how=str(sent.how), sent=sent.sent_bytes)
 
