@@ -154,3 +154,9 @@ class BundleBroken(ArmillaryError):
     """A file ended early while it was sent; the download is void."""
 
     code = "bundle_broken"
+
+
+class OidUnknown(ArmillaryError):
+    """The headers do not tell by which oid the file is known."""
+
+    code, status = "oid_unknown", HTTPStatus.UNPROCESSABLE_ENTITY

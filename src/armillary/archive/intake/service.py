@@ -6,6 +6,7 @@ from armillary.archive.intake.identities import Changed, set_identity
 from armillary.archive.intake.orders import INGEST, submit_ingests
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
+from armillary.archive.intake.solar import oid_of
 from armillary.archive.intake.staging import INGEST_UPLOAD, sweep_staging
 from armillary.archive.intake.uploads import PROCESSED_CALIBRATION, receive_upload
 from armillary.archive.intake.verification import Finding, verify_files
@@ -21,6 +22,7 @@ __all__ = [
     "collect",
     "describer_of",
     "examine",
+    "oid_of",
     "profiles_of",
     "receive_upload",
     "set_identity",

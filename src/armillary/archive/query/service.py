@@ -7,6 +7,7 @@ from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
 from armillary.archive.query.intervals import as_utc
 from armillary.archive.query.listing import Column, Lister, Listing
 from armillary.archive.query.members import Members, members_named, members_of, page_of, refuse_unclear
+from armillary.archive.query.offering import Offered, offered, offered_files
 from armillary.archive.query.records import (
     Record,
     check_headers,
@@ -40,6 +41,7 @@ __all__ = [
     "Lister",
     "Listing",
     "Members",
+    "Offered",
     "Page",
     "Record",
     "TotalIs",
@@ -55,6 +57,8 @@ __all__ = [
     "known_files",
     "members_named",
     "members_of",
+    "offered",
+    "offered_files",
     "page_of",
     "parse",
     "parse_predicate",
