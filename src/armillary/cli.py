@@ -83,6 +83,15 @@ ENTRIES = {
     "token": Entry("access", "app", "Tokens: who may do what over HTTP."),
     "changeset": Entry("change_sets", "app", "Edits of many files, each one change set."),
     "export": Entry("exports", "app", "Copies of files on other servers."),
+    "publish": Entry("publish", "app", "Records of frames in catalogues of others."),
+    "submit_to_svo": Entry(
+        "publish", "submit", "Create or update the records of products in the SOLARNET Virtual Observatory."
+    ),
+    "sync_with_svo": Entry(
+        "publish",
+        "sync",
+        "Make the SOLARNET Virtual Observatory say what this archive says; exit 1 if not all was done.",
+    ),
     "sites": Entry("sites", "app", "Sites: their events of a night, their night logs."),
     "pipe": Entry("pipe", "app", "Queues of items that sites and machines exchange."),
     "header": Entry("headers", "app", "Headers of exposures, built from telemetry and configuration."),
@@ -136,3 +145,18 @@ def main() -> None:
     # a fifth of what a short command takes; `guarded` lets it begin when the work does.
     gc.disable()
     app()
+
+
+def submit_to_svo() -> None:
+    """Run `armillary publish svo submit` by its old name."""
+    _alone("submit_to_svo")
+
+
+def sync_with_svo() -> None:
+    """Run `armillary publish svo sync` by its old name."""
+    _alone("sync_with_svo")
+
+
+def _alone(name: str) -> None:
+    gc.disable()
+    load(name).main(prog_name=name)

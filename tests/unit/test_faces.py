@@ -19,6 +19,7 @@ NOUNS = frozenset(
         "headers",
         "operations",
         "pipe",
+        "publish",
         "sites",
     }
 )

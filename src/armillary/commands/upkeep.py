@@ -16,6 +16,7 @@ from armillary.base.work import Worker
 from armillary.base.work.periods import Period, submit_on_time
 from armillary.context import Context
 from armillary.operations import service as operations
+from armillary.publish.svo import tasks as svo
 from armillary.sites.rooms import tasks as rooms
 
 log = get_logger(__name__)
@@ -50,7 +51,12 @@ async def run(
 ) -> None:
     """Watch folders and submit what is due until told to stop, if no other worker does that already."""
     settings = context.settings
-    due = (*periods, *operations.periods_of(settings.retention), *rooms.periods_of(settings.rooms))
+    due = (
+        *periods,
+        *operations.periods_of(settings.retention),
+        *rooms.periods_of(settings.rooms),
+        *svo.periods_of(settings.svo),
+    )
 
     async def alone_or_not() -> None:
         async with alone(context.database, LOCK) as office:

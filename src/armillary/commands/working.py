@@ -21,6 +21,8 @@ from armillary.exports import service as exports
 from armillary.exports import tasks as sending
 from armillary.operations.service import recover
 from armillary.operations.tasks import CHORES
+from armillary.publish.svo import service as publishing
+from armillary.publish.svo import tasks as svo
 from armillary.settings import Settings
 from armillary.sites.rooms import tasks as rooms
 
@@ -57,9 +59,10 @@ async def work(
         tell_ready()
         await recover(context)
         await exports.register(context, alone=True)
+        await publishing.register(context)
         chosen = (*kinds, *CHORES, *rooms.CHORES) if until is Until.STOPPED else kinds
         worker = Worker(context, chosen, name=name, slots=slots)
-        others = [*sending.workers_of(context, name), *rooms.workers_of(context, name)] if exporting else []
+        others = _others(context, name) if exporting else []
         match until:
             case Until.ONE:
                 await _run_one((worker, *others), stop)
@@ -68,6 +71,15 @@ async def work(
                 await asyncio.gather(*(other.drain(stop) for other in others))
             case Until.STOPPED:
                 await _run(context, worker, others, stop, name=name)
+
+
+def _others(context: Context, name: str) -> list[Worker[Context]]:
+    """Return the workers that ask servers of others: a dead one of those keeps nobody else waiting."""
+    return [
+        *sending.workers_of(context, name),
+        *rooms.workers_of(context, name),
+        *svo.workers_of(context, name),
+    ]
 
 
 async def _run_one(workers: Sequence[Worker[Context]], stop: asyncio.Event) -> None:

@@ -13,6 +13,7 @@ from armillary.settings.operations import BackupSettings, LogSettings, Retention
 from armillary.settings.photon_ranch import PhotonRanchSettings
 from armillary.settings.pipe import PipeSettings
 from armillary.settings.rooms import RoomSettings
+from armillary.settings.svo import SvoSettings
 from armillary.settings.tree import Settings
 from armillary.settings.work import WorkSettings
 
@@ -34,5 +35,6 @@ __all__ = [
     "RetentionSettings",
     "RoomSettings",
     "Settings",
+    "SvoSettings",
     "WorkSettings",
 ]

@@ -26,6 +26,7 @@ from armillary.settings.operations import BackupSettings, LogSettings, Retention
 from armillary.settings.photon_ranch import PhotonRanchSettings
 from armillary.settings.pipe import PipeSettings
 from armillary.settings.rooms import RoomSettings
+from armillary.settings.svo import SvoSettings
 from armillary.settings.work import WorkSettings
 
 
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     bus: BusSettings = BusSettings()
     headers: HeaderSettings = HeaderSettings()
     auth: AuthSettings = AuthSettings()
+    svo: SvoSettings = SvoSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,1 @@
+"""What the archive publishes in catalogues of others."""

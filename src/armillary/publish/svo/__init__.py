@@ -1,0 +1,1 @@
+"""Records of frames in the SOLARNET Virtual Observatory."""

@@ -1,0 +1,112 @@
+"""What the archive would have there: the products of instruments, read page by page and kept as digests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from armillary.archive.query.service import Offered, offered, offered_files
+from armillary.context import Context
+from armillary.publish.svo.drafting import Unpublishable, draft_of, product_of
+from armillary.publish.svo.models import Dataset, Draft, Product
+
+PORTION = 200
+HIDDEN = "strangers may not know of it before its release"
+
+
+@dataclass(slots=True)
+class LocalSet:
+    """Products of one dataset: those to be published, by oid, and others with the reasons why not."""
+
+    products: dict[str, Product] = field(default_factory=dict)
+    aside: list[Product] = field(default_factory=list)
+
+    @property
+    def nameless(self) -> dict[str, Product]:
+        """Products without an oid, by the names of their files: records there may be theirs."""
+        return {one.file.rpartition("/")[2]: one for one in self.aside if not one.oid}
+
+    def add(self, product: Product) -> None:
+        """Take a product in; of two of one oid the one whose header was made later is published."""
+        other = self.products.get(product.oid)
+        if product.reason:
+            self.aside.append(product)
+        elif other is None:
+            self.products[product.oid] = product
+        else:
+            older, newer = sorted((other, product), key=lambda one: one.rank)
+            self.products[newer.oid] = newer
+            self.aside.append(replace(older, reason=f"superseded by {newer.file}"))
+
+    def settle_clashes(self) -> None:
+        """Let every product have a path and a URL of its own; the file that came first keeps the plain path."""
+        urls: dict[str, Product] = {}
+        paths: set[str] = set()
+        for one in sorted(self.products.values(), key=lambda one: one.file_id):
+            if (place := one.place) is None:
+                continue
+            if (other := urls.setdefault(place.file_url, one)) is not one:
+                reason = f"its file URL is that of {other.file}; put {{path}} or {{oid}} into svo.file_url"
+                del self.products[one.oid]
+                self.aside.append(replace(one, reason=reason, failed=True))
+                continue
+            if place.file_path in paths:
+                place = place.beside()
+                self.products[one.oid] = replace(one, place=place)
+            paths.add(place.file_path)
+
+
+class Local:
+    """The catalog, as far as it is published."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._settings = context, context.settings.svo
+
+    def instruments_of(self, dataset: str) -> list[str]:
+        """Return the instruments whose frames belong to a dataset."""
+        return [name for name, known in self._settings.datasets.items() if known == dataset]
+
+    def dataset_of(self, instrument: str) -> str | None:
+        """Return the dataset of an instrument, whatever the case of its letters; None if it has none."""
+        name = instrument.strip().lower()
+        return next((known for one, known in self._settings.datasets.items() if one.lower() == name), None)
+
+    async def read(self, dataset: Dataset) -> LocalSet:
+        """Return the products of a dataset."""
+        found, after = LocalSet(), 0
+        while rows := await self._portion(dataset, after):
+            for product in await asyncio.to_thread(self._products, dataset, rows):
+                found.add(product)
+            after = rows[-1].version.file_id
+        found.settle_clashes()
+        return found
+
+    async def _portion(self, dataset: Dataset, after: int) -> Sequence[Offered]:
+        instruments, today = self.instruments_of(dataset.name), self._context.clock.now().date()
+        async with self._context.database.begin() as connection:
+            return await offered(connection, instruments, today=today, after=after, count=PORTION)
+
+    def _products(self, dataset: Dataset, rows: Iterable[Offered]) -> list[Product]:
+        found = []
+        for one in rows:
+            product = product_of(self._settings, dataset.keywords, one)
+            found.append(product if one.known else replace(product, reason=HIDDEN, failed=False))
+        return found
+
+    async def oids(self, dataset: Dataset) -> Collection[str]:
+        """Return the oids that are published now."""
+        return (await self.read(dataset)).products.keys()
+
+    async def draft(self, dataset: Dataset, file_id: int, oid: str) -> Draft | None:
+        """Return the record of a product as it is now, None if there is no such product any more."""
+        today = self._context.clock.now().date()
+        async with self._context.database.begin() as connection:
+            one = (await offered_files(connection, [file_id], today=today)).get(file_id)
+        if one is None or not one.known:
+            return None
+        try:
+            draft = await asyncio.to_thread(draft_of, self._settings, dataset.keywords, one)
+        except Unpublishable:
+            return None
+        return draft if draft.oid == oid else None

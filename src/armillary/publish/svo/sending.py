@@ -1,0 +1,129 @@
+"""Bring the record of one file up to date, as an order of the outbox asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from armillary.archive.query.service import Offered, offered_files
+from armillary.context import Context
+from armillary.publish.svo import store
+from armillary.publish.svo.applying import Applier, WritesRefused
+from armillary.publish.svo.comparing import whole_digest
+from armillary.publish.svo.drafting import product_of
+from armillary.publish.svo.errors import SvoRefused, SvoUnauthorized
+from armillary.publish.svo.local import Local
+from armillary.publish.svo.models import Acknowledged, Action, Dataset, Outcome, Product, Step
+from armillary.publish.svo.observatory import Observatory
+from armillary.publish.svo.transport import reach
+
+Sent = dict[str, str]
+
+
+async def send_file(context: Context, file_id: int) -> Sent:
+    """Create, change or delete the records of a file, and return what was done by oid.
+
+    Raises
+    ------
+    SvoAway, SvoUnauthorized, SvoRefused
+        If that did not work.
+    """
+    today = context.clock.now().date()
+    async with context.database.begin() as connection:
+        one = (await offered_files(connection, [file_id], today=today)).get(file_id)
+        former = await store.of_file(connection, file_id)
+    name = Local(context).dataset_of(one.instrument) if one is not None and one.known else None
+    if name is None and not former:
+        return {}
+    async with reach(context.settings.svo, dry_run=False) as transport:
+        return await _Sender(context, Observatory(transport)).send(
+            file_id, one if name else None, name, former
+        )
+
+
+class _Sender:
+    """One file and one connection."""
+
+    def __init__(self, context: Context, observatory: Observatory) -> None:
+        self._context, self._settings = context, context.settings.svo
+        self._observatory, self._local = observatory, Local(context)
+
+    async def send(
+        self, file_id: int, one: Offered | None, name: str | None, former: Sequence[Acknowledged]
+    ) -> Sent:
+        names = dict.fromkeys(self._settings.datasets.values())
+        datasets = {known: await self._observatory.dataset(known) for known in names}
+        product = await self._product(datasets[name], one) if name and one else None
+        done: Sent = {}
+        for old in former:
+            if old.dataset in datasets and (product is None or (old.dataset, old.oid) != (name, product.oid)):
+                await self._remove(datasets, old, done)
+        if product is not None and name is not None:
+            await self._publish(datasets, datasets[name], product, done)
+        return done
+
+    async def _product(self, dataset: Dataset, one: Offered) -> Product:
+        product = await asyncio.to_thread(product_of, self._settings, dataset.keywords, one)
+        if product.reason:
+            raise SvoRefused(f"{product.file} cannot be published: {product.reason}.")
+        return product
+
+    async def _publish(
+        self, datasets: dict[str, Dataset], dataset: Dataset, product: Product, done: Sent
+    ) -> None:
+        if product.place is None:
+            raise AssertionError("a product that is published has a place")
+        digest = whole_digest(product.digest, product.place)
+        async with self._context.database.begin() as connection:
+            known = await store.of_oid(connection, dataset.name, product.oid)
+        if known is not None and known.file_id == product.file_id and known.digest == digest:
+            done[product.oid] = Outcome.UNCHANGED
+            return
+        if known is not None and await self._is_superseded(dataset, product, known):
+            done[product.oid] = "superseded"
+            return
+        stored = await self._observatory.record(dataset, product.oid)
+        action = Action.CREATE if stored is None else Action.UPDATE
+        step = Step(action, product.oid, product.file, product.file_id, place=product.place)
+        await self._apply(datasets, dataset, step)
+        async with self._context.database.begin() as connection:
+            row = Acknowledged(dataset.name, product.oid, product.file_id, digest)
+            await store.acknowledge(connection, dataset.name, [row], now=self._context.clock.now())
+        done[product.oid] = str(step.outcome)
+
+    async def _is_superseded(self, dataset: Dataset, product: Product, known: Acknowledged) -> bool:
+        """Tell whether another file of the same oid is published, whose header was made later."""
+        if known.file_id == product.file_id:
+            return False
+        today = self._context.clock.now().date()
+        async with self._context.database.begin() as connection:
+            other = (await offered_files(connection, [known.file_id], today=today)).get(known.file_id)
+        if other is None or not other.known:
+            return False
+        rival = await asyncio.to_thread(product_of, self._settings, dataset.keywords, other)
+        return rival.oid == product.oid and rival.rank > product.rank
+
+    async def _remove(self, datasets: dict[str, Dataset], old: Acknowledged, done: Sent) -> None:
+        dataset = datasets[old.dataset]
+        step = Step(Action.DELETE, old.oid, file_id=old.file_id)
+        await self._apply(datasets, dataset, step)
+        if step.outcome is Outcome.DELETED:
+            async with self._context.database.begin() as connection:
+                await store.forget(connection, old.dataset, [old.oid])
+        done[old.oid] = str(step.outcome)
+
+    async def _apply(self, datasets: dict[str, Dataset], dataset: Dataset, step: Step) -> None:
+        applier = Applier(
+            self._observatory,
+            dataset,
+            list(datasets.values()),
+            draw=lambda one: self._local.draft(dataset, one.file_id, one.oid),
+            present=lambda: self._local.oids(dataset),
+            sure=True,
+        )
+        try:
+            await applier.apply([step])
+        except WritesRefused:
+            raise SvoUnauthorized from None
+        if step.outcome is Outcome.FAILED:
+            raise SvoRefused(f"{step.oid}: {step.error}")
