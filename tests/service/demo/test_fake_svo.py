@@ -279,6 +279,13 @@ def test_search_has_a_grammar_and_what_does_not_fit_it_finds_everything(
     assert oids(wire.get(LIST, search=said, order_by="oid")) == found
 
 
+def test_any_parameter_can_say_nothing(wire: Wire) -> None:
+    wire.svo.world.seed(DATASET, ["a", "b"])
+    wire.svo.world.ignores = frozenset({"oid", "search"})
+    assert len(oids(wire.get(LIST, oid="a", search="oid=b"))) == 2
+    assert len(wire.get(LIST, limit="1")["objects"]) == 1
+
+
 def test_search_for_an_unknown_field_is_refused(wire: Wire) -> None:
     assert wire.ask("GET", LIST, params={"search": "nothing=1"}).status_code == 400
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.demo.svo import Fault, Kind, Svo
+from armillary.demo.svo import Fault, Kind, Svo, running
 from armillary.publish.svo.errors import SvoAway
 from tests.service.publish.conftest import Publishing, totals
 from tests.support.cubes import oid
@@ -154,6 +154,29 @@ async def test_records_that_come_while_they_are_read_are_not_passed_over(
     report = await publishing.sync(dry_run=True)
     assert report.datasets[0].remote == 152
     assert "could not be read whole" not in report.datasets[0].refusal, "it was read again"
+
+
+async def test_a_server_that_always_gives_the_first_page_is_not_read_for_ever(
+    publishing: Publishing, svo: Svo
+) -> None:
+    await publishing.take("one.fits")
+    svo.world.seed(DATASET, [f"n{at:04}" for at in range(150)])
+    svo.world.ignores = frozenset({"offset"})
+    report = await publishing.sync()
+    assert "another page than the one asked for" in report.datasets[0].refusal
+    assert (report.exit_code, len(svo.world.records[DATASET])) == (1, 151)
+
+
+async def test_a_redirect_of_a_question_is_followed_without_the_key(publishing: Publishing, svo: Svo) -> None:
+    await publishing.take("one.fits")
+    with running(svo.world) as other:
+        elsewhere = f"{other.url}/dataset/{DATASET}/"
+        svo.fail(Fault(Kind.STATUS, "GET", "dataset", status=302, location=elsewhere))
+        assert totals(await publishing.sync()) == {"created": 1}
+    assert [(one.path.rpartition("svo")[2], one.with_key) for one in other.log] == [
+        ("/dataset/CHROMIS/", False)
+    ]
+    assert all(one.with_key == (one.method != "GET") for one in svo.log)
 
 
 async def test_a_redirect_of_a_write_is_not_followed(publishing: Publishing, svo: Svo) -> None:

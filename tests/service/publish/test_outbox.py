@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from armillary.base.alone import alone
 from armillary.base.work import NewOrder, submit
 from armillary.demo.svo import Fault, Kind, Svo
 from armillary.operations.service import status_of
@@ -88,6 +89,20 @@ async def test_an_older_file_of_the_same_oid_is_not_sent(alive: Publishing, svo:
     assert svo.world.records[DATASET][OID].values["object"] == "Sunspot"
 
 
+async def test_the_older_file_of_an_oid_takes_over_when_the_newer_one_is_retired(
+    alive: Publishing, svo: Svo
+) -> None:
+    await alive.take("old.fits", DATE="2026-01-04T00:00:00", OBJECT="older")
+    await alive.take("new.fits", DATE="2026-01-05T00:00:00")
+    await follow(alive)
+    assert svo.world.records[DATASET][OID].values["object"] == "Sunspot"
+    await alive.retire("new.fits")
+    await follow(alive)
+    assert svo.world.records[DATASET][OID].values["object"] == "older"
+    (place,) = svo.world.locations.values()
+    assert place.file_url.endswith("/old.fits")
+
+
 async def test_a_restricted_product_is_looked_at_again_on_its_day(alive: Publishing, svo: Svo) -> None:
     await alive.take("one.fits", RELEASE="2199-01-01")
     await follow(alive)
@@ -146,6 +161,15 @@ async def test_a_sync_by_itself_does_what_the_command_does(publishing: Publishin
         "SELECT state, response->'value'->>'created' FROM work_order WHERE kind = $1", SYNC
     )
     assert rows == [("Completed", "2")]
+
+
+async def test_a_sync_waits_for_the_end_of_one_that_runs(publishing: Publishing, svo: Svo) -> None:
+    async with alone(publishing.context.database, service.LOCK):
+        await order_a_sync(publishing)
+    rows = await publishing.sql("SELECT state, attempts, error FROM work_order WHERE kind = $1", SYNC)
+    ((state, attempts, error),) = rows
+    assert (state, attempts) == ("Queued", 0)
+    assert "is running" in error
 
 
 async def test_a_sync_that_did_not_do_all_is_a_failure_to_be_seen(publishing: Publishing, svo: Svo) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from armillary.demo.svo import Fault, Kind, Record, Svo, User
+from armillary.base.alone import alone
+from armillary.demo.svo import Fault, Kind, Record, Svo, User, a_dataset
 from armillary.errors import ArmillaryError
 from armillary.publish.svo import service
-from armillary.publish.svo.errors import ReadOnlyRun
+from armillary.publish.svo.errors import ReadOnlyRun, SyncRuns
 from armillary.publish.svo.planning import Limit
 from armillary.publish.svo.transport import reach
 from tests.service.publish.conftest import PUBLIC, Publishing, totals
@@ -409,3 +410,43 @@ async def test_two_records_can_share_a_location(publishing: Publishing, svo: Svo
     report = await publishing.sync()
     assert totals(report) == {"unchanged": 1, "deleted": 1}
     assert place(svo).id == shared, "the location of a deleted record stays as long as another one uses it"
+
+
+async def test_a_shared_location_is_not_moved_for_the_others(publishing: Publishing, svo: Svo) -> None:
+    svo.world.add_dataset(a_dataset("CRISP"))
+    both = publishing.with_settings(datasets={"CHROMIS": DATASET, "CRISP": "CRISP"})
+    old = await publishing.take("old.fits")
+    await both.sync()
+    shared = place(svo)
+    svo.world.records["CRISP"]["theirs"] = Record("theirs", location=shared.id)
+    old.unlink()
+    await publishing.take("new.fits", DATE="2026-01-03T00:00:00")
+    assert totals(await both.sync(deleting=False)) == {"updated": 1, "skipped": 1}
+    assert place(svo).file_url == f"{PUBLIC}/download/new.fits"
+    assert place(svo).id != shared.id
+    assert svo.world.locations[shared.id] == shared
+
+
+@pytest.mark.parametrize("said", ["search", "dataset__name", "file_url", "file_path", "order_by"])
+async def test_what_the_server_ignores_misleads_nobody(publishing: Publishing, svo: Svo, said: str) -> None:
+    svo.world.add_dataset(a_dataset("OTHER"))
+    svo.world.add_location("OTHER", f"{PUBLIC}/download/cube0000.fits", 1, "2026-01-01/CHROMIS/cube0000.fits")
+    svo.world.ignores = frozenset({said})
+    await publishing.take_day(3)
+    assert totals(await publishing.sync()) == {"created": 3}
+    await publishing.set("cube0001.fits", OBJECT="Plage")
+    await publishing.retire("cube0002.fits")
+    assert totals(await publishing.sync()) == {"unchanged": 1, "updated": 1, "deleted": 1}
+    assert sorted(records(svo)) == [oid(0), oid(1)]
+    left = [one.dataset for one in svo.world.orphans()]
+    # A location of which nobody can say who uses it stays.
+    assert left == (["OTHER", DATASET] if said == "search" else ["OTHER"])
+
+
+async def test_a_dry_run_keeps_no_other_run_waiting(publishing: Publishing, svo: Svo) -> None:
+    await publishing.take("one.fits")
+    async with alone(publishing.context.database, service.LOCK):
+        assert totals(await publishing.sync(dry_run=True)) == {"created": 1}
+        with pytest.raises(SyncRuns):
+            await publishing.sync()
+    assert svo.writes == []

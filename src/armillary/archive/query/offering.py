@@ -34,11 +34,22 @@ class Offered:
 
 
 async def offered(
-    connection: AsyncConnection, instruments: Collection[str], *, today: date, after: int = 0, count: int
+    connection: AsyncConnection,
+    instruments: Collection[str],
+    *,
+    today: date,
+    after: int = 0,
+    count: int,
+    begun: datetime | None = None,
 ) -> list[Offered]:
-    """Return frames of instruments, in any case of letters, by the ids of their files, from behind an id."""
+    """Return frames of instruments, in any case of letters, by the ids of their files, from behind an id.
+
+    Only those that began at an instant, if one is given.
+    """
     names = sa.cast(sorted({one.lower() for one in instruments}), sa.ARRAY(sa.Text))
     wanted = sa.and_(sa.func.lower(frame.c.instrument) == sa.any_(names), frame.c.file_id > after)
+    if begun is not None:
+        wanted = sa.and_(wanted, frame.c.started_at == begun)
     return await _found(connection, _select(today).where(wanted).order_by(frame.c.file_id).limit(few(count)))
 
 

@@ -25,7 +25,10 @@ class Kind(StrEnum):
 
 @dataclass
 class Fault:
-    """What happens to the next ``times`` requests of a method whose path matches, after ``skip`` that pass."""
+    """What happens to the next ``times`` requests of a method whose path matches, after ``skip`` that pass.
+
+    ``location`` is where an answer with a ``status`` sends clients.
+    """
 
     kind: Kind
     method: str = "*"
@@ -35,6 +38,7 @@ class Fault:
     status: int = 503
     seconds: float = 0.0
     retry_after: str = ""
+    location: str = ""
 
     def is_meant(self, method: str, path: str) -> bool:
         """Tell whether a request is one of those."""

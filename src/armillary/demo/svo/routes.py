@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from armillary.demo.svo.locations import Locations
 from armillary.demo.svo.lookups import fits, knows
@@ -57,6 +57,8 @@ class Service:
         if not request.path.endswith("/"):
             target = f"{request.path}/" + (f"?{request.query}" if request.query else "")
             return Reply(HTTPStatus.MOVED_PERMANENTLY, headers={"Location": target})
+        kept = [(name, said) for name, said in request.asked.items() if name not in self.world.ignores]
+        request = replace(request, query=urlencode(kept))
         with self.world.lock:
             try:
                 return self._routed(request, breaking=breaking)

@@ -118,11 +118,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _replied(self, fault: Fault | None, path: str, query: str, body: bytes) -> Reply:
         if fault is not None and fault.kind is Kind.STATUS:
-            told = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+            headers = {"Retry-After": fault.retry_after, "Location": fault.location}
+            told = {name: value for name, value in headers.items() if value}
             return Reply(fault.status, {"error_message": "The server is away."}, told)
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        shown = {name.lower(): value for name, value in self.headers.items()}
         breaking = fault is not None and fault.kind is Kind.HALF
-        return self.service.answer(Request(self.command, path, query, headers, body), breaking=breaking)
+        return self.service.answer(Request(self.command, path, query, shown, body), breaking=breaking)
 
     def _note(self, path: str, query: str, status: int) -> None:
         with_key = "Authorization" in self.headers

@@ -91,6 +91,8 @@ class World:
         Whether the number of records of a list is remembered for a day, as on the real server.
     full_lists
         Whether records of a list show their location as an object, or as its URI alone.
+    ignores
+        Parameters of queries that say nothing, as those of other versions of the server may.
     """
 
     datasets: dict[str, Dataset] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class World:
     totals: dict[object, tuple[int, datetime]] = field(default_factory=dict)
     caches_totals: bool = True
     full_lists: bool = True
+    ignores: frozenset[str] = frozenset()
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lock: threading.RLock = field(default_factory=threading.RLock)
 

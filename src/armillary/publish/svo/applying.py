@@ -227,7 +227,8 @@ class Applier:
             await self._relink(draft, replace(draft.place, spare_path=""), stored, body)
             if body:
                 await self._observatory.change(self._dataset, step.oid, body)
-        except (SvoConflict, SvoUnclear) as error:
+        except ArmillaryError as error:
+            # The record is as it should be but for a number in its path.
             log.info("svo path stays", oid=step.oid, error=error.message)
 
     async def _delete(self, step: Step) -> Outcome:

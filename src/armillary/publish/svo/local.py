@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from armillary.archive.query.service import Offered, offered, offered_files
 from armillary.context import Context
+from armillary.publish.svo.coercion import Uncoercible, instant
 from armillary.publish.svo.drafting import Unpublishable, draft_of, product_of
 from armillary.publish.svo.models import Dataset, Draft, Product
 
@@ -40,21 +42,21 @@ class LocalSet:
             self.aside.append(replace(older, reason=f"superseded by {newer.file}"))
 
     def settle_clashes(self) -> None:
-        """Let every product have a path and a URL of its own; the file that came first keeps the plain path."""
+        """Let every file have a path and a URL of its own; the one that came first keeps the plain path."""
         urls: dict[str, Product] = {}
-        paths: set[str] = set()
+        paths: dict[str, str] = {}
         for one in sorted(self.products.values(), key=lambda one: one.file_id):
             if (place := one.place) is None:
                 continue
-            if (other := urls.setdefault(place.file_url, one)) is not one:
+            if (other := urls.setdefault(place.file_url, one)).file != one.file:
                 reason = f"its file URL is that of {other.file}; put {{path}} or {{oid}} into svo.file_url"
                 del self.products[one.oid]
                 self.aside.append(replace(one, reason=reason, failed=True))
                 continue
-            if place.file_path in paths:
+            if paths.setdefault(place.file_path, one.file) != one.file:
                 place = place.beside()
                 self.products[one.oid] = replace(one, place=place)
-            paths.add(place.file_path)
+                paths[place.file_path] = one.file
 
 
 class Local:
@@ -82,10 +84,14 @@ class Local:
         found.settle_clashes()
         return found
 
-    async def _portion(self, dataset: Dataset, after: int) -> Sequence[Offered]:
+    async def _portion(
+        self, dataset: Dataset, after: int, *, begun: datetime | None = None
+    ) -> Sequence[Offered]:
         instruments, today = self.instruments_of(dataset.name), self._context.clock.now().date()
         async with self._context.database.begin() as connection:
-            return await offered(connection, instruments, today=today, after=after, count=PORTION)
+            return await offered(
+                connection, instruments, today=today, after=after, count=PORTION, begun=begun
+            )
 
     def _products(self, dataset: Dataset, rows: Iterable[Offered]) -> list[Product]:
         found = []
@@ -97,6 +103,22 @@ class Local:
     async def oids(self, dataset: Dataset) -> Collection[str]:
         """Return the oids that are published now."""
         return (await self.read(dataset)).products.keys()
+
+    async def holder(self, dataset: Dataset, oid: str) -> Product | None:
+        """Return the product that an oid means, None if there is none."""
+        found = LocalSet()
+        for one in await self._candidates(dataset, oid):
+            found.add(one)
+        return found.products.get(oid)
+
+    async def _candidates(self, dataset: Dataset, oid: str) -> Iterable[Product]:
+        """Return products among which those of an oid are: with a begin in it, those that began then."""
+        try:
+            begun = instant(oid.partition("_")[0])
+        except Uncoercible:
+            return (await self.read(dataset)).products.values()
+        rows = await self._portion(dataset, 0, begun=begun)
+        return await asyncio.to_thread(self._products, dataset, rows)
 
     async def draft(self, dataset: Dataset, file_id: int, oid: str) -> Draft | None:
         """Return the record of a product as it is now, None if there is no such product any more."""

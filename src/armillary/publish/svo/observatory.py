@@ -66,7 +66,7 @@ class Observatory:
 
     async def _keywords(self, name: str, uri: str) -> tuple[Keyword, ...]:
         found = [
-            Keyword(str(one["name"]), str(one["verbose_name"]), _TYPES[one["type"]])
+            Keyword(str(one.get("name")), str(one.get("verbose_name")), _TYPES[one["type"]])
             async for one in self._rows("keyword/", {"dataset__name": name}, limit=0)
             if _same(one.get("dataset"), uri) and one.get("type") in _TYPES
         ]
@@ -147,10 +147,12 @@ class Observatory:
         while True:
             paged = {**query, "limit": str(limit), "offset": str(offset)}
             told = _object(await self._transport.read(address, paged))
-            rows = _objects(told)
+            rows, meta = _objects(told), _meta(told)
+            if meta.get("offset", offset) != offset:
+                raise UnusableSvoReply("The virtual observatory gives another page than the one asked for.")
             for row in rows:
                 yield row
-            most = told["meta"].get("limit") if isinstance(told.get("meta"), dict) else None
+            most = meta.get("limit")
             if not isinstance(most, int) or most <= 0 or len(rows) < most:
                 return
             offset += len(rows)
@@ -216,6 +218,11 @@ def _objects(told: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
         raise UnusableSvoReply("The virtual observatory sent something that is no list.")
     return rows
+
+
+def _meta(told: dict[str, Any]) -> dict[str, Any]:
+    meta = told.get("meta")
+    return meta if isinstance(meta, dict) else {}
 
 
 def _is_there(answer: Answer, good: HTTPStatus) -> bool:

@@ -104,7 +104,12 @@ class _Sender:
         return rival.oid == product.oid and rival.rank > product.rank
 
     async def _remove(self, datasets: dict[str, Dataset], old: Acknowledged, done: Sent) -> None:
+        """Delete a record of before, unless another product has its oid: then it is that one's."""
         dataset = datasets[old.dataset]
+        holder = await self._local.holder(dataset, old.oid)
+        if holder is not None:
+            await self._publish(datasets, dataset, holder, done)
+            return
         step = Step(Action.DELETE, old.oid, file_id=old.file_id)
         await self._apply(datasets, dataset, step)
         if step.outcome is Outcome.DELETED:
@@ -118,8 +123,7 @@ class _Sender:
             dataset,
             list(datasets.values()),
             draw=lambda one: self._local.draft(dataset, one.file_id, one.oid),
-            present=lambda: self._local.oids(dataset),
-            sure=True,
+            present=_nobody,
         )
         try:
             await applier.apply([step])
@@ -127,3 +131,8 @@ class _Sender:
             raise SvoUnauthorized from None
         if step.outcome is Outcome.FAILED:
             raise SvoRefused(f"{step.oid}: {step.error}")
+
+
+async def _nobody() -> Sequence[str]:
+    """Return no oid: who may have that of a record was looked up before it is deleted."""
+    return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack
 
 from armillary.base.alone import alone
 from armillary.context import Context
@@ -37,13 +38,12 @@ async def run(
     """
     check_settings(context.settings.svo)
     names = _chosen(context.settings.svo, datasets)
-    async with (
-        alone(context.database, LOCK) as office,
-        reach(context.settings.svo, dry_run=options.dry_run, timeout_s=timeout_s) as transport,
-    ):
-        # A dry run changes nothing, and may be made at any time.
-        if office is None and not options.dry_run:
+    async with AsyncExitStack() as stack:
+        # A dry run changes nothing: it may be made at any time, and keeps nobody waiting.
+        if not options.dry_run and await stack.enter_async_context(alone(context.database, LOCK)) is None:
             raise SyncRuns
+        way = reach(context.settings.svo, dry_run=options.dry_run, timeout_s=timeout_s)
+        transport = await stack.enter_async_context(way)
         return await Run(context, Observatory(transport), options).over(names)
 
 

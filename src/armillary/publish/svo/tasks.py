@@ -10,11 +10,13 @@ from armillary.base.work.periods import Period
 from armillary.context import Context
 from armillary.errors import ArmillaryError
 from armillary.publish.svo import outbox, service
-from armillary.publish.svo.errors import SyncIncomplete
+from armillary.publish.svo.errors import SyncIncomplete, SyncRuns
 from armillary.settings import SvoSettings
 
 SYNC = "svo_sync"
 MOST_TOLD = 5
+AGAIN_S = 60.0
+"""How long a sync waits for the end of one that somebody else has begun."""
 SLOTS = 2
 """A sync, and beside it what is sent by itself."""
 
@@ -25,6 +27,9 @@ async def sync(context: Context, claims: Sequence[Claim]) -> None:
     options = service.Options(updating=context.settings.svo.update_existing)
     try:
         report = await service.run(context, options)
+    except SyncRuns as error:
+        claim.postpone(AGAIN_S, error.message)
+        return
     except ArmillaryError as error:
         await claim.fail(error)
         return
