@@ -41,20 +41,20 @@ def knows(kind: str, lookup: str) -> bool:
     return lookup == "exact" if kind == BOOLEAN else lookup in _ORDERED or lookup == "range"
 
 
-def fits(kind: str, lookup: str, have: Any, said: str) -> bool:
-    """Tell whether a stored value fits what was asked."""
+def matcher(kind: str, lookup: str, said: str) -> Callable[[Any], bool]:
+    """Return what tells whether a stored value fits what was asked; lists of thousands are searched by it."""
     if lookup == "isnull":
         # Text that was never set is stored as an empty one, so it is never null.
-        return (have is None) == (said.lower() in ("true", "1"))
-    if have is None:
-        return False
+        absent = said.lower() in ("true", "1")
+        return lambda have: (have is None) == absent
     if lookup == "in":
-        return any(have == read(kind, one) for one in said.split(","))
+        several = [read(kind, one) for one in said.split(",")]
+        return lambda have: have is not None and have in several
     if lookup == "range":
-        low, _, high = said.partition(",")
-        return bool(read(kind, low) <= have <= read(kind, high))
-    compare = _OF_TEXT[lookup] if kind == TEXT else _ORDERED[lookup]
-    return compare(have, read(kind, said))
+        low, high = (read(kind, one) for one in said.partition(",")[::2])
+        return lambda have: have is not None and bool(low <= have <= high)
+    compare, wanted = (_OF_TEXT[lookup] if kind == TEXT else _ORDERED[lookup]), read(kind, said)
+    return lambda have: have is not None and compare(have, wanted)
 
 
 def read(kind: str, said: str) -> Any:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from armillary.demo.svo.locations import Locations
-from armillary.demo.svo.lookups import fits, knows
+from armillary.demo.svo.lookups import knows, matcher
 from armillary.demo.svo.pages import ALL, LOCATIONS, RECORDS, Query, page
 from armillary.demo.svo.records import Records
 from armillary.demo.svo.replies import Refused, Reply, bad, broken, not_allowed, not_found, unauthorized
 from armillary.demo.svo.selecting import OF_LOCATIONS, Selecting
 from armillary.demo.svo.tags import Tags
 from armillary.demo.svo.uris import Uris
-from armillary.demo.svo.world import Dataset, Keyword, Location, User, World
+from armillary.demo.svo.world import TEXT, Dataset, Keyword, Location, User, World
 
 LARGEST = 2_621_440
 SCHEMA = "schema"
@@ -161,7 +161,8 @@ class Service:
     def _places(self, request: Request, rest: list[str]) -> Reply:
         match (request.method, rest):
             case ("GET", []):
-                found = [one for one in self.world.locations.values() if _fits(one, request.asked)]
+                tests = _tests(request.asked)
+                found = [one for one in self.world.locations.values() if all(test(one) for test in tests)]
                 return page(self.world, request.path, request.asked, found, LOCATIONS, self._locations.shown)
             case ("POST", []):
                 user, body = self._writing(request)
@@ -253,13 +254,18 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
 
 
-def _fits(one: Location, query: Query) -> bool:
-    """Tell whether a location fits the filters of a list; those that nobody knows say nothing."""
-    if query.get("dataset__name", one.dataset) != one.dataset:
-        return False
+def _tests(query: Query) -> list[Callable[[Location], bool]]:
+    """Return the filters of a list of locations; those that nobody knows say nothing."""
+    found = (
+        [_test("dataset", matcher(TEXT, "exact", query["dataset__name"]))] if "dataset__name" in query else []
+    )
     for name, said in query.items():
         field, _, lookup = name.partition("__")
         kind, lookup = OF_LOCATIONS.get(field), lookup or "exact"
-        if kind and knows(kind, lookup) and not fits(kind, lookup, getattr(one, field), said):
-            return False
-    return True
+        if kind and knows(kind, lookup):
+            found.append(_test(field, matcher(kind, lookup, said)))
+    return found
+
+
+def _test(field: str, fits: Callable[[Any], bool]) -> Callable[[Location], bool]:
+    return lambda one: fits(getattr(one, field))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from armillary.demo.svo import search
-from armillary.demo.svo.lookups import fits, in_order, knows
+from armillary.demo.svo.lookups import in_order, knows, matcher
 from armillary.demo.svo.replies import bad
 from armillary.demo.svo.world import BOOLEAN, INTEGER, TEXT, Dataset, Record, World
 
@@ -42,10 +42,12 @@ class Selecting:
 
     def _test(self, field: str, lookup: str, said: str) -> Test:
         kind = self._kinds[field]
+        fits = matcher(kind, lookup, said)
         if field == "tags":
-            return lambda record: any(fits(TEXT, lookup, one, said) for one in self._names(record))
-        fits(kind, lookup, None if kind != TEXT else "", said)
-        return lambda record: fits(kind, lookup, self._value(record, field), said)
+            return lambda record: any(map(fits, self._names(record)))
+        if field == "data_location__id":
+            return lambda record: fits(record.location)
+        return lambda record: fits(self._value(record, field))
 
     def _names(self, record: Record) -> list[str]:
         return [self._world.tags[one] for one in record.tags]
