@@ -6,24 +6,12 @@ StopIteration`, whatever was looked for. In a generator it would pass for the en
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
-import pytest
-
-import armillary
-
-PACKAGE = Path(armillary.__file__).parent
+from tests.support.sources import parts_of, sources
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_next_has_a_default(path: Path) -> None:
-    bare = [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "next"
-        and len(node.args) < 2
-    ]
-    assert bare == []
+def test_next_has_a_default() -> None:
+    assert {path: one.bare_next for path, one in sources().items() if one.bare_next} == {}
+
+
+def test_a_bare_one_is_noticed() -> None:
+    assert parts_of("a = next(b, None)\nc = next(d)").bare_next == [2]

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import armillary
+from tests.support.sources import PACKAGE as TOP
+from tests.support.sources import Parts, sources
 
-TOP = Path(armillary.__file__).parent
 NOUNS = frozenset(
     {
         "access",
@@ -27,14 +27,15 @@ FACES = frozenset({"service", "models", "documents", "errors", "fields"})
 MOST_ROOMS = 25
 
 
-def imports_of(path: Path) -> Iterator[str]:
+def imports_of(module: Parts) -> Iterator[str]:
     """Yield the modules of this program that a module imports, wherever it does."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in module.imports:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("armillary."):
             for alias in node.names:
-                below = TOP.joinpath(*str(node.module).split(".")[1:], alias.name)
-                is_module = below.is_dir() or below.with_suffix(".py").is_file()
-                yield f"{node.module}.{alias.name}" if is_module else str(node.module)
+                name = f"{node.module}.{alias.name}"
+                below = name.removeprefix("armillary.").replace(".", "/")
+                is_module = any(path in sources() for path in (f"{below}.py", f"{below}/__init__.py"))
+                yield name if is_module else str(node.module)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("armillary."))
 
@@ -42,13 +43,13 @@ def imports_of(path: Path) -> Iterator[str]:
 def strangers(top: Path = TOP) -> dict[str, list[str]]:
     """Return who imports what lies behind the face of another noun. Commands may take kinds of work, too."""
     found: dict[str, list[str]] = {}
-    for path in sorted(top.rglob("*.py")):
-        own = path.relative_to(top).parts[0]
+    for path, module in sources(top).items():
+        own = path.partition("/")[0]
         allowed = FACES | {"tasks"} if own == "commands" else FACES
-        for name in imports_of(path):
+        for name in imports_of(module):
             parts = name.split(".")
             if len(parts) > 1 and parts[1] in NOUNS - {own} and parts[-1] not in allowed:
-                found.setdefault(str(path.relative_to(top)), []).append(name)
+                found.setdefault(path, []).append(name)
     return found
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import armillary
+from tests.support.sources import PACKAGE, sources
 
-PACKAGE = Path(armillary.__file__).parent
 STATEMENT = re.compile(
     r"\s*(WITH\s+\w+\s+AS\b|SELECT\b|INSERT\s+INTO\b|UPDATE\s+\w+\s+SET\b|DELETE\s+FROM\b|CREATE\s|LOCK\s|EXPLAIN\s)"
 )
@@ -26,13 +23,6 @@ def modules(*but: str) -> Iterator[tuple[str, str]]:
         name = path.relative_to(PACKAGE).as_posix()
         if not name.startswith(but):
             yield name, path.read_text()
-
-
-def texts(source: str) -> Iterator[str]:
-    """Yield the texts that a module consists of, pieces of formatted ones included."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
 
 
 def test_only_the_engine_of_work_knows_the_table_of_orders() -> None:
@@ -54,9 +44,9 @@ def test_only_the_catalog_knows_how_headers_and_keywords_are_kept() -> None:
 def test_commands_and_dialects_contain_no_sql() -> None:
     found = [
         (name, text)
-        for name, source in modules()
+        for name, module in sources().items()
         if name.startswith(("commands/", "api/", "app.py", "cli.py"))
-        for text in texts(source)
+        for text in module.texts
         if STATEMENT.match(text)
     ]
     assert found == []

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import subprocess
-import sys
 
 import pytest
 from uvicorn.logging import AccessFormatter
@@ -46,28 +43,3 @@ def test_the_server_writes_no_secrets_whoever_configured_its_log(caplog: pytest.
     (record,) = caplog.records
     line = AccessFormatter("%(request_line)s %(status_code)s", use_colors=False).format(record)
     assert line == "PUT /k/.../api/saf/config?key=... HTTP/1.1 200 OK"
-
-
-PROGRAM = f"""
-import logging
-from armillary.base import log
-log.configure(level="DEBUG", json=JSON)
-log.get_logger("armillary.some").warning("an event", path="/k/whatever/api/x", shown="{KEY}")
-logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "127.0.0.1", "/k/whatever/api/ws")
-try:
-    raise ValueError("{JWT}")
-except ValueError as error:
-    log.get_logger("armillary.some").error("request failed", exc_info=error)
-"""
-
-
-@pytest.mark.parametrize("json_lines", [True, False])
-def test_events_tracebacks_and_foreign_records_have_none(json_lines: bool) -> None:
-    program = PROGRAM.replace("JSON", str(json_lines))
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr
-    assert not [secret for secret in (KEY, JWT, "whatever") if secret in said]
-    assert "/k/.../api/x" in said
-    assert "/k/.../api/ws" in said
-    assert "ValueError: ..." in said
-    if json_lines:
-        assert len([json.loads(line) for line in said.splitlines()]) == 3

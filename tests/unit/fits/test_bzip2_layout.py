@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import subprocess
 
 import numpy as np
 import pytest
@@ -149,14 +148,6 @@ def test_a_marker_across_a_search_piece_is_found() -> None:
         assert find_pattern(data, BLOCK_MARKER) == [before]
 
 
-@pytest.mark.peer
-@pytest.mark.needs("bzip2", "bzip2")
-@pytest.mark.parametrize("level", [1, 9])
-def test_the_output_of_the_bzip2_command_is_understood(level: int) -> None:
-    done = subprocess.run(["bzip2", f"-{level}"], input=NOISE, capture_output=True, check=True)
-    assert b"".join(decode_chunks(done.stdout)) == NOISE
-
-
 def test_a_block_of_forty_bytes_that_holds_46_million_zeros_is_decoded_in_pieces() -> None:
     data = bombs.blank(b"head", 2 * bombs.BLANK_BLOCK)
     assert len(data) < 200
@@ -172,12 +163,6 @@ def test_zeros_behind_the_last_stream_are_none_of_it(parts: list[bytes], count: 
     assert find_blocks(padded) == find_blocks(data)
     assert b"".join(expand_bzip2(reader(padded))) == b"".join(parts)
     assert b"".join(decode_chunks(padded)) == b"".join(parts)
-
-
-@pytest.mark.needs("bzip2", "bzip2")
-def test_the_bzip2_command_accepts_zeros_behind_a_stream_too() -> None:
-    run = subprocess.run(["bzip2", "-dc"], input=bz2.compress(TEXT) + bytes(9000), capture_output=True)
-    assert (run.returncode, run.stdout) == (0, TEXT)
 
 
 def test_a_trailer_that_ends_in_zeros_is_found_whole() -> None:

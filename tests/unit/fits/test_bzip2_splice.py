@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import subprocess
 
 import numpy as np
 import pytest
@@ -286,16 +285,3 @@ def test_damage_is_never_blessed(bit: int) -> None:
 def test_cut_data_give_no_output(keep: int) -> None:
     with pytest.raises(DamagedContainer):
         splice(bz2.compress(TEXT)[:keep], a_plan(TEXT, (0, 5, b"other")))
-
-
-@pytest.mark.peer
-@pytest.mark.needs("bzip2", "bzip2")
-@pytest.mark.parametrize(
-    "stored", [bz2.compress(NOISE, 1), bz2.compress(NOISE[:9], 9) + bz2.compress(NOISE[9:], 2)]
-)
-def test_the_bzip2_command_accepts_the_output(stored: bytes) -> None:
-    plan = a_plan(NOISE, (0, 2880, NOISE[5:8000]), (200_000, 80, b"=" * 80))
-    spliced = splice(stored, plan)
-    subprocess.run(["bzip2", "-t"], input=spliced.data, check=True)
-    done = subprocess.run(["bzip2", "-dc"], input=spliced.data, capture_output=True, check=True)
-    assert done.stdout == apply_plan(NOISE, plan)

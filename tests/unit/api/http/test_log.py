@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import subprocess
-import sys
 from ipaddress import ip_network
 from typing import Any
 
@@ -118,26 +115,6 @@ async def test_the_line_can_be_switched_off() -> None:
         async with client_of(Traced(FastAPI(), write=False)) as client:
             assert (await client.get("/")).headers["x-request-id"]
     assert lines == []
-
-
-PROGRAM = """
-from armillary.base import log
-log.configure(level="WARNING")
-log.get_logger("armillary.some").info("an event")
-log.get_logger("armillary.some").warning("a warning")
-with log.bound(request="abc"):
-    log.get_record("files").info("file handed out", file="n1.fits", reason="released")
-log.get_record("files").info("later")
-"""
-
-
-def test_records_are_written_at_every_level_and_events_from_theirs_on() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert [one["event"] for one in lines] == ["a warning", "file handed out", "later"]
-    assert (lines[1]["request"], lines[1]["file"], lines[1]["reason"]) == ("abc", "n1.fits", "released")
-    assert "request" not in lines[2]
-    assert all(one["timestamp"].endswith("Z") for one in lines)
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
