@@ -6,19 +6,24 @@ import asyncio
 import bz2
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.models import SMALL
-from armillary.archive.products import digests
+from armillary.archive.products import digests, objects
 from armillary.archive.products import service as products
 from armillary.base.halting import Halt, Halted, in_thread
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.errors import OutOfTime
+from armillary.base.work import Worker
+from armillary.context import Context
+from armillary.edits.orders import UPDATE_HEADERS
 from tests.support import bombs
-from tests.support.archive import OLD_NS, Archive, an_archive, put
+from tests.support.archive import OLD_NS, ORIGIN, Archive, an_archive, put
+from tests.support.edits import accept_one
 from tests.support.headers import a_file
 from tests.support.night import gemini_file
 
@@ -26,6 +31,8 @@ INGEST_ONLY = "ingest"
 LARGE_KB = 2 * SMALL >> 10
 """The digests of smaller plain files come with their intake."""
 WAIT_S = 300.0
+LATE_S = 3.0
+"""Longer than it takes to put pictures on record."""
 
 
 async def product_orders(archive: Archive, kind: str) -> list[tuple[str, int, str]]:
@@ -43,12 +50,17 @@ async def picture_of(archive: Archive, name: str, kind: str = "preview") -> tupl
     return found.media_type, await products.fetch(archive.context, found)
 
 
+def only(archive: Archive, kind: str) -> Worker[Context]:
+    """Return a worker of one kind."""
+    worker = archive.worker()
+    worker.kinds = {kind: worker.kinds[kind]}
+    return worker
+
+
 async def take_in_without_products(archive: Archive, path: Path) -> None:
     """Ingest a file and leave its digest and picture waiting."""
     run = await archive.submit(path)
-    worker = archive.worker()
-    worker.kinds = {INGEST_ONLY: worker.kinds[INGEST_ONLY]}
-    await worker.run_until(list(run.orders))
+    await only(archive, INGEST_ONLY).run_until(list(run.orders))
 
 
 async def digest_states(archive: Archive) -> list[tuple[str, str]]:
@@ -158,6 +170,36 @@ async def test_a_preview_that_takes_too_long_ends_failed_and_says_why_it_is_miss
         await archive.drain()
         media_type, content = await picture_of(archive, "a.fits")
         assert (media_type, content[:2]) == ("image/jpeg", b"\xff\xd8")
+
+
+async def test_pictures_made_while_an_edit_is_recorded_are_those_of_its_version(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take_in_without_products(archive, put(archive.directory / "night" / "a.fits"))
+    keep, submit_products = objects.keep, products.submit_products
+    drawn, looked = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*args: Any) -> str:
+        drawn.set()
+        await looked.wait()
+        return await keep(*args)
+
+    async def late(*args: Any, **options: Any) -> None:
+        # The edit has looked for pictures to take along, and is not committed yet.
+        looked.set()
+        await asyncio.wait({building}, timeout=LATE_S)
+        await submit_products(*args, **options)
+
+    monkeypatch.setattr(objects, "keep", slowly)
+    monkeypatch.setattr(products, "submit_products", late)
+    building = asyncio.create_task(only(archive, "preview").drain())
+    await asyncio.wait_for(drawn.wait(), WAIT_S)
+    cards = {"generic": [["OBSERVER", "somebody"]]}
+    accepted = await accept_one(archive.context, cards, "a.fits", ORIGIN)
+    await only(archive, UPDATE_HEADERS).run_until(list(accepted.order_ids))
+    await building
+    assert (await archive.version("a.fits")).origin == "edit"
+    assert (await picture_of(archive, "a.fits"))[0] == "image/jpeg"
 
 
 async def test_a_digest_that_takes_too_long_ends_failed_and_says_so(

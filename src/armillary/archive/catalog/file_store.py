@@ -173,6 +173,26 @@ async def present_at(
     return {(one.location.root_id, one.location.path, one.name): one for one in found}
 
 
+async def settled_at(
+    connection: AsyncConnection, places: Sequence[tuple[int, str, str]]
+) -> dict[tuple[int, str, str], Version]:
+    """Return the versions at places that are present until this transaction ends: who records others waits for it.
+
+    Who is just recording others is waited for: whatever is put on record for a version that is on its way out
+    would stay behind.
+    """
+    found = await present_at(connection, places)
+    while True:
+        ids = {one.id for one in found.values()}
+        shared = sa.select(version.c.id).where(
+            version.c.id == sa.any_(sa.cast(sorted(ids), sa.ARRAY(sa.BigInteger)))
+        )
+        await connection.execute(shared.order_by(version.c.id).with_for_update(read=True))
+        found = await present_at(connection, places)
+        if {one.id for one in found.values()} == ids:
+            return found
+
+
 _WHEREABOUTS = (
     *(version.c.id, version.c.file_id, file.c.name, file.c.directory, file.c.root_id.label("of_root")),
     *(version.c.root_id, version.c.path, version.c.filename, root.c.name.label("root")),

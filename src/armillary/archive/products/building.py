@@ -50,7 +50,7 @@ async def build(context: Context, claims: Sequence[Claim]) -> None:
     responses = {order: Response(value={"outcome": outcome}) for order, outcome in outcomes.items()}
     async with completing_all([work.claim for work in done], responses) as connection:
         # An edit may have come meanwhile; its version shows the same pixels.
-        present = await file_store.present_at(connection, [place_of(work.version) for work in done])
+        present = await file_store.settled_at(connection, [place_of(work.version) for work in done])
         for work in done:
             owner = present.get(place_of(work.version), work.current)
             for one in kept[work.version.id]:
@@ -61,7 +61,7 @@ async def build(context: Context, claims: Sequence[Claim]) -> None:
 async def _say_why_not(context: Context, builder: Builder, work: Work, reason: str) -> None:
     """Let who asks for the products of a version know why there are none."""
     async with context.database.begin() as connection:
-        present = await file_store.present_at(connection, [place_of(work.version)])
+        present = await file_store.settled_at(connection, [place_of(work.version)])
         owner = present.get(place_of(work.version), work.current)
         for kind in builder.makes:
             made = Made(kind, REASON_TYPE, reason.encode())
