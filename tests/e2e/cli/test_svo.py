@@ -212,6 +212,7 @@ def test_exit_codes_say_how_it_went(shell: Shell) -> None:
     assert "svo_away" in shell.run(*sync, code=2, SVO_API_URL="http://127.0.0.1:9/api").err
     refused = shell.run(*sync, code=2, SVO_API_KEY="not-the-key")
     assert all(word in refused.err for word in ("key", "permission", "group"))
+    assert refused.err.count("(401)") == 1, "one message for all datasets"
     assert "not-the-key" not in refused.out + refused.err
     assert shell.run(*sync, "--max-deletes", "many", code=2)
     assert shell.run("publish", "svo", "submit", code=2)
@@ -232,6 +233,7 @@ def test_a_key_is_read_from_a_file_of_its_own(shell: Shell, tmp_path: Path) -> N
     file.chmod(0o640)
     told = {"SVO_API_KEY": "", "SVO_USERNAME": "", "SVO_API_KEY_FILE": str(file)}
     assert "chmod 600" in shell.run("publish", "svo", "sync", code=2, **told).err
+    assert "chmod 600" in shell.run("publish", "svo", "sync", "--dry-run", code=2, **told).err
     file.chmod(0o600)
     assert "3 created" in shell.run("publish", "svo", "sync", **told).out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,9 +94,10 @@ class RunReport:
 
     def problems(self) -> list[str]:
         """Return in a line each what did not go well."""
-        found = []
+        refused = [one.dataset for one in self.datasets if one.refused_writes]
+        found = [refused_writes(refused)] if refused else []
         for one in self.datasets:
-            found += [f"{one.dataset}: {one.error}"] if one.error else []
+            found += [f"{one.dataset}: {one.error}"] if one.error and not one.refused_writes else []
             found += [f"{one.dataset}: deletions refused: {one.refusal}"] if one.refusal else []
             found += [
                 f"{one.dataset}: {step.oid or step.file or step.location}: {step.error or step.reason}"
@@ -108,6 +110,15 @@ class RunReport:
         """Return it as scripts read it."""
         datasets = [_dataset_to_json(one) for one in self.datasets]
         return {"dry_run": self.dry_run, "totals": self.totals, "datasets": datasets}
+
+
+def refused_writes(datasets: Sequence[str]) -> str:
+    """Return the message for datasets that may not be written to at all, with what that may come from."""
+    names = ", ".join(f"'{name}'" for name in datasets)
+    return (
+        f"The virtual observatory refuses all writes to {names} (401): the key may be wrong, the user may lack the"
+        " permission to write records or locations, or may not be in the group of the dataset."
+    )
 
 
 def _dataset_to_json(one: DatasetReport) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from armillary.errors import ArmillaryError
 from armillary.publish.svo import store
 from armillary.publish.svo.applying import Applier, WritesRefused
 from armillary.publish.svo.comparing import differences, whole_digest
-from armillary.publish.svo.documents import DatasetReport, RunReport
+from armillary.publish.svo.documents import DatasetReport, RunReport, refused_writes
 from armillary.publish.svo.errors import SvoAway
 from armillary.publish.svo.local import Local, LocalSet
 from armillary.publish.svo.models import Acknowledged, Action, Dataset, Draft, Outcome, Step
@@ -19,10 +19,6 @@ from armillary.publish.svo.observatory import Observatory
 from armillary.publish.svo.planning import Limit, refusal_of, steps_of
 from armillary.publish.svo.remote import Remote, known, read_remote
 
-REFUSED = (
-    "The virtual observatory refuses all writes to '{}' (401): the key may be wrong, the user may lack the"
-    " permission to write records or locations, or may not be in the group of the dataset."
-)
 UNKNOWN = "no product here has this oid"
 
 
@@ -167,7 +163,7 @@ class Run:
         try:
             await applier.apply(report.due())
         except WritesRefused:
-            report.error, report.refused_writes = REFUSED.format(dataset.name), True
+            report.error, report.refused_writes = refused_writes([dataset.name]), True
         except SvoAway as error:
             report.error = error.message
         report.wrote = applier.wrote
