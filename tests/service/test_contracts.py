@@ -34,6 +34,14 @@ BREACHES = {
         "demo.telemetry.truth",
         "headers.render.plan",
     ),
+    "The virtual observatory to practise with and the client of it share no code": (
+        "demo.svo.server",
+        "publish.svo.replies",
+    ),
+    "The client of the virtual observatory knows nothing of the one to practise with": (
+        "publish.svo.replies",
+        "demo.svo.values",
+    ),
     "Wings of headers: services over rendering over recipes": (
         "headers.delivery.store",
         "headers.merging.store",
