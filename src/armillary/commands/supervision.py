@@ -23,6 +23,7 @@ from armillary.base.log import get_logger
 from armillary.context import open_context
 from armillary.errors import Unavailable
 from armillary.headers import service as headers
+from armillary.publish.svo.service import SECRETS
 from armillary.settings import Settings
 
 log = get_logger(__name__)
@@ -48,11 +49,18 @@ async def spawn(command: Sequence[str], fds: Sequence[int]) -> Process:
         "armillary",
         *command,
         stdin=asyncio.subprocess.DEVNULL,
+        env=_environment(command[0]),
         pass_fds=fds if command[0] == "serve" else (),
         # Its own session: Ctrl-C at the terminal reaches the parent alone, which stops all in good order.
         start_new_session=True,
         preexec_fn=die_with_parent,
     )
+
+
+def _environment(name: str) -> dict[str, str]:
+    """Return the environment of a process: those whom strangers talk to have no key of other servers."""
+    hidden = frozenset() if name == "worker" else SECRETS
+    return {key: value for key, value in os.environ.items() if key not in hidden}
 
 
 async def run_all(settings: Settings, host: str, port: int, *, demo: bool, start: Spawn = spawn) -> int:

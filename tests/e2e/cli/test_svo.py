@@ -250,6 +250,19 @@ def test_a_user_of_another_group_is_told_what_may_be_wrong(shell: Shell) -> None
     assert "group of the dataset" in shell.run("publish", "svo", "sync", code=2).err
 
 
+def holders_of(secret: str, *, below: int) -> set[str]:
+    """Return the commands among the children of a process that have a secret in their environment."""
+    children = Path(f"/proc/{below}/task/{below}/children").read_text().split()
+    found = {}
+    for child in children:
+        words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+        if "armillary" in words:
+            name = words[words.index("armillary") + 1]
+            found[name] = secret in Path(f"/proc/{child}/environ").read_text()
+    assert {"serve", "worker"} <= set(found)
+    return {name for name, has in found.items() if has}
+
+
 def test_a_worker_syncs_by_itself_and_status_tells_of_a_failure(archive: Commands) -> None:
     with running(a_world(a_dataset("CHROMIS"), a_dataset("CRISP"))) as svo:
         told = {
@@ -260,7 +273,8 @@ def test_a_worker_syncs_by_itself_and_status_tells_of_a_failure(archive: Command
         }
         svo.fail(Fault(Kind.STATUS, "POST", status=400))
         commands = Commands(archive.data, told)
-        with commands.up():
+        with commands.up() as (process, _):
+            assert holders_of(KEY, below=process.pid) == {"worker"}
             end = time.monotonic() + PATIENCE_S
             while sum(map(len, svo.world.records.values())) < 3 and time.monotonic() < end:
                 time.sleep(0.1)

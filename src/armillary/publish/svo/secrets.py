@@ -12,6 +12,8 @@ from armillary.publish.svo.errors import SvoKeyExposed, SvoKeyMissing, SvoNotCon
 from armillary.settings import SvoSettings
 
 URL, USER, KEY, KEY_FILE = "SVO_API_URL", "SVO_USERNAME", "SVO_API_KEY", "SVO_API_KEY_FILE"
+SECRETS = frozenset({KEY, KEY_FILE})
+"""Variables of the environment that only those may have who write there."""
 
 
 @dataclass(frozen=True, slots=True)

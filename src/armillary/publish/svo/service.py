@@ -12,12 +12,13 @@ from armillary.publish.svo.errors import SvoNotConfigured, SyncRuns, UnknownData
 from armillary.publish.svo.observatory import Observatory
 from armillary.publish.svo.outbox import register
 from armillary.publish.svo.planning import Limit
+from armillary.publish.svo.secrets import SECRETS
 from armillary.publish.svo.syncing import Options, Run
 from armillary.publish.svo.transport import reach
 from armillary.settings import SvoSettings
 
 LOCK = 0x4152_4D53_564F
-__all__ = ["DatasetReport", "Limit", "Options", "RunReport", "check_settings", "register", "run"]
+__all__ = ["SECRETS", "DatasetReport", "Limit", "Options", "RunReport", "check_settings", "register", "run"]
 
 
 async def run(
