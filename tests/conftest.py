@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import programs, unsteady
+from tests.support import programs, realdata, unsteady
 from tests.support.unsteady import pytest_runtest_makereport
 
 __all__ = ["pytest_runtest_makereport"]
@@ -92,11 +92,17 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_report_header() -> str:
+    """Say at the head of a run whether there is real data, without which some tests are not collected."""
+    return realdata.told()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the modules that take longest: one of them at the end would leave all cores but one idle.
 
     The others stay in the order into which pytest-randomly has brought them, as do the tests of each.
     """
+    realdata.leave_out(config, items)
     items.sort(key=lambda item: _PLACES.get(str(item.path), len(LONG)))
 
 

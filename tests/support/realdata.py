@@ -17,9 +17,22 @@ REALDATA = Path(
 )
 TYPED_HEADERS = Path(__file__).resolve().parents[1] / "data" / "headers"
 
-needs_realdata = pytest.mark.skipif(
-    not REALDATA.is_dir(), reason="the real data is not beside the repository"
-)
+needs_realdata = pytest.mark.realdata
+"""Marks tests of files that no clone has; without them they are not collected."""
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take tests of real data out of a run that does not have it."""
+    if REALDATA.is_dir():
+        return
+    left_out = [one for one in items if one.get_closest_marker("realdata")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [one for one in items if one not in left_out]
+
+
+def told() -> str:
+    """Return what the head of a run says of real data."""
+    return f"real data: {REALDATA if REALDATA.is_dir() else 'none; ARMILLARY_REALDATA says where it is'}"
 
 
 def real_fits() -> list[Path]:
