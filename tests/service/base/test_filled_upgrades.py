@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Level
+from armillary.archive.models import Identity
 from armillary.base import migrate
 from armillary.base.database import Database, Role
 from armillary.base.feed.models import Cursor
@@ -24,6 +27,8 @@ FROM = [
     *(pytest.param("debian", one, marks=needs_debian) for one in (REVISIONS[0], REVISIONS[-2])),
 ]
 """Servers, and the revisions from which a database is upgraded there."""
+FIRST_ROOT = 1
+"""That of the files that every revision has; it was opened when there were levels."""
 
 
 @pytest.fixture
@@ -66,6 +71,8 @@ async def test_rows_mean_the_same_after_the_upgrade(
         await _check_orders(archive)
         if revision >= "0002":
             assert await filled.catalog(archive) == filled.CATALOG
+            level = Level.OPEN if revision >= "0019" else Level.METADATA
+            assert await _meaning(archive, FIRST_ROOT) == (level, Identity.UNIQUE)
         if revision >= "0005":
             found = await filled.change_set(archive)
             assert (found["state"], found["files"]["changed"], found["files"]["refused"]) == (
@@ -81,6 +88,13 @@ async def test_rows_mean_the_same_after_the_upgrade(
                 (filled.FIRST, "header", filled.CATALOG["digests"][1]),
                 (filled.SECOND, "bytes", filled.CATALOG["digests"][2]),
             ]
+
+
+async def _meaning(archive: Archive, root: int) -> tuple[Level, Identity]:
+    """Return what strangers are told of the files of a root, and what makes them the same files."""
+    async with archive.context.database.begin() as connection:
+        (found,) = [one for one in await catalog.list_roots(connection) if one.id == root]
+    return found.visibility, found.identity
 
 
 OLD_RUNS = """
