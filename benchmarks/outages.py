@@ -26,7 +26,7 @@ from armillary.commands.work import KINDS
 from armillary.context import Context
 from armillary.edits.acceptance import rules_of, submit_edit
 from armillary.edits.models import Origin, Target
-from armillary.edits.validation import edit_request
+from armillary.edits.words import request_of_words
 from benchmarks.bulk import a_template
 from benchmarks.scratch import scratch
 from benchmarks.served import LIMIT_S, archive_of, scalar
@@ -58,7 +58,7 @@ class Archive:
         """Have an edit accepted and return its order, once it is under way if it is to be ``begun``."""
         async with archive_of(self.folder) as context:
             cards = {"generic": [["OBSERVER", f"number {next(_numbers)}"]]}
-            request = edit_request(Target(NAME), cards, rules_of(context.settings.edits))
+            request = request_of_words(Target(NAME), cards, rules_of(context.settings.edits))
             answer, _ = await submit_edit(context, request, ORIGIN)
             while begun and await _state(context, answer.order_id) != "Started":  # noqa: ASYNC110 (by others)
                 await asyncio.sleep(LOOK_S)
