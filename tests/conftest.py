@@ -16,7 +16,7 @@ from tests.support.unsteady import pytest_runtest_makereport
 __all__ = ["pytest_runtest_makereport"]
 
 # More of the same examples would find no more from one run to the next; those who look for others take more.
-settings.register_profile("same", derandomize=True, deadline=None, max_examples=30)
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=20)
 settings.register_profile("other", deadline=None)
 settings.load_profile(os.environ.get("ARMILLARY_EXAMPLES", "same"))
 

@@ -9,7 +9,6 @@ import gzip
 import os
 from pathlib import Path
 
-import astropy
 import pytest
 
 REALDATA = Path(
@@ -42,6 +41,9 @@ def real_fits() -> list[Path]:
 
 def astropy_fits() -> list[Path]:
     """Return every FITS file of the installed astropy, its tests included."""
+    # Only here: every run loads this module.
+    import astropy
+
     return sorted(Path(astropy.__file__).parent.rglob("*.fits*"))
 
 
