@@ -27,6 +27,8 @@ from tests.support.patience import in_time, insist
 
 Nights = Mapping[str, Sequence[Sample]]
 PATIENCE_S = 1200.0
+EXPOSURES = {"spec1": 500, "cam9": 300, "cam205": 200}
+"""Of the three instruments in a night, during which services are killed."""
 PAUSE_S = (0.1, 0.7)
 """Between two kills."""
 NEAR_NS = 3_000_000_000

@@ -13,15 +13,13 @@ from pathlib import Path
 
 from tests.crash import test_engine
 from tests.crash.header_judgement import besiege
-from tests.crash.observing import nights_of
+from tests.crash.observing import EXPOSURES, nights_of
 from tests.crash.outages import LAND_S, Outages
 from tests.crash.siege import Siege
 from tests.crash.tree import DEFAULTS
 from tests.support.postgres import start_server
 
 ROUND, OUTAGES, GAMES, MOVES = 500, 25, 100, 60
-NIGHT = {"spec1": 500, "cam9": 300, "cam205": 200}
-"""Exposures of the three instruments in a night, during which services are killed."""
 
 
 def main() -> int:
@@ -69,7 +67,7 @@ def _outages(number: int, seed: int) -> bool:
 
 def _night(number: int, seed: int) -> bool:
     with tempfile.TemporaryDirectory(prefix="armillary-soak-") as directory:
-        nights = nights_of(NIGHT, seed)
+        nights = nights_of(EXPOSURES, seed)
         storm, broken = asyncio.run(besiege(Path(directory), nights, kills=number, seed=seed))
     print(f"seed {seed}; {storm.told()}")
     return _told(broken)

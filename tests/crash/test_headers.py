@@ -1,4 +1,4 @@
-"""Every header as if nobody had been killed; `python -m tests.crash.soak` for a night of a thousand exposures.
+"""Every header of a night of a thousand exposures as if nobody had been killed; more kills in `make soak`.
 
 The same samples go to two archives, of which one is left alone. In the end both have the same headers, and
 consumers that come then are given each of them once and in order.
@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash.header_judgement import besiege
-from tests.crash.observing import nights_of
+from tests.crash.observing import EXPOSURES, nights_of
 
-EXPOSURES = {"spec1": 60, "cam9": 30, "cam205": 20}
 KILLS, BETWEEN, NIGHT = 100, 60, 20261130
 
 
