@@ -31,7 +31,7 @@ from armillary.commands.terminal import (
 )
 
 if TYPE_CHECKING:
-    from armillary.archive.intake.service import Finding
+    from armillary.archive.intake.service import Finding, IngestReport
     from armillary.archive.query.service import Page
     from armillary.base.work import Outcome
     from armillary.context import Context
@@ -88,6 +88,19 @@ async def _finish_rest(context: Context) -> None:
     await finish_all(context)
 
 
+def _show(report: IngestReport) -> None:
+    """Print what became of files, for people."""
+    for path, message in report.failed:
+        err.print(f"[red]failed[/] {escape(path)}: {escape(message)}")
+    for name, places in report.contested.items():
+        err.print(
+            f"[yellow]see to it:[/] {escape(name)} stands for several files: {escape(', '.join(places))}"
+        )
+    if report.contested:
+        err.print(CONTESTED)
+    out.print(f"{report.ingested} ingested, {report.skipped} skipped, {len(report.failed)} failed")
+
+
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="FITS files, or directories of them.")],
     data: DataOption = DEFAULT_DATA,
@@ -140,15 +153,7 @@ def ingest(
     if as_json:
         print_json(report.to_json())
     else:
-        for path, message in report.failed:
-            err.print(f"[red]failed[/] {escape(path)}: {escape(message)}")
-        for name, places in report.contested.items():
-            err.print(
-                f"[yellow]see to it:[/] {escape(name)} stands for several files: {escape(', '.join(places))}"
-            )
-        if report.contested:
-            err.print(CONTESTED)
-        out.print(f"{report.ingested} ingested, {report.skipped} skipped, {len(report.failed)} failed")
+        _show(report)
     raise typer.Exit(1 if report.failed else 0)
 
 
