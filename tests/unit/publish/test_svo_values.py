@@ -178,13 +178,13 @@ def answer(status: int, body: bytes) -> Answer:
 def test_refusals_are_told_apart_by_their_structure() -> None:
     unique = b'{"data_location": {"__all__": ["any words"]}}'
     with pytest.raises(SvoConflict):
-        checked(answer(400, unique), 201)  # type: ignore[arg-type]
+        checked(answer(400, unique), 201)  # type: ignore[arg-type]  # an int is a status, too
     with pytest.raises(SvoRefused) as caught:
-        checked(answer(400, b'{"metadata_x": {"oid": ["exists"]}}'), 201)  # type: ignore[arg-type]
+        checked(answer(400, b'{"metadata_x": {"oid": ["exists"]}}'), 201)  # type: ignore[arg-type]  # an int is a status, too
     assert (caught.value.fields, type(caught.value)) == (frozenset({"oid"}), SvoRefused)
     for body in (b"", b"no json", b"[]", b'{"error": "limit"}'):
         with pytest.raises(SvoRefused):
-            checked(answer(400, body), 201)  # type: ignore[arg-type]
+            checked(answer(400, body), 201)  # type: ignore[arg-type]  # an int is a status, too
 
 
 def test_a_key_comes_from_the_environment_or_a_file_of_its_own(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from armillary.demo.svo.world import BOOLEAN, INTEGER, REAL, TEXT, TIME, Dataset, Keyword
 
 KEYWORDS = (
@@ -23,6 +25,6 @@ KEYWORDS = (
 )
 
 
-def a_dataset(name: str, *, instrument: str = "", **more: object) -> Dataset:
+def a_dataset(name: str, *, instrument: str = "", **more: Any) -> Dataset:
     """Return a dataset with these keywords."""
-    return Dataset(name, instrument or name, "SST", KEYWORDS, **more)  # type: ignore[arg-type]
+    return Dataset(name, instrument or name, "SST", KEYWORDS, **more)

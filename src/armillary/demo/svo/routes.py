@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -31,7 +31,7 @@ class Request:
     method: str
     path: str
     query: str = ""
-    headers: Mapping[str, str] = ()  # type: ignore[assignment]
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     @property
@@ -41,7 +41,7 @@ class Request:
 
     def header(self, name: str) -> str:
         """Return a header, empty if it was not sent."""
-        return dict(self.headers).get(name.lower(), "")
+        return self.headers.get(name.lower(), "")
 
 
 class Service:
