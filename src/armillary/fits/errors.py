@@ -71,3 +71,9 @@ class KeywordsMissing(ArmillaryError):
     """Some of the keywords don't exist in the file."""
 
     code, status = "keywords_missing", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class TableUnreadable(ArmillaryError):
+    """A binary table, or a column of it, cannot be read."""
+
+    code, status = "table_unreadable", HTTPStatus.UNPROCESSABLE_ENTITY
