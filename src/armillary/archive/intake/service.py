@@ -1,12 +1,12 @@
 """What other nouns and the dialects may ask of the intake: files into the catalog, and another look at them."""
 
+from armillary.archive.cubes.oids import oid_of
 from armillary.archive.intake.bulk import IngestReport, collect, submit_paths, tell_contested
 from armillary.archive.intake.examination import examine
 from armillary.archive.intake.identities import Changed, set_identity
 from armillary.archive.intake.orders import INGEST, submit_ingests
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
-from armillary.archive.intake.solar import oid_of
 from armillary.archive.intake.staging import INGEST_UPLOAD, sweep_staging
 from armillary.archive.intake.uploads import PROCESSED_CALIBRATION, receive_upload
 from armillary.archive.intake.verification import Finding, verify_files
