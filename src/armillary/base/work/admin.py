@@ -41,6 +41,18 @@ WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR kind = $2)
 ORDER BY id DESC LIMIT $5
 """
 
+_LATEST = f"""
+SELECT {_COLUMNS}, fence, lease_until, last_revision, last_added FROM work_order AS w CROSS JOIN LATERAL (
+    SELECT l.revision AS last_revision, l.added AS last_added FROM work_order AS l
+    WHERE l.unique_key = w.unique_key ORDER BY l.id DESC LIMIT 1) AS last
+WHERE kind = $1 AND ($2::text[] IS NULL OR unique_key = ANY($2)) AND ($3::text IS NULL OR state = $3)
+    AND ($4::bigint IS NULL OR id < $4) AND unique_key IS NOT NULL
+    AND (state = 'Started' OR NOT EXISTS (
+        SELECT FROM work_order AS o WHERE o.unique_key = w.unique_key AND o.id <> w.id
+            AND (o.id > w.id OR o.state = 'Started')))
+ORDER BY id DESC LIMIT $5
+"""
+
 _BY_ID = f"SELECT {_COLUMNS} FROM work_order WHERE id = ANY($1::bigint[])"
 
 # The inner query is bounded before its rows are fetched: a queue of millions is looked at for its oldest alone.
@@ -157,6 +169,22 @@ class OrderView:
 
 
 @dataclass(frozen=True, slots=True)
+class LatestRun:
+    """The run that counts of a unique key: the one under way, else the last.
+
+    ``revision`` counts what was submitted of the key, and is ahead of that of the run while another waits behind
+    it; ``updated`` is when the last of these came, or the run began or ended.
+    """
+
+    view: OrderView
+    revision: int
+    fence: int
+    lease_until: datetime | None
+    requested: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How an order stood at a look."""
 
@@ -200,6 +228,31 @@ async def find_orders(connection: AsyncConnection, ids: Sequence[int]) -> dict[i
     """Return orders by id, those that are not forgotten."""
     found = await connection.exec_driver_sql(_BY_ID, (list(ids),))
     return {row["id"]: _view_of(row) for row in found.mappings()}
+
+
+async def latest_runs(
+    connection: AsyncConnection,
+    kind: str,
+    *,
+    unique_keys: Sequence[str] | None = None,
+    state: State | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[LatestRun]:
+    """Return the run that counts of each unique key of a kind, or of some keys, the latest submitted first."""
+    keys = list(unique_keys) if unique_keys is not None else None
+    found = await connection.exec_driver_sql(_LATEST, (kind, keys, state, before, limit))
+    return [
+        LatestRun(
+            _view_of(row),
+            row["last_revision"],
+            row["fence"],
+            row["lease_until"],
+            row["added"],
+            max(filter(None, (row["last_added"], row["started"], row["finished"]))),
+        )
+        for row in found.mappings()
+    ]
 
 
 async def standings(

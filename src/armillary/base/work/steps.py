@@ -40,6 +40,10 @@ class Step:
     outcome: StepOutcome = StepOutcome.DONE
     why: str = ""
     began: float = field(default_factory=time.monotonic)
+    ms: int = 0
+    """How long it took, once it has ended."""
+    lasting: bool = True
+    """Whether what it did stays done when a later step fails: it was in no transaction that goes on."""
 
     def skip(self, why: str) -> None:
         """Note that there was nothing to do, and why."""
@@ -49,20 +53,75 @@ class Step:
         """Note that it failed, and why."""
         self.outcome, self.why = StepOutcome.FAILED, why
 
+    def end(self) -> None:
+        """Note how long it took."""
+        self.ms = round(1000 * (time.monotonic() - self.began))
+
     def to_json(self) -> JsonObject:
-        """Return it as it is stored, ``ms`` milliseconds after it began."""
-        ms = round(1000 * (time.monotonic() - self.began))
-        return {"name": self.name, "outcome": str(self.outcome), "why": self.why, "ms": ms, **self.details}
+        """Return it as it is stored."""
+        return {
+            "name": self.name,
+            "outcome": str(self.outcome),
+            "why": self.why,
+            "ms": self.ms,
+            **self.details,
+        }
+
+
+class Steps:
+    """The steps of one run, kept until they are stored with what they did, or after that came to nothing."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._kept: list[Step] = []
+
+    @asynccontextmanager
+    async def step(
+        self, name: str, connection: AsyncConnection | None = None, **details: JsonValue
+    ) -> AsyncIterator[Step]:
+        """Make one step in the block; with a ``connection``, in its transaction.
+
+        Raises
+        ------
+        LostLease
+            If another worker has the order.
+        OrderCancelled
+            If somebody cancelled it before the step, and it is not in doubt.
+        """
+        await _write(self._claim, name, (), connection)
+        one = Step(name, details, lasting=connection is None)
+        self._kept.append(one)
+        try:
+            yield one
+        except Exception as error:
+            one.fail(message_of(known(error, name)))
+            raise
+        finally:
+            one.end()
+
+    def note(self, name: str, **details: JsonValue) -> Step:
+        """Make a step that takes no time."""
+        one = Step(name, details, lasting=False)
+        one.end()
+        self._kept.append(one)
+        return one
+
+    async def store(self, connection: AsyncConnection) -> None:
+        """Store the steps in a transaction, and so lose them together with what they did."""
+        await _write(self._claim, self._kept[-1].name, tuple(self._kept), connection, ended=True)
+
+    async def store_failed(self) -> None:
+        """Store how far a run came that failed: without the steps of its transaction, which came to nothing."""
+        made = [one for one in self._kept if one.lasting or one.outcome is StepOutcome.FAILED]
+        if made:
+            # What went wrong with the step matters more than that it could not be written down.
+            with suppress(DBAPIError, OSError):
+                await _write(self._claim, made[-1].name, tuple(made), None, ended=True)
 
 
 @asynccontextmanager
-async def step(
-    claim: Claim, name: str, connection: AsyncConnection | None = None, **details: JsonValue
-) -> AsyncIterator[Step]:
+async def step(claim: Claim, name: str, **details: JsonValue) -> AsyncIterator[Step]:
     """Make one step of a claimed order in the block, and store how it ended.
-
-    With a ``connection`` the outcome is stored in its transaction, and so is lost together with what the step did.
-    A failure is always stored by itself, and the name of the step stays with the order.
 
     Raises
     ------
@@ -71,17 +130,15 @@ async def step(
     OrderCancelled
         If somebody cancelled it before the step, and it is not in doubt.
     """
-    await _write(claim, name, (), connection)
-    one = Step(name, details)
+    steps = Steps(claim)
     try:
-        yield one
-    except Exception as error:
-        one.fail(message_of(known(error, name)))
-        # What went wrong with the step matters more than that it could not be written down.
-        with suppress(DBAPIError, OSError):
-            await _write(claim, name, (one,), None, ended=True)
+        async with steps.step(name, None, **details) as one:
+            yield one
+    except Exception:
+        await steps.store_failed()
         raise
-    await _write(claim, name, (one,), connection, ended=True)
+    async with claim.database.begin() as connection:
+        await steps.store(connection)
 
 
 async def _write(
