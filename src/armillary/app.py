@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Scope
 from armillary import __version__
 from armillary.access.models import Authenticator
 from armillary.access.service import Addresses, Door, Mode, Rules, Tokens, web_tokens_of
-from armillary.api import gemini, native, photon_ranch
+from armillary.api import gemini, native, photon_ranch, sst_archive
 from armillary.api.http.answers import describe
 from armillary.api.http.dialect import (
     Addressed,
@@ -44,7 +44,7 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 def dialects_of(settings: PhotonRanchSettings) -> tuple[Dialect, ...]:
     """Return the interfaces of the program; another one is one more entry."""
-    return (gemini.DIALECT, native.DIALECT, photon_ranch.dialect(settings))
+    return (gemini.DIALECT, native.DIALECT, sst_archive.DIALECT, photon_ranch.dialect(settings))
 
 
 def _who_downloads(scope: Scope) -> str:

@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import pytest
@@ -218,13 +219,20 @@ class KeptSandbox(Sandbox):
 
 @asynccontextmanager
 async def an_archive(
-    server: Server, directory: Path, *, database_name: str | None = None, **settings: Any
+    server: Server,
+    directory: Path,
+    *,
+    database_name: str | None = None,
+    sections: Mapping[str, Any] = MappingProxyType({}),
+    **settings: Any,
 ) -> AsyncIterator[Archive]:
-    """Open an empty archive with a database of its own, or one whose database is there."""
+    """Open an empty archive with a database of its own, or one whose database is there.
+
+    ``sections`` are parts of the settings besides ``archive``, of which the others are.
+    """
     work = WorkSettings(retry_first_s=0.05, retry_last_s=0.5, room_s=0.05, lease_s=30.0)
-    chosen = Settings(
-        data=directory / "data", work=work, archive=ArchiveSettings(**settings), limits=UNLIMITED
-    )
+    known = {"work": work, "archive": ArchiveSettings(**settings), "limits": UNLIMITED}
+    chosen = Settings(data=directory / "data", **{**known, **sections})
     async with nullcontext(database_name) if database_name else fresh_database(server) as name:
         chosen.data.mkdir(parents=True, exist_ok=True)
         home = chosen.data.resolve()

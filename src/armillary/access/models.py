@@ -17,6 +17,7 @@ class Scope(StrEnum):
 
     READ = "read"
     UPLOAD = "upload"
+    INGEST = "ingest"
     EDIT = "edit"
     CONFIG = "config"
     NOTE = "note"
@@ -39,7 +40,7 @@ _ALLOWED: Mapping[Scope, frozenset[Scope]] = {
     one: frozenset(Scope) if one is Scope.ADMIN else ABBREVIATIONS.get(one, frozenset()) | {one}
     for one in Scope
 }
-LIMITABLE = frozenset(Scope) - {Scope.EDIT, Scope.OPERATOR}
+LIMITABLE = frozenset(Scope) - {Scope.INGEST, Scope.EDIT, Scope.OPERATOR}
 """Actions that a route asks for on one site or queue: only for these can a token be limited to one."""
 
 

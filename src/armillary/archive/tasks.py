@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from armillary.archive.cubes.run import ingest_cube
 from armillary.archive.images.arrival import ARRIVAL, arrive
 from armillary.archive.intake.ingest import ingest
-from armillary.archive.intake.orders import INGEST
+from armillary.archive.intake.orders import INGEST, INGEST_CUBE
 from armillary.archive.intake.staging import INGEST_UPLOAD
 from armillary.archive.intake.uploads import ingest_upload
 from armillary.archive.products.building import build
@@ -29,6 +30,7 @@ async def echo(context: Context, claims: Sequence[Claim]) -> None:
 KINDS = (
     Kind("echo", echo, batch=BATCH),
     Kind(INGEST, ingest, batch=BATCH),
+    Kind(INGEST_CUBE, ingest_cube),
     Kind(INGEST_UPLOAD, ingest_upload),
     Kind(ARRIVAL, arrive),
     Kind(DIGEST, digest, batch=PRODUCTS, interruptible=True),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from armillary.archive.catalog import service as catalog
+from armillary.archive.cubes import service as cubes
 from armillary.base.database import Role
 from armillary.base.place import STAGING
 from armillary.base.store.staging import check_area
@@ -55,6 +56,7 @@ async def work(
         # What the web process needs and cannot make.
         async with context.database.begin() as connection:
             await catalog.own_roots(connection, context)
+        await cubes.register(context)
         check_area(settings.data / STAGING)
         tell_ready()
         await recover(context)

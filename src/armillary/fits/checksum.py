@@ -20,14 +20,14 @@ _FIRST, _LAST = 11, 27
 _PUNCTUATION = frozenset(range(0x3A, 0x41)) | frozenset(range(0x5B, 0x61))
 
 
-def ones_sum(data: bytes) -> int:
+def ones_sum(data: bytes | memoryview) -> int:
     """Return the 32-bit ones'-complement sum of big-endian words, zero-filled at the end."""
     # Only here: the sums of headers are added without it.
     import numpy as np
 
     whole = len(data) - len(data) % 4
     total = int(np.frombuffer(data, ">u4", whole // 4).sum(dtype=np.uint64))
-    total += int.from_bytes(data[whole:].ljust(4, b"\0"), "big")
+    total += int.from_bytes(bytes(data[whole:]).ljust(4, b"\0"), "big")
     return ones_add(total)
 
 

@@ -8,11 +8,13 @@ from armillary.settings.database import DatabaseSettings
 from armillary.settings.edits import EditSettings
 from armillary.settings.exports import DestinationSettings, ExportSettings
 from armillary.settings.headers import HeaderSettings
+from armillary.settings.ingestion import IngestionSettings
 from armillary.settings.limits import LimitSettings
 from armillary.settings.operations import BackupSettings, LogSettings, RetentionSettings
 from armillary.settings.photon_ranch import PhotonRanchSettings
 from armillary.settings.pipe import PipeSettings
 from armillary.settings.rooms import RoomSettings
+from armillary.settings.sst import SstSettings
 from armillary.settings.svo import SvoSettings
 from armillary.settings.tree import Settings
 from armillary.settings.work import WorkSettings
@@ -28,6 +30,7 @@ __all__ = [
     "EditSettings",
     "ExportSettings",
     "HeaderSettings",
+    "IngestionSettings",
     "LimitSettings",
     "LogSettings",
     "PhotonRanchSettings",
@@ -35,6 +38,7 @@ __all__ = [
     "RetentionSettings",
     "RoomSettings",
     "Settings",
+    "SstSettings",
     "SvoSettings",
     "WorkSettings",
 ]

@@ -21,11 +21,13 @@ from armillary.settings.database import DatabaseSettings
 from armillary.settings.edits import EditSettings
 from armillary.settings.exports import ExportSettings
 from armillary.settings.headers import HeaderSettings
+from armillary.settings.ingestion import IngestionSettings
 from armillary.settings.limits import LimitSettings
 from armillary.settings.operations import BackupSettings, LogSettings, RetentionSettings
 from armillary.settings.photon_ranch import PhotonRanchSettings
 from armillary.settings.pipe import PipeSettings
 from armillary.settings.rooms import RoomSettings
+from armillary.settings.sst import SstSettings
 from armillary.settings.svo import SvoSettings
 from armillary.settings.work import WorkSettings
 
@@ -57,6 +59,8 @@ class Settings(BaseSettings):
     bus: BusSettings = BusSettings()
     headers: HeaderSettings = HeaderSettings()
     auth: AuthSettings = AuthSettings()
+    ingestion: IngestionSettings = IngestionSettings()
+    sst: SstSettings = SstSettings()
     svo: SvoSettings = SvoSettings()
 
     @classmethod

@@ -79,7 +79,7 @@ def test_sites_limit_all_scopes_that_name_no_resource() -> None:
 @pytest.mark.parametrize(
     ("text", "sites", "error", "said"),
     [
-        ("", "", UnknownScope, "Name at least one scope: read, upload, edit, config"),
+        ("", "", UnknownScope, "Name at least one scope: read, upload, ingest, edit, config"),
         ("reed", "", UnknownScope, "Unknown scope 'reed'; .* Did you mean 'read'?"),
         ("pipe.consumer", "", UnknownScope, "Did you mean 'pipe.consume'?"),
         ("edit:", "", UnknownScope, "leave the colon out"),

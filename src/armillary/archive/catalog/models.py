@@ -55,6 +55,8 @@ class Root:
         What strangers are told of each file before its release.
     identity
         What makes its files the same files: their names, or directories and names.
+    profile
+        What each of its files is, if it is an ingestion root: they are taken in one by one.
     """
 
     id: int
@@ -65,6 +67,7 @@ class Root:
     claimed: bool = True
     visibility: Level = Level.METADATA
     identity: Identity = Identity.UNIQUE
+    profile: str | None = None
 
     @property
     def path(self) -> Path | None:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog.file_store import Whereabouts
 from armillary.archive.catalog.keywords import clean, searchable_keywords, to_json
-from armillary.archive.catalog.models import HduRecord, Location, hdus_to_json, to_signed
+from armillary.archive.catalog.models import HduRecord, Location, Version, hdus_to_json, to_signed
 from armillary.archive.catalog.names import SHARED, FileKey, key_of
 from armillary.archive.catalog.series import CatalogSeries, own_keywords, pack_headers, series_of
 from armillary.archive.catalog.tables import frame, version
@@ -43,6 +43,7 @@ _VERSION = (
     *_DIGESTS,
 )
 _FRAME = (*_HOT, "details", "warnings", "keywords", "series_id")
+_FRAME_COLUMNS = ("file_id", "version_id", "hpx", "visibility", *_FRAME)
 _NOWHERE: Mapping[Location, Whereabouts] = MappingProxyType({})
 _hot, _details = itemgetter(*_HOT), itemgetter(*_DETAILS)
 
@@ -79,6 +80,30 @@ class NewVersion:
     digests: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     previous_id: int | None = None
     undo: str | None = None
+
+    @classmethod
+    def again(cls, known: Version, *, fields: Fields, values: HeaderValues) -> NewVersion:
+        """Return a version that is on record, with what its headers say now."""
+        return cls(
+            name=known.name,
+            location=known.location,
+            container=known.container,
+            file_size=known.file_size,
+            data_size=known.data_size,
+            file_crc=known.file_crc,
+            data_crc=known.data_crc,
+            mtime_ns=known.mtime_ns,
+            identity=known.identity,
+            hdus=known.hdus,
+            trailing=known.trailing,
+            trailing_crc=known.trailing_crc,
+            headers=known.headers(),
+            origin=known.origin,
+            fields=fields,
+            values=values,
+            previous_id=known.previous_id,
+            undo=known.undo,
+        )
 
     @cached_property
     def rows(self) -> Rows:
@@ -129,12 +154,25 @@ async def record_versions(
     await store.copy_rows(
         connection, version, ("id", "file_id", "canonical", "entrytime", *_VERSION), versions
     )
-    columns = ("file_id", "version_id", "hpx", "visibility", *_FRAME)
-    await store.copy_rows(connection, frame, columns, frames)
+    await store.copy_rows(connection, frame, _FRAME_COLUMNS, frames)
     # Only what is known by name alone can be in several places.
     if len(last) < len(new) or any(key.root_id == SHARED for _, key in known):
         await file_store.note_contested(connection, sorted(set(file_ids.values())))
     return ids
+
+
+async def renew_frames(connection: AsyncConnection, renewed: Sequence[tuple[Version, NewVersion]]) -> None:
+    """Give versions new frames, whose headers are read otherwise now; their bytes are the same."""
+    rules = await store.rules_of(connection, (one.location.root_id for one, _ in renewed))
+    await store.delete_frames(connection, [one.file_id for one, _ in renewed])
+    positions = _positions([new.fields for _, new in renewed])
+    rows = [
+        (one.file_id, one.id, position, rules[one.location.root_id][0], *new.rows.frame)
+        for (one, new), position in zip(renewed, positions, strict=True)
+    ]
+    series = [new.rows.series for _, new in renewed]
+    await store.ensure_series(connection, {one.id: one for one in series if one})
+    await store.copy_rows(connection, frame, _FRAME_COLUMNS, rows)
 
 
 async def _move(

@@ -120,6 +120,7 @@ async def list_roots(connection: AsyncConnection) -> list[Root]:
             row.claimed,
             Level(row.visibility or Level.METADATA),
             Identity(row.identity),
+            row.profile,
         )
         for row in rows
     ]
@@ -181,6 +182,11 @@ async def rules_of(
     below = await driver(connection)
     rows = await below.fetch(_RULES, sorted(set(root_ids)))
     return {row["id"]: (row["visibility"], Identity(row["identity"])) for row in rows}
+
+
+async def set_profile(connection: AsyncConnection, root_id: int, profile: str | None) -> None:
+    """Say what each file of a root is, or that it is no ingestion root."""
+    await connection.execute(sa.update(root).where(root.c.id == root_id).values(profile=profile))
 
 
 async def set_watched(connection: AsyncConnection, root_id: int, watched: bool) -> None:

@@ -22,6 +22,7 @@ root = sa.Table(
     sa.Column("claimed", sa.Boolean, nullable=False),
     sa.Column("visibility", sa.Text),
     sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("profile", sa.Text),
 )
 
 file = sa.Table(

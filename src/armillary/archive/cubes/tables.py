@@ -1,4 +1,4 @@
-"""Tables of cubes, their observations, tags and derived data, and of the paths that they come from."""
+"""Tables of cubes, their observations, tags and derived data."""
 
 from __future__ import annotations
 
@@ -6,14 +6,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = sa.MetaData()
-
-ingestion = sa.Table(
-    "ingestion",
-    metadata,
-    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("root_id", sa.SmallInteger, nullable=False),
-    sa.Column("path", sa.Text, nullable=False),
-)
 
 observation = sa.Table(
     "observation",
@@ -69,15 +61,4 @@ cube_derived = sa.Table(
     sa.Column("media_type", sa.Text, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Column("made", sa.DateTime(timezone=True), nullable=False),
-)
-
-retirement = sa.Table(
-    "retirement",
-    metadata,
-    sa.Column("root_id", sa.SmallInteger, primary_key=True),
-    sa.Column("path", sa.Text, primary_key=True),
-    sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
-    sa.Column("retired", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
 )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.models import HduRecord, with_sums
+from armillary.archive.intake.fingerprints import DataWatch, Seeing
 from armillary.archive.intake.inspection import UNKNOWN_SIZE, Inspection, inspect_stream
 from armillary.archive.intake.small import Digests, Pixels, digests_of, is_small, pixels_of
 from armillary.base.store import Snapshot
-from armillary.fits.containers import Container, container_of, expand
+from armillary.fits.containers import Container, container_of, expand, open_logical
 from armillary.fits.crc import crc64, crc64_combine, crc64_fold
 from armillary.fits.errors import TruncatedFile
-from armillary.fits.models import BLOCK, Layout
+from armillary.fits.models import BLOCK, Layout, ReadAt
 from armillary.fits.scan import scan
 from armillary.fits.series import HeaderValues, SeriesReader
 
@@ -49,13 +51,15 @@ def examine(
     known_crc: int | None = None,
     series: SeriesReader | None = None,
     digests: bool = False,
+    watch: DataWatch | None = None,
 ) -> Examined:
     """Read a stored file once and return layout, headers and checksums.
 
     With ``known_crc``, the checksum that came with an upload, only the headers of a plain file are read. With
     ``series``, the values of the headers are returned too, and files that belong to a series are not scanned.
 
-    With ``digests``, those of a small plain file are returned too, and the pixels of its picture.
+    With ``digests``, those of a small plain file are returned too, and the pixels of its picture. A ``watch``
+    digests the data of every HDU as they pass by; a compressed file is unpacked a second time for it.
 
     A file of another medium has no headers: its bytes are what follows them.
 
@@ -68,29 +72,35 @@ def examine(
     if not is_fits(filename):
         return examine_as_bytes(snapshot, known_crc)
     if digests and is_small(filename, size):
-        small = _examine_small(snapshot, filename, max_header, series)
+        small = _examine_small(snapshot, filename, max_header, series, watch)
         # Digests of other bytes than those that were sent would bless them.
         if known_crc in (None, small.file_crc):
             return small
     if series and (found := series.recognise(snapshot.read_at, size, max_header=max_header)):
         layout, _ = found
         container_of(filename, layout.headers[0][:16])
-        return _examine_plain(snapshot, *found, known_crc)
+        return _examine_plain(snapshot, *found, known_crc, watch)
     head = _Head(snapshot)
     container = container_of(filename, head.bytes[:16])
     if container is Container.PLAIN:
         layout = scan(head.read_at, size, max_header=max_header)
         values = series.read(layout.headers, layout) if series else None
-        return _examine_plain(snapshot, layout, values, known_crc)
+        return _examine_plain(snapshot, layout, values, known_crc, watch)
     summed = _Summed(snapshot)
     chunks = expand(summed.read_at, container, limit=max_unpacked)
     content = inspect_stream(chunks, UNKNOWN_SIZE, max_header=max_header)
     values = series.read(content.headers) if series else None
+    if watch:
+        _watch_again(open_logical(snapshot.read_at, container, limit=max_unpacked), content, watch)
     return Examined(container, size, summed.finish(), content, values)
 
 
 def _examine_small(
-    snapshot: Snapshot, filename: str, max_header: int, series: SeriesReader | None
+    snapshot: Snapshot,
+    filename: str,
+    max_header: int,
+    series: SeriesReader | None,
+    watch: DataWatch | None,
 ) -> Examined:
     """Look at a plain file that is read at once."""
     size = snapshot.stored.size
@@ -109,6 +119,9 @@ def _examine_small(
         HduRecord(h.kind, h.name, h.version, h.header_size, h.data_size, crc64(data[h.data_offset : h.end]))
         for h in layout.hdus
     ]
+    if watch:
+        for hdu in layout.hdus:
+            watch.see(hdu.index, (memoryview(data)[hdu.data_offset : hdu.end],))
     trailing, end = layout.trailing, layout.hdus[-1].end
     digests = digests_of(data, layout)
     hdus, crc = with_sums(records, digests.sums) if digests.sums else tuple(records), crc64(data)
@@ -125,10 +138,14 @@ def examine_as_bytes(snapshot: Snapshot, known_crc: int | None = None) -> Examin
 
 
 def _examine_plain(
-    snapshot: Snapshot, layout: Layout, values: HeaderValues | None, known_crc: int | None
+    snapshot: Snapshot,
+    layout: Layout,
+    values: HeaderValues | None,
+    known_crc: int | None,
+    watch: DataWatch | None,
 ) -> Examined:
-    known = _from_known(layout, known_crc) if known_crc is not None else None
-    content = known or _inspect_plain(snapshot, layout)
+    known = _from_known(layout, known_crc) if known_crc is not None and watch is None else None
+    content = known or _inspect_plain(snapshot, layout, watch)
     return Examined(Container.PLAIN, content.size, content.crc, content, values)
 
 
@@ -147,14 +164,15 @@ class _Head:
         return self._snapshot.read_at(offset, size)
 
 
-def _inspect_plain(snapshot: Snapshot, layout: Layout) -> Inspection:
+def _inspect_plain(snapshot: Snapshot, layout: Layout, watch: DataWatch | None) -> Inspection:
     """Read the data of a plain file through one buffer that is used again and again."""
     size = snapshot.stored.size
     buffer = memoryview(bytearray(READ))
     records, parts = [], []
     for hdu, header in zip(layout.hdus, layout.headers, strict=True):
         stop = min(hdu.end, size)
-        data_crc = _sum(snapshot, hdu.data_offset, stop, buffer)
+        with watch.of(hdu.index) if watch else nullcontext() as seen:
+            data_crc = _sum(snapshot, hdu.data_offset, stop, buffer, seen)
         parts += [(crc64(header), len(header)), (data_crc, stop - hdu.data_offset)]
         records.append(HduRecord(hdu.kind, hdu.name, hdu.version, hdu.header_size, hdu.data_size, data_crc))
     trailing_crc = _sum(snapshot, layout.hdus[-1].end, size, buffer)
@@ -162,15 +180,28 @@ def _inspect_plain(snapshot: Snapshot, layout: Layout) -> Inspection:
     return Inspection(size, crc64_fold(parts), layout.headers, tuple(records), layout.trailing, trailing_crc)
 
 
-def _sum(snapshot: Snapshot, start: int, stop: int, buffer: memoryview) -> int:
+def _sum(snapshot: Snapshot, start: int, stop: int, buffer: memoryview, seen: Seeing | None = None) -> int:
     crc = 0
     while start < stop:
         count = snapshot.read_into(start, buffer[: min(len(buffer), stop - start)])
         if not count:
             raise _cut(start)
         crc = crc64(buffer[:count], crc)
+        if seen:
+            seen(buffer[:count])
         start += count
     return crc
+
+
+def _watch_again(read: ReadAt, content: Inspection, watch: DataWatch) -> None:
+    """Let a watch see the data of a compressed file, of which the layout was not known as it passed by."""
+    offset = 0
+    for index, (hdu, header) in enumerate(zip(content.hdus, content.headers, strict=True)):
+        offset += len(header)
+        stop = offset + hdu.data_size + (min(content.trailing, 0) if hdu is content.hdus[-1] else 0)
+        pieces = (read(at, min(READ, stop - at)) for at in range(offset, stop, READ))
+        watch.see(index, map(memoryview, pieces))
+        offset += hdu.data_size
 
 
 def _cut(end: int) -> TruncatedFile:

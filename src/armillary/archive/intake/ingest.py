@@ -19,7 +19,7 @@ from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.catalog.recording import NewVersion, record_versions
 from armillary.archive.errors import FileUnreadable, FileVanished, SameFileTwice, StillGrowing, TwoContainers
-from armillary.archive.fields import UNTOLD
+from armillary.archive.fields import UNTOLD, Fields
 from armillary.archive.intake import examination, presence
 from armillary.archive.intake.examination import Examined
 from armillary.archive.intake.profiles import profiles_of
@@ -35,6 +35,7 @@ from armillary.context import Context
 from armillary.errors import ArmillaryError, NotFound
 from armillary.fits.containers import logical_name
 from armillary.fits.errors import EmptyFile, HeaderWithoutEnd, TruncatedFile
+from armillary.fits.series import HeaderValues
 from armillary.settings import ArchiveSettings
 
 log = get_logger(__name__)
@@ -90,9 +91,9 @@ class Candidate:
 
 async def ingest(context: Context, claims: Sequence[Claim]) -> None:
     """Take a batch of files in: each gets its own outcome, all share one transaction."""
-    candidates = await _candidates(context, claims)
+    candidates = await candidates_of(context, claims)
     await examine(context, candidates)
-    await _refuse_twins(context, candidates)
+    await refuse_twins(context, candidates)
     await note_moves(context, candidates)
     await _draw(context, candidates)
     await _finish(context, candidates)
@@ -148,7 +149,7 @@ def _arrival_of(candidate: Candidate, identity: str) -> presence.Arrival:
     )
 
 
-async def _candidates(context: Context, claims: Sequence[Claim]) -> list[Candidate]:
+async def candidates_of(context: Context, claims: Sequence[Claim]) -> list[Candidate]:
     places = [_location(claim) for claim in claims]
     async with context.database.begin() as connection:
         roots = {root.id: root for root in await store.list_roots(connection)}
@@ -201,7 +202,7 @@ def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings, *, 
         for candidate in candidates:
             looked_at = step is look or candidate.examined is not None
             if candidate.error is None and not candidate.skipped and looked_at:
-                _attempt(step, candidate)
+                attempt(step, candidate)
 
 
 def _make_rows(candidate: Candidate) -> None:
@@ -209,21 +210,21 @@ def _make_rows(candidate: Candidate) -> None:
         _ = candidate.new.rows
 
 
-def _attempt(step: Callable[[Candidate], None], candidate: Candidate) -> None:
+def attempt(step: Callable[[Candidate], None], candidate: Candidate) -> None:
     try:
         step(candidate)
     except StorageDenied:
         candidate.error = FileUnreadable(
-            f"{_path(candidate)}: permission denied; let the account that runs Armillary read it,"
+            f"{shown(candidate)}: permission denied; let the account that runs Armillary read it,"
             " then ingest it again."
         )
     except NotFound:
-        candidate.error = FileVanished(f"{_path(candidate)} is gone; it was there when it was found.")
+        candidate.error = FileVanished(f"{shown(candidate)} is gone; it was there when it was found.")
     except ArmillaryError as error:
         if isinstance(error, GROWING) and _may_grow(candidate):
-            error = StillGrowing(f"{_path(candidate)} is still being written; it is taken in once it rests.")
-        elif not error.message.startswith(str(_path(candidate))):
-            error = type(error)(f"{_path(candidate)}: {error.message}")
+            error = StillGrowing(f"{shown(candidate)} is still being written; it is taken in once it rests.")
+        elif not error.message.startswith(str(shown(candidate))):
+            error = type(error)(f"{shown(candidate)}: {error.message}")
         candidate.error = error
     except Exception as error:
         candidate.error = error
@@ -235,7 +236,7 @@ def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer,
         stored = candidate.stored = snapshot.stored
         if small and not is_small(candidate.location.filename, stored.size):
             return
-        _refuse_two_containers(candidate)
+        refuse_two_containers(candidate)
         if known and not force and _untouched(known, candidate.location, stored):
             candidate.skipped = "unchanged"
             return
@@ -249,14 +250,14 @@ def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer,
             series=describer.series,
             digests=True,
         )
-        rests = crc is not None or _rests(candidate, snapshot)
-    if not rests:
-        raise _changing(candidate)
-    if known and not force and _same_bytes(known, candidate):
+        still = crc is not None or rests(candidate, snapshot)
+    if not still:
+        raise changing(candidate)
+    if known and not force and is_same(known, candidate):
         candidate.skipped = "same bytes"
 
 
-def _rests(candidate: Candidate, snapshot: Snapshot) -> bool:
+def rests(candidate: Candidate, snapshot: Snapshot) -> bool:
     """Tell whether a file is still as it was when it was opened, some seconds of reading ago."""
     stored, fd = snapshot.stored, snapshot.fileno()
     if fd is not None and is_small(candidate.location.filename, stored.size):
@@ -267,10 +268,10 @@ def _rests(candidate: Candidate, snapshot: Snapshot) -> bool:
         return (again.stored.size, again.stored.mtime_ns) == (stored.size, stored.mtime_ns)
 
 
-def _changing(candidate: Candidate) -> ArmillaryError:
+def changing(candidate: Candidate) -> ArmillaryError:
     if candidate.waited_s < PATIENCE_S:
-        return StillGrowing(f"{_path(candidate)} changed while it was read; it is taken in once it rests.")
-    return FileUnreadable(f"{_path(candidate)} never rests; ingest it again when its writer is done.")
+        return StillGrowing(f"{shown(candidate)} changed while it was read; it is taken in once it rests.")
+    return FileUnreadable(f"{shown(candidate)} never rests; ingest it again when its writer is done.")
 
 
 def _untouched(known: Version, location: Location, stored: StoredObject) -> bool:
@@ -281,7 +282,7 @@ def _untouched(known: Version, location: Location, stored: StoredObject) -> bool
     )
 
 
-def _same_bytes(known: Version, candidate: Candidate) -> bool:
+def is_same(known: Version, candidate: Candidate) -> bool:
     examined = candidate.examined
     return examined is not None and (known.location.filename, known.file_size, known.file_crc) == (
         candidate.location.filename,
@@ -296,7 +297,7 @@ def _checksum_that_came_along(known: dict[str, Any] | None, stored: StoredObject
     return None
 
 
-def _refuse_two_containers(candidate: Candidate) -> None:
+def refuse_two_containers(candidate: Candidate) -> None:
     known = candidate.known
     if known is None or known.location.filename == candidate.location.filename:
         return
@@ -309,12 +310,12 @@ def _refuse_two_containers(candidate: Candidate) -> None:
 
 def _two_containers(candidate: Candidate, other: str) -> TwoContainers:
     return TwoContainers(
-        f"{_path(candidate)} and {other} in the same directory are two containers of one file;"
+        f"{shown(candidate)} and {other} in the same directory are two containers of one file;"
         " remove one of them and ingest the other again."
     )
 
 
-def _path(candidate: Candidate) -> str:
+def shown(candidate: Candidate) -> str:
     return candidate.root.shown(candidate.location.key)
 
 
@@ -327,7 +328,7 @@ def _may_grow(candidate: Candidate) -> bool:
     return rest_s < 5.0 and candidate.waited_s < PATIENCE_S
 
 
-async def _refuse_twins(context: Context, candidates: Sequence[Candidate]) -> None:
+async def refuse_twins(context: Context, candidates: Sequence[Candidate]) -> None:
     """Refuse a second name of a file: an edit under one name would change the other unseen."""
     fresh = [c for c in candidates if c.stored and c.examined and not c.error and not c.skipped]
     async with context.database.begin() as connection:
@@ -347,7 +348,7 @@ async def _refuse_twins(context: Context, candidates: Sequence[Candidate]) -> No
             others.append(seen[identity])
         if others:
             one.error = SameFileTwice(
-                f"{_path(one)} is another name of {others[0].key}: one file on disk; remove one of the names."
+                f"{shown(one)} is another name of {others[0].key}: one file on disk; remove one of the names."
             )
         else:
             seen[identity] = one.location
@@ -448,16 +449,24 @@ def _outcome(candidate: Candidate) -> dict[str, Any]:
 
 def new_version(candidate: Candidate, describer: Describer) -> NewVersion:
     """Return what the catalog is to know of an examined file."""
+    examined = candidate.examined
+    if examined is None:
+        raise AssertionError("a candidate without error was examined")
+    values = examined.values or describer.series.read(examined.content.headers)
+    fields = describer.fields(values, candidate.name) if examined.content.hdus else UNTOLD
+    return described(candidate, values, fields)
+
+
+def described(candidate: Candidate, values: HeaderValues, fields: Fields) -> NewVersion:
+    """Return what the catalog is to know of an examined file whose headers were read."""
     examined, stored = candidate.examined, candidate.stored
     if examined is None or stored is None:
         raise AssertionError("a candidate without error was examined")
-    content, name, digests = examined.content, candidate.name, examined.digests
-    values = examined.values or describer.series.read(content.headers)
-    fields = describer.fields(values, name) if content.hdus else UNTOLD
+    content, digests = examined.content, examined.digests
     if digests and digests.warnings:
         fields = {**fields, "warnings": [*fields["warnings"], *digests.warnings]}
     return NewVersion(
-        name=name,
+        name=candidate.name,
         location=candidate.location,
         container=examined.container,
         file_size=examined.file_size,

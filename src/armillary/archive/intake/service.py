@@ -1,6 +1,5 @@
 """What other nouns and the dialects may ask of the intake: files into the catalog, and another look at them."""
 
-from armillary.archive.cubes.oids import oid_of
 from armillary.archive.intake.bulk import IngestReport, collect, submit_paths, tell_contested
 from armillary.archive.intake.examination import examine
 from armillary.archive.intake.identities import Changed, set_identity
@@ -22,7 +21,6 @@ __all__ = [
     "collect",
     "describer_of",
     "examine",
-    "oid_of",
     "profiles_of",
     "receive_upload",
     "set_identity",

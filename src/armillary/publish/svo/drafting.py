@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
-from armillary.archive.intake.service import oid_of
+from armillary.archive.cubes.service import oid_of
 from armillary.archive.query.service import Offered
 from armillary.errors import ArmillaryError
 from armillary.fits.header import Header

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from armillary.archive.cubes.oids import oid_in, sparse
+from armillary.archive.cubes.oids import oid_in, oid_of, sparse
 from armillary.archive.errors import OidUnknown
-from armillary.archive.intake.service import oid_of
 from armillary.demo.solar import AXES
 from armillary.fits.models import Value
 from tests.support.solar import Opened, a_solar, changed

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from hashlib import blake2b
 from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
@@ -39,6 +40,8 @@ class Profiles:
     ordered: tuple[Profile, ...]
     sites: Mapping[str, SiteFile]
     nights: Mapping[str, NightRule]
+    digest: str = ""
+    """Of all their texts: with another one, headers are read otherwise."""
 
     def choose(self, lookup: Lookup) -> Profile:
         """Return the first profile whose rules match; the generic one, the last of all, matches everything."""
@@ -77,7 +80,9 @@ def load_profiles(directory: Path | None = None) -> Profiles:
     by_name = {file.name: file for file in files}
     compiled = [compile_profile(_inherited(file, by_name)) for file in by_name.values()]
     order = sorted(compiled, key=lambda profile: (-profile.priority, -profile.strictness, profile.name))
-    return Profiles(tuple(order), sites, {name: _night_rule(name, site) for name, site in sites.items()})
+    nights = {name: _night_rule(name, site) for name, site in sites.items()}
+    digest = blake2b(repr(sorted(texts.items())).encode(), digest_size=12).hexdigest()
+    return Profiles(tuple(order), sites, nights, digest)
 
 
 def packaged_files() -> tuple[ProfileFile, ...]:

@@ -1,0 +1,43 @@
+"""What goes wrong when a file of an ingestion root is to become a cube."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from armillary.errors import ArmillaryError, BadRequest, Conflict, NotFound
+
+
+class CubeRefused(ArmillaryError):
+    """The headers of the file do not say what a cube has to say."""
+
+    code, status = "cube_refused", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class SecondOid(Conflict):
+    """The file is a cube of another oid already; say `additional` to let it be both."""
+
+    code = "second_oid"
+
+
+class CubeNotFound(NotFound):
+    """No such cube is in the archive."""
+
+    code = "cube_not_found"
+
+
+class NotInRoot(BadRequest):
+    """The path is no FITS file below an ingestion root."""
+
+    code = "not_in_root"
+
+
+class UnknownIngestionRoot(BadRequest):
+    """There is no ingestion root of that name; see the setting ingestion.roots."""
+
+    code = "unknown_ingestion_root"
+
+
+class NoIngestionRoot(BadRequest):
+    """There is no ingestion root; name directories in the setting ingestion.roots."""
+
+    code = "no_ingestion_root"

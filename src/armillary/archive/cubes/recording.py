@@ -1,0 +1,292 @@
+"""Record what a run has seen: all steps from `product` to `snapshot`, in the transaction that ends its order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from armillary.archive.catalog import file_store
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.recording import renew_frames
+from armillary.archive.cubes import store
+from armillary.archive.cubes.access import give_access
+from armillary.archive.cubes.derivation import Derived
+from armillary.archive.cubes.errors import SecondOid
+from armillary.archive.cubes.examination import UNCHANGED, Seen, made_of, same_header, span_of
+from armillary.archive.cubes.models import VERSIONS, Cube, Options, Snapshot
+from armillary.archive.cubes.observations import grouping_of
+from armillary.archive.cubes.previews import order_previews
+from armillary.archive.cubes.tagging import Tagging
+from armillary.archive.intake import paths
+from armillary.archive.intake.ingest import Candidate, record_candidates
+from armillary.base.work.steps import Steps
+from armillary.context import Context
+from armillary.errors import NotFound
+
+SAME_HEADER = "the header is the same"
+
+
+class OidBusy(Exception):
+    """Another file of the same oid is being taken in at this moment."""
+
+
+class Recording:
+    """One run on its way into the catalog.
+
+    Parameters
+    ----------
+    here
+        The cubes that the file is already.
+    connection
+        The transaction in which its order ends.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        candidate: Candidate,
+        options: Options,
+        seen: Seen,
+        here: Sequence[Cube],
+        steps: Steps,
+        connection: AsyncConnection,
+    ) -> None:
+        self._context, self._candidate, self._options = context, candidate, options
+        self._seen, self._here, self._steps, self._c = seen, here, steps, connection
+        self._known = None if options.force else next((one.snapshot for one in here), None)
+
+    async def carry_out(self, tagging: Tagging, *, order: int) -> dict[str, Any]:
+        """Make all steps; return what is to be told of the run.
+
+        Raises
+        ------
+        OidBusy
+            If another file of one of its oids is being taken in.
+        SecondOid
+            If the file would be a second cube, and nobody said that it is to be.
+        CubeRefused
+            If its times cannot be read.
+        """
+        oids = self._oids()
+        if not await store.hold_oids(self._c, oids):
+            raise OidBusy
+        elsewhere = await self._elsewhere(oids)
+        async with self._steps.step("product", self._c) as step:
+            for other in elsewhere.values():
+                if why := await self._older_than(other):
+                    step.skip(f"superseded: {why}")
+                    return {"outcome": "superseded", "why": why, "oid": other.oid, "cube": other.id}
+            snapshot = self._snapshot(tagging, order)
+            if news := self._news(oids, elsewhere, snapshot):
+                file_id, version_id = await self._put_file()
+                cubes = await self._put_cubes(oids, file_id, tagging, snapshot)
+            else:
+                step.skip(UNCHANGED)
+                known = self._here[0]
+                file_id, version_id, cubes = (
+                    known.file_id,
+                    self._version_id,
+                    {one.oid: one.id for one in self._here},
+                )
+        async with self._steps.step("access", self._c):
+            await give_access(
+                self._context, self._c, file_id, self._options, [one.file_id for one in elsewhere.values()]
+            )
+        self._tell_headers()
+        await self._put_tags(tagging, cubes)
+        await self._put_derived(cubes)
+        async with self._steps.step("previews", self._c) as step:
+            await order_previews(self._c, version_id, self._options, step)
+        self._tell_svo()
+        told = self._steps.note("snapshot")
+        if not news:
+            told.skip(UNCHANGED)
+        return {
+            "outcome": "ingested" if news else "skipped",
+            "why": None if news else UNCHANGED,
+            "created": not self._here and not elsewhere,
+            "oid": oids[0],
+            "cube": cubes[oids[0]],
+        }
+
+    def _oids(self) -> list[str]:
+        """Return the oids that the file has from now on, that which was asked for, or follows from it, first."""
+        given, here = self._options.oid, {one.oid: one for one in self._here}
+        if given:
+            if here and given not in here and not self._options.additional:
+                raise SecondOid(
+                    f"{self._candidate.location.key} is the cube {', '.join(here)} already; say `additional` to"
+                    f" let it be {given}, too, or leave the oid out."
+                )
+            return list(dict.fromkeys((given, *here)))
+        # What somebody said that it is called stays so, whatever its headers say.
+        kept = [one.oid for one in self._here if one.oid_given]
+        return kept if kept and self._seen.oid not in here else list(dict.fromkeys((self._seen.oid, *kept)))
+
+    async def _elsewhere(self, oids: Sequence[str]) -> Mapping[str, Cube]:
+        """Return those cubes of the oids that are other files so far."""
+        place = self._candidate.location
+        found = await store.cubes_called(self._c, oids)
+        return {
+            oid: one for oid, one in found.items() if (one.root_id, one.path) != (place.root_id, place.key)
+        }
+
+    async def _older_than(self, other: Cube) -> str | None:
+        """Return why the file of another cube wins over this one, None if it does not."""
+        if self._options.force or not await self._is_there(other):
+            return None
+        made, mtime_ns = made_of(self._seen), self._seen.fingerprint.mtime_ns
+        if made and other.made and made != other.made:
+            later = f"DATE {other.made.isoformat()} is later than {made.isoformat()}"
+            return f"{other.path} is newer: its {later}" if other.made > made else None
+        if other.snapshot and other.snapshot.fingerprint.mtime_ns > mtime_ns:
+            return f"{other.path} is newer by its time stamp"
+        return None
+
+    async def _is_there(self, other: Cube) -> bool:
+        root = await catalog.root_by_id(self._c, other.root_id)
+        try:
+            await catalog.store_of(self._context, root).head(other.path)
+        except NotFound:
+            return False
+        return True
+
+    def _snapshot(self, tagging: Tagging, order: int) -> Snapshot:
+        return Snapshot(
+            fingerprint=self._seen.fingerprint,
+            mapping=self._seen.mapping,
+            steps=VERSIONS,
+            vocabularies=tagging.vocabularies,
+            order=order,
+        )
+
+    def _news(self, oids: Sequence[str], elsewhere: Mapping[str, Cube], snapshot: Snapshot) -> bool:
+        """Tell whether anything of a cube has to be written."""
+        known = self._known
+        same = (
+            known is not None
+            and self._candidate.skipped == UNCHANGED
+            and self._candidate.new is None
+            and not elsewhere
+            and {one.oid for one in self._here} == set(oids)
+            and replace(snapshot, order=known.order) == known
+            and self._options.submit_svo in (None, self._here[0].published)
+        )
+        return not same
+
+    @property
+    def _version_id(self) -> int:
+        known = self._candidate.known
+        if known is None:
+            raise AssertionError("what is unchanged is on record")
+        return known.id
+
+    async def _put_file(self) -> tuple[int, int]:
+        """Record the file with its frame, if there is news of it; return the ids of file and version."""
+        candidate, known = self._candidate, self._candidate.known
+        await record_candidates(self._c, [candidate], now=candidate.now)
+        await paths.unretire(self._c, candidate.location)
+        if candidate.skipped and known:
+            if candidate.new:
+                await renew_frames(self._c, [(known, candidate.new)])
+            return known.file_id, known.id
+        place = (candidate.location.root_id, candidate.location.path, candidate.name)
+        version = (await file_store.present_at(self._c, [place]))[place]
+        return version.file_id, version.id
+
+    async def _put_cubes(
+        self, oids: Sequence[str], file_id: int, tagging: Tagging, snapshot: Snapshot
+    ) -> dict[str, int]:
+        """Record the cubes of the file, and forget those that it is no more; return their ids by oid."""
+        then = {one.observation_id for one in self._here}
+        gone = [one for one in self._here if one.oid not in oids]
+        await store.delete_cubes(self._c, [one.id for one in gone])
+        values = self._values(file_id, tagging, snapshot)
+        values["observation_id"] = await store.put_observation(self._c, grouping_of(self._seen.primary).key)
+        called = await store.cubes_called(self._c, oids)
+        then |= {one.observation_id for one in called.values()} | {values["observation_id"]}
+        cubes = {}
+        for oid in oids:
+            before = called.get(oid)
+            said = oid == self._options.oid or bool(before and before.oid_given)
+            published = self._options.submit_svo
+            if published is None:
+                published = before.published if before else True
+            row = {**values, "oid": oid, "oid_given": said, "published": published}
+            cubes[oid] = await store.put_cube(self._c, row, now=self._candidate.now)
+        await store.settle_observations(self._c, then)
+        return cubes
+
+    def _values(self, file_id: int, tagging: Tagging, snapshot: Snapshot) -> dict[str, Any]:
+        seen, place = self._seen, self._candidate.location
+        begin, end = span_of(seen)
+        return {
+            "file_id": file_id,
+            "root_id": place.root_id,
+            "path": place.key,
+            "instrument": str(seen.primary.get("INSTRUME") or "").strip(),
+            "date_beg": begin,
+            "date_end": end,
+            "made": made_of(seen),
+            "grouping_tag": grouping_of(seen.primary).tag,
+            "features_ingested": tagging.features,
+            "events_ingested": tagging.events,
+            "warnings": [*seen.warnings, *tagging.warnings],
+            "snapshot": snapshot.to_json(),
+        }
+
+    def _tell_headers(self) -> None:
+        """Tell of each HDU whether its header is news, and whether its keywords are read otherwise."""
+        for name in ("header", "metadata"):
+            for hdu in self._seen.layout.hdus:
+                step = self._steps.note(name, hdu=hdu.index)
+                same = same_header(self._known, self._seen.fingerprint, hdu.index)
+                mapped = self._known is not None and self._known.mapping == self._seen.mapping
+                if same and (name == "header" or mapped):
+                    step.skip(SAME_HEADER)
+
+    async def _put_tags(self, tagging: Tagging, cubes: Mapping[str, int]) -> None:
+        async with self._steps.step("tags", self._c) as step:
+            known, found = self._known, self._seen.fingerprint
+            if tagging.vocabularies is None:
+                step.skip("a vocabulary is not known yet; the tags follow when it is")
+            elif known and same_header(known, found, 0) and known.vocabularies == tagging.vocabularies:
+                step.skip("header and vocabularies are the same")
+            else:
+                for cube_id in cubes.values():
+                    await store.put_tags(self._c, cube_id, tagging.tags)
+
+    async def _put_derived(self, cubes: Mapping[str, int]) -> None:
+        """Record derived data that are news, and forget those whose extension is gone."""
+        seen = self._seen
+        for cube_id in cubes.values():
+            await store.keep_derived(self._c, cube_id, seen.sources.keys())
+        for kind, hdus in seen.sources.items():
+            async with self._steps.step("derived", self._c, kind=kind, hdu=hdus[0] if hdus else None) as step:
+                if (made := seen.derived.get(kind)) is None:
+                    step.skip("the HDUs are the same")
+                    continue
+                if made.content is None:
+                    step.skip("the HDUs do not tell it; see the warnings")
+                for cube_id in cubes.values():
+                    await self._put_one(cube_id, made)
+
+    async def _put_one(self, cube_id: int, made: Derived) -> None:
+        if made.content is None:
+            await store.drop_derived(self._c, cube_id, made.kind)
+        else:
+            now = self._candidate.now
+            await store.put_derived(self._c, cube_id, made.kind, made.media_type, made.content, now=now)
+
+    def _tell_svo(self) -> None:
+        """Tell whether the virtual observatory hears of it: publishing follows the feed of what is recorded."""
+        step, published = self._steps.note("svo"), self._options.submit_svo
+        if not self._context.settings.svo.publish:
+            step.skip("nothing is published by itself; see svo.publish")
+        elif published is False or (published is None and self._here and not self._here[0].published):
+            step.skip("its order said that it is not to be published")
+        elif self._candidate.skipped and self._candidate.new is None:
+            step.skip("there is no news of it")

@@ -1,0 +1,119 @@
+"""Orders for files of ingestion roots: one for each path, called by its number, whatever asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Location, Root
+from armillary.archive.cubes.models import Options
+from armillary.archive.cubes.roots import location_below, root_called
+from armillary.archive.intake import paths
+from armillary.archive.intake.orders import INGEST_CUBE, submit_ingests
+from armillary.base.work import State
+from armillary.base.work.admin import LatestRun, latest_runs
+from armillary.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """What is ordered of one path: its number, where it is, and how the run stands that counts now."""
+
+    number: int
+    root: Root
+    path: str
+    latest: LatestRun
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An order that was accepted: the number of its path, and that of the run."""
+
+    number: int
+    order: int
+
+
+async def submit(
+    context: Context, text: str, options: Options, *, root: str | None, actor: str, priority: int = 0
+) -> Submitted:
+    """Order a file of an ingestion root to be taken in; a run that waits already takes the options over.
+
+    Raises
+    ------
+    NoIngestionRoot, NotInRoot
+        If no such file can be taken in.
+    """
+    async with context.database.begin() as connection:
+        base = await root_called(connection, context.settings.ingestion, root)
+    place = await asyncio.to_thread(location_below, base, text)
+    return await _submit(context, place, options, actor=actor, priority=priority)
+
+
+async def again(context: Context, one: Ingestion, *, actor: str) -> Submitted:
+    """Order a path once more, with the options that a failed run has left."""
+    path, _, filename = one.path.rpartition("/")
+    return await _submit(context, Location(one.root.id, path, filename), Options(), actor=actor)
+
+
+async def _submit(
+    context: Context, place: Location, options: Options, *, actor: str, priority: int = 0
+) -> Submitted:
+    said = options.to_args()
+    force, verify = said.pop("force", False), said.pop("verify", False)
+    async with context.database.begin() as connection:
+        number = (await paths.numbers(connection, [place]))[place]
+        (order,) = await submit_ingests(
+            connection,
+            [place],
+            actor=actor,
+            origin="ingest",
+            force=force,
+            verify=verify,
+            options=said,
+            priority=priority,
+        )
+    return Submitted(number, order)
+
+
+async def ingestion(context: Context, number: int) -> Ingestion | None:
+    """Return how a path stands, None if nothing is known of that number, or all its runs are past retention."""
+    async with context.database.begin() as connection:
+        if (found := await paths.numbered(connection, number)) is None:
+            return None
+        root_id, path = found
+        root = await catalog.root_by_id(connection, root_id)
+        runs = await latest_runs(connection, INGEST_CUBE, unique_keys=[_unique_key(root_id, path)])
+    return Ingestion(number, root, path, runs[0]) if runs else None
+
+
+async def ingestions(
+    context: Context,
+    *,
+    path: str | None = None,
+    state: State | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Ingestion]:
+    """Return paths with the runs that count now, the latest first; ``before`` is the id of a run."""
+    async with context.database.begin() as connection:
+        roots = {root.id: root for root in await catalog.list_roots(connection) if root.profile}
+        keys = None if path is None else [_unique_key(root_id, path) for root_id in roots]
+        runs = await latest_runs(
+            connection, INGEST_CUBE, unique_keys=keys, state=state, before=before, limit=limit
+        )
+        shown = [(one, roots.get(int(str(one.view.args["root_id"])))) for one in runs]
+    return [
+        Ingestion(int(str(one.view.args["number"])), root, _path(one), one)
+        for one, root in shown
+        if root is not None
+    ]
+
+
+def _unique_key(root_id: int, path: str) -> str:
+    return f"{INGEST_CUBE}:{root_id}:{path}"
+
+
+def _path(one: LatestRun) -> str:
+    args = one.view.args
+    return Location(0, str(args["path"]), str(args["filename"])).key
