@@ -69,7 +69,8 @@ async def root_called(connection: AsyncConnection, settings: IngestionSettings, 
     """
     if not settings.roots:
         raise NoIngestionRoot
-    chosen = name if name is not None else [*settings.roots][0]
+    first, *_ = settings.roots
+    chosen = first if name is None else name
     if chosen not in settings.roots:
         raise UnknownIngestionRoot(
             f"There is no ingestion root '{chosen}'; known are {', '.join(settings.roots)}."
