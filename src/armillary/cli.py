@@ -25,7 +25,7 @@ class Entry:
     help: str
 
 
-_PROCESSES, _ARCHIVE, _EDITS = "processes", "archive", "edits"
+_PROCESSES, _ARCHIVE, _INTAKE, _EDITS = "processes", "archive", "intake", "edits"
 ENTRIES = {
     "up": Entry(
         _PROCESSES, "up", "Start everything on one machine: database, web, workers; stop with Ctrl-C."
@@ -52,7 +52,19 @@ ENTRIES = {
         "restore",
         "Make an archive from a backup in a directory that does not exist yet, comparing every byte.",
     ),
-    "ingest": Entry(_ARCHIVE, "ingest", "Ingest FITS files and wait for the result; exit 1 if any failed."),
+    "ingest": Entry(_INTAKE, "ingest", "Ingest FITS files and wait for the result; exit 1 if any failed."),
+    "reingest": Entry(
+        _INTAKE, "reingest", "Ingest files anew that a search finds; only what has changed is made again."
+    ),
+    "watch": Entry(
+        _INTAKE,
+        "watch",
+        "Let a running Armillary take in new files of directories by itself, or no longer.",
+    ),
+    "retire": Entry(
+        _INTAKE, "retire", "Take files out of the catalog with all that was made of them; the files stay."
+    ),
+    "orders": Entry("orders", "app", "Work orders: what waits, runs and ended, and why."),
     "search": Entry(_ARCHIVE, "search_command", "Find frames, newest first."),
     "show": Entry(_ARCHIVE, "show", "Show a file: its location, digests, frame and headers."),
     "verify": Entry(

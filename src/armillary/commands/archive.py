@@ -1,12 +1,11 @@
-"""Commands that take files in, find them, show them and verify them."""
+"""Commands that find files, show them and verify them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from inspect import Parameter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,7 +22,6 @@ from armillary.commands.terminal import (
     JsonOption,
     err,
     escape,
-    is_up,
     only_text,
     out,
     print_json,
@@ -31,9 +29,8 @@ from armillary.commands.terminal import (
 )
 
 if TYPE_CHECKING:
-    from armillary.archive.intake.service import Finding, IngestReport
+    from armillary.archive.intake.service import Finding
     from armillary.archive.query.service import Page
-    from armillary.base.work import Outcome
     from armillary.context import Context
 
 COLUMNS = {
@@ -58,103 +55,6 @@ OPTIONS = {
     "warnings": ("warnings/--no-warnings", "Frames of whose headers something could not be read."),
 }
 """Options of a search that are not called like their criterion, and what is said of them."""
-CONTESTED = (
-    "searches find only the last one of each name: rename the others and ingest them again, or let paths identify"
-    " the files: armillary root set NAME --identity by-path"
-)
-"""What to do about files of one name and different content where names identify files."""
-
-
-async def _ended(context: Context, orders: Sequence[int], show: Callable[[int], None]) -> dict[int, Outcome]:
-    """Help with the queue until these orders have ended; return how."""
-    if not orders:
-        return {}
-    # Only here: the kinds of work bring most of the program with them, which takes longer than to find that
-    # nothing has changed.
-    from armillary.commands.work import finish
-
-    return await finish(context, orders, show=show)
-
-
-async def _finish_rest(context: Context) -> None:
-    """Help with the queue until nothing is due: what these files ordered, and what was left by earlier ones."""
-    from armillary.base.work.admin import is_due
-
-    async with context.database.begin() as connection:
-        if not await is_due(connection):
-            return
-    from armillary.commands.work import finish_all
-
-    await finish_all(context)
-
-
-def _show(report: IngestReport) -> None:
-    """Print what became of files, for people."""
-    for path, message in report.failed:
-        err.print(f"[red]failed[/] {escape(path)}: {escape(message)}")
-    for name, places in report.contested.items():
-        err.print(
-            f"[yellow]see to it:[/] {escape(name)} stands for several files: {escape(', '.join(places))}"
-        )
-    if report.contested:
-        err.print(CONTESTED)
-    out.print(f"{report.ingested} ingested, {report.skipped} skipped, {len(report.failed)} failed")
-
-
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="FITS files, or directories of them.")],
-    data: DataOption = DEFAULT_DATA,
-    copy: Annotated[
-        bool, typer.Option("--copy", help="Copy into the store instead of adopting in place.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Read files again that did not change.")] = False,
-    private: Annotated[
-        bool,
-        typer.Option(
-            "--private", help="Nobody else reads the directory: edit files in place, not by copies."
-        ),
-    ] = False,
-    watch: Annotated[
-        bool | None,
-        typer.Option(
-            "--watch/--no-watch",
-            help="Let a running Armillary take new files of these directories in by itself, or no longer.",
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Ingest FITS files and wait for the result; exit 1 if any failed."""
-    from rich.progress import Progress
-
-    from armillary.archive.intake import service as intake
-
-    if copy and watch:
-        raise typer.BadParameter("watched directories are adopted where they are: leave out --copy")
-
-    async def action(context: Context) -> intake.IngestReport:
-        with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
-            task = progress.add_task("finding files", total=None)
-            started = await intake.submit_paths(
-                context, paths, copy=copy, force=force, in_place=private, watched=watch
-            )
-            progress.update(task, description="ingesting", total=len(started.orders))
-
-            def show(done: int) -> None:
-                progress.update(task, completed=done)
-
-            report = intake.collect(started, await _ended(context, list(started.orders), show))
-            await intake.tell_contested(context, started)
-            if not is_up(data):
-                progress.update(task, description="digests and previews", total=None)
-                await _finish_rest(context)
-            return report
-
-    report = run(data, action, new=True)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _show(report)
-    raise typer.Exit(1 if report.failed else 0)
 
 
 def search_command(
@@ -188,7 +88,7 @@ def search_command(
     _print_page(run(data, action), as_json=as_json)
 
 
-def _option(one: Criterion) -> Parameter:
+def option_of(one: Criterion) -> Parameter:
     """Return the option of a search that a criterion is."""
     word, text = OPTIONS.get(one.name, (one.name.replace("_", "-"), one.text or None))
     # The library of the command line knows no days, but instants in the form of days.
@@ -200,7 +100,7 @@ def _option(one: Criterion) -> Parameter:
     )
 
 
-with_parameters(search_command, map(_option, CRITERIA))
+with_parameters(search_command, map(option_of, CRITERIA))
 
 
 def _print_page(page: Page, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import pytest
 from armillary.base.work import Claim, LostLease, OrderCancelled, State, step
 from armillary.base.work.admin import OrderView, cancel, find_orders
 from armillary.base.work.intents import record_intents
+from armillary.base.work.steps import Steps
 from armillary.errors import BadRequest, Unavailable
 from tests.support.orders import a_ledger, a_worker, an_order, claim_one, queue
 from tests.support.postgres import AContext
@@ -47,7 +48,12 @@ async def test_steps_are_seen_as_they_are_made_with_outcomes_and_reasons(context
         async with step(claim, "header", hdu=1) as one:
             one.skip("it is the same")
             seen.append(await view(context, claim.order.id))
-        async with context.database.begin() as connection, step(claim, "metadata", connection):
+        steps = Steps(claim)
+        async with context.database.begin() as connection:
+            async with steps.step("metadata", connection):
+                pass
+            steps.note("tags", hdu=0).skip("there are none")
+            await steps.store(connection)
             seen.append(await view(context, claim.order.id))
 
     (order,) = await queue(context.database, an_order())
@@ -59,8 +65,32 @@ async def test_steps_are_seen_as_they_are_made_with_outcomes_and_reasons(context
         ("header", [("read", "done", ""), ("header", "skipped", "it is the same", 1)]),
     ]
     found = await view(context, order)
-    assert (found.state, found.step, told(found)[-1]) == (State.COMPLETED, None, ("metadata", "done", ""))
+    assert (found.state, found.step) == (State.COMPLETED, None)
+    assert told(found)[-2:] == [("metadata", "done", ""), ("tags", "skipped", "there are none", 0)]
     assert all(one["ms"] >= 0 for one in found.steps or ())  # type: ignore[operator]
+
+
+async def test_of_a_transaction_that_fails_only_the_failed_step_is_stored(context: AContext) -> None:
+    async def handler(_context: AContext, claims: Sequence[Claim]) -> None:
+        (claim,) = claims
+        steps = Steps(claim)
+        try:
+            async with steps.step("read"):
+                pass
+            async with claim.completing() as connection:
+                async with steps.step("product", connection):
+                    pass
+                async with steps.step("tags", connection):
+                    raise BadRequest("no such word")
+        except BadRequest as error:
+            await steps.store_failed()
+            await claim.fail(error)
+
+    (order,) = await queue(context.database, an_order())
+    await a_worker(context, handler).drain()
+    found = await view(context, order)
+    assert (found.state, found.error) == (State.FAILED, "no such word")
+    assert told(found) == [("read", "done", ""), ("tags", "failed", "no such word")]
 
 
 async def test_an_error_is_stored_with_its_code_and_the_step_and_the_next_try_begins_anew(

@@ -25,6 +25,12 @@ class CubeNotFound(NotFound):
     code = "cube_not_found"
 
 
+class NothingToRetire(NotFound):
+    """The archive has no such file."""
+
+    code = "nothing_to_retire"
+
+
 class NotInRoot(BadRequest):
     """The path is no FITS file below an ingestion root."""
 

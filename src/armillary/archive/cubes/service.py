@@ -2,7 +2,7 @@
 
 from armillary.archive.cubes.models import STEPS, Cube, Options
 from armillary.archive.cubes.oids import oid_of
-from armillary.archive.cubes.retirement import retire
+from armillary.archive.cubes.retirement import Retired, place_of_oid, retire
 from armillary.archive.cubes.roots import name_of, register
 from armillary.archive.cubes.store import (
     cube_by_id,
@@ -19,6 +19,7 @@ __all__ = [
     "Cube",
     "Ingestion",
     "Options",
+    "Retired",
     "Submitted",
     "again",
     "cube_by_id",
@@ -29,6 +30,7 @@ __all__ = [
     "ingestions",
     "name_of",
     "oid_of",
+    "place_of_oid",
     "register",
     "retire",
     "span_of_observation",

@@ -8,12 +8,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
-from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Location, Root
 from armillary.archive.errors import FileUnreadable, FileVanished, NotWatchable
 from armillary.archive.intake import orders, presence
@@ -24,6 +24,9 @@ from armillary.base.work import Outcome
 from armillary.context import Context
 from armillary.errors import ArmillaryError, Conflict, NotFound
 from armillary.fits.containers import logical_name
+
+if TYPE_CHECKING:
+    from armillary.archive.query.models import Term
 
 PORTION = 5000
 MOST_CONTESTED = 1000
@@ -65,10 +68,20 @@ async def submit_paths(
     force: bool,
     in_place: bool,
     watched: bool | None = None,
+    verify: bool = False,
+    options: Mapping[str, Any] | None = None,
+    priority: int = 0,
 ) -> Run:
     """Find the files below paths and queue their intake, adopted where they are or copied into the store.
 
-    ``watched`` says whether the roots of the files are watched from now on; None leaves that as it is.
+    Parameters
+    ----------
+    watched
+        Whether the roots of the files are watched from now on; None leaves that as it is.
+    verify
+        Whether files are read that seem not to have changed.
+    options, priority
+        What is asked of each file of an ingestion root, and how urgent it is.
     """
     run = Run()
     async with context.database.begin() as connection:
@@ -88,13 +101,20 @@ async def submit_paths(
     )
     run.names = await _known_by_name(context, placed)
     below = {} if copy else await _known_below(context, paths)
-    changed = placed if force else await asyncio.to_thread(_changed, placed, below)
+    everything = force or verify or options
+    changed = placed if everything else await asyncio.to_thread(_changed, placed, below)
     run.report.skipped += len(placed) - len(changed)
     for start in range(0, len(changed), PORTION):
         portion = changed[start : start + PORTION]
         async with context.database.begin() as connection:
             ids = await orders.submit_ingests(
-                connection, [place for place, _ in portion], actor="operator", force=force
+                connection,
+                [place for place, _ in portion],
+                actor="operator",
+                force=force,
+                verify=verify,
+                options=options,
+                priority=priority,
             )
         for order, (_, path) in zip(ids, portion, strict=True):
             run.orders.setdefault(order, []).append(path)
@@ -102,6 +122,29 @@ async def submit_paths(
     there = {str(path) for _, path in placed}
     await presence.mark_missing(context, [place for path, (place, _) in below.items() if path not in there])
     return run
+
+
+async def submit_found(context: Context, terms: Sequence[Term], *, force: bool, verify: bool) -> Run:
+    """Queue another intake of all present files of which terms hold."""
+    # Only here: who takes directories in searches for nothing.
+    from armillary.archive.query import service as query
+
+    run, after = Run(), 0
+    members = query.members_of(terms, today=context.clock.now().date())
+    while True:
+        async with context.database.begin() as connection:
+            roots = {root.id: root for root in await store.list_roots(connection)}
+            rows = await query.page_of(connection, members, after=after, count=PORTION)
+            versions = await file_store.present_of_files(connection, [row.file_id for row in rows])
+            places = [one.location for one in versions]
+            ids = await orders.submit_ingests(
+                connection, places, actor="operator", force=force, verify=verify
+            )
+        for order, place in zip(ids, places, strict=True):
+            run.orders.setdefault(order, []).append(Path(roots[place.root_id].shown(place.key)))
+        if len(rows) < PORTION:
+            return run
+        after = rows[-1].file_id
 
 
 async def _known_by_name(context: Context, placed: Sequence[tuple[Location, Path]]) -> set[str]:
@@ -242,7 +285,7 @@ def collect(run: Run, ended: Mapping[int, Outcome]) -> IngestReport:
         if not response.ok:
             run.report.failed += [(str(path), _naming(path, response.error)) for path in paths]
             continue
-        new = value.get("outcome") != "skipped"
+        new = value.get("outcome") == "ingested"
         run.report.ingested += new
         run.report.skipped += len(paths) - new
     return run.report

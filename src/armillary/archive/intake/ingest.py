@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -43,6 +44,7 @@ GROWING = (TruncatedFile, EmptyFile, HeaderWithoutEnd)
 PATIENCE_S = 600.0
 NS = 1_000_000_000
 THREADS = 2
+CHUNK = 1 << 20
 _turn = threading.Lock()
 
 
@@ -237,7 +239,8 @@ def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer,
         if small and not is_small(candidate.location.filename, stored.size):
             return
         refuse_two_containers(candidate)
-        if known and not force and _untouched(known, candidate.location, stored):
+        verify = bool(candidate.args.get("verify"))
+        if known and not force and not verify and _untouched(known, candidate.location, stored):
             candidate.skipped = "unchanged"
             return
         crc = _checksum_that_came_along(candidate.args.get("known"), stored)
@@ -250,10 +253,13 @@ def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer,
             series=describer.series,
             digests=True,
         )
+        same = known is not None and not force and is_same(known, candidate)
+        if same and verify and known and known.file_sha256:
+            same = known.file_sha256 == sha256_of(snapshot)
         still = crc is not None or rests(candidate, snapshot)
     if not still:
         raise changing(candidate)
-    if known and not force and is_same(known, candidate):
+    if same:
         candidate.skipped = "same bytes"
 
 
@@ -266,6 +272,15 @@ def rests(candidate: Candidate, snapshot: Snapshot) -> bool:
         return (now.st_size, now.st_mtime_ns) == (stored.size, stored.mtime_ns)
     with candidate.store.open(candidate.location.key) as again:
         return (again.stored.size, again.stored.mtime_ns) == (stored.size, stored.mtime_ns)
+
+
+def sha256_of(snapshot: Snapshot) -> str:
+    """Return the digest of the stored bytes."""
+    digest, offset = hashlib.sha256(), 0
+    while chunk := snapshot.read_at(offset, CHUNK):
+        digest.update(chunk)
+        offset += len(chunk)
+    return digest.hexdigest()
 
 
 def changing(candidate: Candidate) -> ArmillaryError:

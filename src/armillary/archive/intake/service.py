@@ -1,9 +1,18 @@
 """What other nouns and the dialects may ask of the intake: files into the catalog, and another look at them."""
 
-from armillary.archive.intake.bulk import IngestReport, collect, submit_paths, tell_contested
+from armillary.archive.intake.adoption import location_of
+from armillary.archive.intake.bulk import (
+    IngestReport,
+    Run,
+    collect,
+    submit_found,
+    submit_paths,
+    tell_contested,
+)
 from armillary.archive.intake.examination import examine
 from armillary.archive.intake.identities import Changed, set_identity
 from armillary.archive.intake.orders import INGEST, submit_ingests
+from armillary.archive.intake.plans import Planned, plan
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
 from armillary.archive.intake.staging import INGEST_UPLOAD, sweep_staging
@@ -18,12 +27,17 @@ __all__ = [
     "Changed",
     "Finding",
     "IngestReport",
+    "Planned",
+    "Run",
     "collect",
     "describer_of",
     "examine",
+    "location_of",
+    "plan",
     "profiles_of",
     "receive_upload",
     "set_identity",
+    "submit_found",
     "submit_ingests",
     "submit_paths",
     "sweep_staging",

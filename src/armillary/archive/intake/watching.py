@@ -17,6 +17,7 @@ from armillary.archive.catalog.models import Root
 from armillary.archive.errors import NotWatchable
 from armillary.archive.intake import orders, presence
 from armillary.archive.intake.adoption import FITS_NAME, Finder, location_of, walk
+from armillary.archive.intake.paths import retired_of
 from armillary.base.database_errors import is_transient
 from armillary.base.log import get_logger
 from armillary.context import Context
@@ -126,6 +127,12 @@ class Waiting:
             if known.get(str(path)) == taken or presence.state_of(path) is None:
                 del self.taken[path]
 
+    def leave(self, retired: Mapping[Path, tuple[int, int]]) -> None:
+        """Leave files alone that were taken out, as long as they are as they were then."""
+        for path, state in retired.items():
+            if path not in self.seen:
+                self.taken[path] = state
+
     def rested(self) -> list[Path]:
         """Return the files that have come to rest, and wait for them no longer."""
         now, rested = time.monotonic(), []
@@ -170,6 +177,9 @@ async def _reconcile(context: Context, root: Root, waiting: Waiting) -> None:
     own = context.settings.data.resolve()
     strangers, found = await asyncio.to_thread(_compare, root, own, states)
     waiting.settle(states)
+    async with context.database.begin() as connection:
+        retired = await retired_of(connection, root.id)
+    waiting.leave({_directory(root) / path: state for path, state in retired.items()})
     waiting.expect(strangers)
     await presence.mark_missing(context, [place for path, (place, _) in known.items() if path not in found])
 
