@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from armillary.archive.cubes import vocabulary_refresh as vocabularies
 from armillary.archive.cubes.run import ingest_cube
 from armillary.archive.images.arrival import ARRIVAL, arrive
 from armillary.archive.intake.ingest import ingest
@@ -15,7 +16,9 @@ from armillary.archive.products.digests import digest
 from armillary.archive.products.orders import DIGEST
 from armillary.archive.products.registry import BUILDERS
 from armillary.base.work import Claim, Kind, Response
+from armillary.base.work.periods import Period
 from armillary.context import Context
+from armillary.settings import Settings
 
 BATCH = 100
 PRODUCTS = 4
@@ -27,12 +30,18 @@ async def echo(context: Context, claims: Sequence[Claim]) -> None:
         claim.complete(Response(value=claim.order.args.get("echo")))
 
 
+def periods_of(settings: Settings) -> tuple[Period, ...]:
+    """Return what is due again and again."""
+    return vocabularies.periods_of(settings.sst)
+
+
 KINDS = (
     Kind("echo", echo, batch=BATCH),
     Kind(INGEST, ingest, batch=BATCH),
     Kind(INGEST_CUBE, ingest_cube),
     Kind(INGEST_UPLOAD, ingest_upload),
     Kind(ARRIVAL, arrive),
+    Kind(vocabularies.REFRESH, vocabularies.refresh_vocabularies),
     Kind(DIGEST, digest, batch=PRODUCTS, interruptible=True),
     *(Kind(one.name, build, batch=PRODUCTS, interruptible=True) for one in BUILDERS),
 )

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from armillary.archive import tasks as archive
 from armillary.archive.intake.service import watch_roots
 from armillary.base.alone import Office, alone
 from armillary.base.database_errors import is_transient, reason_of
@@ -53,6 +54,7 @@ async def run(
     settings = context.settings
     due = (
         *periods,
+        *archive.periods_of(settings),
         *operations.periods_of(settings.retention),
         *rooms.periods_of(settings.rooms),
         *svo.periods_of(settings.svo),
