@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,12 +12,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from armillary.fits.models import Layout, ReadAt
-from armillary.fits.planes import Plane, first_plane
+from armillary.fits.planes import FIRST, Plane, first_plane
 from armillary.fits.shrink import shrink
 from armillary.fits.zscale import zscale
 
 _QUALITY = 88
 _ASINH_SOFTENING = 10.0
+_STRIP = 64
+"""Rows that become shades at once."""
 
 
 class Stretch(StrEnum):
@@ -36,11 +39,17 @@ class Picture:
 
 
 def preview(
-    layout: Layout, read: ReadAt, *, long_side_px: int = 1024, stretch: Stretch = Stretch.LINEAR
+    layout: Layout,
+    read: ReadAt,
+    *,
+    long_side_px: int = 1024,
+    stretch: Stretch = Stretch.LINEAR,
+    at: Mapping[int, int] = FIRST,
 ) -> Picture | None:
     """Return a picture of the first image in the file, at most ``long_side_px`` long; nothing without one.
 
-    Of an image with more than two axes the first plane is shown. The image is reduced by whole numbers of
+    Of an image with more than two axes one plane is shown, which is the first along each axis but for those that
+    ``at`` has an index of, by their numbers. The image is reduced by whole numbers of
     pixels and never enlarged; north of the array (the last row) is up; undefined pixels are black.
 
     Raises
@@ -48,7 +57,7 @@ def preview(
     TruncatedFile
         If the file ends inside the image.
     """
-    plane = first_plane(layout, read)
+    plane = first_plane(layout, read, at)
     return None if plane is None else preview_of(plane, long_side_px=long_side_px, stretch=stretch)
 
 
@@ -56,7 +65,7 @@ def preview_of(plane: Plane, *, long_side_px: int = 1024, stretch: Stretch = Str
     """Return a picture of an image, as `preview` does."""
     cell = -(-max(plane.width, plane.height) // long_side_px)
     small = shrink(plane, cell)
-    return _encode(Image.fromarray(_shades(small, stretch)[::-1]))
+    return _encode(Image.fromarray(shades(small, *limits(small), stretch)[::-1]))
 
 
 def thumbnail(picture: Picture, *, height: int = 128) -> Picture:
@@ -68,10 +77,33 @@ def thumbnail(picture: Picture, *, height: int = 128) -> Picture:
         return _encode(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0))
 
 
-def _shades(values: npt.NDArray[np.float64], stretch: Stretch) -> npt.NDArray[np.uint8]:
+def limits(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the values to show as black and as white: those of zscale, or else the least and the greatest.
+
+    Where most pixels are equal, zscale has no slope to go by, and what differs from them would not be seen.
+    """
     black, white = zscale(values)
-    if not white > black:
-        return np.zeros(values.shape, np.uint8)
+    if white > black:
+        return black, white
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+
+
+def shades(
+    values: npt.NDArray[np.float64], black: float, white: float, stretch: Stretch = Stretch.LINEAR
+) -> npt.NDArray[np.uint8]:
+    """Return the shades of grey of values between black and white; undefined ones are black."""
+    shown = np.zeros(values.shape, np.uint8)
+    if white > black:
+        # Strip by strip, or a large picture would be in memory three times.
+        for at in range(0, len(values), _STRIP):
+            shown[at : at + _STRIP] = _levels(values[at : at + _STRIP], black, white, stretch)
+    return shown
+
+
+def _levels(
+    values: npt.NDArray[np.float64], black: float, white: float, stretch: Stretch
+) -> npt.NDArray[np.uint8]:
     level = (values - black) / (white - black)
     # Of NaN and 0, fmax takes the 0, so undefined pixels become black.
     np.minimum(np.fmax(level, 0.0, out=level), 1.0, out=level)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +14,14 @@ from armillary.fits.models import Hdu, Layout, ReadAt, Value
 from armillary.fits.tiles import Pixels, TiledImage, is_decodable
 
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+TIMES = frozenset(
+    ("TIME", "TAI", "TT", "TDT", "ET", "IAT", "UT1", "UTC", "GMT", "UT", "GPS", "TCG", "TCB", "TDB", "LOCAL")
+)
+"""What CTYPE calls an axis of time (FITS 4.0, section 9.2.1)."""
+FIRST: Mapping[int, int] = MappingProxyType({})
+"""The first plane along every axis."""
+_SCANS = 5
+"""The axis along which cubes without CTYPE have their scans: behind two of space, wavelength and polarisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,22 @@ class Plane:
 
 
 @dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis along which an image has several planes; ``number`` as in NAXISn."""
+
+    number: int
+    length: int
+    name: str = ""
+
+    @property
+    def is_time(self) -> bool:
+        """Whether its planes follow each other in time."""
+        if self.name:
+            return self.name.partition("-")[0].partition("(")[0].strip().upper() in TIMES
+        return self.number == _SCANS
+
+
+@dataclass(frozen=True, slots=True)
 class PlainImage:
     """Where the pixels of an image lie in a file, if they are not compressed, and what they mean."""
 
@@ -43,19 +68,24 @@ class PlainImage:
     scale: float
     zero: float
     blank: int | None
+    leading: tuple[Axis, ...] = ()
 
     @property
     def size(self) -> int:
-        """The bytes of the first plane."""
+        """The bytes of one plane."""
         return self.width * self.height * abs(self.bitpix) // 8
 
-    def plane(self, read: ReadAt) -> Plane:
-        """Return the image as strips of rows."""
+    def plane(self, read: ReadAt, at: Mapping[int, int] = FIRST) -> Plane:
+        """Return a plane as strips of rows: the first one along each axis that ``at`` has no index of."""
         dtype = np.dtype(_DTYPES[self.bitpix])
+        offset, step = self.offset, self.size
+        for axis in self.leading:
+            offset += _index(axis, at) * step
+            step *= axis.length
 
         def rows(first: int, last: int) -> Pixels:
             size = (last - first) * self.width * dtype.itemsize
-            data = read(self.offset + first * self.width * dtype.itemsize, size)
+            data = read(offset + first * self.width * dtype.itemsize, size)
             if len(data) < size:
                 raise TruncatedFile(
                     f"The image in HDU {self.index} ends inside row {first}; copy the file again"
@@ -80,32 +110,58 @@ class PackedImage:
     hdu: Hdu
     header: bytes
     axes: tuple[int, ...]
+    leading: tuple[Axis, ...] = ()
 
-    def plane(self, read: ReadAt) -> Plane:
-        """Return the image as strips of rows."""
-        width, height = self.axes[:2]
-        rows = TiledImage(self.hdu, self.header, list(self.axes), read).rows
+    def plane(self, read: ReadAt, at: Mapping[int, int] = FIRST) -> Plane:
+        """Return a plane as strips of rows: the first one along each axis that ``at`` has no index of."""
+        x, y = _extended(self.axes)[:2]
+        indices = [0] * len(self.axes)
+        for axis in self.leading:
+            indices[axis.number - 1] = _index(axis, at)
+        rows = TiledImage(self.hdu, self.header, self.axes, read, (x, y), indices).rows
+        width, height = self.axes[x], self.axes[y]
         return Plane(width=width, height=height, row_bytes=width * 4, rows=rows)
 
 
 def first_image(layout: Layout, values: Iterable[Mapping[str, Value]]) -> PlainImage | PackedImage | None:
     """Return the first image of two or more axes; nothing if there is none. ``values`` are those of the headers.
 
-    Images one pixel wide or high are spectra and do not count; nor do tiles that cannot be decoded safely.
+    Axes of one pixel do not count: an image one pixel wide or high is a spectrum. Nor do tiles that cannot be
+    decoded safely.
     """
     for hdu, header, found in zip(layout.hdus, layout.headers, values, strict=True):
         tiled = hdu.kind == "BINTABLE" and is_decodable(found)
         image = tiled or hdu.kind in ("PRIMARY", "IMAGE")
         axes = _axes(found, "ZNAXIS" if tiled else "NAXIS") if image and hdu.data_size else []
-        if len(axes) >= 2 and min(axes[:2]) > 1:
-            return PackedImage(hdu, header, tuple(axes)) if tiled else _plain(hdu, found, axes)
+        if len(_extended(axes)) >= 2 and min(axes) > 0:
+            return _packed(hdu, header, found, axes) if tiled else _plain(hdu, found, axes)
     return None
 
 
-def first_plane(layout: Layout, read: ReadAt) -> Plane | None:
-    """Return the first image of two or more axes, the first plane of it; nothing if there is none."""
+def first_plane(layout: Layout, read: ReadAt, at: Mapping[int, int] = FIRST) -> Plane | None:
+    """Return a plane of the first image of two or more axes; nothing if there is none.
+
+    It is the first one along each axis, but for those of which ``at`` has an index, by their numbers.
+    """
     found = first_image(layout, map(read_values, layout.headers))
-    return found.plane(read) if found else None
+    return found.plane(read, at) if found else None
+
+
+def _extended(axes: Sequence[int]) -> list[int]:
+    """Return the places of the axes that have more than one pixel."""
+    return [place for place, length in enumerate(axes) if length > 1]
+
+
+def _index(axis: Axis, at: Mapping[int, int]) -> int:
+    index = at.get(axis.number, 0)
+    if not 0 <= index < axis.length:
+        raise IndexError(f"Axis {axis.number} has {axis.length} planes, and none is number {index}.")
+    return index
+
+
+def _leading(values: Mapping[str, Value], axes: Sequence[int]) -> tuple[Axis, ...]:
+    numbers = [place + 1 for place in _extended(axes)[2:]]
+    return tuple(Axis(n, axes[n - 1], str(values.get(f"CTYPE{n}") or "")) for n in numbers)
 
 
 def _axes(values: Mapping[str, Value], keyword: str) -> list[int]:
@@ -121,14 +177,20 @@ def _number(value: Value, default: float) -> float:
     return float(value) if isinstance(value, int | float) else default
 
 
-def _plain(hdu: Hdu, values: Mapping[str, Value], axes: list[int]) -> PlainImage:
+def _packed(hdu: Hdu, header: bytes, values: Mapping[str, Value], axes: Sequence[int]) -> PackedImage:
+    return PackedImage(hdu, header, tuple(axes), _leading(values, axes))
+
+
+def _plain(hdu: Hdu, values: Mapping[str, Value], axes: Sequence[int]) -> PlainImage:
+    x, y = _extended(axes)[:2]
     return PlainImage(
         index=hdu.index,
         offset=hdu.data_offset,
         bitpix=int(_number(values["BITPIX"], 0)),
-        width=axes[0],
-        height=axes[1],
+        width=axes[x],
+        height=axes[y],
         scale=_number(values.get("BSCALE"), 1.0),
         zero=_number(values.get("BZERO"), 0.0),
         blank=_integer(values.get("BLANK")),
+        leading=_leading(values, axes),
     )

@@ -23,11 +23,12 @@ def shrink(plane: Plane, cell: int) -> Floats:
     far edges hold the pixels that are left.
     """
     strip = max(1, _STRIP_BYTES // (plane.row_bytes * cell)) * cell
-    parts = [
-        _cell_means(plane.rows(at, min(at + strip, plane.height)), cell, plane.blank)
-        for at in range(0, plane.height, strip)
-    ]
-    return np.concatenate(parts) * plane.scale + plane.zero
+    # Filled strip by strip: joining them in the end would take the whole once more.
+    small = np.empty((-(-plane.height // cell), -(-plane.width // cell)))
+    for at in range(0, plane.height, strip):
+        means = _cell_means(plane.rows(at, min(at + strip, plane.height)), cell, plane.blank)
+        small[at // cell : at // cell + len(means)] = means * plane.scale + plane.zero
+    return small
 
 
 def _cell_means(rows: Pixels, cell: int, blank: int | None) -> Floats:

@@ -41,14 +41,24 @@ def is_decodable(values: Mapping[str, Value]) -> bool:
 
 
 class TiledImage:
-    """The first plane of a tile-compressed image.
+    """One plane of a tile-compressed image.
 
     Rows are decoded as they are asked for, in rising order, each tile once: a tile may hold the whole image.
     Held are the compressed bytes of one tile, and the rows of the last tiles that are still to be asked for.
     """
 
-    def __init__(self, hdu: Hdu, header: bytes, axes: Sequence[int], read: ReadAt) -> None:
-        """Open the image.
+    def __init__(
+        self,
+        hdu: Hdu,
+        header: bytes,
+        axes: Sequence[int],
+        read: ReadAt,
+        shown: tuple[int, int] = (0, 1),
+        indices: Sequence[int] = (),
+    ) -> None:
+        """Open the image; ``shown`` are the places of the axes of the plane, ``indices`` those along all others.
+
+        Without these it is the first plane.
 
         Raises
         ------
@@ -58,12 +68,14 @@ class TiledImage:
         # Only here: few files need it, and it is a tenth of the start of every command.
         from astropy.io import fits
 
-        self._index, self._axes = hdu.index, tuple(axes)
+        self._index, (x, y) = hdu.index, shown
+        self._width, self._height = axes[x], axes[y]
+        self._x, self._y, self._indices = x, y, [*indices] or [0] * len(axes)
         self._tile = _tile_of(read_values(header), axes, hdu.index)
         with self._decoding("Its header"):
             self._section = fits.open(_Stored(hdu, header, read), memmap=False)[1].section
             self._pixel_bytes = int(self._section.dtype.itemsize)
-        self._held_at, self._held = 0, np.empty((0, axes[0]))
+        self._held_at, self._held = 0, np.empty((0, self._width))
 
     def rows(self, first: int, last: int) -> Pixels:
         """Return the rows from one number to before another, scaled, blanks as NaN.
@@ -75,13 +87,13 @@ class TiledImage:
         MemoryError
             If there is no room for them.
         """
-        tall = self._tile[1]
+        tall = self._tile[self._y]
         known, start = self._held[:0], first // tall * tall
         if self._held_at <= first < self._held_at + len(self._held):
             known, start = self._held[first - self._held_at :], self._held_at + len(self._held)
         if start >= last:
             return known[: last - first]
-        fresh = self._decoded(start, min(-(-last // tall) * tall, self._axes[1]))
+        fresh = self._decoded(start, min(-(-last // tall) * tall, self._height))
         self._held_at = last // tall * tall
         # A copy, or else all rows before these would be held with them.
         self._held = fresh[self._held_at - start :].copy() if self._held_at > start else fresh
@@ -90,11 +102,13 @@ class TiledImage:
 
     def _decoded(self, first: int, last: int) -> Pixels:
         """Decode whole tiles."""
-        pixels = (last - first) * self._axes[0]
+        pixels = (last - first) * self._width
         _make_sure_of_room(pixels * self._pixel_bytes + prod(self._tile) * _DECODER_BYTES + _SLACK)
-        leading = (0,) * (len(self._axes) - 2)
+        wanted: list[int | slice] = [*self._indices]
+        wanted[self._x], wanted[self._y] = slice(None), slice(first, last)
         with self._decoding(f"Rows {first} to {last}"):
-            return np.asarray(self._section[(*leading, slice(first, last), slice(None))])
+            # Arrays have the slowest axis first.
+            return np.asarray(self._section[tuple(reversed(wanted))])
 
     @contextmanager
     def _decoding(self, what: str) -> Iterator[None]:

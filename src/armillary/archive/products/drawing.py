@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from armillary.fits.containers import Container, open_logical
@@ -15,18 +15,22 @@ from armillary.fits.planes import PlainImage
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A stored file, and how large the picture of it may be."""
+    """A stored file, and how large the picture of it may be.
+
+    ``at`` are the indices of the plane that is shown along its axes, by their numbers, if not the first.
+    """
 
     layout: Layout
     container: Container
     long_side_px: int
     max_unpacked: int
+    at: Mapping[int, int] = field(default_factory=dict)
 
 
 def draw(fd: int, subject: Subject) -> dict[str, Picture]:
     """Return preview and thumbnail of the first image in an opened file; nothing without one."""
     read = open_logical(partial(read_at, fd), subject.container, limit=subject.max_unpacked)
-    drawn = preview(subject.layout, read, long_side_px=subject.long_side_px)
+    drawn = preview(subject.layout, read, long_side_px=subject.long_side_px, at=subject.at)
     return {} if drawn is None else {"preview": drawn, "thumbnail": thumbnail(drawn)}
 
 
