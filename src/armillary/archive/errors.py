@@ -120,6 +120,37 @@ class PictureFailed(ArmillaryError):
     code, status, transient = "picture_failed", HTTPStatus.UNPROCESSABLE_ENTITY, True
 
 
+class MediaSourceMissing(ArmillaryError):
+    """The picture or movie that was asked for is not there; put it there, or ask for another one."""
+
+    code, status = "media_source_missing", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class MediaUnreadable(ArmillaryError):
+    """The picture or movie cannot be read; replace it by a sound one."""
+
+    # It may be on its way still.
+    code, status, transient = "media_unreadable", HTTPStatus.UNPROCESSABLE_ENTITY, True
+
+
+class MediaTooLarge(ArmillaryError):
+    """The picture or movie has more pixels than are decoded; make it smaller."""
+
+    code, status = "media_too_large", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class NoEncoder(ArmillaryError):
+    """No encoder of movies is installed: install armillary[media]."""
+
+    code, status = "no_encoder", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class BadMediaOption(BadRequest):
+    """The option for pictures and movies has a value that it cannot have."""
+
+    code = "bad_media_option"
+
+
 class VersionNotFound(NotFound):
     """The file has no such version."""
 

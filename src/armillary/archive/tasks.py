@@ -43,5 +43,5 @@ KINDS = (
     Kind(ARRIVAL, arrive),
     Kind(vocabularies.REFRESH, vocabularies.refresh_vocabularies),
     Kind(DIGEST, digest, batch=PRODUCTS, interruptible=True),
-    *(Kind(one.name, build, batch=PRODUCTS, interruptible=True) for one in BUILDERS),
+    *(Kind(one.name, build, batch=one.batch, interruptible=True) for one in BUILDERS),
 )

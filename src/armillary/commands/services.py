@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-OF_INGEST = ("ingest", "ingest_cube", "digest", "preview")
+OF_INGEST = ("ingest", "ingest_cube", "digest", "preview", "image", "video")
 """Kinds of orders of `service_ingest_queue`; all others, and exports, are for `service_fileops_queue`."""
 SLOTS = 4
 

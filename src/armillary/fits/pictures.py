@@ -63,9 +63,14 @@ def preview(
 
 def preview_of(plane: Plane, *, long_side_px: int = 1024, stretch: Stretch = Stretch.LINEAR) -> Picture:
     """Return a picture of an image, as `preview` does."""
+    return _encode(picture_of(plane, long_side_px=long_side_px, stretch=stretch))
+
+
+def picture_of(plane: Plane, *, long_side_px: int, stretch: Stretch = Stretch.LINEAR) -> Image.Image:
+    """Return a picture of an image that is not encoded yet."""
     cell = -(-max(plane.width, plane.height) // long_side_px)
     small = shrink(plane, cell)
-    return _encode(Image.fromarray(shades(small, *limits(small), stretch)[::-1]))
+    return Image.fromarray(shades(small, *limits(small), stretch)[::-1])
 
 
 def thumbnail(picture: Picture, *, height: int = 128) -> Picture:

@@ -138,6 +138,12 @@ def first_image(layout: Layout, values: Iterable[Mapping[str, Value]]) -> PlainI
     return None
 
 
+def time_axis(image: PlainImage | PackedImage) -> Axis | None:
+    """Return the axis of an image along which its planes follow each other in time; nothing without one."""
+    found = [axis for axis in image.leading if axis.is_time]
+    return found[-1] if found else None
+
+
 def first_plane(layout: Layout, read: ReadAt, at: Mapping[int, int] = FIRST) -> Plane | None:
     """Return a plane of the first image of two or more axes; nothing if there is none.
 

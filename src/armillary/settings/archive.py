@@ -27,6 +27,14 @@ class ArchiveSettings(BaseModel):
         1 << 30, ge=64 * MIB, description="Bytes of memory that making one preview may take."
     )
     preview_s: float = Field(300.0, gt=0, description="Seconds that making one preview may take.")
+    image_px: int = Field(
+        4096, ge=16, le=16_384, description="Long side of the full-size picture of a cube, pixels."
+    )
+    thumbnail_px: int = Field(
+        320, ge=16, le=4096, description="Width of the PNG thumbnail of a cube, pixels."
+    )
+    video_px: int = Field(1024, ge=16, le=4096, description="Long side of the movie of a cube, pixels.")
+    video_s: float = Field(1800.0, gt=0, description="Seconds that making one movie may take.")
     visibility: Literal["hidden", "metadata", "open"] = Field(
         "metadata",
         description="What strangers are told of unreleased files of new roots: nothing (`hidden`), their"

@@ -1,4 +1,4 @@
-"""Previews and thumbnails."""
+"""Previews, pictures and movies."""
 
 from __future__ import annotations
 
@@ -18,24 +18,43 @@ from armillary.archive.products import service as products
 router = APIRouter()
 
 
-_PICTURE: dict[str, Any] = {
-    "dependencies": anybody,
-    "responses": sends("image/jpeg", binary=True)
-    | failures(FileNotFound, FileAmbiguous, FileEmbargoed, NoPreview),
-    "response_class": Response,
-}
+def _sends(media_type: str) -> dict[str, Any]:
+    return {
+        "dependencies": anybody,
+        "responses": sends(media_type, binary=True)
+        | failures(FileNotFound, FileAmbiguous, FileEmbargoed, NoPreview),
+        "response_class": Response,
+    }
 
 
-@router.get("/v1/files/{name:path}/preview", **_PICTURE)
+@router.get("/v1/files/{name:path}/preview", **_sends("image/jpeg"))
 async def preview(ctx: Ctx, name: str) -> Response:
     """Return the preview of a file that the caller may see."""
     return await _picture(ctx, name, "preview")
 
 
-@router.get("/v1/files/{name:path}/thumbnail", **_PICTURE)
+@router.get("/v1/files/{name:path}/thumbnail", **_sends("image/jpeg"))
 async def thumbnail(ctx: Ctx, name: str) -> Response:
     """Return the thumbnail of a file that the caller may see."""
     return await _picture(ctx, name, "thumbnail")
+
+
+@router.get("/v1/files/{name:path}/image", **_sends("image/jpeg"))
+async def image(ctx: Ctx, name: str) -> Response:
+    """Return the full-size picture of a cube that the caller may see."""
+    return await _picture(ctx, name, products.IMAGE)
+
+
+@router.get("/v1/files/{name:path}/thumbnail_png", **_sends("image/png"))
+async def thumbnail_png(ctx: Ctx, name: str) -> Response:
+    """Return the PNG thumbnail of a cube that the caller may see."""
+    return await _picture(ctx, name, products.THUMBNAIL)
+
+
+@router.get("/v1/files/{name:path}/video", **_sends("video/webm"))
+async def video(ctx: Ctx, name: str) -> Response:
+    """Return the movie of a cube that the caller may see."""
+    return await _picture(ctx, name, products.VIDEO)
 
 
 async def _picture(ctx: Call, name: str, kind: str) -> Response:

@@ -24,6 +24,8 @@ JsonObject = dict[str, Any]
 _SIGN = 1 << 63
 REASON_TYPE = "text/plain"
 """A product of this type is none, but says why there is none."""
+FAILURE = "failure"
+"""What the parameters of a product call the reason why it could not be made when that was tried last."""
 
 
 class Origin(StrEnum):
@@ -295,3 +297,19 @@ class Product:
     def reason(self) -> str | None:
         """Why there is no such product, if that is what the record says."""
         return (self.content or b"").decode() if self.media_type == REASON_TYPE else None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeProduct:
+    """A product on record, or the lack of one: by which step of its builder, with what, of what it was made."""
+
+    product: Product
+    step: int
+    parameters: Mapping[str, Any]
+    source: str | None
+
+    @property
+    def failure(self) -> str | None:
+        """Why it could not be made when that was tried last, if so."""
+        found = self.parameters.get(FAILURE)
+        return None if found is None else str(found)

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog.keywords import to_json
-from armillary.archive.catalog.models import REASON_TYPE, Product
+from armillary.archive.catalog.models import FAILURE, REASON_TYPE, MadeProduct, Product
 from armillary.archive.catalog.store import copy_rows
 from armillary.archive.catalog.tables import product
 
@@ -31,6 +31,35 @@ async def put_product(connection: AsyncConnection, values: dict[str, Any]) -> No
     await connection.execute(
         statement.on_conflict_do_update(index_elements=["version_id", "kind"], set_=kept)
     )
+
+
+async def note_lack(connection: AsyncConnection, values: dict[str, Any], reason: str) -> None:
+    """Note why a product cannot be made: beside one of its kind that is there, or in the place of it."""
+    this = (product.c.version_id == values["version_id"]) & (product.c.kind == values["kind"])
+    note = sa.cast({FAILURE: reason}, JSONB)
+    known = sa.func.coalesce(product.c.parameters, sa.cast({}, JSONB))
+    statement = sa.update(product).where(this, product.c.media_type != REASON_TYPE)
+    noted = await connection.execute(statement.values(parameters=known.op("||")(note)))
+    if not noted.rowcount:
+        await put_product(connection, values | {"parameters": {**values["parameters"], FAILURE: reason}})
+
+
+async def made_products(
+    connection: AsyncConnection, version_id: int, kinds: Sequence[str]
+) -> dict[str, MadeProduct]:
+    """Return what is on record of products of a version, or of the lack of them, and how they were made."""
+    query = sa.select(*_COLUMNS, product.c.step, product.c.parameters, product.c.source)
+    query = query.where(product.c.version_id == version_id, product.c.kind.in_(kinds))
+    rows = (await connection.execute(query)).all()
+    return {row.kind: MadeProduct(Product(*row[:6]), row[6], row[7] or {}, row[8]) for row in rows}
+
+
+async def hand_on_products(connection: AsyncConnection, old: int, new: int, kinds: Sequence[str]) -> None:
+    """Let products of a version serve another one, until that has its own."""
+    own = product.alias("own")
+    has_own = sa.exists().where(own.c.version_id == new, own.c.kind == product.c.kind)
+    statement = sa.update(product).where(product.c.version_id == old, product.c.kind.in_(kinds), ~has_own)
+    await connection.execute(statement.values(version_id=new))
 
 
 async def add_products(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from PIL import Image
+
+from armillary.archive.errors import NoPreview
 from armillary.fits.containers import Container, open_logical
 from armillary.fits.models import Layout
-from armillary.fits.pictures import Picture, preview, preview_of, thumbnail
-from armillary.fits.planes import PlainImage
+from armillary.fits.pictures import Picture, picture_of, preview, preview_of, thumbnail
+from armillary.fits.planes import PlainImage, first_plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,17 @@ def draw(fd: int, subject: Subject) -> dict[str, Picture]:
     read = open_logical(partial(read_at, fd), subject.container, limit=subject.max_unpacked)
     drawn = preview(subject.layout, read, long_side_px=subject.long_side_px, at=subject.at)
     return {} if drawn is None else {"preview": drawn, "thumbnail": thumbnail(drawn)}
+
+
+@contextmanager
+def plane_drawn(fd: int, subject: Subject) -> Iterator[Image.Image]:
+    """Open the picture of the first image in an opened file."""
+    read = open_logical(partial(read_at, fd), subject.container, limit=subject.max_unpacked)
+    plane = first_plane(subject.layout, read, subject.at)
+    if plane is None:
+        raise NoPreview("The data have no image.")
+    with picture_of(plane, long_side_px=subject.long_side_px) as picture:
+        yield picture
 
 
 def draw_all(

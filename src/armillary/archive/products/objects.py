@@ -24,7 +24,13 @@ from armillary.context import Context
 from armillary.errors import NotFound
 
 _FILES = UnsyncedFiles()
-ENDINGS = {"image/jpeg": ".jpg", "image/tiff+bzip2": ".tif.bz2", "application/fits": ".fits"}
+ENDINGS = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/tiff+bzip2": ".tif.bz2",
+    "application/fits": ".fits",
+    "video/webm": ".webm",
+}
 
 
 def directory_of(context: Context) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from armillary.archive.catalog.standing import check_standing
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 JPEG = "image/jpeg"
 S = TypeVar("S")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What making something may take: bytes of memory and seconds, and the setting that these come from."""
+
+    of: str
+    memory: int
+    seconds: float
+    setting: str = "preview_s"
 
 
 async def pictures(context: Context, work: Work) -> list[Made]:
@@ -61,22 +72,34 @@ async def in_child(context: Context, work: Work, draw: Callable[[int, S], T], su
         If it takes more memory or time than it may, or dies of it.
     """
     settings, current = context.settings.archive, work.current
+    limits = Limits("A preview", settings.preview_memory, settings.preview_s)
 
     def draw_it(ask: Ask) -> T:
         with work.bytes_of.open(current.location.key) as snapshot, described(snapshot) as fd:
             check_standing(current, snapshot)
             return ask(draw, fd, subject)
 
+    return await confined(context, limits, draw_it)
+
+
+async def confined(context: Context, limits: Limits, work: Callable[[Ask], T]) -> T:
+    """Run work that asks a child process, within limits.
+
+    Raises
+    ------
+    PictureTooLarge, PictureTooSlow, PictureFailed
+        If it takes more memory or time than it may, or dies of it.
+    """
     try:
-        return await context.sandbox.run(draw_it, memory=settings.preview_memory, seconds=settings.preview_s)
+        return await context.sandbox.run(work, memory=limits.memory, seconds=limits.seconds)
     except OutOfMemory:
         raise PictureTooLarge(
-            f"A preview takes more than {settings.preview_memory} bytes of memory;"
+            f"{limits.of} takes more than {limits.memory} bytes of memory;"
             " raise archive.preview_memory to allow that."
         ) from None
     except OutOfTime:
         raise PictureTooSlow(
-            f"A preview takes more than {settings.preview_s:g} s; raise archive.preview_s to allow that."
+            f"{limits.of} takes more than {limits.seconds:g} s; raise archive.{limits.setting} to allow that."
         ) from None
     except ChildDied as error:
         raise PictureFailed(f"{error.message} The image may be damaged.") from None

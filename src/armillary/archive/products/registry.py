@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from armillary.archive.products.conversions import STRETCHES, TIF, UNPACKED, plain_fits, tif_of, tifs
-from armillary.archive.products.models import Made
+from armillary.archive.products.media import MEDIA
+from armillary.archive.products.models import Lack, Made
 from armillary.archive.products.orders import PREVIEW
 from armillary.archive.products.pictures import pictures
 from armillary.archive.products.sources import Work
+from armillary.archive.products.standing import KINDS, PARAMETERS, STEPS
 from armillary.context import Context
 from armillary.settings import ArchiveSettings
 
@@ -34,17 +36,21 @@ class Builder:
     parameters
         What of the settings the products depend on; they are on record with them.
     build
-        Returns the products of a version; raises what is on record instead of them, if there can be none.
+        Returns the products of a version, or why some are not; nothing if they are as they should be. What it
+        raises is on record instead of them, but for those that are there from before.
     kept
         How long those who asked for the products may come back for them; none: as long as the version is there.
+    batch
+        Versions whose products go on record together: all wait for the one that takes longest.
     """
 
     name: str
     makes: tuple[str, ...]
     step: int
     parameters: Callable[[ArchiveSettings], dict[str, Any]]
-    build: Callable[[Context, Work], Awaitable[list[Made]]]
+    build: Callable[[Context, Work], Awaitable[Sequence[Made | Lack] | None]]
     kept: timedelta | None = None
+    batch: int = 4
 
 
 BUILDERS = (
@@ -70,6 +76,12 @@ BUILDERS = (
         parameters=lambda _: {},
         build=plain_fits,
         kept=CONVERTED,
+    ),
+    *(
+        Builder(
+            name=kind, makes=makes, step=STEPS[kind], parameters=PARAMETERS[kind], build=MEDIA[kind], batch=1
+        )
+        for kind, makes in KINDS.items()
     ),
 )
 BY_NAME = {builder.name: builder for builder in BUILDERS}
