@@ -95,6 +95,16 @@ def _exposures(rows: Rows) -> None:
         topics.append({"id": max(one["id"] for one in topics) + 1, "name": "headers", **horizon})
 
 
+def _asking(*kinds: str) -> Callable[[Rows], None]:
+    """Let the web role ask for orders of more kinds."""
+
+    def let_ask(rows: Rows) -> None:
+        if "work_web_kind" in rows:
+            rows["work_web_kind"] += [{"kind": kind} for kind in kinds]
+
+    return let_ask
+
+
 CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0014": _runs_of_orders,
     "0016": _feed,
@@ -104,6 +114,7 @@ CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0024": _images,
     "0025": _samples,
     "0026": _exposures,
+    "0030": _asking("ingest_cube"),
 }
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 

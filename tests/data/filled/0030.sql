@@ -1,6 +1,6 @@
 -- An ingestion root with a cube of an observation, its tag and what was derived of it, and a path that was retired.
-INSERT INTO root (name, path, in_place, watched, claimed, identity, profile)
-VALUES ('sst', 'file:///data/sst', 'false', 'false', 'true', 'by-path', 'sst');
+INSERT INTO root (id, name, path, in_place, watched, claimed, identity, profile) OVERRIDING SYSTEM VALUE
+VALUES (30, 'sst', 'file:///data/sst', 'false', 'false', 'true', 'by-path', 'sst');
 INSERT INTO ingestion (root_id, path)
 SELECT id, '2026/nb_3950_2026-01-01T10:00:00_scans=0-9.fits' FROM root WHERE name = 'sst';
 INSERT INTO observation (key, date_beg, date_end)
