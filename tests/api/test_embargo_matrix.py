@@ -20,6 +20,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from armillary.access.models import Level, Permission, Principal, Scope
 from armillary.access.service import create_token
@@ -28,18 +29,21 @@ from armillary.api.gemini import pages
 from armillary.api.http.policy import policy_of, walk
 from armillary.app import DIALECTS, create_app
 from armillary.archive.catalog.service import list_roots, set_visibility
+from armillary.archive.products import service as products
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.headers.findings.service import check_frames
 from tests.support.archive import Archive, an_archive, put
 from tests.support.embargo import COLLECTIONS, FILES, NOBODY, PEOPLE, Person, Sealed, sealed
 from tests.support.grants import grant_all
+from tests.support.media import put_movie
 from tests.support.postgres import postgres
 from tests.support.statements import asked_of
 from tests.support.toy import TOY
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+PICTURES = ("preview", "thumbnail", "image", "thumbnail_png", "video")
 EMPTY_SKY = (3.5, 88.25)
 
 
@@ -78,6 +82,9 @@ SURFACES = {
     "/file/{name:path}": Tells.PIXELS,
     "/v1/files/{name:path}/preview": Tells.PIXELS,
     "/v1/files/{name:path}/thumbnail": Tells.PIXELS,
+    "/v1/files/{name:path}/image": Tells.PIXELS,
+    "/v1/files/{name:path}/thumbnail_png": Tells.PIXELS,
+    "/v1/files/{name:path}/video": Tells.PIXELS,
     "/v1/files/{name:path}/content": Tells.PIXELS,
     "/v1/files/{name:path}/headers": Tells.POSITIONS,
     "/v1/files/{name:path}/headers/{hdu}": Tells.POSITIONS,
@@ -211,6 +218,8 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
                 report = await archive.ingest(*portion, in_place=True)
                 assert (report.ingested, report.failed) == (len(portion), [])
                 await set_visibility(archive.context, await _root_at(archive, directory / level), level)
+            put_movie(directory / level / "movie.mp4", frames=2, size=(16, 16))
+        await _make_media(archive)
         await archive.drain()
         name = archive.context.database.name
         home = archive.context.settings.data.resolve()
@@ -232,6 +241,14 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
                     )
             yield one
         await role.close()
+
+
+async def _make_media(archive: Archive) -> None:
+    """Ask for picture and movie of all files."""
+    async with archive.context.database.begin() as connection:
+        for version in await connection.scalars(text("SELECT id FROM version")):
+            options = {"video_source": "movie.mp4"}
+            await products.submit_cube_media(connection, version, options, actor="test")
 
 
 async def _root_at(archive: Archive, path: Path) -> str:
@@ -512,7 +529,7 @@ async def test_refusals_read_alike_whatever_is_behind_them(asked: Asked) -> None
     for one in FILES:
         if NOBODY.may_have(one, asked.today) or not NOBODY.may_find(one, asked.today):
             continue
-        pictures = [f"/v1/files/{one.name}/{kind}" for kind in ("preview", "thumbnail")]
+        pictures = [f"/v1/files/{one.name}/{kind}" for kind in PICTURES]
         for address in (*addresses("/file/{name:path}", one), *pictures):
             for headers in ({}, {"Range": "bytes=0-9"}, {"If-None-Match": "*"}, {"If-Range": '"x"'}):
                 with asked.statements() as run:

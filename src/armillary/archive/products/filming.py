@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ENCODER = "libvpx-vp9"
 OPTIONS = {"deadline": "good", "cpu-used": "5", "crf": "32", "b": "0"}
-MOST_BYTES = 256 << 20
+MOST_BYTES = 64 << 20
 """Bytes of a movie that comes out: it is in memory once."""
 MOST_PLANES = 1000
 """Of more planes only every second or third is shown."""
