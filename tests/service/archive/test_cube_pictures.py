@@ -15,11 +15,14 @@ from astropy.io import fits
 from PIL import Image
 
 from armillary.archive.products.drawing import Subject, draw, read_at
+from armillary.archive.products.filming import movie_of_data
+from armillary.archive.products.imaging import Encoded
 from armillary.base.sandbox.pool import Ask, Sandbox
 from armillary.fits.containers import Container
 from armillary.fits.pictures import Picture
 from armillary.fits.scan import scan
 from tests.support.bombs import MIB, an_image
+from tests.support.media import played
 
 MEMORY = 512 * MIB
 SIDE, PLANES = 1024, (8, 4, 32)
@@ -124,6 +127,23 @@ async def test_planes_of_packed_cubes_are_found_as_well(tmp_path: Path) -> None:
     assert levels[:8, :20].min() > 240
     assert levels[15:, 30:].max() < 15
     assert shown((await drawn(tmp_path / "a.fits", {3: 3, 4: 1, 5: 1}))["preview"]).max() == 0
+
+
+async def test_the_movie_of_a_large_cube_has_all_its_scans(cube: Path) -> None:
+    path, sandbox = cube, Sandbox()
+    with path.open("rb") as file:
+        layout = scan(partial(read_at, file.fileno()), os.fstat(file.fileno()).st_size)
+        subject = Subject(layout, Container.PLAIN, 256, 1 << 40)
+
+        def work(ask: Ask) -> Encoded:
+            return ask(movie_of_data, file.fileno(), subject)
+
+        try:
+            movie = await sandbox.run(work, memory=MEMORY, seconds=SECONDS)
+        finally:
+            sandbox.close()
+    codec, frames, _ = played(movie.content)
+    assert (codec, len(frames), frames[0].shape) == ("vp9", PLANES[2], (256, 256))
 
 
 async def test_a_plane_that_a_cube_does_not_have_is_refused(cube: Path) -> None:
