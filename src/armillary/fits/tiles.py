@@ -15,6 +15,7 @@ import numpy.typing as npt
 from armillary.fits.container_errors import DamagedImage
 from armillary.fits.header import read_values
 from armillary.fits.models import BLOCK, Hdu, ReadAt, Value
+from armillary.fits.windows import Window, window_of
 
 Pixels = npt.NDArray[Any]
 
@@ -71,9 +72,20 @@ class TiledImage:
         self._index, (x, y) = hdu.index, shown
         self._width, self._height = axes[x], axes[y]
         self._x, self._y, self._indices = x, y, [*indices] or [0] * len(axes)
-        self._tile = _tile_of(read_values(header), axes, hdu.index)
+        values = read_values(header)
+        self._tile = _tile_of(values, axes, hdu.index)
+        window = None
+        if prod(axes) > self._width * self._height:
+            window = window_of(values, axes, self._tile, shown, self._indices)
+            if window is None:
+                raise DamagedImage(
+                    f"HDU {hdu.index} has fewer tiles than its image; restore a copy of the file."
+                )
+            self._indices = [*window.indices]
         with self._decoding("Its header"):
-            self._section = fits.open(_Stored(hdu, header, read), memmap=False)[1].section
+            if window is not None:
+                header = _with_cards(header, window)
+            self._section = fits.open(_Stored(hdu, header, read, window), memmap=False)[1].section
             self._pixel_bytes = int(self._section.dtype.itemsize)
         self._held_at, self._held = 0, np.empty((0, self._width))
 
@@ -129,7 +141,9 @@ class TiledImage:
 class _Stored(io.RawIOBase):
     """A file of an empty primary HDU and one other, whose data are read when they are asked for."""
 
-    def __init__(self, hdu: Hdu, header: bytes, read: ReadAt) -> None:
+    def __init__(self, hdu: Hdu, header: bytes, read: ReadAt, window: Window | None = None) -> None:
+        """Show a window of the table instead of all of it, if there is one."""
+        self._skipped, self._end = (window.skipped, window.size) if window else (0, hdu.data_size)
         primary = "".join(card.ljust(80) for card in _MIN_PRIMARY).ljust(BLOCK).encode("ascii")
         self._head, self._data_at, self._read = primary + header, hdu.data_offset, read
         self._size, self._at = len(self._head) + hdu.data_size, 0
@@ -157,10 +171,26 @@ class _Stored(io.RawIOBase):
         size = left if size is None or size < 0 else min(size, left)
         found = self._head[self._at : self._at + size]
         if len(found) < size:
-            at = self._data_at + self._at + len(found) - len(self._head)
-            found += self._read(at, size - len(found)).ljust(size - len(found), b"\0")
+            at = self._at + len(found) - len(self._head)
+            found += self._data(at, size - len(found))
         self._at += size
         return found
+
+    def _data(self, at: int, size: int) -> bytes:
+        """Return bytes of the data: rows of the window up to its end, and what is there in the file behind it."""
+        rows = max(0, min(size, self._end - at))
+        found = self._read(self._data_at + self._skipped + at, rows).ljust(rows, b"\0") if rows else b""
+        rest = size - rows
+        return found + self._read(self._data_at + at + rows, rest).ljust(rest, b"\0") if rest else found
+
+
+def _with_cards(header: bytes, window: Window) -> bytes:
+    """Return a header that speaks of a window of its table."""
+    from astropy.io import fits
+
+    changed = fits.Header.fromstring(header)
+    changed.update(window.cards)
+    return changed.tostring().encode("ascii")
 
 
 def _make_sure_of_room(size: int) -> None:

@@ -220,6 +220,36 @@ def test_tiles_of_any_shape_are_decoded_once(tile: tuple[int, int], cell: int) -
     np.testing.assert_allclose(small(packed, cell), cell_means(image.astype("f8"), cell))
 
 
+@pytest.mark.parametrize(
+    "tile", [(150, 1), (150, 120), (40, 50), (150, 7, 2), (150, 120, 3, 2), (60, 30, 5, 1, 2)]
+)
+@pytest.mark.parametrize("kind", ["i4", "f4"])
+def test_only_the_tiles_of_a_plane_are_read(tile: tuple[int, ...], kind: str) -> None:
+    cube = np.random.default_rng(5).normal(500, 30, (3, 2, 5, 120, 150)).astype(kind)
+    tile = (*tile, *(1,) * (5 - len(tile)))
+    how = {"quantize_method": 1, "dither_seed": 9_990} if kind == "f4" else {}
+    packed = a_file(fits.PrimaryHDU(), fits.CompImageHDU(cube, tile_shape=tile[::-1], **how))
+    layout, read = opened(packed)
+    asked: list[int] = []
+
+    def counted(offset: int, size: int) -> bytes:
+        asked.append(size)
+        return read(offset, size)
+
+    with fits.open(io.BytesIO(packed)) as hdus:
+        wanted = np.asarray(hdus[1].data)
+    for wave, stokes, number in [(0, 0, 0), (4, 1, 2), (2, 0, 1), (3, 1, 0)]:
+        asked.clear()
+        plane = first_plane(layout, counted, {3: wave, 4: stokes, 5: number})
+        assert plane is not None
+        for step in (120, 50):
+            strips = [plane.rows(at, min(at + step, 120)) for at in range(0, 120, step)]
+            np.testing.assert_array_equal(np.concatenate(strips), wanted[number, stokes, wave])
+        # Twice, with the planes that are in the same tiles, out of thirty.
+        planes = min(tile[2], 5) * tile[3] * tile[4]
+        assert sum(asked) < 2.5 * planes / 30 * layout.hdus[1].data_size
+
+
 @needs_realdata
 @pytest.mark.parametrize("name", ["coj1m011-fl08-20151216-0049-b00.fits.fz", "image.fits"])
 def test_real_images_shrink_to_the_means_that_astropy_reads(name: str) -> None:
