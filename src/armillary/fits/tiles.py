@@ -190,7 +190,8 @@ def _with_cards(header: bytes, window: Window) -> bytes:
 
     changed = fits.Header.fromstring(header)
     changed.update(window.cards)
-    return changed.tostring().encode("ascii")
+    text: str = changed.tostring()
+    return text.encode("ascii")
 
 
 def _make_sure_of_room(size: int) -> None:
