@@ -115,7 +115,7 @@ CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0025": _samples,
     "0026": _exposures,
     "0030": _asking("ingest_cube"),
-    "0031": _asking("image", "video"),
+    "0033": _asking("image", "video"),
 }
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 
