@@ -131,7 +131,7 @@ def create_app(
                 opening = open_context(chosen, Role.WEB, application="armillary web")
                 opened = await stack.enter_async_context(opening)
             app.state.context = opened
-            await stack.enter_async_context(tokens.following(opened))
+            await stack.enter_async_context(tokens.following(opened, *(one.recent for one in web_tokens)))
             app.state.pipe = await stack.enter_async_context(pipe.opened(opened))
             await stack.enter_async_context(source_clocks(opened))
             app.state.bus = await stack.enter_async_context(spooling_bus(opened))

@@ -28,6 +28,7 @@ from tests.support.statements import asked_of
 
 __all__ = ["archive", "postgres"]
 PATIENCE_S = 300.0
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -150,7 +151,7 @@ async def test_what_is_revoked_in_this_process_opens_nothing_from_then_on(door: 
         secrets.append(await door.token(f"ann {number}"))
         assert await door.ask(secrets[-1]) == 200
         async with door.archive.context.database.begin() as connection:
-            assert await service.revoke(connection, f"ann {number}") == 1
+            assert await service.revoke(connection, f"ann {number}", now=NOW) == 1
         # Others were asking for it all the time; none of their look-ups may come back late.
         assert [await door.ask(secrets[-1]) for _ in range(3)] == [401] * 3
     stop.set()
@@ -165,7 +166,7 @@ async def test_a_grant_of_this_process_holds_from_then_on(door: Door) -> None:
             if act == "give":
                 await service.grant(connection, "ann", "program", "P1", now=context.clock.now())
             else:
-                assert await service.ungrant(connection, "ann", "program", "P1") == 1
+                assert await service.ungrant(connection, "ann", "program", "P1", now=NOW) == 1
         after = await door.tokens.identify(context, Credentials(secret, ""))
         assert before is not None
         assert after is not None
@@ -177,7 +178,7 @@ async def test_what_changes_nothing_lets_nobody_forget(door: Door) -> None:
     async with door.context.signals.subscribe(CHANNEL) as subscription:
         await door.token("ann")
         async with door.context.database.begin() as connection:
-            assert await service.revoke(connection, "nobody") == 0
+            assert await service.revoke(connection, "nobody", now=NOW) == 0
         async with door.context.database.begin() as connection:
             # What comes first was sent first.
             await door.context.signals.publish(connection, CHANNEL, "this")

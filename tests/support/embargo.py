@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from armillary.access.models import Level, Scope
+from armillary.access.models import Grantee, Holder, Level, Scope
 from armillary.access.service import GrantKind
 from tests.support.frames import a_header
 
@@ -147,6 +147,20 @@ class Person:
     grants: Mapping[GrantKind, str] = field(default_factory=dict)
     shown_as: str = "X-Api-Key: {}"
     told: Mapping[GrantKind, str] = field(default_factory=dict)
+    as_whom: Grantee | None = None
+    """Whom grants are made to instead of the token: an address or a group, which the token is bound to."""
+
+    @property
+    def grantee(self) -> Grantee:
+        """To whom things are granted."""
+        return self.as_whom or Grantee(Holder.TOKEN, self.name)
+
+    def bound(self, holder: Holder) -> tuple[str, ...]:
+        """Return what the token is bound to: in other letters than the grant, as people write addresses."""
+        if self.as_whom is None or self.as_whom.holder is not holder:
+            return ()
+        name = self.as_whom.name
+        return (name.upper() if holder is Holder.EMAIL else name,)
 
     def may_have(self, one: Sealed, today: date) -> bool:
         """Tell whether the person may have the pixels of a file."""
@@ -196,6 +210,20 @@ PEOPLE = (
     Person("editor of a program", (Scope.EDIT,), {"program": PROGRAMS[""]}),
     Person("secretary", (Scope.NOTE,), told={"program": PROGRAMS[".bz2"]}),
     Person("courier", (Scope.NOTE,), told={"file": sealed("proprietary", "", Level.HIDDEN).name}),
+    Person(
+        "owner",
+        (Scope.INGEST,),
+        {"file": sealed("proprietary", "", Level.HIDDEN).name},
+        shown_as="Authorization: Token {}",
+        as_whom=Grantee(Holder.EMAIL, "owner@sun.example"),
+    ),
+    Person("member", (Scope.PIPE,), {"program": PROGRAMS[".fz"]}, as_whom=Grantee(Holder.GROUP, "swedish")),
+    Person(
+        "reviewer",
+        (Scope.NOTE,),
+        told={"program": PROGRAMS[""]},
+        as_whom=Grantee(Holder.EMAIL, "r@sun.example"),
+    ),
     Person("editor of metadata", (Scope.EDIT,), told={"instrument": "GMOS-N"}),
 )
 EDITORS = tuple(person for person in PEOPLE if {Scope.EDIT, Scope.ADMIN} & set(person.scopes))

@@ -7,20 +7,20 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Level
+from armillary.access.models import Grantee, Level
 from armillary.access.service import GrantKind, grant
 from armillary.archive.catalog.service import subject_of
 
 
 async def grant_all(
     connection: AsyncConnection,
-    name: str,
+    to: Grantee | str,
     grants: Mapping[GrantKind, str],
     *,
     now: datetime,
     level: Level = Level.OPEN,
 ) -> None:
-    """Let the bearer of a token read what is named, or be told of it."""
+    """Let somebody read what is named, or be told of it."""
     for kind, subject in grants.items():
         meant = await subject_of(connection, subject) if kind == "file" else subject
-        await grant(connection, name, kind, meant, now=now, level=level)
+        await grant(connection, to, kind, meant, now=now, level=level)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from armillary.access.errors import InvalidGrantee
+from armillary.access.grantees import email_of, group_of
 from armillary.access.models import Permission, Scope
 from armillary.access.modes import Mode
 from armillary.settings.auth import JwtSettings, RoleSettings
@@ -48,6 +50,33 @@ def name_in(claims: Mapping[str, Any], path: Sequence[str]) -> str:
         if isinstance(found, str) and (name := "".join(filter(str.isprintable, found)).strip()[:MAX_NAME]):
             return name
     return ""
+
+
+def email_in(claims: Mapping[str, Any], settings: JwtSettings) -> str | None:
+    """Return the address that the issuer has verified, as addresses are compared; None if there is none.
+
+    OpenID Connect Core, section 5.1: the claim is a JSON boolean. What only looks like one proves nothing.
+    """
+    address = find_claim(claims, settings.email_claim)
+    if not isinstance(address, str) or find_claim(claims, settings.verified_claim) is not True:
+        return None
+    try:
+        return email_of(address)
+    except InvalidGrantee:
+        return None
+
+
+def groups_in(claims: Mapping[str, Any], settings: JwtSettings) -> frozenset[str]:
+    """Return the groups that claims tell of, if settings say where; what is no name of a group is left out."""
+    told = roles_in(claims, settings.groups_claim) if settings.groups_claim else None
+    return frozenset(name for one in told or () for name in _group(one))
+
+
+def _group(text: str) -> tuple[str, ...]:
+    try:
+        return (group_of(text),)
+    except InvalidGrantee:
+        return ()
 
 
 def permissions_of(roles: Iterable[str], settings: JwtSettings, mode: Mode) -> frozenset[Permission]:

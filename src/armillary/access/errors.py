@@ -31,6 +31,12 @@ class ScopeNotLimitable(BadRequest):
     code = "scope_not_limitable"
 
 
+class InvalidGrantee(BadRequest):
+    """That is no e-mail address, or no name of a group; write an address as `name@host`."""
+
+    code = "invalid_grantee"
+
+
 class TokenExists(Conflict):
     """A token of that name is in use; revoke it first or choose another name."""
 

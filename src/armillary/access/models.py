@@ -84,6 +84,29 @@ class Level(StrEnum):
     """Everything, unless a release date says otherwise."""
 
 
+class Holder(StrEnum):
+    """Who can hold a grant."""
+
+    TOKEN = "token"  # noqa: S105
+    """The bearer of the token of a name."""
+    EMAIL = "email"
+    """Whoever shows that an address is theirs, whether or not anybody knows them yet."""
+    GROUP = "group"
+    """Whoever shows that they belong to a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grantee:
+    """To whom something is granted."""
+
+    holder: Holder
+    name: str
+
+
+BY_ID = "/"
+"""Begins the subject of a grant that means a file by its id; no logical name has a slash."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subjects:
     """Programs, observations, instruments and files by their names."""

@@ -14,9 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.access import store
+from armillary.access.audit import note_changes
 from armillary.access.errors import TokenExists
+from armillary.access.grantees import emails_of, groups_of
 from armillary.access.grants import grants_from
-from armillary.access.models import Credentials, Permission, Principal, Scope
+from armillary.access.models import OPERATOR, Credentials, Grantee, Holder, Permission, Principal, Scope
 from armillary.access.recent import Found, Recent, forget_everywhere
 from armillary.base.database import afterwards
 from armillary.base.signals import Subscription
@@ -40,14 +42,25 @@ async def create_token(
     *,
     now: datetime,
     lifetime: timedelta | None = None,
+    emails: Iterable[str] = (),
+    groups: Iterable[str] = (),
 ) -> str:
     """Create a token and return its secret, which cannot be shown again.
+
+    Parameters
+    ----------
+    emails, groups
+        Addresses of whoever bears it, which the operator vouches for, and groups that they belong to: what was
+        granted to these is granted to the bearer.
 
     Raises
     ------
     TokenExists
         If a live token bears the name.
+    InvalidGrantee
+        If one is no address, or no name of a group.
     """
+    bound = {"emails": emails_of(emails), "groups": groups_of(groups)}
     if not name.strip():
         raise BadRequest("Give the token a name: it signs the edits made with it.")
     if not name.isprintable():
@@ -64,6 +77,7 @@ async def create_token(
                 scopes=map(str, scopes),
                 created=now,
                 expires=now + lifetime if lifetime else None,
+                **bound,
             )
     except IntegrityError:
         message = f"A token named '{name}' is in use; revoke it first or choose another name."
@@ -109,14 +123,19 @@ class Tokens:
         return found.principal
 
     @asynccontextmanager
-    async def following(self, context: Context) -> AsyncIterator[None]:
-        """Remember who bears which token, and forget it when the database says that something changed."""
+    async def following(self, context: Context, *others: Recent) -> AsyncIterator[None]:
+        """Remember who bears which token, and forget it when the database says that something changed.
+
+        The same holds for what other ways to find out who asks remember of grants.
+        """
         if not context.settings.access.remember_s:
             yield
             return
         async with context.signals.subscribe(CHANNEL) as subscription:
-            self.recent.turn(on=True)
-            follower = asyncio.create_task(self._follow(subscription))
+            every = (self.recent, *others)
+            for one in every:
+                one.turn(on=True)
+            follower = asyncio.create_task(_follow(subscription, every))
             try:
                 yield
             finally:
@@ -124,25 +143,29 @@ class Tokens:
                 with suppress(asyncio.CancelledError):
                     await follower
 
-    async def _follow(self, subscription: Subscription) -> None:
-        try:
-            # A message that there may have been others is as good a reason as any.
-            async for _ in subscription:
-                self.recent.forget()
-        finally:
-            self.recent.turn(on=False)
+
+async def _follow(subscription: Subscription, every: Iterable[Recent]) -> None:
+    try:
+        # A message that there may have been others is as good a reason as any.
+        async for _ in subscription:
+            for one in every:
+                one.forget()
+    finally:
+        for one in every:
+            one.turn(on=False)
 
 
 async def list_tokens(connection: AsyncConnection) -> list[dict[str, Any]]:
-    """Return name, scopes and times of every token."""
+    """Return name, scopes, times, addresses and groups of every token."""
     return [dict(row._mapping) for row in await store.list_tokens(connection)]
 
 
-async def revoke(connection: AsyncConnection, name: str) -> int:
+async def revoke(connection: AsyncConnection, name: str, *, now: datetime, actor: str = OPERATOR.name) -> int:
     """Revoke the live tokens of that name, and all grants to it; return how many tokens there were.
 
-    Whoever gets a token of the same name later is somebody else.
+    Whoever gets a token of the same name later is somebody else. What was granted to addresses and groups stays.
     """
     afterwards(connection, forget_everywhere)
-    await store.delete_grants(connection, name)
+    taken = await store.delete_grants(connection, Grantee(Holder.TOKEN, name))
+    await note_changes(connection, "taken", taken, actor=actor, origin="token revoked", now=now)
     return await store.revoke_tokens(connection, name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,11 +16,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from armillary.access.claims import is_in_force, name_in, permissions_of, roles_in
+from armillary.access.claims import email_in, groups_in, is_in_force, name_in, permissions_of, roles_in
 from armillary.access.errors import UnusableCertificate
+from armillary.access.grants import grants_of
 from armillary.access.issuer import MIN_RSA_BITS, Issuer
-from armillary.access.models import Credentials, Principal
+from armillary.access.models import Credentials, Grants, Principal
 from armillary.access.modes import Mode
+from armillary.access.recent import Found, Recent
 from armillary.base.clock import Clock
 from armillary.base.log import get_logger, says
 from armillary.context import Context
@@ -38,7 +41,7 @@ class WebTokens:
     """The authenticator that knows who signed in at an issuer."""
 
     def __init__(self, settings: JwtSettings, mode: Mode) -> None:
-        self._settings, self._mode = settings, mode
+        self._settings, self._mode, self.recent = settings, mode, Recent()
         self._fixed = _read_certificate(settings) if settings.certificate else None
         bare = settings.issuer.rstrip("/")
         # Some issuers end with a slash in tokens, and few people write it in settings.
@@ -59,10 +62,31 @@ class WebTokens:
             return None
         if claims is None or not (name := name_in(claims, self._settings.name_claim)):
             return None
-        roles = roles_in(claims, self._settings.claim)
+        roles, told = roles_in(claims, self._settings.claim), [claims]
         if roles is None and self._settings.userinfo:
-            roles = await self._roles_by_issuer(issuer, shown.secret, claims, context.clock)
-        return Principal(name, permissions_of(roles or (), self._settings, self._mode))
+            said = await self._said_by_issuer(issuer, shown.secret, claims, context.clock)
+            roles = roles_in(said, self._settings.claim)
+            told.append(said)
+        permissions = permissions_of(roles or (), self._settings, self._mode)
+        return Principal(name, permissions, await self._grants(context, told))
+
+    async def _grants(self, context: Context, told: Iterable[Mapping[str, Any]]) -> Grants:
+        """Return what was granted to the addresses and groups of somebody; never what a token was granted."""
+        # An address counts as verified where the same answer says so, and not where another one does.
+        emails = {email for claims in told if (email := email_in(claims, self._settings)) is not None}
+        groups = {group for claims in told for group in groups_in(claims, self._settings)}
+        if not emails and not groups:
+            return Grants()
+        known = json.dumps([sorted(emails), sorted(groups)]).encode()
+        began_s, generation = context.clock.monotonic(), self.recent.generation
+        if (remembered := self.recent.find(known, began_s)) is not None:
+            return remembered.grants
+        async with context.database.look() as connection:
+            found = await grants_of(connection, "", emails=emails, groups=groups)
+        seconds = context.settings.access.remember_s
+        one = Found(Principal(grants=found), None)
+        self.recent.keep(known, one, began_s=began_s, seconds=seconds, generation=generation)
+        return found
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -122,10 +146,10 @@ class WebTokens:
     def _holds(self, claims: Mapping[str, Any], clock: Clock) -> bool:
         return is_in_force(claims, clock.now().timestamp(), self._settings.leeway_s)
 
-    async def _roles_by_issuer(
+    async def _said_by_issuer(
         self, issuer: Issuer, token: str, claims: Mapping[str, Any], clock: Clock
-    ) -> frozenset[str]:
-        """Return the roles that the issuer tells of a bearer, asked once for all who wait, and remembered."""
+    ) -> Mapping[str, Any]:
+        """Return what the issuer tells of a bearer, asked once for all who wait, and remembered."""
         digest, now_s = hashlib.sha256(token.encode()).digest(), clock.monotonic()
         until_s, task = self._said.get(digest, (0.0, None))
         if task is None or now_s >= until_s:
@@ -138,11 +162,7 @@ class WebTokens:
         if not told:
             self._said[digest] = (min(self._said[digest][0], now_s + SHORTER_S), task)
         # OpenID Connect Core, section 5.3.2: an answer about somebody else is to be ignored.
-        return (
-            (roles_in(told, self._settings.claim) or frozenset())
-            if told.get("sub") == claims["sub"]
-            else frozenset()
-        )
+        return told if told.get("sub") == claims["sub"] else {}
 
 
 def _read_certificate(settings: JwtSettings) -> PublicKey:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from armillary.access.models import Level
+from armillary.access.models import Grantee, Level
 from armillary.commands.help import PlainGroup
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
@@ -20,6 +21,7 @@ from armillary.commands.terminal import (
     print_json,
     run,
 )
+from armillary.commands.words import user_name
 from armillary.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ def create(
     scope: Annotated[
         str,
         typer.Option(
-            help="read, upload, edit, config, note, room, pipe.produce, pipe.consume, pipe.admin, admin; joined"
-            " by commas. site is short for config, note and room, pipe for the three of queues."
+            help="read, upload, ingest, edit, config, note, room, pipe.produce, pipe.consume, pipe.admin, admin;"
+            " joined by commas. site is short for config, note and room, pipe for the three of queues."
         ),
     ],
     site: Annotated[
@@ -46,6 +48,11 @@ def create(
     days: Annotated[
         float | None, typer.Option(help="Lifetime in days; without, it lasts until revoked.")
     ] = None,
+    email: Annotated[
+        list[str] | None,
+        typer.Option(help="Address of whoever uses it, which you vouch for; what is granted to it counts."),
+    ] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Group that whoever uses it belongs to.")] = None,
 ) -> None:
     """Create a token and print its secret, which is not shown again."""
     from armillary.access import service
@@ -57,7 +64,13 @@ def create(
         lifetime = timedelta(days=days) if days is not None else None
         async with context.database.begin() as connection:
             return await service.create_token(
-                connection, name, scopes, now=context.clock.now(), lifetime=lifetime
+                connection,
+                name,
+                scopes,
+                now=context.clock.now(),
+                lifetime=lifetime,
+                emails=email or (),
+                groups=group or (),
             )
 
     typer.echo(run(data, action, new=True))
@@ -82,8 +95,14 @@ def list_tokens(data: DataOption = DEFAULT_DATA, as_json: JsonOption = False) ->
         scopes = one["scopes"]
         words = ",".join(map(str, scopes)) if isinstance(scopes, list) else ""
         dates = [f"{one[key]:%Y-%m-%d %H:%M}" if one[key] else "" for key in columns[2:]]
-        rows.append((one["name"], words, *dates))
-    print_table(columns, rows)
+        rows.append((one["name"], words, *dates, _bound(one)))
+    print_table((*columns, "of"), rows)
+
+
+def _bound(token: dict[str, object]) -> str:
+    """Return the addresses and groups that a token is bound to."""
+    found = (token["emails"], token["groups"])
+    return ", ".join(str(word) for words in found if isinstance(words, list) for word in words)
 
 
 @app.command("revoke")
@@ -93,58 +112,87 @@ def revoke(name: str, data: DataOption = DEFAULT_DATA) -> None:
 
     async def action(context: Context) -> int:
         async with context.database.begin() as connection:
-            return await service.revoke(connection, name)
+            return await service.revoke(connection, name, now=context.clock.now(), actor=user_name())
 
     if not run(data, action):
         fail(f"No token named '{name}' is in use; see armillary token list.")
     out.print(f"revoked {escape(name)}")
 
 
+WordsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[NAME] KIND SUBJECT",
+        help="Name of a token, unless --email or --group says to whom; program, observation, instrument or file;"
+        " and which one.",
+    ),
+]
+EmailOption = Annotated[
+    str | None, typer.Option(help="To whoever shows that this address is theirs, instead of a token.")
+]
+GroupOption = Annotated[str | None, typer.Option(help="To this group, instead of a token.")]
+
+
 @app.command("grant")
 def grant(
-    name: Annotated[str, typer.Argument(help="The token's name.")],
-    kind: Annotated[str, typer.Argument(help="program, observation, instrument or file.")],
-    subject: Annotated[str, typer.Argument(help="Which one.")],
+    words: WordsArgument,
     level: Annotated[
         Level,
-        typer.Option(help="open: the bearer reads everything; metadata: is told of it where it is hidden."),
+        typer.Option(help="open: they read everything; metadata: are told of it where it is hidden."),
     ] = Level.OPEN,
+    email: EmailOption = None,
+    group: GroupOption = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
-    """Let the bearer of a token read something before its release, or be told of it."""
+    """Let somebody read something before its release, or be told of it."""
     from armillary.access import service
 
-    async def action(context: Context) -> None:
+    async def action(context: Context) -> Grantee:
+        to, kind, subject = _read(words, email, group)
         async with context.database.begin() as connection:
             chosen, wanted = service.grant_kind(kind), await _subject(connection, kind, subject)
             now = context.clock.now()
-            await service.grant(connection, name, chosen, wanted, now=now, level=level)
+            await service.grant(connection, to, chosen, wanted, now=now, level=level, actor=user_name())
+        return to
 
-    run(data, action)
+    to = run(data, action)
     may = "may read" if level is Level.OPEN else "is told of"
-    out.print(f"{escape(name)} {may} {escape(kind)} {escape(subject)}")
+    out.print(f"{escape(to.name)} {may} {escape(' '.join(words[-2:]))}")
 
 
 @app.command("ungrant")
 def ungrant(
-    name: Annotated[str, typer.Argument(help="The token's name.")],
-    kind: Annotated[str, typer.Argument(help="program, observation, instrument or file.")],
-    subject: Annotated[str, typer.Argument(help="Which one.")],
+    words: WordsArgument,
+    email: EmailOption = None,
+    group: GroupOption = None,
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Take a grant back; exit 1 if there was none."""
     from armillary.access import service
 
-    async def action(context: Context) -> int:
+    async def action(context: Context) -> Grantee | None:
+        of, kind, subject = _read(words, email, group)
+        now, by = context.clock.now(), user_name()
         async with context.database.begin() as connection:
-            chosen, wanted = service.grant_kind(kind), await _subject(connection, kind, subject)
-            # It may have been granted as it is called, before there was a file of that name.
-            counts = [await service.ungrant(connection, name, chosen, one) for one in {wanted, subject}]
-            return sum(counts)
+            chosen, wanted = service.grant_kind(kind), await _subjects(connection, kind, subject)
+            counts = [await service.ungrant(connection, of, chosen, one, now=now, actor=by) for one in wanted]
+        return of if sum(counts) else None
 
-    if not run(data, action):
+    if (of := run(data, action)) is None:
         raise typer.Exit(1)
-    out.print(f"{escape(name)} may not read {escape(kind)} {escape(subject)} any more")
+    out.print(f"{escape(of.name)} may not read {escape(' '.join(words[-2:]))} any more")
+
+
+def _read(words: Sequence[str], email: str | None, group: str | None) -> tuple[Grantee, str, str]:
+    """Return to whom something is granted, the kind, and the subject."""
+    from armillary.access import service
+
+    others = sum(one is not None for one in (email, group))
+    if len(words) != 3 - bool(others):
+        said = "KIND SUBJECT" if others else "NAME KIND SUBJECT, or KIND SUBJECT with --email or --group"
+        raise BadRequest(f"Write {said}.")
+    name = None if others else words[0]
+    return service.grantee_of(name=name, email=email, group=group), words[-2], words[-1]
 
 
 async def _subject(connection: Any, kind: str, subject: str) -> str:
@@ -152,3 +200,12 @@ async def _subject(connection: Any, kind: str, subject: str) -> str:
     from armillary.archive.catalog import service as catalog
 
     return await catalog.subject_of(connection, subject) if kind == "file" else subject
+
+
+async def _subjects(connection: Any, kind: str, subject: str) -> list[str]:
+    """Return all that a grant of it may say: it may have been granted before there was a file of that name."""
+    from armillary.archive.catalog import service as catalog
+
+    meant = await _subject(connection, kind, subject)
+    others = await catalog.subjects_meant(connection, subject) if kind == "file" else []
+    return list(dict.fromkeys([meant, *others]))

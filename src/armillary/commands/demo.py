@@ -71,7 +71,7 @@ async def show_demo(context: Context, address: str, stop: asyncio.Event) -> None
 async def observing(context: Context, address: str) -> AsyncIterator[None]:
     """Run the programs of the demonstration's sites; they know the server by its address and a key alone."""
     async with context.database.begin() as connection:
-        await access.revoke(connection, KEY)
+        await access.revoke(connection, KEY, now=context.clock.now())
         scopes = [Permission(one, site) for one in SCOPES for site in (*SITES, *(f"{one}w" for one in SITES))]
         secret = await access.create_token(connection, KEY, scopes, now=context.clock.now())
     program = Path(demo.__file__).with_name("observatory.py")
@@ -111,7 +111,7 @@ async def _expose(context: Context, address: str, started: list[asyncio.subproce
     await intake.submit_paths(context, [folder], copy=False, force=False, in_place=True, watched=True)
     await headers.enable(context, SPECTROGRAPH, actor=TELESCOPE)
     async with context.database.begin() as connection:
-        await access.revoke(connection, TELESCOPE)
+        await access.revoke(connection, TELESCOPE, now=context.clock.now())
         scopes = [Scope.OPERATOR]
         secret = await access.create_token(connection, TELESCOPE, scopes, now=context.clock.now())
     environment = {**os.environ, "TELESCOPE_KEY": secret}

@@ -44,7 +44,7 @@ class RoleSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scopes: tuple[SiteScope | Literal["edit", "admin"], ...] = Field(
+    scopes: tuple[SiteScope | Literal["edit", "ingest", "admin"], ...] = Field(
         min_length=1, description="As in scopes of tokens."
     )
     sites: tuple[SiteName, ...] = Field((), description="Sites, or names of queues; empty: all of them.")
@@ -78,12 +78,28 @@ class JwtSettings(BaseModel):
     name_claim: tuple[str, ...] = Field(
         ("sub",), min_length=1, description="Where the name is that signs what somebody does."
     )
+    email_claim: tuple[str, ...] = Field(
+        ("email",), min_length=1, description="Where the e-mail address is, which grants may be made to."
+    )
+    verified_claim: tuple[str, ...] = Field(
+        ("email_verified",),
+        min_length=1,
+        description="Where it is said that the address was verified; unless it is true, the address counts for"
+        " nothing.",
+    )
+    groups_claim: tuple[str, ...] = Field(
+        (), description="Where the groups are, which grants may be made to; empty: tokens tell of no groups."
+    )
     roles: dict[str, RoleSettings] = Field(
         {},
         description="What each role may do; `*` is everybody who signed in. In JSON:"
         ' `{"operator": {"scopes": ["site", "pipe"], "sites": ["saf"]}}`.',
     )
-    userinfo: bool = Field(False, description="Ask the issuer for roles where a token has none.")
+    userinfo: bool = Field(
+        False,
+        description="Ask the issuer where a token has no roles; a verified address and groups that it tells then"
+        " count, too.",
+    )
     userinfo_s: float = Field(300.0, gt=0, description="Seconds that such an answer is remembered.")
     refresh_s: float = Field(3600.0, gt=0, description="Seconds after which the keys are asked for again.")
     timeout_s: float = Field(5.0, gt=0, le=60, description="Longest wait for an answer of the issuer.")

@@ -84,7 +84,7 @@ async def test_a_key_may_what_it_is_for_at_its_site(
     async with serving(archive, anonymous_read=False) as client:
         assert await answers(client, secret) == expected
         async with archive.context.database.begin() as connection:
-            assert await revoke(connection, "one") == 1
+            assert await revoke(connection, "one", now=archive.context.clock.now()) == 1
         assert await answers(client, secret) == [401] * 6
 
 

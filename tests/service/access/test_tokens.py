@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,8 @@ from armillary.access.errors import TokenExists
 from armillary.access.models import Grants, Scope
 from tests.support.archive import Archive
 from tests.support.statements import asked_of
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def create(archive: Archive, name: str = "ann", *, lifetime_s: float | None = None) -> str:
@@ -64,7 +66,7 @@ async def test_a_revoked_token_takes_its_grants_along(archive: Archive) -> None:
     await give(archive, "P1", "P2")
     await give(archive, "P1", name="bob")
     async with archive.context.database.begin() as connection:
-        assert await service.revoke(connection, "ann") == 1
+        assert await service.revoke(connection, "ann", now=NOW) == 1
     await create(archive)
     assert await grants(archive) == Grants()
     assert (await grants(archive, "bob")).programs == {"P1"}
@@ -73,9 +75,9 @@ async def test_a_revoked_token_takes_its_grants_along(archive: Archive) -> None:
 async def test_a_grant_is_taken_back_alone(archive: Archive) -> None:
     await give(archive, "P1", "P2")
     async with archive.context.database.begin() as connection:
-        assert await service.ungrant(connection, "ann", "program", "P1") == 1
-        assert await service.ungrant(connection, "ann", "program", "P1") == 0
-        assert await service.ungrant(connection, "ann", "instrument", "P2") == 0
+        assert await service.ungrant(connection, "ann", "program", "P1", now=NOW) == 1
+        assert await service.ungrant(connection, "ann", "program", "P1", now=NOW) == 0
+        assert await service.ungrant(connection, "ann", "instrument", "P2", now=NOW) == 0
     assert (await grants(archive)).programs == {"P2"}
 
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from armillary.access.claims import find_claim, is_in_force, name_in, permissions_of, roles_in
+from armillary.access.claims import (
+    email_in,
+    find_claim,
+    groups_in,
+    is_in_force,
+    name_in,
+    permissions_of,
+    roles_in,
+)
 from armillary.access.models import Permission, Scope
 from armillary.access.modes import Mode
 from armillary.settings.auth import JwtSettings
@@ -143,3 +151,29 @@ def test_clocks_may_differ() -> None:
 def test_settings_that_would_let_in_too_many_or_nobody_are_refused(broken: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         JwtSettings.model_validate(broken)
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({"email": "Ann@Sun.Example", "email_verified": True}, "ann@sun.example"),
+        ({"email": "ann@sun.example", "email_verified": False}, None),
+        ({"email": "ann@sun.example", "email_verified": "true"}, None),
+        ({"email": "ann@sun.example", "email_verified": 1}, None),
+        ({"email": "ann@sun.example"}, None),
+        ({"email_verified": True}, None),
+        ({"email": ["ann@sun.example"], "email_verified": True}, None),
+        ({"email": "ann", "email_verified": True}, None),
+    ],
+)
+def test_an_address_counts_if_the_issuer_has_verified_it(
+    claims: dict[str, Any], expected: str | None
+) -> None:
+    assert email_in(claims, JwtSettings()) == expected
+
+
+def test_groups_are_told_where_settings_say() -> None:
+    claims = {"groups": ["swedish", "", 7, "a\nb"], "roles": ["admin"]}
+    assert groups_in(claims, JwtSettings()) == frozenset()
+    assert groups_in(claims, JwtSettings(groups_claim=("groups",))) == {"swedish"}
+    assert groups_in({}, JwtSettings(groups_claim=("groups",))) == frozenset()

@@ -109,6 +109,14 @@ async def note_contested(connection: AsyncConnection, file_ids: Sequence[int]) -
         await (await driver(connection)).execute(_CONTEST, list(file_ids))
 
 
+async def shared_name(connection: AsyncConnection, file_id: int) -> str | None:
+    """Return the name of a file that is known by its name alone; None if it is not, or there is no such file."""
+    query = sa.select(file.c.name).where(
+        file.c.id == file_id, file.c.root_id == SHARED, file.c.directory == ""
+    )
+    return (await connection.execute(query)).scalar()
+
+
 async def present_by_name(connection: AsyncConnection, names: Iterable[str]) -> list[Version]:
     """Return all present versions of files with these logical names."""
     wanted = sa.cast(list(names), sa.ARRAY(sa.Text))

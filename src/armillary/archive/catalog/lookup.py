@@ -179,6 +179,25 @@ async def subject_of(connection: AsyncConnection, text: str) -> str:
     return next((one.key.name if one.is_shared else f"{BY_ID}{one.file_id}" for one in found.values()), text)
 
 
+async def file_subjects(connection: AsyncConnection, file_id: int) -> list[str]:
+    """Return all that a grant may say to mean a file: its id, and its name if it is known by that alone."""
+    name = await file_store.shared_name(connection, file_id)
+    return [f"{BY_ID}{file_id}"] + ([name] if name is not None else [])
+
+
+async def subjects_meant(connection: AsyncConnection, text: str) -> list[str]:
+    """Return all that grants may say of what a text calls: the text, and ids and names of files called so."""
+    found = await _found(connection, text)
+    ids = [f"{BY_ID}{one.file_id}" for one in found]
+    return list(dict.fromkeys([text, *ids, *(one.key.name for one in found if one.is_shared)]))
+
+
+def ids_in(subjects: Iterable[str]) -> list[int]:
+    """Return the ids of files that grants of these subjects are of, where they say an id."""
+    numbers = (subject.removeprefix(BY_ID) for subject in subjects if subject.startswith(BY_ID))
+    return [int(number) for number in numbers if number.isascii() and number.isdecimal() and len(number) < 19]
+
+
 async def version_number(connection: AsyncConnection, file_id: int, number: int) -> Version:
     """Return the version of a file by its number in the history, the first being 1.
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from armillary.access.models import BY_ID
 from armillary.archive.catalog.models import Location
 from armillary.archive.models import Identity
 from armillary.fits.containers import logical_name
 
+__all__ = ["BY_ID", "SHARED", "Called", "FileKey", "key_of"]
+
 SHARED = 0
 """Stands for the root of files that are identified by name alone: they may lie in several roots."""
-BY_ID = "/"
-"""Begins the subject of a grant that means a file by its id; no logical name has a slash."""
 
 
 class FileKey(NamedTuple):
