@@ -12,13 +12,16 @@ from armillary.access.models import Credentials
 
 MAX_SECRET = 8192
 """What a JSON web token may have; ours are much shorter."""
+SCHEMES = frozenset({"bearer", "token"})
+"""Words in front of a token in ``Authorization``: that of RFC 6750, and that of frameworks which have another."""
+_SCHEMES = tuple(f"{scheme} ".encode() for scheme in SCHEMES)
 SHOWN_BY_PATH = "shown_by_path"
 """Where the state of a connection has the token that its path bears, if the dialect knows such paths."""
 
 
 @dataclass(frozen=True)
 class Carriers:
-    """Names of the cookies and headers that are looked at beside ``Authorization: Bearer``."""
+    """Names of the cookies and headers that are looked at beside ``Authorization``: a `Bearer` or a `Token`."""
 
     cookies: tuple[str, ...] = ()
     headers: tuple[str, ...] = ("X-Api-Key",)
@@ -44,7 +47,7 @@ class Carriers:
         """Tell whether a request shows a token where no browser puts one unasked."""
         return any(
             (name in self._own and bool(value.strip()))
-            or (name == b"authorization" and value[:7].lower() == b"bearer ")
+            or (name == b"authorization" and value.lower().startswith(_SCHEMES))
             for name, value in headers
         )
 
@@ -55,7 +58,7 @@ class Carriers:
         """
         kind, _, bearer = connection.headers.get("authorization", "").partition(" ")
         shown = [
-            bearer.strip() if kind.lower() == "bearer" else "",
+            bearer.strip() if kind.lower() in SCHEMES else "",
             *(connection.headers.get(name, "") for name in self.headers),
             connection.scope.get("state", {}).get(SHOWN_BY_PATH, ""),
             *(connection.cookies.get(name, "") for name in self.cookies),
