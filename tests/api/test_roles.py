@@ -41,6 +41,7 @@ OF_SITES = {
     "info_reservation": {"INSERT", "UPDATE"},
     "image": {"INSERT", "UPDATE"},
     "zip_selection": {"INSERT"},
+    "embargoed_read": {"INSERT"},
     "header_command": {"INSERT", "UPDATE"},
     **dict.fromkeys(("header_consumer", "header_taken", "header_shown"), ALL),
 }

@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
+from armillary.access import service as access
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Root
 from armillary.archive.changes import service as feed
@@ -33,8 +34,10 @@ ASIDE = re.compile(r"\.superseded/(\d{1,18})/[^/]+")
 
 def periods_of(settings: RetentionSettings) -> tuple[Period, ...]:
     """Return when something may have had its time; never if everything is kept."""
-    kept = (settings.versions_days, settings.superseded_days, settings.changes_days)
-    return () if kept == (None, None, None) else (Period(RETENTION, EVERY_S),)
+    kept = (
+        settings.versions_days, settings.superseded_days, settings.changes_days, settings.grants_days,
+    )  # fmt: skip
+    return () if not any(days is not None for days in kept) else (Period(RETENTION, EVERY_S),)
 
 
 def _parts(settings: RetentionSettings) -> tuple[tuple[str, float | None, _Forget], ...]:
@@ -43,17 +46,18 @@ def _parts(settings: RetentionSettings) -> tuple[tuple[str, float | None, _Forge
         ("versions", settings.versions_days, thin_versions),
         ("superseded", settings.superseded_days, remove_superseded),
         ("changes", settings.changes_days, forget_changes),
+        ("grants", settings.grants_days, forget_grants),
     )
 
 
 async def thin(context: Context) -> None:
-    """Thin old versions, remove bytes that uploads replaced long ago, forget old changes."""
+    """Thin old versions, remove bytes that uploads replaced long ago, forget old changes and records of grants."""
     parts = _parts(context.settings.retention)
     _say({name: await forget(context, days) for name, days, forget in parts if days is not None})
 
 
 async def thin_in_steps(context: Context, claims: Sequence[Claim]) -> None:
-    """Do the same as an order, which can be cancelled between the three."""
+    """Do the same as an order, which can be cancelled between the parts."""
     (claim,) = claims
     forgotten: dict[str, int] = {}
     for name, days, forget in _parts(context.settings.retention):
@@ -91,6 +95,17 @@ async def forget_changes(context: Context, days: float, *, portion: int = PORTIO
             forgotten = await feed.forget(connection, before=before, limit=portion)
         total += forgotten
         if forgotten < portion:
+            return total
+
+
+async def forget_grants(context: Context, days: float, *, portion: int = PORTION) -> int:
+    """Forget what was recorded of grants, and of what was read by them, so many days ago; return how much."""
+    before, total = context.clock.now() - timedelta(days=days), 0
+    while True:
+        async with context.database.begin() as connection:
+            forgotten = await access.forget_audit(connection, before=before, limit=portion)
+        total += forgotten
+        if not forgotten:
             return total
 
 

@@ -38,6 +38,12 @@ class RetentionSettings(BaseModel):
         gt=0,
         description="Days that the feed of changes goes back; clients that were away for longer begin anew.",
     )
+    grants_days: float | None = Field(
+        None,
+        ge=30,
+        description="Days that it is recorded who gave and took grants, and who read what by them before its"
+        " release.",
+    )
 
 
 class LogSettings(BaseModel):

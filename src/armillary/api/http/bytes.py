@@ -10,11 +10,17 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Principal
 from armillary.api.http.calls import Call
 from armillary.api.http.conditional import Unsatisfiable, byte_range, digest_header, http_date, not_modified
 from armillary.archive.catalog import service as catalog
-from armillary.archive.download.service import Download, Served, open_download, stream, version_to_serve
+from armillary.archive.download.service import (
+    Download,
+    Served,
+    note_if_granted,
+    open_download,
+    stream,
+    version_to_serve,
+)
 from armillary.archive.errors import BeingChanged
 from armillary.base.log import get_record
 from armillary.context import Context
@@ -55,7 +61,7 @@ async def serve_found(request: Request, call: Call, filename: str, find: Find) -
     """
     download, served = await _open(call.context, filename, find)
     try:
-        return _respond(request, download, served, call.principal)
+        return await _respond(request, call, download, served)
     except BaseException:
         download.snapshot.close()
         raise
@@ -77,7 +83,7 @@ async def _open(context: Context, filename: str, find: Find) -> tuple[Download, 
     raise AssertionError("unreachable")
 
 
-def _respond(request: Request, download: Download, served: Served, viewer: Principal) -> Response:
+async def _respond(request: Request, call: Call, download: Download, served: Served) -> Response:
     headers = _headers(download, served)
     modified = download.version.lastmod
     if not_modified(
@@ -111,12 +117,13 @@ def _respond(request: Request, download: Download, served: Served, viewer: Princ
         download.snapshot.close()
         # A plain response would claim no bytes where their number is not known in advance.
         return StreamingResponse(iter(()), code, headers, download.media_type)
+    await note_if_granted(call.context, served, call.principal, start=start, stop=stop)
     log.info(
         "file handed out",
         file=download.version.name,
         reason=str(served.reason),
         version=download.version.id,
-        viewer=viewer.name,
+        viewer=call.principal.name,
     )
     return StreamingResponse(stream(download, start, stop), code, headers, download.media_type)
 

@@ -7,10 +7,11 @@ import hashlib
 import io
 import tarfile
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +21,7 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.catalog.tables import file, version
 from armillary.archive.download.file import Download, open_download, stream
+from armillary.archive.download.granted import note_if_granted
 from armillary.archive.download.serving import Served, why_visible
 from armillary.archive.errors import BeingChanged, BundleBroken
 from armillary.archive.query.conditions import conditions, listed
@@ -96,7 +98,8 @@ async def bundle(
     for member in members:
         served = await _open(context, member, viewer, account)
         if served is not None:
-            async with aclosing(_packed(member, *served, account)) as chunks:
+            note = partial(note_if_granted, context, served[1], viewer)
+            async with aclosing(_packed(member, *served, account, note)) as chunks:
                 async for chunk in chunks:
                     yield chunk
     now = context.clock.now()
@@ -144,13 +147,18 @@ async def _to_serve(
 
 
 async def _packed(
-    member: Member, download: Download, served: Served, account: _Account
+    member: Member,
+    download: Download,
+    served: Served,
+    account: _Account,
+    note: Callable[..., Awaitable[None]],
 ) -> AsyncGenerator[bytes, None]:
     """Yield one file with its tar header and fill, and note its sum."""
     size = download.size or 0
     digest, sent = hashlib.md5(usedforsecurity=False), 0
     # A stream that was never begun closes nothing.
     with download.snapshot:
+        await note(stop=size)
         yield _header(member.key, size, served.version.lastmod)
         async with aclosing(stream(download)) as chunks:
             async for chunk in chunks:

@@ -12,6 +12,7 @@ from armillary.archive.download.file import (
     stored_chunks,
     stream,
 )
+from armillary.archive.download.granted import note_if_granted
 from armillary.archive.download.serving import Served, signed_version, version_to_serve, why_visible
 from armillary.archive.download.zips import Member, ZipLayout, made_member
 
@@ -28,6 +29,7 @@ __all__ = [
     "choose",
     "content_of_version",
     "made_member",
+    "note_if_granted",
     "open_download",
     "signed_version",
     "stored_chunks",
