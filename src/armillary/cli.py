@@ -93,6 +93,8 @@ ENTRIES = {
         " or find what a source was used for.",
     ),
     "token": Entry("access", "app", "Tokens: who may do what over HTTP."),
+    "grants": Entry("grants", "app", "Grants: who may read what before its release, and who did."),
+    "releases": Entry("releases", "releases", "List what becomes public when, as a table or as a calendar."),
     "changeset": Entry("change_sets", "app", "Edits of many files, each one change set."),
     "export": Entry("exports", "app", "Copies of files on other servers."),
     "publish": Entry("publish", "app", "Records of frames in catalogues of others."),

@@ -8,6 +8,7 @@ import itertools
 import random
 import re
 import tarfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from armillary.access.models import Level, Permission, Principal, Scope
+from armillary.access.models import Holder, Level, Permission, Principal, Scope
 from armillary.access.service import create_token
 from armillary.api import gemini
 from armillary.api.gemini import pages
@@ -56,6 +57,8 @@ class Tells(Enum):
     SELECTIONS = auto()
     FINDINGS = auto()
     """What checks found in headers, for those who may read these."""
+    RELEASES = auto()
+    """How many files become public when, of those that may be found."""
     NOTHING = auto()
     SKY = auto()
     """What is computed from where sites are: no file is looked at."""
@@ -107,6 +110,8 @@ SURFACES = {
     "/download/{selection:path}": Tells.SELECTIONS,
     "/v1/frames": Tells.SELECTIONS,
     "/v1/findings": Tells.FINDINGS,
+    "/v1/embargo/calendar": Tells.RELEASES,
+    "/v1/embargo/calendar.ics": Tells.RELEASES,
     "/v1/qa": Tells.NOTHING,
     "/all/config": Tells.OF_SITES,
     "/{site}/config": Tells.OF_SITES,
@@ -234,10 +239,15 @@ async def asked(postgres: EmbeddedServer, tmp_path_factory: pytest.TempPathFacto
             async with archive.context.database.begin() as connection:
                 now = archive.context.clock.now()
                 for person in PEOPLE[1:]:
-                    await grant_all(connection, person.name, person.grants, now=now)
-                    await grant_all(connection, person.name, person.told, now=now, level=Level.METADATA)
+                    await grant_all(connection, person.grantee, person.grants, now=now)
+                    await grant_all(connection, person.grantee, person.told, now=now, level=Level.METADATA)
                     one.secrets[person.name] = await create_token(
-                        connection, person.name, person.scopes, now=now
+                        connection,
+                        person.name,
+                        person.scopes,
+                        now=now,
+                        emails=person.bound(Holder.EMAIL),
+                        groups=person.bound(Holder.GROUP),
                     )
             yield one
         await role.close()
@@ -652,6 +662,26 @@ async def test_the_feed_of_changes_tells_of_nothing_hidden(asked: Asked) -> None
             if not reply["more"]:
                 break
         assert names == {one.name for one in FILES if person.may_find(one, asked.today)}, person.name
+
+
+async def test_the_calendar_counts_no_file_that_may_not_be_found(asked: Asked) -> None:
+    totals = set()
+    for person in PEOPLE:
+        reply = (await asked.get(person, "/v1/embargo/calendar")).json()
+        found = {(one["day"], one["instrument"], one["program"]): one["frames"] for one in reply["releases"]}
+        expected = Counter(
+            (one.release.isoformat(), one.instrument, one.program)
+            for one in FILES
+            if one.release and one.release > asked.today and not one.engineering
+            if person.may_find(one, asked.today)
+        )
+        assert found == dict(expected), person.name
+        shown = (await asked.get(person, "/v1/embargo/calendar.ics")).text
+        assert shown.count("BEGIN:VEVENT") == len({day for day, _, _ in expected})
+        assert f"SUMMARY:{expected.total()} frames become public" in shown
+        totals.add(expected.total())
+    # Some see more than others, or nothing would have been compared.
+    assert len(totals) > 2
 
 
 ENDLESS = {"/v1/stream", "/v1/ws"}

@@ -4,6 +4,8 @@ from armillary.archive.query.comparisons import parse_predicate
 from armillary.archive.query.criteria import read_selection, terms_of
 from armillary.archive.query.grammar import parse
 from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
+from armillary.archive.query.icalendar import MEDIA_TYPE as ICALENDAR
+from armillary.archive.query.icalendar import as_icalendar
 from armillary.archive.query.intervals import as_utc
 from armillary.archive.query.listing import Column, Lister, Listing
 from armillary.archive.query.members import Members, members_named, members_of, page_of, refuse_unclear
@@ -16,6 +18,7 @@ from armillary.archive.query.records import (
     version_of,
     versions_before,
 )
+from armillary.archive.query.releases import MOST_RELEASES, Release, Releases, list_releases
 from armillary.archive.query.rows import FoundFrame, KnownFrame
 from armillary.archive.query.search import Page, plain_values, search
 from armillary.archive.query.stored import terms_of_json, terms_to_json
@@ -34,6 +37,8 @@ from armillary.archive.query.visibility import (
 )
 
 __all__ = [
+    "ICALENDAR",
+    "MOST_RELEASES",
     "Asked",
     "Column",
     "FoundFrame",
@@ -44,8 +49,11 @@ __all__ = [
     "Offered",
     "Page",
     "Record",
+    "Release",
+    "Releases",
     "TotalIs",
     "any_hidden",
+    "as_icalendar",
     "as_utc",
     "check_headers",
     "hdu_index",
@@ -55,6 +63,7 @@ __all__ = [
     "kind_of_id",
     "known",
     "known_files",
+    "list_releases",
     "members_named",
     "members_of",
     "offered",
