@@ -44,7 +44,9 @@ def window_of(
     """
     width, count, heap = (_integer(values.get(one)) for one in ("NAXIS1", "NAXIS2", "PCOUNT"))
     grid = [-(-length // size) for length, size in zip(axes, tile, strict=True)]
-    rows, first, cards, inside = prod(grid[place] for place in shown), 0, {}, []
+    rows, first = prod(grid[place] for place in shown), 0
+    cards: dict[str, int] = {}
+    inside: list[int] = []
     for place, index in enumerate(indices):
         number, within = (0, 0) if place in shown else divmod(index, tile[place])
         first += number * prod(grid[:place])
