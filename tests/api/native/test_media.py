@@ -33,9 +33,9 @@ class Asked:
     archive: Archive
     client: httpx.AsyncClient
 
-    async def get(self, name: str, kind: str) -> httpx.Response:
+    async def get(self, name: str, kind: str, **headers: str) -> httpx.Response:
         """Ask for a product of a cube."""
-        return await self.client.get(f"/v1/files/{name}/{kind}")
+        return await self.client.get(f"/v1/files/{name}/{kind}", headers=headers)
 
     async def make(self, name: str) -> None:
         """Make picture and movie of a cube."""
@@ -71,6 +71,25 @@ async def test_products_of_cubes_are_sent_as_what_they_are(asked: Asked, kind: s
     reply = await asked.get(FILM, kind)
     assert (reply.status_code, reply.headers["content-type"]) == (200, TYPES[kind])
     assert reply.content.startswith(BEGINNINGS[kind])
+
+
+async def test_players_of_movies_get_the_pieces_that_they_ask_for(asked: Asked) -> None:
+    await asked.make(FILM)
+    whole = await asked.get(FILM, "video")
+    tag = whole.headers["etag"]
+    assert whole.headers["accept-ranges"] == "bytes"
+    for headers, status, content in [
+        ({"Range": "bytes=4-9"}, 206, whole.content[4:10]),
+        ({"Range": "bytes=-7"}, 206, whole.content[-7:]),
+        ({"Range": "bytes=4-9", "If-Range": tag}, 206, whole.content[4:10]),
+        ({"Range": "bytes=4-9", "If-Range": '"another"'}, 200, whole.content),
+        ({"Range": f"bytes={len(whole.content)}-"}, 416, b""),
+        ({"If-None-Match": tag}, 304, b""),
+    ]:
+        reply = await asked.get(FILM, "video", **headers)
+        assert (reply.status_code, reply.content) == (status, content), headers
+    piece = await asked.get(FILM, "video", Range="bytes=4-9")
+    assert piece.headers["content-range"] == f"bytes 4-9/{len(whole.content)}"
 
 
 async def test_who_asks_for_a_movie_that_there_cannot_be_is_told_why(asked: Asked) -> None:
