@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from armillary.archive.cubes import vocabulary_refresh as vocabularies
+from armillary.archive.cubes.retagging import refresh_vocabularies
 from armillary.archive.cubes.run import ingest_cube
 from armillary.archive.images.arrival import ARRIVAL, arrive
 from armillary.archive.intake.ingest import ingest
@@ -41,7 +42,7 @@ KINDS = (
     Kind(INGEST_CUBE, ingest_cube),
     Kind(INGEST_UPLOAD, ingest_upload),
     Kind(ARRIVAL, arrive),
-    Kind(vocabularies.REFRESH, vocabularies.refresh_vocabularies),
+    Kind(vocabularies.REFRESH, refresh_vocabularies),
     Kind(DIGEST, digest, batch=PRODUCTS, interruptible=True),
     *(Kind(one.name, build, batch=one.batch, interruptible=True) for one in BUILDERS),
 )

@@ -16,7 +16,7 @@ from armillary.api.sst_archive.errors import BadFields, as_json
 from armillary.api.sst_archive.orders import location_of, why_failed
 from armillary.api.sst_archive.requests import MAX_BODY, IngestRequest, read_request
 from armillary.archive.cubes import service as cubes
-from armillary.archive.cubes.errors import CubeNotFound, NotInRoot, UnknownIngestionRoot
+from armillary.archive.cubes.errors import CubeNotFound, NoSuchSource, NotInRoot, UnknownIngestionRoot
 from armillary.base.work import State, wait_for
 from armillary.base.work.admin import OrderView, find_orders
 
@@ -60,6 +60,8 @@ async def _submit(ctx: Call, asked: IngestRequest) -> cubes.Submitted:
             actor=ctx.principal.name,
             priority=asked.priority,
         )
+    except NoSuchSource as error:
+        raise BadFields.of(error.option, error.message) from None
     except UnknownIngestionRoot as error:
         raise BadFields.of("root", error.message) from None
     except NotInRoot as error:

@@ -141,7 +141,7 @@ def _order(ctx: Call, one: cubes.Ingestion) -> dict[str, Any]:
         "started_at": _instant(view.started),
         "finished_at": _instant(view.finished),
         "current_step": view.step if view.state is State.STARTED else None,
-        "steps": [dict(step) for step in view.steps or ()],
+        "steps": [dict(step) for step in one.steps],
         "error": why_failed(view),
         "oid": value.get("oid"),
         "outcome": value.get("outcome"),

@@ -43,6 +43,20 @@ class UnknownIngestionRoot(BadRequest):
     code = "unknown_ingestion_root"
 
 
+class NoSuchSource(BadRequest):
+    """The picture or the movie is no file below the root."""
+
+    code = "no_such_source"
+    option = "image_source"
+
+    @classmethod
+    def of(cls, option: str, why: str) -> NoSuchSource:
+        """Return the refusal of what an option names."""
+        error = cls(f"{option}: {why}")
+        error.option = option
+        return error
+
+
 class NoIngestionRoot(BadRequest):
     """There is no ingestion root; name directories in the setting ingestion.roots."""
 

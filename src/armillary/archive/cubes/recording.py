@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import file_store
 from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Version
 from armillary.archive.catalog.recording import renew_frames
 from armillary.archive.cubes import store
 from armillary.archive.cubes.access import give_access
@@ -18,8 +19,8 @@ from armillary.archive.cubes.errors import SecondOid
 from armillary.archive.cubes.examination import UNCHANGED, Seen, made_of, same_header, span_of
 from armillary.archive.cubes.models import VERSIONS, Cube, Options, Snapshot
 from armillary.archive.cubes.observations import grouping_of
-from armillary.archive.cubes.previews import order_previews
-from armillary.archive.cubes.tagging import Tagging
+from armillary.archive.cubes.previews import Ordered, order_previews
+from armillary.archive.cubes.vocabularies import Assessment
 from armillary.archive.intake import paths
 from armillary.archive.intake.ingest import Candidate, record_candidates
 from armillary.base.work.steps import Steps
@@ -58,7 +59,7 @@ class Recording:
         self._seen, self._here, self._steps, self._c = seen, here, steps, connection
         self._known = None if options.force else next((one.snapshot for one in here), None)
 
-    async def carry_out(self, tagging: Tagging, *, order: int) -> dict[str, Any]:
+    async def carry_out(self, assessment: Assessment, *, order: int) -> dict[str, Any]:
         """Make all steps; return what is to be told of the run.
 
         Raises
@@ -74,32 +75,23 @@ class Recording:
         if not await store.hold_oids(self._c, oids):
             raise OidBusy
         elsewhere = await self._elsewhere(oids)
+        snapshot = self._snapshot(assessment, order)
         async with self._steps.step("product", self._c) as step:
-            for other in elsewhere.values():
+            for other in elsewhere:
                 if why := await self._older_than(other):
                     step.skip(f"superseded: {why}")
                     return {"outcome": "superseded", "why": why, "oid": other.oid, "cube": other.id}
-            snapshot = self._snapshot(tagging, order)
             if news := self._news(oids, elsewhere, snapshot):
-                file_id, version_id = await self._put_file()
-                cubes = await self._put_cubes(oids, file_id, tagging, snapshot)
+                version = await self._put_file()
+                cubes = await self._put_cubes(oids, version.file_id, assessment, snapshot)
             else:
                 step.skip(UNCHANGED)
-                known = self._here[0]
-                file_id, version_id, cubes = (
-                    known.file_id,
-                    self._version_id,
-                    {one.oid: one.id for one in self._here},
-                )
-        async with self._steps.step("access", self._c):
-            await give_access(
-                self._context, self._c, file_id, self._options, [one.file_id for one in elsewhere.values()]
-            )
+                version, cubes = self._recorded, {one.oid: one.id for one in self._here}
+        await self._give_access(version.file_id, elsewhere, origin=f"order {order}")
         self._tell_headers()
-        await self._put_tags(tagging, cubes)
+        await self._put_tags(assessment, cubes)
         await self._put_derived(cubes)
-        async with self._steps.step("previews", self._c) as step:
-            await order_previews(self._c, version_id, self._options, step)
+        ordered = await self._order_previews(version, elsewhere)
         self._tell_svo()
         told = self._steps.note("snapshot")
         if not news:
@@ -110,6 +102,9 @@ class Recording:
             "created": not self._here and not elsewhere,
             "oid": oids[0],
             "cube": cubes[oids[0]],
+            "warnings": [*self._seen.warnings, *assessment.warnings],
+            "version": ordered.version_id,
+            "previews": list(ordered.orders),
         }
 
     def _oids(self) -> list[str]:
@@ -126,13 +121,11 @@ class Recording:
         kept = [one.oid for one in self._here if one.oid_given]
         return kept if kept and self._seen.oid not in here else list(dict.fromkeys((self._seen.oid, *kept)))
 
-    async def _elsewhere(self, oids: Sequence[str]) -> Mapping[str, Cube]:
+    async def _elsewhere(self, oids: Sequence[str]) -> list[Cube]:
         """Return those cubes of the oids that are other files so far."""
         place = self._candidate.location
         found = await store.cubes_called(self._c, oids)
-        return {
-            oid: one for oid, one in found.items() if (one.root_id, one.path) != (place.root_id, place.key)
-        }
+        return [one for one in found.values() if (one.root_id, one.path) != (place.root_id, place.key)]
 
     async def _older_than(self, other: Cube) -> str | None:
         """Return why the file of another cube wins over this one, None if it does not."""
@@ -154,16 +147,16 @@ class Recording:
             return False
         return True
 
-    def _snapshot(self, tagging: Tagging, order: int) -> Snapshot:
+    def _snapshot(self, assessment: Assessment, order: int) -> Snapshot:
         return Snapshot(
             fingerprint=self._seen.fingerprint,
             mapping=self._seen.mapping,
             steps=VERSIONS,
-            vocabularies=tagging.vocabularies,
+            vocabularies=assessment.digest,
             order=order,
         )
 
-    def _news(self, oids: Sequence[str], elsewhere: Mapping[str, Cube], snapshot: Snapshot) -> bool:
+    def _news(self, oids: Sequence[str], elsewhere: Sequence[Cube], snapshot: Snapshot) -> bool:
         """Tell whether anything of a cube has to be written."""
         known = self._known
         same = (
@@ -178,33 +171,32 @@ class Recording:
         return not same
 
     @property
-    def _version_id(self) -> int:
+    def _recorded(self) -> Version:
         known = self._candidate.known
         if known is None:
             raise AssertionError("what is unchanged is on record")
-        return known.id
+        return known
 
-    async def _put_file(self) -> tuple[int, int]:
-        """Record the file with its frame, if there is news of it; return the ids of file and version."""
+    async def _put_file(self) -> Version:
+        """Record the file with its frame, if there is news of it; return the version that is present now."""
         candidate, known = self._candidate, self._candidate.known
         await record_candidates(self._c, [candidate], now=candidate.now)
         await paths.unretire(self._c, candidate.location)
         if candidate.skipped and known:
             if candidate.new:
                 await renew_frames(self._c, [(known, candidate.new)])
-            return known.file_id, known.id
+            return known
         place = (candidate.location.root_id, candidate.location.path, candidate.name)
-        version = (await file_store.present_at(self._c, [place]))[place]
-        return version.file_id, version.id
+        return (await file_store.present_at(self._c, [place]))[place]
 
     async def _put_cubes(
-        self, oids: Sequence[str], file_id: int, tagging: Tagging, snapshot: Snapshot
+        self, oids: Sequence[str], file_id: int, assessment: Assessment, snapshot: Snapshot
     ) -> dict[str, int]:
         """Record the cubes of the file, and forget those that it is no more; return their ids by oid."""
         then = {one.observation_id for one in self._here}
         gone = [one for one in self._here if one.oid not in oids]
         await store.delete_cubes(self._c, [one.id for one in gone])
-        values = self._values(file_id, tagging, snapshot)
+        values = self._values(file_id, assessment, snapshot)
         values["observation_id"] = await store.put_observation(self._c, grouping_of(self._seen.primary).key)
         called = await store.cubes_called(self._c, oids)
         then |= {one.observation_id for one in called.values()} | {values["observation_id"]}
@@ -220,7 +212,7 @@ class Recording:
         await store.settle_observations(self._c, then)
         return cubes
 
-    def _values(self, file_id: int, tagging: Tagging, snapshot: Snapshot) -> dict[str, Any]:
+    def _values(self, file_id: int, assessment: Assessment, snapshot: Snapshot) -> dict[str, Any]:
         seen, place = self._seen, self._candidate.location
         begin, end = span_of(seen)
         return {
@@ -232,11 +224,48 @@ class Recording:
             "date_end": end,
             "made": made_of(seen),
             "grouping_tag": grouping_of(seen.primary).tag,
-            "features_ingested": tagging.features,
-            "events_ingested": tagging.events,
-            "warnings": [*seen.warnings, *tagging.warnings],
+            "features_ingested": assessment.features,
+            "events_ingested": assessment.events,
+            "warnings": [*seen.warnings, *assessment.warnings],
             "snapshot": snapshot.to_json(),
         }
+
+    async def _give_access(self, file_id: int, elsewhere: Sequence[Cube], *, origin: str) -> None:
+        async with self._steps.step("access", self._c) as step:
+            why = await give_access(
+                self._c,
+                file_id,
+                self._options,
+                self._context.settings.sst,
+                former=[one.file_id for one in elsewhere],
+                actor=self._actor,
+                now=self._candidate.now,
+                origin=origin,
+            )
+            # The release date is in the header, and so came with the frame.
+            if why and same_header(self._known, self._seen.fingerprint, 0):
+                step.skip(f"the header is the same, and {why}")
+
+    async def _order_previews(self, version: Version, elsewhere: Sequence[Cube]) -> Ordered:
+        """Have pictures made; what they were serves until then, be it of an older version or of an older file."""
+        former = self._candidate.known
+        if former is None and elsewhere:
+            known = await file_store.present_of_files(self._c, [elsewhere[0].file_id])
+            former = known[0] if known else None
+        async with self._steps.step("previews", self._c) as step:
+            return await order_previews(
+                self._context,
+                self._c,
+                version,
+                self._options,
+                step,
+                former=former.id if former and former.id != version.id else None,
+                actor=self._actor,
+            )
+
+    @property
+    def _actor(self) -> str:
+        return self._candidate.order.order.actor or "armillary"
 
     def _tell_headers(self) -> None:
         """Tell of each HDU whether its header is news, and whether its keywords are read otherwise."""
@@ -248,16 +277,16 @@ class Recording:
                 if same and (name == "header" or mapped):
                     step.skip(SAME_HEADER)
 
-    async def _put_tags(self, tagging: Tagging, cubes: Mapping[str, int]) -> None:
+    async def _put_tags(self, assessment: Assessment, cubes: Mapping[str, int]) -> None:
         async with self._steps.step("tags", self._c) as step:
             known, found = self._known, self._seen.fingerprint
-            if tagging.vocabularies is None:
+            if assessment.digest is None:
                 step.skip("a vocabulary is not known yet; the tags follow when it is")
-            elif known and same_header(known, found, 0) and known.vocabularies == tagging.vocabularies:
+            elif known and same_header(known, found, 0) and known.vocabularies == assessment.digest:
                 step.skip("header and vocabularies are the same")
             else:
                 for cube_id in cubes.values():
-                    await store.put_tags(self._c, cube_id, tagging.tags)
+                    await store.put_tags(self._c, cube_id, assessment.tags)
 
     async def _put_derived(self, cubes: Mapping[str, int]) -> None:
         """Record derived data that are news, and forget those whose extension is gone."""

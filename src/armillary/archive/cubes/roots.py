@@ -11,7 +11,7 @@ from armillary.access.models import Level
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Location, Root
-from armillary.archive.cubes.errors import NoIngestionRoot, NotInRoot, UnknownIngestionRoot
+from armillary.archive.cubes.errors import NoIngestionRoot, NoSuchSource, NotInRoot, UnknownIngestionRoot
 from armillary.archive.intake.adoption import FITS_NAME, check_name
 from armillary.archive.models import Identity
 from armillary.base.log import get_logger
@@ -88,6 +88,20 @@ def name_of(settings: IngestionSettings, root: Root) -> str:
     return names.get(root.path, root.name) if root.path else root.name
 
 
+def check_source(root: Root, option: str, text: str) -> None:
+    """Refuse a picture or a movie that is no file below the root; touches the disk.
+
+    Raises
+    ------
+    NoSuchSource
+        Naming the option.
+    """
+    try:
+        _file_below(root, text)
+    except NotInRoot as error:
+        raise NoSuchSource.of(option, error.message) from None
+
+
 def location_below(root: Root, text: str) -> Location:
     """Return where the file of a path below a root is; touches the disk.
 
@@ -98,6 +112,17 @@ def location_below(root: Root, text: str) -> Location:
     NotInRoot
         If it is absolute or leads out of the root, or there is no FITS file.
     """
+    whole, base = _file_below(root, text)
+    if not FITS_NAME.fullmatch(whole.name):
+        raise NotInRoot(f"{text} is not called like a FITS file: .fits, .fit or .fts, with .fz, .gz or .bz2.")
+    below = whole.relative_to(base)
+    check_name(below, whole=whole)
+    directory = "" if below.parent == Path() else below.parent.as_posix()
+    return Location(root.id, directory, below.name)
+
+
+def _file_below(root: Root, text: str) -> tuple[Path, Path]:
+    """Return the file that a path below a root leads to, with every link followed, and the root's directory."""
     base = root.path
     if base is None:
         raise NotInRoot(f"{root.name} is no directory of this machine.")
@@ -111,9 +136,4 @@ def location_below(root: Root, text: str) -> Location:
         raise NotInRoot(f"{text} leads out of the root.")
     if not whole.is_file():
         raise NotInRoot(f"{text} is no file.")
-    if not FITS_NAME.fullmatch(whole.name):
-        raise NotInRoot(f"{text} is not called like a FITS file: .fits, .fit or .fts, with .fz, .gz or .bz2.")
-    below = whole.relative_to(base)
-    check_name(below, whole=whole)
-    directory = "" if below.parent == Path() else below.parent.as_posix()
-    return Location(root.id, directory, below.name)
+    return whole, base

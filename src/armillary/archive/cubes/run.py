@@ -15,7 +15,9 @@ from armillary.archive.cubes import store
 from armillary.archive.cubes.examination import Judgement, Seen, see
 from armillary.archive.cubes.models import Cube, Options
 from armillary.archive.cubes.recording import OidBusy, Recording
-from armillary.archive.cubes.tagging import tagging_of
+from armillary.archive.cubes.retagging import retagging
+from armillary.archive.cubes.vocabularies import assess
+from armillary.archive.cubes.vocabulary_refresh import configured, refresh
 from armillary.archive.errors import FileVanished, StillGrowing
 from armillary.archive.intake import presence
 from armillary.archive.intake.ingest import Candidate, attempt, candidates_of, note_moves, refuse_twins
@@ -56,11 +58,12 @@ async def _carry_out(context: Context, claim: Claim, candidate: Candidate, steps
     options = Options.of_args(claim.order.args)
     async with steps.step("read"):
         here, seen = await _read(context, candidate, options)
-    responses: dict[int, Response] = {}
+    settings, responses = context.settings.sst, dict[int, Response]()
+    await refresh(context, retagging=retagging(settings))
     async with claim.completing(responses) as connection:
-        tagging = await tagging_of(connection, context.settings.sst, seen.primary)
+        assessment = assess(seen.primary, await configured(connection, settings))
         recording = Recording(context, candidate, options, seen, here, steps, connection)
-        value = await recording.carry_out(tagging, order=claim.order.id)
+        value = await recording.carry_out(assessment, order=claim.order.id)
         await steps.store(connection)
         responses[claim.order.id] = Response(value=value)
     log.info("file of an ingestion root taken in", file=candidate.location.key, outcome=value["outcome"])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Location, Root
 from armillary.archive.cubes.models import Options
-from armillary.archive.cubes.roots import location_below, root_called
+from armillary.archive.cubes.previews import Ordered, previews_made
+from armillary.archive.cubes.roots import check_source, location_below, root_called
 from armillary.archive.intake import paths
 from armillary.archive.intake.orders import INGEST_CUBE, submit_ingests
 from armillary.base.work import State
@@ -18,12 +23,16 @@ from armillary.context import Context
 
 @dataclass(frozen=True, slots=True)
 class Ingestion:
-    """What is ordered of one path: its number, where it is, and how the run stands that counts now."""
+    """What is ordered of one path: its number, where it is, and how the run stands that counts now.
+
+    The outcome of the step `previews` among ``steps`` is that of the orders which make them, None until they end.
+    """
 
     number: int
     root: Root
     path: str
     latest: LatestRun
+    steps: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,9 @@ async def submit(
     async with context.database.begin() as connection:
         base = await root_called(connection, context.settings.ingestion, root)
     place = await asyncio.to_thread(location_below, base, text)
+    for name, source in (("image_source", options.image_source), ("video_source", options.video_source)):
+        if source:
+            await asyncio.to_thread(check_source, base, name, source)
     return await _submit(context, place, options, actor=actor, priority=priority)
 
 
@@ -84,7 +96,8 @@ async def ingestion(context: Context, number: int) -> Ingestion | None:
         root_id, path = found
         root = await catalog.root_by_id(connection, root_id)
         runs = await latest_runs(connection, INGEST_CUBE, unique_keys=[_unique_key(root_id, path)])
-    return Ingestion(number, root, path, runs[0]) if runs else None
+        steps = await _steps(connection, runs[0]) if runs else ()
+    return Ingestion(number, root, path, runs[0], steps) if runs else None
 
 
 async def ingestions(
@@ -102,12 +115,28 @@ async def ingestions(
         runs = await latest_runs(
             connection, INGEST_CUBE, unique_keys=keys, state=state, before=before, limit=limit
         )
-        shown = [(one, roots.get(int(str(one.view.args["root_id"])))) for one in runs]
-    return [
-        Ingestion(int(str(one.view.args["number"])), root, _path(one), one)
-        for one, root in shown
-        if root is not None
-    ]
+        known = [one for one in runs if int(str(one.view.args["root_id"])) in roots]
+        return [
+            Ingestion(
+                int(str(one.view.args["number"])),
+                roots[int(str(one.view.args["root_id"]))],
+                _path(one),
+                one,
+                await _steps(connection, one),
+            )
+            for one in known
+        ]
+
+
+async def _steps(connection: AsyncConnection, run: LatestRun) -> list[Mapping[str, Any]]:
+    """Return the steps of a run; its pictures and movies are made after it has ended."""
+    steps: list[Mapping[str, Any]] = list(run.view.steps or ())
+    brought: Any = run.view.response.value if run.view.response else None
+    if not isinstance(brought, Mapping) or not brought.get("previews"):
+        return steps
+    ordered = Ordered(int(brought["version"]), tuple(brought["previews"]))
+    outcome, why = await previews_made(connection, ordered)
+    return [{**one, "outcome": outcome, "why": why} if one["name"] == "previews" else one for one in steps]
 
 
 def _unique_key(root_id: int, path: str) -> str:
