@@ -147,7 +147,11 @@ def _start(paths: Sequence[Path], **how: Any) -> Callable[[Context], Awaitable[R
     async def start(context: Context) -> Run:
         from armillary.archive.intake.service import submit_paths
 
-        return await submit_paths(context, paths, **how)
+        if not context.settings.ingestion.roots:
+            return await submit_paths(context, paths, **how)
+        from armillary.archive.cubes.service import unsettled
+
+        return await submit_paths(context, paths, unsettled=unsettled, **how)
 
     return start
 

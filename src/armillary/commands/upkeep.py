@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from armillary.archive import tasks as archive
-from armillary.archive.intake.service import watch_roots
+from armillary.archive.cubes import service as cubes
+from armillary.archive.intake.service import watch_root, watch_roots
 from armillary.base.alone import Office, alone
 from armillary.base.database_errors import is_transient, reason_of
 from armillary.base.log import get_logger
@@ -42,11 +44,16 @@ class Pauses:
 PAUSES = Pauses()
 
 
+async def watch_everything(context: Context, stop: asyncio.Event) -> None:
+    """Watch every root that is to be watched, and what lies beside the files of ingestion roots."""
+    await watch_roots(context, stop, watch=partial(watch_root, unsettled=cubes.unsettled))
+
+
 async def run(
     context: Context,
     stop: asyncio.Event,
     *,
-    watch: Watch = watch_roots,
+    watch: Watch = watch_everything,
     periods: Sequence[Period] = operations.PERIODS,
     pauses: Pauses = PAUSES,
 ) -> None:

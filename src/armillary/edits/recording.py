@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Location, Root, Version, with_sums
+from armillary.archive.cubes import service as cubes
 from armillary.archive.intake import service as intake
 from armillary.archive.intake.service import describer_of
 from armillary.archive.products import service as products
@@ -113,6 +114,7 @@ async def record(
         actor="armillary",
         previews=False,
     )
+    await cubes.follow_edits(context, connection, [one.location for one in new])
     responses: dict[int, Response] = {}
     rows: list[dict[str, Any]] = []
     for one in finished:

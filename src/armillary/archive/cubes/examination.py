@@ -219,7 +219,7 @@ def _note_news(
     known, values, snapshot = candidate.known, content.values, before
     if content.trusted:
         candidate.skipped = UNCHANGED
-    elif known and _is_same(candidate, found, snapshot) and not judgement.options.force:
+    elif known and _is_same(candidate, content.layout, found, snapshot) and not judgement.options.force:
         candidate.skipped = SAME_BYTES
     if known and candidate.skipped:
         read_alike = snapshot is not None and snapshot.mapping == judgement.describer.profiles.digest
@@ -231,12 +231,17 @@ def _note_news(
         _ = candidate.new.rows
 
 
-def _is_same(candidate: Candidate, found: Fingerprint, snapshot: Snapshot | None) -> bool:
-    """Tell whether the bytes are those on record: digests decide where there are some, a time stamp never does."""
+def _is_same(candidate: Candidate, layout: Layout, found: Fingerprint, snapshot: Snapshot | None) -> bool:
+    """Tell whether the bytes are those on record; a time stamp decides nothing.
+
+    The headers are compared with those of the version, which an edit may have changed since the last run, and the
+    data by their digests, which no edit changes.
+    """
     known = candidate.known
-    if known is None or not is_same(known, candidate):
+    if known is None or not is_same(known, candidate) or known.headers() != layout.headers:
         return False
-    return snapshot is None or snapshot.fingerprint.content == found.content
+    then = [one.data_sha256 for one in snapshot.fingerprint.hdus] if snapshot else None
+    return then is None or then == [one.data_sha256 for one in found.hdus]
 
 
 def _judge(primary: Mapping[str, Value], sst: SstSettings) -> None:

@@ -4,6 +4,7 @@ from armillary.archive.cubes.models import STEPS, Cube, Options
 from armillary.archive.cubes.oids import oid_of
 from armillary.archive.cubes.retirement import Retired, place_of_oid, retire
 from armillary.archive.cubes.roots import name_of, register
+from armillary.archive.cubes.settling import unsettled
 from armillary.archive.cubes.store import (
     cube_by_id,
     cubes_called,
@@ -12,7 +13,15 @@ from armillary.archive.cubes.store import (
     span_of_observation,
     tags_of,
 )
-from armillary.archive.cubes.submission import Ingestion, Submitted, again, ingestion, ingestions, submit
+from armillary.archive.cubes.submission import (
+    Ingestion,
+    Submitted,
+    again,
+    follow_edits,
+    ingestion,
+    ingestions,
+    submit,
+)
 
 __all__ = [
     "STEPS",
@@ -26,6 +35,7 @@ __all__ = [
     "cubes_called",
     "derived_kinds",
     "derived_of",
+    "follow_edits",
     "ingestion",
     "ingestions",
     "name_of",
@@ -36,4 +46,5 @@ __all__ = [
     "span_of_observation",
     "submit",
     "tags_of",
+    "unsettled",
 ]

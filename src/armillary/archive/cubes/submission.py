@@ -68,6 +68,16 @@ async def again(context: Context, one: Ingestion, *, actor: str) -> Submitted:
     return await _submit(context, Location(one.root.id, path, filename), Options(), actor=actor)
 
 
+async def follow_edits(context: Context, connection: AsyncConnection, places: Sequence[Location]) -> None:
+    """Let cubes whose headers were edited say what these say now; called in the transaction of the edits."""
+    if not context.settings.ingestion.roots:
+        # Most archives have none, and their edits are not to cost a look for them.
+        return
+    profiled = {root.id for root in await catalog.list_roots(connection) if root.profile}
+    concerned = [place for place in places if place.root_id in profiled]
+    await submit_ingests(connection, concerned, actor="edits")
+
+
 async def _submit(
     context: Context, place: Location, options: Options, *, actor: str, priority: int = 0
 ) -> Submitted:

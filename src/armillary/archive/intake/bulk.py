@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ from armillary.fits.containers import logical_name
 if TYPE_CHECKING:
     from armillary.archive.query.models import Term
 
+Unsettled = Callable[[Context, Root], Awaitable[Sequence[Location]]]
+"""Returns the files of an ingestion root for which there is something to do though they did not change."""
 PORTION = 5000
 MOST_CONTESTED = 1000
 
@@ -71,6 +73,7 @@ async def submit_paths(
     verify: bool = False,
     options: Mapping[str, Any] | None = None,
     priority: int = 0,
+    unsettled: Unsettled | None = None,
 ) -> Run:
     """Find the files below paths and queue their intake, adopted where they are or copied into the store.
 
@@ -82,6 +85,8 @@ async def submit_paths(
         Whether files are read that seem not to have changed.
     options, priority
         What is asked of each file of an ingestion root, and how urgent it is.
+    unsettled
+        Tells of which files of an ingestion root there is something to do though they did not change.
     """
     run = Run()
     async with context.database.begin() as connection:
@@ -102,7 +107,8 @@ async def submit_paths(
     run.names = await _known_by_name(context, placed)
     below = {} if copy else await _known_below(context, paths)
     everything = force or verify or options
-    changed = placed if everything else await asyncio.to_thread(_changed, placed, below)
+    due = set() if everything or unsettled is None else await _due(context, placed, unsettled)
+    changed = placed if everything else await asyncio.to_thread(_changed, placed, below, due)
     run.report.skipped += len(placed) - len(changed)
     for start in range(0, len(changed), PORTION):
         portion = changed[start : start + PORTION]
@@ -172,14 +178,27 @@ async def _known_below(context: Context, paths: Sequence[Path]) -> presence.Know
 
 
 def _changed(
-    placed: Sequence[tuple[Location, Path]], known: presence.Known
+    placed: Sequence[tuple[Location, Path]], known: presence.Known, due: Collection[Location]
 ) -> Sequence[tuple[Location, Path]]:
-    """Return the files that do not stand as the catalog knows them: the others need no order to be skipped."""
+    """Return the files that do not stand as the catalog knows them: the others need no order to be skipped.
+
+    Those that are ``due`` are among them, however they stand.
+    """
     return [
         (place, path)
         for place, path in placed
-        if str(path) not in known or known[str(path)] != (place, presence.state_of(path))
+        if place in due or str(path) not in known or known[str(path)] != (place, presence.state_of(path))
     ]
+
+
+async def _due(
+    context: Context, placed: Sequence[tuple[Location, Path]], unsettled: Unsettled
+) -> set[Location]:
+    """Return of which files of ingestion roots there is something to do though they did not change."""
+    here = {place.root_id for place, _ in placed}
+    async with context.database.begin() as connection:
+        roots = [root for root in await store.list_roots(connection) if root.profile and root.id in here]
+    return {place for root in roots for place in await unsettled(context, root)}
 
 
 async def watch(context: Context, paths: Sequence[Path], *, watched: bool, in_place: bool) -> None:

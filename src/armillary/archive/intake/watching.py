@@ -13,10 +13,11 @@ from typing import Any
 from watchfiles import awatch
 
 from armillary.archive.catalog import store
-from armillary.archive.catalog.models import Root
+from armillary.archive.catalog.models import Location, Root
 from armillary.archive.errors import NotWatchable
 from armillary.archive.intake import orders, presence
 from armillary.archive.intake.adoption import FITS_NAME, Finder, location_of, walk
+from armillary.archive.intake.bulk import Unsettled
 from armillary.archive.intake.paths import retired_of
 from armillary.base.database_errors import is_transient
 from armillary.base.log import get_logger
@@ -42,8 +43,18 @@ Watch = Callable[[Context, Root, asyncio.Event, Pauses], Coroutine[Any, Any, Non
 """How one root is watched until told to stop."""
 
 
-async def watch_root(context: Context, root: Root, stop: asyncio.Event, pauses: Pauses) -> None:
-    """Take in what comes to rest in a root, until told to stop."""
+async def watch_root(
+    context: Context,
+    root: Root,
+    stop: asyncio.Event,
+    pauses: Pauses,
+    *,
+    unsettled: Unsettled | None = None,
+) -> None:
+    """Take in what comes to rest in a root, until told to stop.
+
+    ``unsettled`` tells of which files of an ingestion root there is something to do though they did not change.
+    """
     waiting = Waiting(context.settings.archive.quiet_s)
     heard = asyncio.create_task(_listen(root, waiting))
     scanned = -pauses.reconcile_s
@@ -51,6 +62,8 @@ async def watch_root(context: Context, root: Root, stop: asyncio.Event, pauses: 
         while not stop.is_set():
             if time.monotonic() - scanned >= pauses.reconcile_s:
                 await _reconcile(context, root, waiting)
+                if unsettled and root.profile:
+                    await _take_again(context, await unsettled(context, root))
                 scanned = time.monotonic()
                 if heard.done():
                     _tell_end(heard)
@@ -199,6 +212,12 @@ def _compare(root: Root, own: Path, known: Known) -> tuple[list[Path], set[str]]
     return strangers, found
 
 
+async def _take_again(context: Context, places: Sequence[Location]) -> None:
+    for start in range(0, len(places), PORTION):
+        async with context.database.begin() as connection:
+            await orders.submit_ingests(connection, places[start : start + PORTION], actor="watch")
+
+
 async def _take_in(context: Context, root: Root, paths: Sequence[Path]) -> None:
     if not paths:
         return
@@ -210,6 +229,4 @@ async def _take_in(context: Context, root: Root, paths: Sequence[Path]) -> None:
     for path, error in finder.found.failed:
         log.warning("file not taken in", file=str(path), error=error.message)
     places = [location_of(roots[base], below) for base, below in finder.found.places]
-    for start in range(0, len(places), PORTION):
-        async with context.database.begin() as connection:
-            await orders.submit_ingests(connection, places[start : start + PORTION], actor="watch")
+    await _take_again(context, places)
