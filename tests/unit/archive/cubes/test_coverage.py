@@ -75,6 +75,7 @@ def test_a_table_of_one_wavelength_may_lack_its_axis(tmp_path: Path) -> None:
     edit = table_of("HPLN+HPLT+WAVE+TIME", values, "(4,2,2,2)")
     one = changed(tmp_path, edit, scans=(7, 8), wavelengths=1)
     assert one.json(DerivedKind.SPECTRAL_LINE)["data"]["wavelengths"] == [2.0]
+    assert one.derived()[DerivedKind.SPECTRAL_LINE].warnings == ()
     assert one.json(DerivedKind.WCS)["data"]["box"] == [0.0, 1.0, 28.0, 29.0]
 
 
