@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from armillary.archive.cubes import vocabulary_refresh as vocabularies
 from armillary.archive.cubes.retagging import refresh_vocabularies
 from armillary.archive.cubes.run import ingest_cube
+from armillary.archive.cubes.words import refresh as vocabularies
 from armillary.archive.images.arrival import ARRIVAL, arrive
 from armillary.archive.intake.ingest import ingest
 from armillary.archive.intake.orders import INGEST, INGEST_CUBE

@@ -14,7 +14,7 @@ from PIL import Image
 from armillary.archive.cubes.derivation import DerivedKind
 from armillary.archive.cubes.observations import grouping_of
 from armillary.archive.cubes.oids import oid_in
-from armillary.archive.cubes.vocabularies import Vocabulary, assess, terms_of
+from armillary.archive.cubes.words.vocabularies import Vocabulary, assess, terms_of
 from armillary.demo.solar import write_day
 from armillary.demo.solar.day import cubes_of_day
 from tests.support.solar import Opened, opened

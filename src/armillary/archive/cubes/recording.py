@@ -20,7 +20,7 @@ from armillary.archive.cubes.examination import UNCHANGED, Seen, made_of, same_h
 from armillary.archive.cubes.models import VERSIONS, Cube, Options, Snapshot
 from armillary.archive.cubes.observations import grouping_of
 from armillary.archive.cubes.previews import Ordered, order_previews
-from armillary.archive.cubes.vocabularies import Assessment
+from armillary.archive.cubes.words.vocabularies import Assessment
 from armillary.archive.intake import paths
 from armillary.archive.intake.ingest import Candidate, record_candidates
 from armillary.base.work.steps import Steps

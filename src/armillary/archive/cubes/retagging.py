@@ -7,9 +7,10 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.cubes import store, vocabulary_refresh
-from armillary.archive.cubes.vocabularies import digest_of
-from armillary.archive.cubes.vocabulary_refresh import Retagging, configured
+from armillary.archive.cubes import store
+from armillary.archive.cubes.words import refresh as vocabularies
+from armillary.archive.cubes.words.refresh import Retagging, configured
+from armillary.archive.cubes.words.vocabularies import digest_of
 from armillary.archive.intake.orders import submit_ingests
 from armillary.base.work import Claim
 from armillary.context import Context
@@ -39,4 +40,4 @@ async def submit_retagging(connection: AsyncConnection, *, settings: SstSettings
 async def refresh_vocabularies(context: Context, claims: Sequence[Claim]) -> None:
     """Read all vocabularies, and queue the cubes that a change concerns."""
     how = retagging(context.settings.sst)
-    await vocabulary_refresh.refresh_vocabularies(context, claims, retagging=how)
+    await vocabularies.refresh_vocabularies(context, claims, retagging=how)

@@ -16,8 +16,8 @@ from armillary.archive.cubes.examination import Judgement, Seen, see
 from armillary.archive.cubes.models import Cube, Options
 from armillary.archive.cubes.recording import OidBusy, Recording
 from armillary.archive.cubes.retagging import retagging
-from armillary.archive.cubes.vocabularies import assess
-from armillary.archive.cubes.vocabulary_refresh import configured, refresh
+from armillary.archive.cubes.words.refresh import configured, refresh
+from armillary.archive.cubes.words.vocabularies import assess
 from armillary.archive.errors import FileVanished, StillGrowing
 from armillary.archive.intake import presence
 from armillary.archive.intake.ingest import Candidate, attempt, candidates_of, note_moves, refuse_twins

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.cubes import vocabulary_refresh as vocabularies
-from armillary.archive.cubes.vocabularies import Vocabulary, assess
+from armillary.archive.cubes.words import refresh as vocabularies
+from armillary.archive.cubes.words.vocabularies import Vocabulary, assess
 from armillary.base.work import Kind, Worker
 from armillary.base.work.periods import submit_due
 from armillary.context import Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.archive.cubes.vocabularies import Vocabulary, assess, digest_of, terms_of
+from armillary.archive.cubes.words.vocabularies import Vocabulary, assess, digest_of, terms_of
 from armillary.fits.models import Value
 from armillary.settings import SstSettings
 

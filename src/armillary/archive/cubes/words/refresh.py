@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.cubes import vocabulary_store
-from armillary.archive.cubes.vocabularies import Vocabulary, terms_of
-from armillary.archive.cubes.vocabulary_source import (
+from armillary.archive.cubes.words import store
+from armillary.archive.cubes.words.source import (
     Reply,
     VocabularyUnreadable,
     is_remote,
     read_source,
 )
-from armillary.archive.cubes.vocabulary_store import Copy
+from armillary.archive.cubes.words.store import Copy
+from armillary.archive.cubes.words.vocabularies import Vocabulary, terms_of
 from armillary.base.log import get_logger
 from armillary.base.work import Claim, Response
 from armillary.base.work.periods import Period
@@ -36,13 +36,13 @@ async def no_retagging(connection: AsyncConnection) -> None:
 
 async def current(connection: AsyncConnection, name: str) -> Vocabulary | None:
     """Return the copy of a vocabulary, however old; None if it could never be read."""
-    copy = (await vocabulary_store.find(connection, [name])).get(name)
+    copy = (await store.find(connection, [name])).get(name)
     return copy.vocabulary if copy else None
 
 
 async def configured(connection: AsyncConnection, settings: SstSettings) -> dict[str, Vocabulary | None]:
     """Return the copies of all vocabularies that are configured, by their names; None is not there yet."""
-    copies = await vocabulary_store.find(connection, settings.vocabularies)
+    copies = await store.find(connection, settings.vocabularies)
     return {name: copies[name].vocabulary if name in copies else None for name in settings.vocabularies}
 
 
@@ -59,7 +59,7 @@ async def refresh(
     if not settings.vocabularies:
         return {}
     async with context.database.begin() as connection:
-        copies = await vocabulary_store.find(connection, settings.vocabularies)
+        copies = await store.find(connection, settings.vocabularies)
     due: Mapping[str, str] = {
         name: source
         for name, source in settings.vocabularies.items()
@@ -111,11 +111,9 @@ async def _record(
         return "same"
     async with context.database.begin() as connection:
         if reply is None or vocabulary is None:
-            await vocabulary_store.checked(connection, name, source)
+            await store.checked(connection, name, source)
         else:
-            await vocabulary_store.put(
-                connection, source, vocabulary, etag=reply.etag, modified=reply.modified
-            )
+            await store.put(connection, source, vocabulary, etag=reply.etag, modified=reply.modified)
         if changed:
             await retagging(connection)
     if changed:
@@ -126,7 +124,7 @@ async def _record(
 async def _failed(context: Context, name: str, source: str, error: str, copy: Copy | None) -> str:
     log.warning("vocabulary unreadable", vocabulary=name, source=source, error=error)
     async with context.database.begin() as connection:
-        await vocabulary_store.failed(connection, name, source, error)
+        await store.failed(connection, name, source, error)
     return "stale" if copy and copy.terms is not None else "unknown"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.cubes.vocabularies import Vocabulary
+from armillary.archive.cubes.words.vocabularies import Vocabulary
 
 FIND = """
 SELECT name, source, terms, digest, etag, modified, error, extract(epoch FROM now() - checked)::float8 AS age_s
