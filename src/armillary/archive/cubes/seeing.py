@@ -77,7 +77,7 @@ def _values(
         raise ValueError(f"{SEEING} holds no numbers")
     values = cell.astype(np.float64)
     axes = [length for length in values.shape if length != 1]
-    if values.shape[-1] == 2 and len(axes) <= 2:
+    if axes[-1:] == [2] and len(axes) <= 2 and values.size != times:
         low, both = values.reshape(-1, 2).T
     elif len(axes) == 2 and axes[0] == 2 and axes[1] == times:
         low, both = values.reshape(2, -1)

@@ -119,6 +119,23 @@ def test_one_series_alone_is_that_of_the_low_layers(tmp_path: Path) -> None:
     assert "not two" in found.warnings[0]
 
 
+def test_axes_of_the_length_1_do_not_count(tmp_path: Path) -> None:
+    edit = seeing_table([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [1.0, 2.0, 3.0], "6D", "(1,1,2,1,3)")
+    found = changed(tmp_path, edit).derived()[DerivedKind.R0]
+    data = json.loads(found.content or b"")["data"]
+    assert [value for _, value in data["r0_low_high"]] == [2.0, 4.0, 6.0]
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize(("times", "low", "both"), [([1.0], [5.0], [6.0]), ([1.0, 2.0], [5.0, 6.0], [])])
+def test_two_values_are_a_pair_or_a_series(
+    times: list[float], low: list[float], both: list[float], tmp_path: Path
+) -> None:
+    data = changed(tmp_path, seeing_table([5.0, 6.0], times, "2D", None)).json(DerivedKind.R0)["data"]
+    assert [value for _, value in data["r0_low"]] == low
+    assert [value for _, value in data["r0_low_high"]] == both
+
+
 def test_values_without_axes_are_not_guessed(tmp_path: Path) -> None:
     found = changed(tmp_path, seeing_table(range(6), [1.0, 2.0, 3.0], "6D", None)).derived()[DerivedKind.R0]
     assert found.content is None
