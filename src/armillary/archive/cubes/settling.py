@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog.models import Location, Root
 from armillary.archive.cubes.models import VERSIONS
-from armillary.archive.cubes.vocabularies import digest_of
-from armillary.archive.cubes.vocabulary_refresh import configured
+from armillary.archive.cubes.words.refresh import configured
+from armillary.archive.cubes.words.vocabularies import digest_of
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.products.origins import SIDECARS, SUFFIXES, Where, of_file
 from armillary.base.database import driver
