@@ -70,9 +70,12 @@ class Model:
         assert run.state == "Queued"
         runs = self.runs[key]
         run.state, run.step, run.steps = "Started", None, None
-        before = max((one for one in runs if one.id < run.id), key=lambda one: one.id, default=None)
-        if run.claims == 0 and before and before.state == "Failed":
-            run.args = dict(POLICY.merged(before.args, run.args))
+        # One that was cancelled before it ever ran has taken nothing over from those before it.
+        later = run
+        for before in sorted((one for one in runs if one.id < run.id), key=lambda one: -one.id):
+            if later.claims > 0 or before.state != "Failed":
+                break
+            run.args, later = dict(POLICY.merged(before.args, run.args)), before
         run.attempts, run.claims = run.attempts + 1, run.claims + 1
         # Of what waits for room the reason stays, as far as anybody knows.
         run.code = run.code if run.held else None

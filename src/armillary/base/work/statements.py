@@ -224,13 +224,19 @@ taken AS (
 """
 
 # What a failed run leaves behind is taken at the beginning of the next one. To write it into the waiting order
-# when the run fails would mean to wait for whoever is merging with that, who may in turn wait for us.
+# when the run fails would mean to wait for whoever is merging with that, who may in turn wait for us. One that was
+# cancelled before it ever ran has not taken what was left for it, so the look goes on to those before it.
 _LEFT = """
-CASE WHEN w.fence = 0 AND w.merging->'keep' = 'true' THEN coalesce((
-    SELECT work_order_merged(p.args, w.args, w.merging)
-    FROM (SELECT b.args, b.state FROM work_order AS b
-        WHERE b.unique_key = w.unique_key AND b.id < w.id ORDER BY b.id DESC LIMIT 1) AS p
-    WHERE p.state = 'Failed'), w.args) ELSE w.args END
+CASE WHEN w.fence = 0 AND w.merging->'keep' = 'true' THEN (
+    WITH RECURSIVE left_behind AS (
+        SELECT w.id AS id, w.args AS args, true AS goes_on
+        UNION ALL
+        SELECT p.id, work_order_merged(p.args, l.args, w.merging), p.fence = 0
+        FROM left_behind AS l CROSS JOIN LATERAL (
+            SELECT b.id, b.args, b.state, b.fence FROM work_order AS b
+            WHERE b.unique_key = w.unique_key AND b.id < l.id ORDER BY b.id DESC LIMIT 1) AS p
+        WHERE l.goes_on AND p.state = 'Failed')
+    SELECT args FROM left_behind ORDER BY id LIMIT 1) ELSE w.args END
 """
 
 _CLAIMED = f"""
