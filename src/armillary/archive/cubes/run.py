@@ -41,7 +41,11 @@ async def ingest_cube(context: Context, claims: Sequence[Claim]) -> None:
     steps = Steps(claim)
     try:
         await _carry_out(context, claim, candidate, steps)
-    except (LostLease, OrderCancelled):
+    except LostLease:
+        raise
+    except OrderCancelled:
+        # How far it came is told all the same.
+        await steps.store_failed()
         raise
     except OidBusy:
         claim.postpone(BUSY_S, "Another file of the same oid is being taken in; this one comes after it.")
