@@ -20,7 +20,7 @@ from armillary.context import Context
 from tests.support.ingestion import Observatory
 
 Hook = Callable[[], Awaitable[Any]]
-CATALOGUE = ("file", "version", "frame", "cube", "cube_tag", "cube_derived", "observation", "retirement")
+CATALOGUE = ("file", "version", "frame", "cube", "cube_tag", "cube_derived", "observation")
 """What a run that fails leaves as it was."""
 
 

@@ -105,8 +105,15 @@ class _Content:
     trusted: bool
 
 
-def see(candidate: Candidate, before: Snapshot | None, judgement: Judgement) -> Seen:
+def see(candidate: Candidate, before: Snapshot | None, known: Snapshot | None, judgement: Judgement) -> Seen:
     """Look at a file, in a thread; the candidate learns what the catalog is to know, or that nothing is new.
+
+    Parameters
+    ----------
+    before
+        What the last good run saw.
+    known
+        The same, None if everything is to be made anew.
 
     Raises
     ------
@@ -116,14 +123,20 @@ def see(candidate: Candidate, before: Snapshot | None, judgement: Judgement) -> 
     with candidate.store.open(candidate.location.key) as opened:
         candidate.stored = opened.stored
         refuse_two_containers(candidate)
-        seen = _see(candidate, opened, before, judgement)
+        seen = _see(candidate, opened, before, known, judgement)
         if not rests(candidate, opened):
             raise changing(candidate)
     return seen
 
 
-def _see(candidate: Candidate, opened: OpenFile, before: Snapshot | None, judgement: Judgement) -> Seen:
-    snapshot, read_ns = None if judgement.options.force else before, time.time_ns()
+def _see(
+    candidate: Candidate,
+    opened: OpenFile,
+    before: Snapshot | None,
+    snapshot: Snapshot | None,
+    judgement: Judgement,
+) -> Seen:
+    read_ns = time.time_ns()
     content = _trusted(candidate, opened, snapshot, judgement) or _everything(candidate, opened, judgement)
     layout, values = content.layout, content.values
     found = fingerprint_of(opened.stored, layout, values.headers, content.data, read_ns=read_ns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import file_store
 from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog import store as catalog_store
 from armillary.archive.catalog.models import Version
 from armillary.archive.catalog.recording import renew_frames
 from armillary.archive.cubes import store
@@ -20,6 +21,7 @@ from armillary.archive.cubes.examination import UNCHANGED, Seen, made_of, same_h
 from armillary.archive.cubes.models import VERSIONS, Cube, Options, Snapshot
 from armillary.archive.cubes.observations import grouping_of
 from armillary.archive.cubes.previews import Ordered, order_previews
+from armillary.archive.cubes.retirement import take_out
 from armillary.archive.cubes.words.vocabularies import Assessment
 from armillary.archive.intake import paths
 from armillary.archive.intake.ingest import Candidate, record_candidates
@@ -31,7 +33,7 @@ SAME_HEADER = "the header is the same"
 
 
 class OidBusy(Exception):
-    """Another file of the same oid is being taken in at this moment."""
+    """Another file of the same oid is being taken in, or what the file is has changed since it was read."""
 
 
 class Recording:
@@ -41,6 +43,8 @@ class Recording:
     ----------
     here
         The cubes that the file is already.
+    known
+        What the last good run saw of them, None if everything is made anew.
     connection
         The transaction in which its order ends.
     """
@@ -52,12 +56,13 @@ class Recording:
         options: Options,
         seen: Seen,
         here: Sequence[Cube],
+        known: Snapshot | None,
         steps: Steps,
         connection: AsyncConnection,
     ) -> None:
         self._context, self._candidate, self._options = context, candidate, options
         self._seen, self._here, self._steps, self._c = seen, here, steps, connection
-        self._known = None if options.force else next((one.snapshot for one in here), None)
+        self._known = known
 
     async def carry_out(self, assessment: Assessment, *, order: int) -> dict[str, Any]:
         """Make all steps; return what is to be told of the run.
@@ -65,25 +70,26 @@ class Recording:
         Raises
         ------
         OidBusy
-            If another file of one of its oids is being taken in.
+            If another file of one of its oids is being taken in, or it was taken in or out itself meanwhile.
         SecondOid
             If the file would be a second cube, and nobody said that it is to be.
         CubeRefused
             If its times cannot be read.
         """
         oids = self._oids()
-        if not await store.hold_oids(self._c, oids):
-            raise OidBusy
+        await self._hold(oids)
         elsewhere = await self._elsewhere(oids)
-        snapshot = self._snapshot(assessment, order)
+        snapshot, former = self._snapshot(assessment, order), await self._former(elsewhere)
         async with self._steps.step("product", self._c) as step:
             for other in elsewhere:
                 if why := await self._older_than(other):
                     step.skip(f"superseded: {why}")
+                    await self._leave_alone()
                     return {"outcome": "superseded", "why": why, "oid": other.oid, "cube": other.id}
             if news := self._news(oids, elsewhere, snapshot):
                 version = await self._put_file()
                 cubes = await self._put_cubes(oids, version.file_id, assessment, snapshot)
+                await self._take_out(elsewhere, version.file_id)
             else:
                 step.skip(UNCHANGED)
                 version, cubes = self._recorded, {one.oid: one.id for one in self._here}
@@ -91,7 +97,7 @@ class Recording:
         self._tell_headers()
         await self._put_tags(assessment, cubes)
         await self._put_derived(cubes)
-        ordered = await self._order_previews(version, elsewhere)
+        ordered = await self._order_previews(version, former)
         self._tell_svo()
         told = self._steps.note("snapshot")
         if not news:
@@ -107,6 +113,14 @@ class Recording:
             "previews": list(ordered.orders),
         }
 
+    async def _hold(self, oids: Sequence[str]) -> None:
+        """Hold the oids that the file has or gets; what was known of it before must still be so."""
+        place = self._candidate.location
+        if not await store.hold_oids(self._c, {*oids, *(one.oid for one in self._here)}):
+            raise OidBusy
+        if await store.cubes_at(self._c, place.root_id, place.key) != list(self._here):
+            raise OidBusy
+
     def _oids(self) -> list[str]:
         """Return the oids that the file has from now on, that which was asked for, or follows from it, first."""
         given, here = self._options.oid, {one.oid: one for one in self._here}
@@ -119,7 +133,9 @@ class Recording:
             return list(dict.fromkeys((given, *here)))
         # What somebody said that it is called stays so, whatever its headers say.
         kept = [one.oid for one in self._here if one.oid_given]
-        return kept if kept and self._seen.oid not in here else list(dict.fromkeys((self._seen.oid, *kept)))
+        if kept and len(kept) == len(here):
+            return kept
+        return list(dict.fromkeys((self._seen.oid, *kept)))
 
     async def _elsewhere(self, oids: Sequence[str]) -> list[Cube]:
         """Return those cubes of the oids that are other files so far."""
@@ -147,6 +163,21 @@ class Recording:
             return False
         return True
 
+    async def _take_out(self, former: Iterable[Cube], file_id: int) -> None:
+        """Show files no more that were the cubes of this one, and are no others."""
+        now, actor = self._candidate.now, self._actor
+        # One that has moved here is the same file.
+        for one in {one.file_id: one for one in former if one.file_id != file_id}.values():
+            if not await store.cubes_of_files(self._c, [one.file_id]):
+                await take_out(self._c, one.location, now=now, actor=actor)
+                await catalog_store.delete_frames(self._c, [one.file_id])
+
+    async def _leave_alone(self) -> None:
+        """Let no watched folder order the file again as it is: it would be read for nothing, at every look."""
+        place, found = self._candidate.location, self._seen.fingerprint
+        state = (found.size, found.mtime_ns)
+        await paths.retire(self._c, place, state, now=self._candidate.now, actor=self._actor)
+
     def _snapshot(self, assessment: Assessment, order: int) -> Snapshot:
         return Snapshot(
             fingerprint=self._seen.fingerprint,
@@ -166,6 +197,7 @@ class Recording:
             and not elsewhere
             and {one.oid for one in self._here} == set(oids)
             and replace(snapshot, order=known.order) == known
+            and self._options.oid in (None, *(one.oid for one in self._here if one.oid_given))
             and self._options.submit_svo in (None, self._here[0].published)
         )
         return not same
@@ -246,12 +278,14 @@ class Recording:
             if why and same_header(self._known, self._seen.fingerprint, 0):
                 step.skip(f"the header is the same, and {why}")
 
-    async def _order_previews(self, version: Version, elsewhere: Sequence[Cube]) -> Ordered:
-        """Have pictures made; what they were serves until then, be it of an older version or of an older file."""
-        former = self._candidate.known
-        if former is None and elsewhere:
-            known = await file_store.present_of_files(self._c, [elsewhere[0].file_id])
-            former = known[0] if known else None
+    async def _former(self, elsewhere: Sequence[Cube]) -> Version | None:
+        """Return the version whose pictures serve until there are new ones: of this file, or of an older one."""
+        if self._candidate.known is not None or not elsewhere:
+            return self._candidate.known
+        found = await file_store.present_of_files(self._c, [elsewhere[0].file_id])
+        return found[0] if found else None
+
+    async def _order_previews(self, version: Version, former: Version | None) -> Ordered:
         async with self._steps.step("previews", self._c) as step:
             return await order_previews(
                 self._context,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import file_store
 from armillary.archive.catalog import store as catalog_store
-from armillary.archive.catalog.models import Location, Version
+from armillary.archive.catalog.models import Location
 from armillary.archive.cubes import store
 from armillary.archive.cubes.errors import NothingToRetire
 from armillary.archive.cubes.models import Cube
@@ -43,13 +43,11 @@ async def retire(connection: AsyncConnection, place: Location, *, now: datetime,
         If the archive has no such file.
     """
     cubes = await _held(connection, place)
-    version = await _present(connection, place)
-    if version is None and not cubes:
+    taken_out = await take_out(connection, place, now=now, actor=actor)
+    if not (taken_out or cubes):
         raise NothingToRetire(f"{place.key} is not in the archive.")
-    if version is not None:
-        await paths.retire(connection, place, (version.file_size, version.mtime_ns), now=now, actor=actor)
-        await catalog_store.mark_absent(connection, [version.id])
-        await catalog_store.delete_frames(connection, [version.file_id])
+    # A file that has vanished has a frame all the same.
+    await catalog_store.delete_frames(connection, [one.file_id for one in cubes])
     await store.delete_cubes(connection, [one.id for one in cubes])
     await store.settle_observations(connection, {one.observation_id for one in cubes})
     return Retired(place, tuple(one.oid for one in cubes))
@@ -63,6 +61,13 @@ async def _held(connection: AsyncConnection, place: Location) -> list[Cube]:
     return await store.cubes_at(connection, place.root_id, place.key)
 
 
-async def _present(connection: AsyncConnection, place: Location) -> Version | None:
+async def take_out(connection: AsyncConnection, place: Location, *, now: datetime, actor: str) -> bool:
+    """Show the file at a place no more, and let no watched folder take it in as it is; tell whether it was in."""
     key = (place.root_id, place.path, logical_name(place.filename))
-    return (await file_store.present_at(connection, [key])).get(key)
+    version = (await file_store.present_at(connection, [key])).get(key)
+    if version is None:
+        return False
+    await paths.retire(connection, place, (version.file_size, version.mtime_ns), now=now, actor=actor)
+    await catalog_store.mark_absent(connection, [version.id])
+    await catalog_store.delete_frames(connection, [version.file_id])
+    return True

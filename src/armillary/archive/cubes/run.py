@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from armillary.archive.cubes import store
 from armillary.archive.cubes.examination import Judgement, Seen, see
-from armillary.archive.cubes.models import Cube, Options
+from armillary.archive.cubes.models import Cube, Options, Snapshot
 from armillary.archive.cubes.recording import OidBusy, Recording
 from armillary.archive.cubes.retagging import retagging
 from armillary.archive.cubes.words.refresh import configured, refresh
@@ -61,29 +61,33 @@ async def ingest_cube(context: Context, claims: Sequence[Claim]) -> None:
 async def _carry_out(context: Context, claim: Claim, candidate: Candidate, steps: Steps) -> None:
     options = Options.of_args(claim.order.args)
     async with steps.step("read"):
-        here, seen = await _read(context, candidate, options)
+        here, known, seen = await _read(context, candidate, options)
     settings, responses = context.settings.sst, dict[int, Response]()
     await refresh(context, retagging=retagging(settings))
     async with claim.completing(responses) as connection:
         assessment = assess(seen.primary, await configured(connection, settings))
-        recording = Recording(context, candidate, options, seen, here, steps, connection)
+        recording = Recording(context, candidate, options, seen, here, known, steps, connection)
         value = await recording.carry_out(assessment, order=claim.order.id)
         await steps.store(connection)
         responses[claim.order.id] = Response(value=value)
     log.info("file of an ingestion root taken in", file=candidate.location.key, outcome=value["outcome"])
 
 
-async def _read(context: Context, candidate: Candidate, options: Options) -> tuple[list[Cube], Seen]:
-    """Look at the file, and at what is known of it."""
+async def _read(
+    context: Context, candidate: Candidate, options: Options
+) -> tuple[list[Cube], Snapshot | None, Seen]:
+    """Look at the file, and at what is known of it: its cubes, and what may be left as it is."""
     place, settings = candidate.location, context.settings
     async with context.database.begin() as connection:
         here = await store.cubes_at(connection, place.root_id, place.key)
     before = here[0].snapshot if here else None
+    # Nothing was made yet of a cube that the file is to be from now on.
+    known = before if options.oid in (None, *(one.oid for one in here)) and not options.force else None
     judgement = Judgement(archive=settings.archive, sst=settings.sst, options=options)
     found: list[Seen] = []
 
     def look(one: Candidate) -> None:
-        found.append(see(one, before, judgement))
+        found.append(see(one, before, known, judgement))
 
     await asyncio.to_thread(attempt, look, candidate)
     if candidate.error is None:
@@ -91,4 +95,4 @@ async def _read(context: Context, candidate: Candidate, options: Options) -> tup
     if candidate.error is not None:
         raise candidate.error
     await note_moves(context, [candidate])
-    return here, found[0]
+    return here, known, found[0]
