@@ -72,6 +72,8 @@ class Candidate:
     """Where the file was before, if it is known by its path."""
     pictures: list[dict[str, Any]] = field(default_factory=list)
     """Rows of pictures that are drawn already, but for the version."""
+    quiet_s: float = 5.0
+    """Seconds after which a file rests."""
 
     @property
     def name(self) -> str:
@@ -167,7 +169,9 @@ async def candidates_of(context: Context, claims: Sequence[Claim]) -> list[Candi
             await claim.fail(error)
             continue
         args, now = dict(claim.order.args), context.clock.now()
-        candidates.append(Candidate(claim, root, bytes_of, place, known.get(key), now, args=args))
+        one = Candidate(claim, root, bytes_of, place, known.get(key), now, args=args)
+        one.quiet_s = context.settings.archive.quiet_s
+        candidates.append(one)
     return candidates
 
 
@@ -340,7 +344,7 @@ def _may_grow(candidate: Candidate) -> bool:
     if stored is None or not candidate.args.get("patient", True):
         return False
     rest_s = candidate.now.timestamp() - stored.mtime_ns / NS
-    return rest_s < 5.0 and candidate.waited_s < PATIENCE_S
+    return rest_s < candidate.quiet_s and candidate.waited_s < PATIENCE_S
 
 
 async def refuse_twins(context: Context, candidates: Sequence[Candidate]) -> None:
