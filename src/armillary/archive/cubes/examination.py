@@ -37,7 +37,8 @@ from armillary.archive.intake.profiles.instants import read_stamp
 from armillary.archive.intake.reading import Describer, describer_of
 from armillary.base.store import Snapshot as OpenFile
 from armillary.fits.containers import Container, open_logical
-from armillary.fits.models import Layout, ReadAt, Value
+from armillary.fits.errors import TruncatedFile
+from armillary.fits.models import BLOCK, Layout, ReadAt, Value
 from armillary.fits.scan import scan
 from armillary.fits.series import HeaderValues
 from armillary.settings import ArchiveSettings, SstSettings
@@ -139,6 +140,7 @@ def _see(
     read_ns = time.time_ns()
     content = _trusted(candidate, opened, snapshot, judgement) or _everything(candidate, opened, judgement)
     layout, values = content.layout, content.values
+    _refuse_ragged(layout)
     found = fingerprint_of(opened.stored, layout, values.headers, content.data, read_ns=read_ns)
     if content.trusted and snapshot:
         found = snapshot.fingerprint
@@ -163,6 +165,16 @@ def _see(
         derived={kind: one for kind, one in derived.items() if kind in stale},
         warnings=[*sums, *(told for one in derived.values() for told in one.warnings)],
     )
+
+
+def _refuse_ragged(layout: Layout) -> None:
+    """Refuse a file that is no whole number of blocks: the rest of it may be about to be written."""
+    over = layout.trailing % BLOCK
+    if over:
+        raise TruncatedFile(
+            f"The file has {layout.size} bytes, which is no multiple of {BLOCK}: it lacks {BLOCK - over} bytes;"
+            " copy or upload it again"
+        )
 
 
 def same_hdus(snapshot: Snapshot | None, found: Fingerprint, hdus: Sequence[int], step: str) -> bool:
