@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from astropy.io import fits
 from PIL import Image
 
+needs_av = pytest.mark.skipif(find_spec("av") is None, reason="movies need the extra media: the package av")
+"""Of tests that make or look at movies."""
 Pixels = npt.NDArray[np.uint8]
 CTYPES = ("HPLN-TAB", "HPLT-TAB", "WAVE-TAB", "STOKES", "TIME-TAB")
 

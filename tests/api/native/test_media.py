@@ -17,10 +17,11 @@ from armillary.archive.products.origins import NO_TIME
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support.archive import Archive, an_archive, put
-from tests.support.media import a_cube
+from tests.support.media import a_cube, needs_av
 from tests.support.postgres import postgres
 
 __all__ = ["postgres"]
+pytestmark = needs_av
 FILM, STILL = "film.fits", "still.fits"
 TYPES = {"image": "image/jpeg", "thumbnail_png": "image/png", "video": "video/webm"}
 BEGINNINGS = {"image": b"\xff\xd8\xff", "thumbnail_png": b"\x89PNG", "video": b"\x1aE\xdf\xa3"}

@@ -23,7 +23,7 @@ from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.pool import Sandbox
 from armillary.base.work.steps import StepOutcome
 from tests.support.archive import OLD_NS, Archive, an_archive, put
-from tests.support.media import a_cube, a_picture, a_table, played, put_movie, shown
+from tests.support.media import a_cube, a_picture, a_table, needs_av, played, put_movie, shown
 
 NAME = "nb_3950.fits"
 SHAPE = (6, 4, 3, 40, 50)
@@ -106,6 +106,7 @@ async def cubes(postgres: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Cubes
         yield await a_root(archive)
 
 
+@needs_av
 @pytest.mark.parametrize("shape", [SHAPE[axis:] for axis in range(4)])
 @pytest.mark.parametrize("packed", [False, True])
 async def test_cubes_of_two_to_five_axes_have_pictures_of_their_data(
@@ -165,6 +166,7 @@ async def test_a_picture_beside_the_file_goes_before_its_data(
     assert (await cubes.standing(version))["image"] == (True, "same source", "sidecar")
 
 
+@needs_av
 @pytest.mark.parametrize("ending", [".mov", ".mp4"])
 async def test_a_movie_beside_the_file_goes_before_its_data(cubes: Cubes, ending: str) -> None:
     version = await cubes.take_in(a_cube(SHAPE))
@@ -178,6 +180,7 @@ async def test_a_movie_beside_the_file_goes_before_its_data(cubes: Cubes, ending
     assert levels[-1] - levels[0] > 100
 
 
+@needs_av
 async def test_what_is_named_goes_before_all_else(cubes: Cubes) -> None:
     cubes.put("nb_3950.png", a_picture("PNG"))
     put(cubes.directory / "other" / "chosen.jpg", a_picture("JPEG", (30, 90), "blue"))
@@ -226,6 +229,7 @@ async def test_what_is_named_and_not_there_is_a_failure_and_told_before(cubes: C
         await cubes.standing(version, image_source="night/none.png")
 
 
+@needs_av
 async def test_products_are_renewed_when_their_source_changes_and_only_then(cubes: Cubes) -> None:
     version = await cubes.take_in(a_cube(SHAPE))
     await cubes.make(version)
@@ -256,6 +260,7 @@ async def test_products_are_renewed_when_their_source_changes_and_only_then(cube
     assert await cubes.digests(version) == of_data
 
 
+@needs_av
 async def test_an_edit_of_the_header_renews_nothing(cubes: Cubes) -> None:
     version = await cubes.take_in(a_cube(SHAPE))
     await cubes.make(version)
@@ -284,6 +289,7 @@ async def test_settings_steps_and_force_renew_what_the_source_does_not(cubes: Cu
     assert (await cubes.standing(version))["image"] == (True, "same source", "data")
 
 
+@needs_av
 @pytest.mark.parametrize(
     ("ending", "content", "reason"),
     [
@@ -379,6 +385,7 @@ async def test_orders_of_a_version_merge_as_long_as_they_wait(cubes: Cubes) -> N
     assert shown(await cubes.content(version, "image"))[1].size == (20, 20)
 
 
+@needs_av
 async def test_without_an_encoder_there_is_a_reason_and_no_movie(
     cubes: Cubes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -404,6 +411,7 @@ async def test_without_an_encoder_there_is_a_reason_and_no_movie(
     assert (await cubes.make(version, make_images=False)).why == "same source"
 
 
+@needs_av
 async def test_a_movie_without_its_encoder_stays(cubes: Cubes, monkeypatch: pytest.MonkeyPatch) -> None:
     version = await cubes.take_in(a_cube(SHAPE))
     await cubes.make(version)
@@ -414,6 +422,7 @@ async def test_a_movie_without_its_encoder_stays(cubes: Cubes, monkeypatch: pyte
     assert await cubes.digests(version) == before
 
 
+@needs_av
 async def test_a_movie_that_takes_too_long_says_which_setting_allows_it(
     postgres: EmbeddedServer, tmp_path: Path
 ) -> None:
@@ -424,6 +433,7 @@ async def test_a_movie_that_takes_too_long_says_which_setting_allows_it(
     assert outcome.why == "A movie takes more than 1e-06 s; raise archive.video_s to allow that."
 
 
+@needs_av
 async def test_nothing_is_left_of_what_was_being_made(
     cubes: Cubes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

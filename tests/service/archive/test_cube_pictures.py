@@ -22,7 +22,7 @@ from armillary.fits.containers import Container
 from armillary.fits.pictures import Picture
 from armillary.fits.scan import scan
 from tests.support.bombs import MIB, an_image
-from tests.support.media import played
+from tests.support.media import needs_av, played
 
 MEMORY = 512 * MIB
 SIDE, PLANES = 1024, (8, 4, 32)
@@ -129,6 +129,7 @@ async def test_planes_of_packed_cubes_are_found_as_well(tmp_path: Path) -> None:
     assert shown((await drawn(tmp_path / "a.fits", {3: 3, 4: 1, 5: 1}))["preview"]).max() == 0
 
 
+@needs_av
 async def test_the_movie_of_a_large_cube_has_all_its_scans(cube: Path) -> None:
     path, sandbox = cube, Sandbox()
     with path.open("rb") as file:

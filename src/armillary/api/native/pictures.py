@@ -18,9 +18,15 @@ router = APIRouter()
 
 
 def _sends(media_type: str) -> dict[str, Any]:
+    whole = sends(media_type, binary=True)
     return {
         "dependencies": anybody,
-        "responses": sends(media_type, binary=True)
+        "responses": whole
+        | {
+            206: {**whole[200], "description": "A range of it"},
+            304: {"description": "The client has it"},
+            416: {"description": "The range begins behind the end"},
+        }
         | failures(FileNotFound, FileAmbiguous, FileEmbargoed, NoPreview),
         "response_class": Response,
     }
