@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from armillary.archive.errors import MediaTooLarge, MediaUnreadable
@@ -74,7 +75,8 @@ def test_an_audio_track_alone_is_no_movie(tmp_path: Path) -> None:
 
     with av.open(tmp_path / "a.mp4", "w") as sound:
         stream = sound.add_stream("aac", rate=44_100)
-        frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+        silence = np.zeros((1, 1024), "f4")
+        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
         frame.rate = 44_100
         sound.mux(stream.encode(frame))
         sound.mux(stream.encode(None))
