@@ -17,12 +17,13 @@ from armillary.archive.download.service import open_download, stream, version_to
 from armillary.archive.errors import NotWatchable
 from armillary.archive.intake.orders import submit_ingests
 from armillary.archive.intake.watching import Pauses, watch_root
-from armillary.archive.products.service import fetch
+from armillary.archive.products.service import fetch, submit_cube_media
 from armillary.base.store.errors import RootNotClaimed, UnknownScheme
 from armillary.base.store.stores import FACTORIES, Stores
 from armillary.operations.service import status_of
 from tests.support.archive import Archive
 from tests.support.headers import a_file
+from tests.support.media import a_cube, a_picture, shown
 from tests.support.memory_store import MemoryStore
 from tests.support.night import gemini_file
 
@@ -92,6 +93,23 @@ async def test_a_file_is_taken_in_shown_edited_and_given_back(elsewhere: Elsewhe
     await archive.revert(NAME)
     assert await elsewhere.objects.read(KEY + container) == stored
     assert set((await archive.verify()).values()) == {""}
+
+
+@pytest.mark.parametrize("beside", [True, False])
+async def test_its_picture_is_that_beside_it_or_of_its_data(elsewhere: Elsewhere, *, beside: bool) -> None:
+    archive = elsewhere.archive
+    if beside:
+        key = f"{PLACE}/{NAME.removesuffix('.fits')}.png"
+        await elsewhere.objects.write(key, a_picture("PNG", (60, 20)), mtime_ns=10**18)
+    await elsewhere.take_in(a_cube((20, 30)))
+    version = await archive.version(NAME)
+    async with archive.context.database.begin() as connection:
+        await submit_cube_media(connection, version.id, {"make_video": False}, actor="test")
+    await archive.drain()
+    async with archive.context.database.begin() as connection:
+        picture = await get_product(connection, version.id, "image")
+    assert picture is not None
+    assert shown(await fetch(archive.context, picture))[1].size == ((60, 20) if beside else (30, 20))
 
 
 async def test_a_file_that_is_gone_is_marked_absent(elsewhere: Elsewhere) -> None:
