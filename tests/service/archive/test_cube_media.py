@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from armillary.archive.catalog.models import Product
 from armillary.archive.catalog.service import ensure_root, get_product, versions_by_id
-from armillary.archive.errors import BadMediaOption, MediaSourceMissing
+from armillary.archive.errors import BadMediaOption
 from armillary.archive.products import service as products
 from armillary.archive.products.leftovers import settle_products
 from armillary.archive.products.objects import directory_of
@@ -225,8 +225,11 @@ async def test_what_is_named_and_not_there_is_a_failure_and_told_before(cubes: C
     outcome = await cubes.make(version, image_source="night/none.png", make_video=False)
     assert outcome.outcome == "failed"
     assert outcome.why == f"There is no night/none.png in the root of {NAME}."
-    with pytest.raises(MediaSourceMissing, match="There is no night/none"):
-        await cubes.standing(version, image_source="night/none.png")
+    told = await cubes.standing(version, image_source="night/none.png")
+    assert told == {"image": (False, outcome.why, None), "video": (False, "not made yet", "data")}
+    # What is wrong with one of them is no reason to leave the other.
+    assert "There is no night/none.png" in (await cubes.make(version, image_source="night/none.png")).why
+    assert (await cubes.standing(version))["video"] == (True, NO_TIME, "data")
 
 
 @needs_av

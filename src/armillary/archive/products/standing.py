@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.catalog import product_store
 from armillary.archive.catalog.models import MadeProduct, Version
 from armillary.archive.catalog.roots import root_by_id, store_of
-from armillary.archive.errors import NoEncoder
+from armillary.archive.errors import MediaSourceMissing, NoEncoder
 from armillary.archive.products import objects
 from armillary.archive.products.options import MediaOptions
 from armillary.archive.products.origins import IMAGE, THUMBNAIL, VIDEO, MediaSource, Where, source_of
@@ -59,10 +59,7 @@ async def media_standing(
 ) -> list[Standing]:
     """Return how picture and movie of a version stand, given the options of an order.
 
-    Raises
-    ------
-    MediaSourceMissing
-        If a file that the options name is not there, or leads out of the root, as may one beside the version.
+    One whose file is not there, or leads out of the root, is not up to date: its order fails alone.
     """
     bytes_of = store_of(context, await root_by_id(connection, version.location.root_id))
     found = []
@@ -70,7 +67,11 @@ async def media_standing(
         if not options.makes(kind):
             found.append(Standing(kind, up_to_date=True, reason=NOT_WANTED))
             continue
-        source = await source_of(bytes_of, version, kind, options.named(kind))
+        try:
+            source = await source_of(bytes_of, version, kind, options.named(kind))
+        except MediaSourceMissing as error:
+            found.append(Standing(kind, up_to_date=False, reason=error.message))
+            continue
         known = await product_store.made_products(connection, version.id, kinds)
         found.append(await standing_of(context, kind, source, known, force=options.force))
     return found
