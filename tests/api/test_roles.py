@@ -28,7 +28,7 @@ from tests.support.running import COOKIE, PATIENCE_S, Running, running, started
 
 __all__ = ["debian"]
 NOBODY = 65534
-MAY_INSERT = {"work_order", "update_request"}
+MAY_INSERT = {"work_order", "update_request", "ingestion"}
 ALL = frozenset({"INSERT", "UPDATE", "DELETE"})
 OF_SITES = {
     **dict.fromkeys(

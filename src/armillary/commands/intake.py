@@ -252,7 +252,11 @@ def _plan(data: Path, paths: Sequence[Path], *, force: bool, verify: bool, as_js
     from armillary.archive.intake import service as intake
 
     async def action(context: Context) -> list[Planned]:
-        return await intake.plan(context, paths, force=force, verify=verify)
+        if not context.settings.ingestion.roots:
+            return await intake.plan(context, paths, force=force, verify=verify)
+        from armillary.archive.cubes.service import unsettled
+
+        return await intake.plan(context, paths, force=force, verify=verify, unsettled=unsettled)
 
     planned = run(data, action)
     if as_json:

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog.models import Version
 from armillary.archive.cubes.models import Options
-from armillary.archive.errors import MediaSourceMissing
 from armillary.archive.products import service as products
 from armillary.base.work.steps import Step, StepOutcome
 from armillary.context import Context
@@ -34,14 +33,10 @@ async def order_previews(
 ) -> Ordered:
     """Have the pictures and the movie of a version made, as far as they are not as they should be.
 
-    A picture that cannot be made keeps nobody from the cube: that is a warning of the step.
+    A picture that cannot be made keeps nobody from the cube: its own order fails, and the step tells why.
     """
     said = options.to_args()
-    try:
-        standing = await products.media_standing(context, connection, version, products.MediaOptions.of(said))
-    except MediaSourceMissing as error:
-        step.fail(error.message)
-        return Ordered(version.id)
+    standing = await products.media_standing(context, connection, version, products.MediaOptions.of(said))
     if all(one.up_to_date for one in standing):
         step.skip("; ".join(dict.fromkeys(f"{one.kind}: {one.reason}" for one in standing)))
         return Ordered(version.id)

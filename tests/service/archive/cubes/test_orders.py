@@ -160,6 +160,8 @@ async def test_options_of_a_run_that_failed_are_kept(observatory: Observatory) -
 
 async def test_options_outlive_an_order_that_is_cancelled_before_it_has_run(observatory: Observatory) -> None:
     path = broken(observatory)
+    for name in ("a.png", "b.png"):
+        (observatory.root / name).write_bytes(b"a picture")
     await observatory.take_in(path, groups=["g"], image_source="a.png")
     waiting = await ask(observatory, path, make_images=False, image_source="b.png")
     assert await cancelled(observatory, waiting.order) == State.FAILED

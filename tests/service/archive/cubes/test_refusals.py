@@ -292,7 +292,7 @@ async def test_a_cube_of_fewer_axes_is_taken_in(observatory: Observatory, axes: 
 
 async def test_keywords_called_like_columns_are_keywords(observatory: Observatory) -> None:
     cards = {name: f"a {name}" for name in ("ID", "OID", "SNAPSHOT", "PATH", "FILE-ID", "WARNINGS", "NAME")}
-    order = await observatory.take_in(observatory.put(replace(CUBE, cards=cards)))
+    order = await observatory.take_in(observatory.put(replace(CUBE, cards=cards, features="MISSING")))
     assert order.state is State.COMPLETED, order.error
     cube = await observatory.present(CUBE.oid)
     assert (cube.path, cube.warnings) == (CUBE.name, ())
