@@ -217,7 +217,7 @@ PEOPLE = (
         shown_as="Authorization: Token {}",
         as_whom=Grantee(Holder.EMAIL, "owner@sun.example"),
     ),
-    Person("member", (Scope.PIPE,), {"program": PROGRAMS[".fz"]}, as_whom=Grantee(Holder.GROUP, "swedish")),
+    Person("member", (Scope.PIPE,), {"program": PROGRAMS[".bz2"]}, as_whom=Grantee(Holder.GROUP, "swedish")),
     Person(
         "reviewer",
         (Scope.NOTE,),

@@ -307,6 +307,7 @@ async def test_retention_is_an_order_on_time_with_a_step_for_each_of_its_parts(y
         ("versions", "done", ""),
         ("superseded", "done", ""),
         ("changes", "skipped", "retention.changes_days is not set."),
+        ("grants", "skipped", "retention.grants_days is not set."),
     ]
     assert order.response
     assert order.response.value == {"versions": len(NAMES), "superseded": 0}
