@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from armillary.access.errors import InvalidGrantee
+from armillary.access.service import emails_of, groups_of
 from armillary.api.sst_archive.errors import BadFields
 from armillary.archive.cubes.models import Options
 
@@ -49,6 +51,22 @@ def _is_list(value: object) -> str | None:
     return next((why for one in value if (why := _is_text(one))), None)
 
 
+def _is_addresses(value: object) -> str | None:
+    return _is_list(value) or _why_none(emails_of, value)
+
+
+def _is_groups(value: object) -> str | None:
+    return _is_list(value) or _why_none(groups_of, value)
+
+
+def _why_none(read: Callable[[list[str]], object], value: object) -> str | None:
+    try:
+        read(cast(list[str], value))
+    except InvalidGrantee as error:
+        return error.message
+    return None
+
+
 def _is_priority(value: object) -> str | None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if whole and abs(cast(int, value)) <= MAX_PRIORITY:
@@ -64,8 +82,8 @@ FIELDS: Mapping[str, Judge] = {
     "relative_path": _is_text,
     "root": _is_text,
     "oid": _is_text,
-    "owner_email_addresses": _is_list,
-    "groups": _is_list,
+    "owner_email_addresses": _is_addresses,
+    "groups": _is_groups,
     "image_source": _is_text,
     "video_source": _is_text,
     "make_images": _is_flag,
