@@ -12,6 +12,9 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.cubes.models import Options
 from armillary.settings import SstSettings
 
+NOBODY = "no owners were named"
+NO_GROUP = "swedish_data names nobody: the setting sst.swedish_group is empty"
+
 
 async def give_access(
     connection: AsyncConnection,
@@ -29,7 +32,7 @@ async def give_access(
     Returns
     -------
     str
-        Why nothing was to be done, or nothing.
+        `NOBODY` if nothing was to be done, else what could not be done; empty if all was.
 
     Raises
     ------
@@ -50,6 +53,6 @@ async def give_access(
     if asked and settings.swedish_group:
         change = access.add_group if options.swedish_data else access.remove_group
         await change(connection, subjects, settings.swedish_group, actor=actor, now=now, origin=origin)
-    if asked and not settings.swedish_group:
-        return "sst.swedish_group names no group"
-    return "" if moved or asked or emails is not None or groups is not None else "no owners were named"
+    if options.swedish_data and not settings.swedish_group:
+        return NO_GROUP
+    return "" if moved or asked or emails is not None or groups is not None else NOBODY

@@ -14,7 +14,7 @@ from armillary.archive.catalog import store as catalog_store
 from armillary.archive.catalog.models import Version
 from armillary.archive.catalog.recording import renew_frames
 from armillary.archive.cubes import store
-from armillary.archive.cubes.access import give_access
+from armillary.archive.cubes.access import NOBODY, give_access
 from armillary.archive.cubes.derivation import Derived
 from armillary.archive.cubes.errors import SecondOid
 from armillary.archive.cubes.examination import UNCHANGED, Seen, made_of, same_header, span_of
@@ -275,8 +275,10 @@ class Recording:
                 origin=origin,
             )
             # The release date is in the header, and so came with the frame.
-            if why and same_header(self._known, self._seen.fingerprint, 0):
+            if why == NOBODY and same_header(self._known, self._seen.fingerprint, 0):
                 step.skip(f"the header is the same, and {why}")
+            elif why != NOBODY:
+                step.why = why
 
     async def _former(self, elsewhere: Sequence[Cube]) -> Version | None:
         """Return the version whose pictures serve until there are new ones: of this file, or of an older one."""
