@@ -17,20 +17,20 @@ from armillary.archive.cubes.oids import NEEDED, oid_in
 from armillary.archive.cubes.reading import text_of
 from armillary.archive.fields import Fields
 from armillary.archive.intake import examination
-from armillary.archive.intake.fingerprints import (
-    DataWatch,
-    Fingerprint,
-    fingerprint_of,
-    header_sha256,
-    sum_warnings,
-)
-from armillary.archive.intake.ingest import (
+from armillary.archive.intake.candidates import (
     Candidate,
     changing,
     described,
     is_same,
     refuse_two_containers,
     rests,
+)
+from armillary.archive.intake.fingerprints import (
+    DataWatch,
+    Fingerprint,
+    fingerprint_of,
+    header_sha256,
+    sum_warnings,
 )
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.profiles.instants import read_stamp
