@@ -45,7 +45,9 @@ def test_the_map_shows_every_place_and_no_other() -> None:
 
 
 def test_the_map_names_every_dependency_and_no_other() -> None:
-    wanted = {re.split(r"[\[>]", one)[0] for one in PROJECT["project"]["dependencies"]}
+    project = PROJECT["project"]
+    listed = [*project["dependencies"], *project["optional-dependencies"]["media"]]
+    wanted = {re.split(r"[\[>]", one)[0] for one in listed}
     rows = [line.split("|")[1] for line in section("Dependencies").splitlines() if line.startswith("|")][2:]
     named = {name.strip() for row in rows for name in re.sub(r"\(.*?\)", "", row).split(",")}
     # It comes with pyjwt, for signatures.
