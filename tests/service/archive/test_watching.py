@@ -223,3 +223,18 @@ async def test_files_that_the_catalog_knows_are_not_remembered(tmp_path: Path) -
     state = known.stat()
     waiting.settle({str(known): (state.st_size, state.st_mtime_ns), str(bad): (1, 1)})
     assert set(waiting.taken) == {bad}
+
+
+async def test_a_file_that_is_renamed_into_place_counts_at_once(
+    postgres: EmbeddedServer, tmp_path: Path
+) -> None:
+    async with an_archive(postgres, tmp_path, quiet_s=3600.0) as archive, watched(archive) as folder:
+        put(folder / "written.fits", mtime_ns=time.time_ns())
+        deadline, number = time.monotonic() + 60.0, 0
+        # What comes before the system tells of changes is found by the look at the whole tree, and waits.
+        while not (found := await archive.find()):
+            in_time(deadline, number)
+            number += 1
+            put(archive.directory / "aside.fits").rename(folder / f"renamed{number}.fits")
+            await asyncio.sleep(0.5)
+        assert all(name.startswith("renamed") for name in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ from armillary.context import Context
 
 log = get_logger(__name__)
 PORTION = 1000
+NS = 1_000_000_000
+_TOLD = -math.inf
+"""Since when a file has been as it is of which the system told, and nothing more is known."""
 Known = Mapping[str, tuple[int, int]]
 """Size and time stamp of files by path."""
 
@@ -127,12 +131,16 @@ class Waiting:
     seen: dict[Path, tuple[float, int, int]] = field(default_factory=dict)
     taken: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
-    def expect(self, paths: Iterable[Path]) -> None:
-        """Wait for files, except those that were taken as they are and did not get into the catalog."""
+    def expect(self, paths: Iterable[Path], *, told: bool = False) -> None:
+        """Wait for files, except those that were taken as they are and did not get into the catalog.
+
+        Of what the system ``told`` the time stamp counts, since this machine set it: a file that nobody has
+        written to for the quiet period, as one that was renamed into place, has come to rest already.
+        """
         for path in paths:
             if path in self.seen or self.taken.get(path, (-1, -1)) == presence.state_of(path):
                 continue
-            self.seen[path] = (0.0, -1, -1)
+            self.seen[path] = (_TOLD if told else 0.0, -1, -1)
 
     def settle(self, known: Known) -> None:
         """Remember no longer what the catalog knows as it is by now, nor what is gone."""
@@ -154,13 +162,16 @@ class Waiting:
             if state is None:
                 del self.seen[path]
                 self.taken.pop(path, None)
-            elif state != (size, mtime_ns):
+            elif state != (size, mtime_ns) and not (since == _TOLD and self._has_rested(state[1])):
                 self.seen[path] = (now, *state)
             elif now - since >= self.quiet_s:
                 rested.append(path)
                 self.taken[path] = state
                 del self.seen[path]
         return rested
+
+    def _has_rested(self, mtime_ns: int) -> bool:
+        return time.time() - mtime_ns / NS >= self.quiet_s
 
 
 def _directory(root: Root) -> Path:
@@ -180,7 +191,8 @@ async def _listen(root: Root, waiting: Waiting) -> None:
     # Without our stop event: a cancelled listener sets the one that it was given.
     async for changes in awatch(_directory(root), recursive=True):
         paths = [Path(name) for _, name in changes]
-        waiting.expect(p for p in paths if FITS_NAME.fullmatch(p.name) and not p.name.startswith("."))
+        found = (one for one in paths if FITS_NAME.fullmatch(one.name) and not one.name.startswith("."))
+        waiting.expect(found, told=True)
 
 
 async def _reconcile(context: Context, root: Root, waiting: Waiting) -> None:
