@@ -64,11 +64,18 @@ class Tells(Enum):
     """What is computed from where sites are: no file is looked at."""
     OF_SITES = auto()
     """Nothing of files: what sites have sent, if they have sent anything."""
+    CUBES = auto()
+    """Cubes of ingestion roots, of which there are none here: a matrix of their own asks for these."""
     IMAGES = auto()
     """Images of sites and their files, in a collection of their own: their tests ask for some before release."""
 
 
+CUBE = "/api/v1/data_cube/{number}"
+CONTENTS = ("header", "download", "preview", "thumbnail", "video", "r0", "spectral_line", "wcs")
 SURFACES = {
+    "/api/v1/data_cube": Tells.CUBES,
+    CUBE: Tells.CUBES,
+    **{f"{CUBE}/{name}": Tells.CUBES for name in CONTENTS},
     "/": Tells.NOTHING,
     "/openapi.json": Tells.NOTHING,
     **{f"{page}{rest}": Tells.NOTHING for page in pages.PAGES for rest in ("", "/{selection:path}")},
@@ -682,6 +689,16 @@ async def test_the_calendar_counts_no_file_that_may_not_be_found(asked: Asked) -
         totals.add(expected.total())
     # Some see more than others, or nothing would have been compared.
     assert len(totals) > 2
+
+
+async def test_routes_of_cubes_know_nothing_of_other_files(asked: Asked) -> None:
+    for one in (FILES[0], sealed("proprietary", ""), sealed("without a release", "", Level.HIDDEN)):
+        found = (await asked.get(NOBODY, f"/api/v1/data_cube/?filename={one.stored}")).json()
+        assert found == {"count": 0, "next": None, "previous": None, "results": []}
+        for number in range(1, 9):
+            for below in ("", *CONTENTS):
+                reply = await asked.get(NOBODY, f"/api/v1/data_cube/{number}/{below}")
+                assert (reply.status_code, reply.json()["code"]) == (404, "cube_not_found")
 
 
 ENDLESS = {"/v1/stream", "/v1/ws"}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.api.http.paths import one_slash
-from armillary.api.sst_archive import ingestion, orders
+from armillary.api.sst_archive import contents, data_cubes, ingestion, orders
 from armillary.api.sst_archive.errors import render
 
 __all__ = ["DIALECT", "NAME"]
 
 NAME = "sst_archive"
 _router = DialectRouter(tags=[NAME])
-for _part in (ingestion, orders):
+for _part in (ingestion, orders, data_cubes, contents):
     _router.include_router(_part.router)
 
 

@@ -2,73 +2,72 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from armillary.api.http.calls import Call
-from armillary.archive.catalog import service as catalog
-from armillary.archive.cubes import service as cubes
-from armillary.archive.cubes.models import Cube
+from armillary.archive.cubes.service import DerivedKind, ShownCube
+from armillary.archive.products.service import IMAGE, THUMBNAIL, VIDEO
 from armillary.fits.header import read_values
 from armillary.fits.models import Value
 
 CUBES = "/api/v1/data_cube"
-_LINKS = {
-    "r0": "r0",
-    "spectral_line": "spectral_line",
-    "wcs": "wcs",
-}
-"""Links to derived data by their kinds."""
+PICTURES = {"preview": IMAGE, "thumbnail": THUMBNAIL, "video": VIDEO}
+"""Kinds of products by what they are called here."""
+DERIVED = {"r0": DerivedKind.R0, "spectral_line": DerivedKind.SPECTRAL_LINE, "wcs": DerivedKind.WCS}
+"""Kinds of derived data by what they are called here."""
 INTEGERS = 1 << 63
 
 
-async def cube_document(ctx: Call, connection: AsyncConnection, cube: Cube) -> dict[str, Any]:
-    """Return all that is told of a cube; what does not exist is null."""
-    version = (await catalog.present_of_files(connection, [cube.file_id]))[0]
-    tags = (await cubes.tags_of(connection, [cube.id]))[cube.id]
-    begin, end = await cubes.span_of_observation(connection, cube.observation_id)
+async def cube_documents(shown: Sequence[ShownCube]) -> list[dict[str, Any]]:
+    """Return cubes as JSON; their headers are unpacked and read, which is work for a thread."""
+    return await asyncio.to_thread(lambda: [cube_document(one) for one in shown])
+
+
+def cube_document(shown: ShownCube) -> dict[str, Any]:
+    """Return all that is told of a cube; what does not exist, or is not for the viewer, is null."""
+    cube, (begin, end) = shown.cube, shown.observation
+    header = shown.version.headers()[0] if shown.open_headers else None
     return {
         "id": cube.id,
         "oid": cube.oid,
         "path": cube.path,
         "filename": cube.location.filename,
-        "size": version.file_size,
+        "size": shown.version.file_size,
         "date_beg": instant(cube.date_beg),
         "date_end": instant(cube.date_end),
-        "metadata": _metadata(read_values(version.headers()[0])),
+        "metadata": None if header is None else metadata_of(read_values(header)),
         "instrument": {"name": cube.instrument},
         "observation": {"date_beg": instant(begin), "date_end": instant(end)},
         "grouping_tag": cube.grouping_tag,
-        "tags": [{"name": term, "type": vocabulary} for vocabulary, term in tags],
+        "tags": [{"name": term, "type": vocabulary} for vocabulary, term in shown.tags],
         "features_ingested": cube.features_ingested,
         "events_ingested": cube.events_ingested,
         "warnings": list(cube.warnings),
-        "links": await _links(ctx, connection, cube, version.id),
+        "links": _links(shown),
     }
 
 
-async def _links(
-    ctx: Call, connection: AsyncConnection, cube: Cube, version_id: int
-) -> dict[str, str | None]:
-    here = f"{CUBES}/{cube.id}"
-    derived = await cubes.derived_kinds(connection, cube.id)
-    links: dict[str, str | None] = {"header": f"{here}/header/", "download": f"{here}/download/"}
-    links |= {name: f"{here}/{name}/" if kind in derived else None for name, kind in _LINKS.items()}
-    return links
+def _links(shown: ShownCube) -> dict[str, str | None]:
+    there = {name: kind in shown.products for name, kind in PICTURES.items()}
+    there |= {name: kind in shown.derived for name, kind in DERIVED.items()}
+    there |= {"header": True, "download": shown.version.present}
+    names = ("header", *PICTURES, *DERIVED, "download")
+    return {name: f"{CUBES}/{shown.cube.id}/{name}/" if there[name] else None for name in names}
 
 
-def _metadata(values: dict[str, Value]) -> dict[str, Any]:
-    """Return the keywords of the primary header: lower case, with an underscore for what no name has."""
+def metadata_of(values: dict[str, Value]) -> dict[str, Any]:
+    """Return the keywords of a header: lower case, with an underscore for what no name has."""
     return {
-        keyword.lower().replace("-", "_").replace(" ", "_").replace(".", "_"): _plain(value)
+        keyword.lower().replace("-", "_").replace(" ", "_").replace(".", "_"): plain_value(value)
         for keyword, value in values.items()
     }
 
 
-def _plain(value: Value) -> Any:
+def plain_value(value: Value) -> Any:
+    """Return the value of a card as JSON has it: large integers and complex numbers as text."""
     match value:
         case bool() | None | str():
             return value

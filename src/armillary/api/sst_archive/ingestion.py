@@ -11,7 +11,7 @@ from armillary.api.http.body import read_body
 from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
 from armillary.api.http.policy import Policy
-from armillary.api.sst_archive.documents import cube_document
+from armillary.api.sst_archive.documents import cube_documents
 from armillary.api.sst_archive.errors import BadFields, as_json
 from armillary.api.sst_archive.orders import location_of, why_failed
 from armillary.api.sst_archive.requests import MAX_BODY, IngestRequest, read_request
@@ -90,7 +90,10 @@ async def _product(ctx: Call, view: OrderView, headers: dict[str, str]) -> Respo
         cube = await cubes.cube_by_id(connection, int(told.get("cube") or 0))
         if cube is None:
             raise CubeNotFound("It was retired meanwhile.")
-        shown = await cube_document(ctx, connection, cube)
+        shown = await cubes.show_cubes(connection, [cube], ctx.principal, today=ctx.today)
+    if not shown:
+        raise CubeNotFound("It was retired meanwhile.")
+    (document,) = await cube_documents(shown)
     if told.get("outcome") == "superseded":
         headers = {**headers, WARNINGS: f"superseded: {told.get('why')}".encode("ascii", "replace").decode()}
-    return as_json(shown, HTTPStatus.CREATED if told.get("created") else HTTPStatus.OK, headers)
+    return as_json(document, HTTPStatus.CREATED if told.get("created") else HTTPStatus.OK, headers)

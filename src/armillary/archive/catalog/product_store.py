@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +52,17 @@ async def made_products(
     query = query.where(product.c.version_id == version_id, product.c.kind.in_(kinds))
     rows = (await connection.execute(query)).all()
     return {row.kind: MadeProduct(Product(*row[:6]), row[6], row[7] or {}, row[8]) for row in rows}
+
+
+async def kinds_made(connection: AsyncConnection, version_ids: Iterable[int]) -> dict[int, set[str]]:
+    """Return of which kinds versions have products; the lack of one is none."""
+    ids = sa.cast(sorted(version_ids), sa.ARRAY(sa.BigInteger))
+    query = sa.select(product.c.version_id, product.c.kind)
+    made = query.where(product.c.version_id == sa.any_(ids), product.c.media_type != REASON_TYPE)
+    found: dict[int, set[str]] = {}
+    for row in await connection.execute(made):
+        found.setdefault(row.version_id, set()).add(row.kind)
+    return found
 
 
 async def hand_on_products(connection: AsyncConnection, old: int, new: int, kinds: Sequence[str]) -> None:

@@ -1,18 +1,22 @@
 """What other nouns and the dialects may ask of cubes: files of ingestion roots in and out, and their orders."""
 
+from armillary.archive.cubes.derivation import DerivedKind
+from armillary.archive.cubes.listing import (
+    MAX_PAGE,
+    CubeFilter,
+    CubePage,
+    Disk,
+    ShownCube,
+    list_cubes,
+    show_cube,
+    show_cubes,
+)
 from armillary.archive.cubes.models import STEPS, Cube, Options
 from armillary.archive.cubes.oids import oid_of
 from armillary.archive.cubes.retirement import Retired, place_of_oid, retire
 from armillary.archive.cubes.roots import name_of, register
 from armillary.archive.cubes.settling import unsettled
-from armillary.archive.cubes.store import (
-    cube_by_id,
-    cubes_called,
-    derived_kinds,
-    derived_of,
-    span_of_observation,
-    tags_of,
-)
+from armillary.archive.cubes.store import cube_by_id, cubes_called, derived_of
 from armillary.archive.cubes.submission import (
     Ingestion,
     Submitted,
@@ -24,27 +28,33 @@ from armillary.archive.cubes.submission import (
 )
 
 __all__ = [
+    "MAX_PAGE",
     "STEPS",
     "Cube",
+    "CubeFilter",
+    "CubePage",
+    "DerivedKind",
+    "Disk",
     "Ingestion",
     "Options",
     "Retired",
+    "ShownCube",
     "Submitted",
     "again",
     "cube_by_id",
     "cubes_called",
-    "derived_kinds",
     "derived_of",
     "follow_edits",
     "ingestion",
     "ingestions",
+    "list_cubes",
     "name_of",
     "oid_of",
     "place_of_oid",
     "register",
     "retire",
-    "span_of_observation",
+    "show_cube",
+    "show_cubes",
     "submit",
-    "tags_of",
     "unsettled",
 ]

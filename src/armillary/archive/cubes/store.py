@@ -56,6 +56,12 @@ async def cube_by_id(connection: AsyncConnection, cube_id: int) -> Cube | None:
     return found[0] if found else None
 
 
+async def cubes_by_id(connection: AsyncConnection, cube_ids: Collection[int]) -> list[Cube]:
+    """Return cubes, those that there are."""
+    ids = sa.cast(sorted(cube_ids), sa.ARRAY(sa.BigInteger))
+    return await _found(connection, cube.c.id == sa.any_(ids))
+
+
 async def cubes_with_other_tags(
     connection: AsyncConnection, vocabularies: str, *, after: int, count: int
 ) -> list[Cube]:
@@ -111,15 +117,12 @@ async def settle_observations(connection: AsyncConnection, ids: Collection[int])
         await connection.execute(sa.delete(observation).where(here, ~used))
 
 
-async def span_of_observation(
-    connection: AsyncConnection, observation_id: int
-) -> tuple[datetime | None, datetime | None]:
-    """Return begin and end of an observation."""
-    query = sa.select(observation.c.date_beg, observation.c.date_end).where(
-        observation.c.id == observation_id
-    )
-    row = (await connection.execute(query)).one()
-    return row.date_beg, row.date_end
+async def spans_of_observations(
+    connection: AsyncConnection, ids: Collection[int]
+) -> dict[int, tuple[datetime | None, datetime | None]]:
+    """Return begin and end of observations by their ids."""
+    query = sa.select(observation).where(observation.c.id.in_(ids))
+    return {row.id: (row.date_beg, row.date_end) for row in await connection.execute(query)}
 
 
 async def put_tags(connection: AsyncConnection, cube_id: int, tags: Sequence[tuple[str, str]]) -> None:
@@ -160,10 +163,13 @@ async def derived_of(
     return (row.media_type, row.content, row.made) if row else None
 
 
-async def derived_kinds(connection: AsyncConnection, cube_id: int) -> set[str]:
-    """Return of which kinds a cube has derived data."""
-    query = sa.select(cube_derived.c.kind).where(cube_derived.c.cube_id == cube_id)
-    return set((await connection.scalars(query)).all())
+async def derived_kinds_of(connection: AsyncConnection, cube_ids: Collection[int]) -> dict[int, set[str]]:
+    """Return of which kinds cubes have derived data, by their ids."""
+    query = sa.select(cube_derived.c.cube_id, cube_derived.c.kind)
+    found: dict[int, set[str]] = {}
+    for row in await connection.execute(query.where(cube_derived.c.cube_id.in_(cube_ids))):
+        found.setdefault(row.cube_id, set()).add(row.kind)
+    return found
 
 
 async def put_derived(

@@ -13,7 +13,13 @@ from armillary.archive.download.file import (
     stream,
 )
 from armillary.archive.download.granted import note_if_granted
-from armillary.archive.download.serving import Served, signed_version, version_to_serve, why_visible
+from armillary.archive.download.serving import (
+    Served,
+    serve_version,
+    signed_version,
+    version_to_serve,
+    why_visible,
+)
 from armillary.archive.download.zips import Member, ZipLayout, made_member
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "made_member",
     "note_if_granted",
     "open_download",
+    "serve_version",
     "signed_version",
     "stored_chunks",
     "stream",

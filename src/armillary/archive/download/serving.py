@@ -46,6 +46,30 @@ async def version_to_serve(
     return Served(found, await root_by_id(connection, found.location.root_id), reason)
 
 
+async def serve_version(
+    connection: AsyncConnection, file_id: int, viewer: Principal, *, now: datetime
+) -> Served:
+    """Return the present version of a file by its id, if the viewer may have it.
+
+    Whether the viewer may know of the file is for the caller to judge.
+
+    Raises
+    ------
+    FileNotFound
+        If nothing of the file is present.
+    FileEmbargoed
+        If it is not public and the viewer may not see it.
+    """
+    found = await file_store.present_of_files(connection, [file_id])
+    if not found:
+        raise FileNotFound("The file is not present any more.")
+    version = next((one for one in found if one.canonical), found[0])
+    reason = await why_visible(connection, version, viewer, now=now)
+    if reason is None:
+        raise FileEmbargoed(f"'{version.name}' is not public yet; show a token that may read it.")
+    return Served(version, await root_by_id(connection, version.location.root_id), reason)
+
+
 async def signed_version(connection: AsyncConnection, root: Root, path: str, filename: str) -> Served:
     """Return the version at a place of which a signed address tells.
 

@@ -25,6 +25,7 @@ from armillary.archive.query.stored import terms_of_json, terms_to_json
 from armillary.archive.query.totals import Asked, TotalIs, total_of
 from armillary.archive.query.visibility import (
     any_hidden,
+    coordinates_visible,
     hidden_among,
     hides_files,
     is_known,
@@ -34,6 +35,7 @@ from armillary.archive.query.visibility import (
     shows_coordinates,
     unknown_among,
     unknown_to,
+    visible,
 )
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "as_icalendar",
     "as_utc",
     "check_headers",
+    "coordinates_visible",
     "hdu_index",
     "hidden_among",
     "hides_files",
@@ -87,4 +90,5 @@ __all__ = [
     "unknown_to",
     "version_of",
     "versions_before",
+    "visible",
 ]
