@@ -12,7 +12,7 @@ from armillary.archive.catalog.models import layout_of
 from armillary.archive.catalog.recording import NewVersion
 from armillary.archive.cubes.derivation import Derived, DerivedKind, derive, uses
 from armillary.archive.cubes.errors import CubeRefused
-from armillary.archive.cubes.models import VERSIONS, Options, Snapshot
+from armillary.archive.cubes.models import Options, Snapshot
 from armillary.archive.cubes.oids import NEEDED, oid_in
 from armillary.archive.cubes.reading import text_of
 from armillary.archive.fields import Fields
@@ -76,6 +76,8 @@ class Seen:
         The HDUs of all kinds of derived data that the file has.
     derived
         Derived data by their kinds, made anew; of other kinds they are as they were.
+    told
+        The warnings about derived data, by their kinds.
     """
 
     trusted: bool
@@ -87,6 +89,7 @@ class Seen:
     oid: str
     sources: Mapping[DerivedKind, Sequence[int]]
     derived: Mapping[DerivedKind, Derived]
+    told: Mapping[str, Sequence[str]]
     warnings: Sequence[str]
 
     @property
@@ -152,7 +155,8 @@ def _see(
     stale = {kind for kind, hdus in sources.items() if not same_hdus(snapshot, found, hdus, "derived")}
     # One that is not on record though nothing changed told nothing then, either.
     derived = {one.kind: one for one in derive(content.read, layout, values)} if stale else {}
-    sums = [] if content.trusted else sum_warnings(layout, found)
+    former = snapshot.told if snapshot else {}
+    told = {str(one): derived[one].warnings if one in stale else former.get(one, ()) for one in sources}
     return Seen(
         trusted=content.trusted,
         fingerprint=found,
@@ -163,7 +167,8 @@ def _see(
         oid=oid,
         sources=sources,
         derived={kind: one for kind, one in derived.items() if kind in stale},
-        warnings=[*sums, *(told for one in derived.values() for told in one.warnings)],
+        told={kind: list(warnings) for kind, warnings in told.items()},
+        warnings=[*sum_warnings(layout, found), *(one for warnings in told.values() for one in warnings)],
     )
 
 
@@ -179,7 +184,7 @@ def _refuse_ragged(layout: Layout) -> None:
 
 def same_hdus(snapshot: Snapshot | None, found: Fingerprint, hdus: Sequence[int], step: str) -> bool:
     """Tell whether some HDUs are as they were, and a step makes of them what it made then."""
-    if snapshot is None or snapshot.steps.get(step) != VERSIONS[step]:
+    if snapshot is None or not snapshot.makes(step):
         return False
     pairs = [(snapshot.fingerprint.hdu(one), found.hdu(one)) for one in hdus]
     return all(then is not None and now is not None and then.content == now.content for then, now in pairs)
@@ -189,6 +194,11 @@ def same_header(snapshot: Snapshot | None, found: Fingerprint, hdu: int) -> bool
     """Tell whether the header of an HDU is as it was, but for its sums."""
     then, now = snapshot.fingerprint.hdu(hdu) if snapshot else None, found.hdu(hdu)
     return then is not None and now is not None and then.header_sha256 == now.header_sha256
+
+
+def same_mapping(snapshot: Snapshot, mapping: str) -> bool:
+    """Tell whether equal headers are read as they were."""
+    return snapshot.mapping == mapping and snapshot.makes("metadata")
 
 
 def _trusted(
@@ -247,7 +257,7 @@ def _note_news(
     elif known and _is_same(candidate, content.layout, found, snapshot) and not judgement.options.force:
         candidate.skipped = SAME_BYTES
     if known and candidate.skipped:
-        read_alike = snapshot is not None and snapshot.mapping == judgement.describer.profiles.digest
+        read_alike = snapshot is not None and same_mapping(snapshot, judgement.describer.profiles.digest)
         candidate.new = None if read_alike else NewVersion.again(known, fields=fields, values=values)
     else:
         candidate.new = described(candidate, values, fields)

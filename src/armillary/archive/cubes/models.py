@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,6 +99,8 @@ class Snapshot:
         The versions of steps by their names.
     vocabularies
         By which vocabularies its tags were found.
+    told
+        The warnings about derived data, by their kinds.
     order
         The order that it ran for.
     """
@@ -107,7 +109,12 @@ class Snapshot:
     mapping: str
     steps: Mapping[str, int]
     vocabularies: str | None
+    told: Mapping[str, Sequence[str]]
     order: int
+
+    def makes(self, step: str) -> bool:
+        """Tell whether a step makes of the same what it made then."""
+        return self.steps.get(step) == VERSIONS[step]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as it is stored."""
@@ -116,6 +123,7 @@ class Snapshot:
             "mapping": self.mapping,
             "steps": dict(self.steps),
             "vocabularies": self.vocabularies,
+            "told": {kind: list(warnings) for kind, warnings in self.told.items()},
             "order": self.order,
         }
 
@@ -123,13 +131,14 @@ class Snapshot:
     def of_json(cls, stored: Mapping[str, Any]) -> Snapshot | None:
         """Return what was stored, None if it is of another form: then everything is made anew."""
         found = Fingerprint.of_json(stored.get("fingerprint") or {})
-        if found is None or not {"mapping", "steps", "vocabularies", "order"} <= stored.keys():
+        if found is None or not {"mapping", "steps", "vocabularies", "told", "order"} <= stored.keys():
             return None
         return cls(
             fingerprint=found,
             mapping=stored["mapping"],
             steps=stored["steps"],
             vocabularies=stored["vocabularies"],
+            told=stored["told"],
             order=stored["order"],
         )
 

@@ -17,7 +17,7 @@ from armillary.archive.cubes import store
 from armillary.archive.cubes.access import NOBODY, give_access
 from armillary.archive.cubes.derivation import Derived
 from armillary.archive.cubes.errors import SecondOid
-from armillary.archive.cubes.examination import UNCHANGED, Seen, made_of, same_header, span_of
+from armillary.archive.cubes.examination import UNCHANGED, Seen, made_of, same_header, same_mapping, span_of
 from armillary.archive.cubes.models import VERSIONS, Cube, Options, Snapshot
 from armillary.archive.cubes.observations import grouping_of
 from armillary.archive.cubes.previews import Ordered, order_previews
@@ -87,7 +87,9 @@ class Recording:
                     step.skip(f"superseded: {why}")
                     await self._leave_alone()
                     return {"outcome": "superseded", "why": why, "oid": other.oid, "cube": other.id}
-            if news := self._news(oids, elsewhere, snapshot):
+            same = self._same(oids, elsewhere, snapshot)
+            # Of one that was touched the new time stamp is written.
+            if news := not (same and snapshot == replace(self._known or snapshot, order=order)):
                 version = await self._put_file()
                 cubes = await self._put_cubes(oids, version.file_id, assessment, snapshot)
                 await self._take_out(elsewhere, version.file_id)
@@ -104,8 +106,8 @@ class Recording:
         if not news:
             told.skip(UNCHANGED)
         return {
-            "outcome": "ingested" if news else "skipped",
-            "why": None if news else UNCHANGED,
+            "outcome": "skipped" if same else "ingested",
+            "why": self._candidate.skipped if same else None,
             "created": not self._here and not elsewhere,
             "oid": oids[0],
             "cube": cubes[oids[0]],
@@ -185,23 +187,23 @@ class Recording:
             mapping=self._seen.mapping,
             steps=VERSIONS,
             vocabularies=assessment.digest,
+            told=self._seen.told,
             order=order,
         )
 
-    def _news(self, oids: Sequence[str], elsewhere: Sequence[Cube], snapshot: Snapshot) -> bool:
-        """Tell whether anything of a cube has to be written."""
+    def _same(self, oids: Sequence[str], elsewhere: Sequence[Cube], snapshot: Snapshot) -> bool:
+        """Tell whether the file has the bytes that it had, and all that is made of them is what it was."""
         known = self._known
-        same = (
+        return (
             known is not None
-            and self._candidate.skipped == UNCHANGED
+            and bool(self._candidate.skipped)
             and self._candidate.new is None
             and not elsewhere
             and {one.oid for one in self._here} == set(oids)
-            and replace(snapshot, order=known.order) == known
+            and replace(snapshot, order=known.order, fingerprint=known.fingerprint) == known
             and self._options.oid in (None, *(one.oid for one in self._here if one.oid_given))
             and self._options.submit_svo in (None, self._here[0].published)
         )
-        return not same
 
     @property
     def _recorded(self) -> Version:
@@ -310,7 +312,7 @@ class Recording:
             for hdu in self._seen.layout.hdus:
                 step = self._steps.note(name, hdu=hdu.index)
                 same = same_header(self._known, self._seen.fingerprint, hdu.index)
-                mapped = self._known is not None and self._known.mapping == self._seen.mapping
+                mapped = self._known is not None and same_mapping(self._known, self._seen.mapping)
                 if same and (name == "header" or mapped):
                     step.skip(SAME_HEADER)
 
@@ -319,7 +321,12 @@ class Recording:
             known, found = self._known, self._seen.fingerprint
             if assessment.digest is None:
                 step.skip("a vocabulary is not known yet; the tags follow when it is")
-            elif known and same_header(known, found, 0) and known.vocabularies == assessment.digest:
+            elif (
+                known
+                and same_header(known, found, 0)
+                and known.makes("tags")
+                and known.vocabularies == assessment.digest
+            ):
                 step.skip("header and vocabularies are the same")
             else:
                 for cube_id in cubes.values():

@@ -160,15 +160,13 @@ async def test_options_of_a_run_that_failed_are_kept(observatory: Observatory) -
 
 async def test_options_outlive_an_order_that_is_cancelled_before_it_has_run(observatory: Observatory) -> None:
     path = broken(observatory)
-    for name in ("a.png", "b.png"):
-        (observatory.root / name).write_bytes(b"a picture")
-    await observatory.take_in(path, groups=["g"], image_source="a.png")
-    waiting = await ask(observatory, path, make_images=False, image_source="b.png")
+    await observatory.take_in(path, groups=["g"], submit_svo=True)
+    waiting = await ask(observatory, path, make_images=False, submit_svo=False)
     assert await cancelled(observatory, waiting.order) == State.FAILED
     observatory.put(CUBE)
     submitted = await ask(observatory, path)
     assert await run_one(observatory)
-    expected = {"groups": ["g"], "make_images": False, "image_source": "b.png"}
+    expected = {"groups": ["g"], "make_images": False, "submit_svo": False}
     assert options_of(await latest(observatory, submitted)) == expected
 
 

@@ -27,7 +27,7 @@ from tests.support.archive import put
 from tests.support.ingestion import TINY, Observatory, an_observatory, steps_of
 from tests.support.taking_in import ask, catalogue, latest, rows, run_one
 
-CUBE = SolarCube(**TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(features=None, **TINY)  # type: ignore[arg-type]
 
 
 def carrying(**cards: Any) -> SolarCube:
