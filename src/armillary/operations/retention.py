@@ -15,6 +15,7 @@ from armillary.access import service as access
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Root
 from armillary.archive.changes import service as feed
+from armillary.archive.cubes import service as cubes
 from armillary.base.bus.spooling import take_over
 from armillary.base.log import get_logger
 from armillary.base.work import Claim, Kind, Response, step
@@ -92,9 +93,12 @@ async def forget_changes(context: Context, days: float, *, portion: int = PORTIO
     before, total = context.clock.now() - timedelta(days=days), 0
     while True:
         async with context.database.begin() as connection:
-            forgotten = await feed.forget(connection, before=before, limit=portion)
-        total += forgotten
-        if forgotten < portion:
+            counts = [
+                await forget(connection, before=before, limit=portion)
+                for forget in (feed.forget, cubes.forget_changes)
+            ]
+        total += sum(counts)
+        if max(counts) < portion:
             return total
 
 

@@ -55,6 +55,11 @@ async def _registered(connection: AsyncConnection, settings: Settings, name: str
     return root
 
 
+async def root_ids(connection: AsyncConnection) -> frozenset[int]:
+    """Return the ids of the ingestion roots."""
+    return frozenset(root.id for root in await store.list_roots(connection) if root.profile)
+
+
 async def root_called(connection: AsyncConnection, settings: IngestionSettings, name: str | None) -> Root:
     """Return the ingestion root of a name, the first one where none is named.
 
