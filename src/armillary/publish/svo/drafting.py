@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
-from armillary.archive.cubes.service import oid_of
 from armillary.archive.query.service import Offered
-from armillary.errors import ArmillaryError
 from armillary.fits.header import Header
 from armillary.fits.models import Value
 from armillary.publish.svo.coercion import Uncoercible, coerce, instant, value_of, values_of
 from armillary.publish.svo.comparing import digest, drafted
+from armillary.publish.svo.identities import Identity
 from armillary.publish.svo.models import LONGEST_TAG, Draft, Json, Keyword, KeywordType, Product
 from armillary.publish.svo.places import LONGEST_URL, Whereabouts, place_of
 from armillary.settings import SvoSettings
 
-SOLAR = "sst"
-"""The profile by whose rule products have oids; of other files the name is one."""
 WORDS = ("FEATURES", "EVENTS")
 NOT_ASSESSED: Final = "MISSING"
-UNREADABLE = "schema"
-"""A record of that oid could be made, and never be read: its address means something else."""
 
 
 class Unpublishable(Exception):
     """A frame of which no record can be made; the message is the reason."""
 
 
-def draft_of(settings: SvoSettings, keywords: Sequence[Keyword], one: Offered) -> Draft:
-    """Return the record of a frame.
+def draft_of(settings: SvoSettings, keywords: Sequence[Keyword], one: Offered, oid: str) -> Draft:
+    """Return the record of a frame under an oid.
 
     Raises
     ------
     Unpublishable
-        If it has no oid, or its file no usable address.
+        If nothing tells when it began, or its file has no usable address.
     """
     primary = _primary(one)
     values = values_of(primary)
-    oid = identity(one, values)
     fields, warnings = _fields(keywords, values)
     offline = not one.open or not one.version.present
     place = place_of(settings, _whereabouts(one, values, oid), offline=offline)
@@ -49,36 +44,21 @@ def draft_of(settings: SvoSettings, keywords: Sequence[Keyword], one: Offered) -
     return Draft(oid, fields, Header(primary).text(), place, tags, (*warnings, *more))
 
 
-def product_of(settings: SvoSettings, keywords: Sequence[Keyword], one: Offered) -> Product:
-    """Return what is remembered of a frame: its record's digest, or why there is none."""
+def product_of(
+    settings: SvoSettings, keywords: Sequence[Keyword], one: Offered, identity: Identity
+) -> Product:
+    """Return what is remembered of a frame as one of its identities: its record's digest, or why there is none."""
     version = one.version
+    aside = Product(identity.oid, version.file_id, version.place, "", None)
+    if identity.reason:
+        return replace(aside, reason=identity.reason, failed=identity.failed)
     try:
-        draft = draft_of(settings, keywords, one)
+        draft = draft_of(settings, keywords, one, identity.oid)
     except Unpublishable as error:
-        return Product("", version.file_id, version.place, "", None, reason=str(error), failed=True)
-    rank = (_created(one), version.mtime_ns)
+        return replace(aside, reason=str(error), failed=True)
+    rank = (identity.cube, _created(one), version.mtime_ns)
     found = digest(drafted(keywords, draft), draft.header, draft.tags)
-    return Product(
-        draft.oid, version.file_id, version.place, found, draft.place, rank, warnings=draft.warnings
-    )
-
-
-def identity(one: Offered, values: Mapping[str, Value]) -> str:
-    """Return the oid of a frame.
-
-    Raises
-    ------
-    Unpublishable
-        If its headers tell none, or one that cannot be read there.
-    """
-    try:
-        names = [hdu.name for hdu in one.version.hdus[1:]]
-        oid = oid_of(values, names) if one.profile == SOLAR else one.version.name
-    except ArmillaryError as error:
-        raise Unpublishable(error.message) from None
-    if oid == UNREADABLE:
-        raise Unpublishable(f"no record can have the oid '{UNREADABLE}'")
-    return oid
+    return replace(aside, digest=found, place=draft.place, rank=rank, warnings=draft.warnings)
 
 
 def _primary(one: Offered) -> bytes:

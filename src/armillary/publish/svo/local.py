@@ -7,14 +7,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from armillary.archive.cubes import service as cubes
+from armillary.archive.cubes.models import Cube
 from armillary.archive.query.service import Offered, offered, offered_files
 from armillary.context import Context
 from armillary.publish.svo.coercion import Uncoercible, instant
 from armillary.publish.svo.drafting import Unpublishable, draft_of, product_of
+from armillary.publish.svo.identities import identities_of
 from armillary.publish.svo.models import Dataset, Draft, Product
 
 PORTION = 200
-HIDDEN = "strangers may not know of it before its release"
+UNKNOWN = "no product here has this oid"
 
 
 @dataclass(slots=True)
@@ -29,8 +32,13 @@ class LocalSet:
         """Products without an oid, by the names of their files: records there may be theirs."""
         return {one.file.rpartition("/")[2]: one for one in self.aside if not one.oid}
 
+    @property
+    def failing(self) -> set[str]:
+        """Oids of products that cannot be sent as they are: their records stay."""
+        return {one.oid for one in self.aside if one.failed}
+
     def add(self, product: Product) -> None:
-        """Take a product in; of two of one oid the one whose header was made later is published."""
+        """Take a product in; of two of one oid the one of higher rank is published."""
         other = self.products.get(product.oid)
         if product.reason:
             self.aside.append(product)
@@ -53,10 +61,11 @@ class LocalSet:
                 del self.products[one.oid]
                 self.aside.append(replace(one, reason=reason, failed=True))
                 continue
-            if paths.setdefault(place.file_path, one.file) != one.file:
+            # Several cubes of one file share its location.
+            if paths.setdefault(place.file_path, place.file_url) != place.file_url:
                 place = place.beside()
                 self.products[one.oid] = replace(one, place=place)
-                paths[place.file_path] = one.file
+                paths[place.file_path] = place.file_url
 
 
 class Local:
@@ -78,11 +87,18 @@ class Local:
         """Return the products of a dataset."""
         found, after = LocalSet(), 0
         while rows := await self._portion(dataset, after):
-            for product in await asyncio.to_thread(self._products, dataset, rows):
+            for product in await self._products(dataset, rows):
                 found.add(product)
             after = rows[-1].version.file_id
         found.settle_clashes()
         return found
+
+    async def of_file(self, dataset: Dataset, file_id: int) -> list[Product]:
+        """Return the products that a file is, whatever its instrument; none if it is gone."""
+        today = self._context.clock.now().date()
+        async with self._context.database.begin() as connection:
+            rows = await offered_files(connection, [file_id], today=today)
+        return await self._products(dataset, list(rows.values()))
 
     async def _portion(
         self, dataset: Dataset, after: int, *, begun: datetime | None = None
@@ -93,12 +109,17 @@ class Local:
                 connection, instruments, today=today, after=after, count=PORTION, begun=begun
             )
 
-    def _products(self, dataset: Dataset, rows: Iterable[Offered]) -> list[Product]:
-        found = []
-        for one in rows:
-            product = product_of(self._settings, dataset.keywords, one)
-            found.append(product if one.known else replace(product, reason=HIDDEN, failed=False))
-        return found
+    async def _products(self, dataset: Dataset, rows: Sequence[Offered]) -> list[Product]:
+        identities = await identities_of(self._context, rows)
+
+        def make() -> list[Product]:
+            return [
+                product_of(self._settings, dataset.keywords, one, identity)
+                for one in rows
+                for identity in identities[one.version.file_id]
+            ]
+
+        return await asyncio.to_thread(make)
 
     async def oids(self, dataset: Dataset) -> Collection[str]:
         """Return the oids that are published now."""
@@ -112,23 +133,42 @@ class Local:
         return found.products.get(oid)
 
     async def _candidates(self, dataset: Dataset, oid: str) -> Iterable[Product]:
-        """Return products among which those of an oid are: with a begin in it, those that began then."""
+        """Return products among which those of an oid are: its cube, or else what began when it says."""
+        async with self._context.database.begin() as connection:
+            cube = (await cubes.cubes_called(connection, [oid])).get(oid)
+        if cube is not None:
+            is_of_dataset = self.dataset_of(cube.instrument) == dataset.name
+            return await self.of_file(dataset, cube.file_id) if is_of_dataset else ()
         try:
             begun = instant(oid.partition("_")[0])
         except Uncoercible:
             return (await self.read(dataset)).products.values()
-        rows = await self._portion(dataset, 0, begun=begun)
-        return await asyncio.to_thread(self._products, dataset, rows)
+        return await self._products(dataset, await self._portion(dataset, 0, begun=begun))
+
+    async def whys_not(self, oids: Collection[str]) -> dict[str, str]:
+        """Return why no dataset has products of these oids."""
+        async with self._context.database.begin() as connection:
+            found = await cubes.cubes_called(connection, oids)
+        return {oid: self._why_not(found.get(oid)) for oid in oids}
+
+    def _why_not(self, cube: Cube | None) -> str:
+        if cube is None:
+            return UNKNOWN
+        if self.dataset_of(cube.instrument) is None:
+            return f"its instrument {cube.instrument} has no dataset; see svo.datasets"
+        return f"{cube.path} is its file, of which no record can be made; the plan of a sync says why"
 
     async def draft(self, dataset: Dataset, file_id: int, oid: str) -> Draft | None:
         """Return the record of a product as it is now, None if there is no such product any more."""
         today = self._context.clock.now().date()
         async with self._context.database.begin() as connection:
             one = (await offered_files(connection, [file_id], today=today)).get(file_id)
-        if one is None or not one.known:
+        if one is None:
+            return None
+        identities = (await identities_of(self._context, [one]))[file_id]
+        if not any(identity.oid == oid and not identity.reason for identity in identities):
             return None
         try:
-            draft = await asyncio.to_thread(draft_of, self._settings, dataset.keywords, one)
+            return await asyncio.to_thread(draft_of, self._settings, dataset.keywords, one, oid)
         except Unpublishable:
             return None
-        return draft if draft.oid == oid else None

@@ -128,14 +128,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What is remembered of a frame here; with a ``reason`` it is not published."""
+    """What is remembered of a frame here; with a ``reason`` it is not published.
+
+    The ``rank`` tells which of two files of one oid is: a cube before others, then the later header.
+    """
 
     oid: str
     file_id: int
     file: str
     digest: str
     place: Place | None
-    rank: tuple[str, int] = ("", 0)
+    rank: tuple[bool, str, int] = (False, "", 0)
     reason: str = ""
     failed: bool = False
     warnings: tuple[str, ...] = ()

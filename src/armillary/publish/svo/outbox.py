@@ -14,10 +14,11 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.changes.service import VERSIONS
+from armillary.archive.cubes.service import CUBES
 from armillary.archive.query.service import Offered, offered_files
 from armillary.base.feed import consumers
 from armillary.base.feed.errors import FeedCursorGone, UnknownConsumer
-from armillary.base.feed.models import Entry, Page
+from armillary.base.feed.models import Entry, Page, Topic
 from armillary.base.log import get_logger
 from armillary.base.work import NO_LIMIT, Claim, NewOrder, Response, submit
 from armillary.context import Context
@@ -32,6 +33,8 @@ from armillary.settings import SvoSettings
 log = get_logger(__name__)
 FOLLOW, SEND = "svo_follow", "svo_send"
 CONSUMER: Final = "svo"
+FOLLOWED = (VERSIONS, CUBES)
+"""Topics of the feed that tell of files: what their bytes are, and what they are called."""
 PEER: Final = "SVO"
 """Its name among destinations; names of destinations of files have no capitals."""
 PORTION = 1000
@@ -42,10 +45,11 @@ async def register(context: Context) -> None:
     """Follow the changes of files from now on if they are published by themselves, else no longer."""
     settings = context.settings.svo
     async with context.database.begin() as connection:
-        if settings.publish:
-            await consumers.register(connection, VERSIONS, CONSUMER, from_now=True)
-        else:
-            await consumers.unregister(connection, VERSIONS, CONSUMER)
+        for topic in FOLLOWED:
+            if settings.publish:
+                await consumers.register(connection, topic, CONSUMER, from_now=True)
+            else:
+                await consumers.unregister(connection, topic, CONSUMER)
         await peers.register(connection, Sort.SVO, _peers(settings), alone=True)
 
 
@@ -64,24 +68,25 @@ async def follow(context: Context, claims: Sequence[Claim]) -> None:
     async with claim.completing() as connection:
         if not context.settings.svo.publish:
             return
-        page = await _delivered(connection)
-        files = {int(one.payload["file"]) for one in page.entries}
+        pages = [(topic, await _delivered(connection, topic)) for topic in FOLLOWED]
+        files = {int(one.payload["file"]) for _, page in pages for one in page.entries}
         await submit(connection, [order_of(file) for file in sorted(files)], keyed_fifo=False)
-        if page.entries:
-            await consumers.acknowledge(connection, VERSIONS, CONSUMER, page.cursor)
-        if page.more:
+        for topic, page in pages:
+            if page.entries:
+                await consumers.acknowledge(connection, topic, CONSUMER, page.cursor)
+        if any(page.more for _, page in pages):
             await submit(connection, [NewOrder(kind=FOLLOW, args={}, unique_key=FOLLOW)], keyed_fifo=False)
 
 
-async def _delivered(connection: AsyncConnection) -> Page[Entry]:
+async def _delivered(connection: AsyncConnection, topic: Topic) -> Page[Entry]:
     try:
-        return await consumers.deliver(connection, VERSIONS, CONSUMER, PORTION)
+        return await consumers.deliver(connection, topic, CONSUMER, PORTION)
     except (UnknownConsumer, FeedCursorGone):
         # A sync finds what was missed.
         log.warning("svo follows changes anew")
-        await consumers.unregister(connection, VERSIONS, CONSUMER)
-        await consumers.register(connection, VERSIONS, CONSUMER, from_now=True)
-        return await consumers.deliver(connection, VERSIONS, CONSUMER, PORTION)
+        await consumers.unregister(connection, topic, CONSUMER)
+        await consumers.register(connection, topic, CONSUMER, from_now=True)
+        return await consumers.deliver(connection, topic, CONSUMER, PORTION)
 
 
 def order_of(file_id: int) -> NewOrder:

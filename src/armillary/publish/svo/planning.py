@@ -97,9 +97,9 @@ def _aside(product: Product) -> Step:
 
 
 def _surplus(local: LocalSet, remote: Remote) -> Iterator[Step]:
-    nameless = local.nameless
+    nameless, here = local.nameless, local.products.keys() | local.failing
     for oid, known in sorted(remote.records.items()):
-        if oid in local.products:
+        if oid in here:
             continue
         file = unquote(known.place.file_url.rpartition("/")[2]) if known.place else ""
         step = Step(Action.DELETE, oid, file, reason="no product here has this oid", location=known.location)

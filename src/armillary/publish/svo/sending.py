@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-from armillary.archive.query.service import Offered, offered_files
+from armillary.archive.query.service import offered_files
 from armillary.context import Context
 from armillary.publish.svo import store
 from armillary.publish.svo.applying import Applier, WritesRefused
 from armillary.publish.svo.comparing import whole_digest
-from armillary.publish.svo.drafting import product_of
 from armillary.publish.svo.errors import SvoRefused, SvoUnauthorized
 from armillary.publish.svo.local import Local
 from armillary.publish.svo.models import Acknowledged, Action, Dataset, Outcome, Product, Step
@@ -36,9 +34,7 @@ async def send_file(context: Context, file_id: int) -> Sent:
     if name is None and not former:
         return {}
     async with reach(context.settings.svo, dry_run=False) as transport:
-        return await _Sender(context, Observatory(transport)).send(
-            file_id, one if name else None, name, former
-        )
+        return await _Sender(context, Observatory(transport)).send(file_id, name, former)
 
 
 class _Sender:
@@ -48,25 +44,44 @@ class _Sender:
         self._context, self._settings = context, context.settings.svo
         self._observatory, self._local = observatory, Local(context)
 
-    async def send(
-        self, file_id: int, one: Offered | None, name: str | None, former: Sequence[Acknowledged]
-    ) -> Sent:
+    async def send(self, file_id: int, name: str | None, former: Sequence[Acknowledged]) -> Sent:
         names = dict.fromkeys(self._settings.datasets.values())
         datasets = {known: await self._observatory.dataset(known) for known in names}
-        product = await self._product(datasets[name], one) if name and one else None
+        products = await self._local.of_file(datasets[name], file_id) if name else []
+        if unclear := next((one for one in products if not one.oid), None):
+            # What its records are is not known; a sync keeps them for the same reason.
+            return self._left(unclear)
+        kept = {(name, one.oid) for one in products if not one.reason or one.failed}
         done: Sent = {}
         for old in former:
-            if old.dataset in datasets and (product is None or (old.dataset, old.oid) != (name, product.oid)):
+            if old.dataset in datasets and (old.dataset, old.oid) not in kept:
                 await self._remove(datasets, old, done)
-        if product is not None and name is not None:
-            await self._publish(datasets, datasets[name], product, done)
+        refused: list[SvoRefused] = []
+        for product in products:
+            try:
+                await self._bring_up(datasets, datasets[str(name)], product, done)
+            except SvoRefused as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
         return done
 
-    async def _product(self, dataset: Dataset, one: Offered) -> Product:
-        product = await asyncio.to_thread(product_of, self._settings, dataset.keywords, one)
+    def _left(self, product: Product) -> Sent:
+        if product.failed:
+            raise _unpublishable(product)
+        return {product.file: product.reason}
+
+    async def _bring_up(
+        self, datasets: dict[str, Dataset], dataset: Dataset, product: Product, done: Sent
+    ) -> None:
+        """Publish a product, or tell why it is not published."""
+        if product.failed:
+            raise _unpublishable(product)
         if product.reason:
-            raise SvoRefused(f"{product.file} cannot be published: {product.reason}.")
-        return product
+            outcome = done.get(product.oid)
+            done[product.oid] = f"{outcome}: {product.reason}" if outcome else product.reason
+        else:
+            await self._publish(datasets, dataset, product, done)
 
     async def _publish(
         self, datasets: dict[str, Dataset], dataset: Dataset, product: Product, done: Sent
@@ -92,16 +107,11 @@ class _Sender:
         done[product.oid] = str(step.outcome)
 
     async def _is_superseded(self, dataset: Dataset, product: Product, known: Acknowledged) -> bool:
-        """Tell whether another file of the same oid is published, whose header was made later."""
+        """Tell whether another file of the same oid is published, which wins over this one."""
         if known.file_id == product.file_id:
             return False
-        today = self._context.clock.now().date()
-        async with self._context.database.begin() as connection:
-            other = (await offered_files(connection, [known.file_id], today=today)).get(known.file_id)
-        if other is None or not other.known:
-            return False
-        rival = await asyncio.to_thread(product_of, self._settings, dataset.keywords, other)
-        return rival.oid == product.oid and rival.rank > product.rank
+        rivals = await self._local.of_file(dataset, known.file_id)
+        return any(one.oid == product.oid and not one.reason and one.rank > product.rank for one in rivals)
 
     async def _remove(self, datasets: dict[str, Dataset], old: Acknowledged, done: Sent) -> None:
         """Delete a record of before, unless another product has its oid: then it is that one's."""
@@ -136,3 +146,7 @@ class _Sender:
 async def _nobody() -> Sequence[str]:
     """Return no oid: who may have that of a record was looked up before it is deleted."""
     return ()
+
+
+def _unpublishable(product: Product) -> SvoRefused:
+    return SvoRefused(f"{product.file} cannot be published: {product.reason}.")

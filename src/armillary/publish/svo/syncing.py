@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -18,8 +18,6 @@ from armillary.publish.svo.models import Acknowledged, Action, Dataset, Draft, O
 from armillary.publish.svo.observatory import Observatory
 from armillary.publish.svo.planning import Limit, refusal_of, steps_of
 from armillary.publish.svo.remote import Remote, known, read_remote
-
-UNKNOWN = "no product here has this oid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ class Run:
             if one.dataset in datasets:
                 await self._bring_up(one, datasets[one.dataset])
         if missing := set(self._options.oids or ()) - self._asked:
-            report.datasets.append(_unknown(sorted(missing)))
+            report.datasets.append(_unknown(await self._local.whys_not(missing)))
         return report
 
     async def _bring_up(self, report: DatasetReport, dataset: Dataset) -> None:
@@ -183,6 +181,9 @@ class Run:
             await store.forget(connection, report.dataset, gone)
 
 
-def _unknown(oids: Sequence[str]) -> DatasetReport:
-    steps = [Step(Action.FAIL, oid, reason=UNKNOWN, outcome=Outcome.FAILED, error=UNKNOWN) for oid in oids]
+def _unknown(whys: Mapping[str, str]) -> DatasetReport:
+    steps = [
+        Step(Action.FAIL, oid, reason=why, outcome=Outcome.FAILED, error=why)
+        for oid, why in sorted(whys.items())
+    ]
     return DatasetReport("", steps=steps)
