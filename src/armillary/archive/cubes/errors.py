@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from armillary.errors import ArmillaryError, BadRequest, Conflict, NotFound
+from armillary.errors import ArmillaryError, BadRequest, Conflict, NotFound, Unavailable
 
 
 class CubeRefused(ArmillaryError):
@@ -55,6 +55,12 @@ class NoSuchSource(BadRequest):
         error = cls(f"{option}: {why}")
         error.option = option
         return error
+
+
+class RootNotSetUp(Unavailable):
+    """The ingestion root is not set up yet; start a worker first."""
+
+    code = "root_not_set_up"
 
 
 class NoIngestionRoot(BadRequest):

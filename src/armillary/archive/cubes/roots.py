@@ -11,12 +11,17 @@ from armillary.access.models import Level
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog import store
 from armillary.archive.catalog.models import Location, Root
-from armillary.archive.cubes.errors import NoIngestionRoot, NoSuchSource, NotInRoot, UnknownIngestionRoot
+from armillary.archive.cubes.errors import (
+    NoIngestionRoot,
+    NoSuchSource,
+    NotInRoot,
+    RootNotSetUp,
+    UnknownIngestionRoot,
+)
 from armillary.archive.intake.adoption import FITS_NAME, check_name
 from armillary.archive.models import Identity
 from armillary.base.log import get_logger
 from armillary.context import Context
-from armillary.errors import Unavailable
 from armillary.settings import IngestionSettings, Settings
 
 log = get_logger(__name__)
@@ -69,7 +74,7 @@ async def root_called(connection: AsyncConnection, settings: IngestionSettings, 
         If there is none at all.
     UnknownIngestionRoot
         If there is none of that name.
-    Unavailable
+    RootNotSetUp
         If no worker has set it up yet.
     """
     if not settings.roots:
@@ -84,7 +89,7 @@ async def root_called(connection: AsyncConnection, settings: IngestionSettings, 
     for root in await store.list_roots(connection):
         if root.profile and root.path == path:
             return root
-    raise Unavailable(f"The ingestion root '{chosen}' is not set up yet; start a worker first.")
+    raise RootNotSetUp(f"The ingestion root '{chosen}' is not set up yet; start a worker first.")
 
 
 def name_of(settings: IngestionSettings, root: Root) -> str:

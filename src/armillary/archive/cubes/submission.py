@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Location, Root
+from armillary.archive.cubes.errors import RootNotSetUp
 from armillary.archive.cubes.models import Options
 from armillary.archive.cubes.previews import Ordered, previews_made
 from armillary.archive.cubes.roots import check_source, location_below, root_called
@@ -19,6 +21,8 @@ from armillary.archive.intake.orders import INGEST_CUBE, submit_ingests
 from armillary.base.work import State
 from armillary.base.work.admin import LatestRun, latest_runs
 from armillary.context import Context
+
+PATIENCE_S, LOOK_S = 10.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,25 @@ async def submit(
     NoIngestionRoot, NotInRoot
         If no such file can be taken in.
     """
-    async with context.database.begin() as connection:
-        base = await root_called(connection, context.settings.ingestion, root)
+    base = await _root(context, root)
     place = await asyncio.to_thread(location_below, base, text)
     for name, source in (("image_source", options.image_source), ("video_source", options.video_source)):
         if source:
             await asyncio.to_thread(check_source, base, name, source)
     return await _submit(context, place, options, actor=actor, priority=priority)
+
+
+async def _root(context: Context, name: str | None) -> Root:
+    """Return an ingestion root; a program that has just started sets it up in a moment."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            async with context.database.begin() as connection:
+                return await root_called(connection, context.settings.ingestion, name)
+        except RootNotSetUp:
+            if time.monotonic() > end:
+                raise
+        await asyncio.sleep(LOOK_S)
 
 
 async def again(context: Context, one: Ingestion, *, actor: str) -> Submitted:
