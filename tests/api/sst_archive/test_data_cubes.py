@@ -44,10 +44,14 @@ def listed(client: httpx.Client, **asked: Any) -> list[str]:
 
 
 def test_what_is_told_of_a_cube_is_the_same_everywhere(sun: SunArchive, client: httpx.Client) -> None:
-    cube, product = taken_in(sun, features="Sunspot", point_id="AR77_grouped")
-    here = f"{LIST}{product['id']}/"
-    for path in (here, here.rstrip("/")):
-        assert client.get(path).json() == product
+    cube, new = taken_in(sun, features="Sunspot", point_id="AR77_grouped")
+    sun.server.settle()
+    here = f"{LIST}{new['id']}/"
+    product = client.get(here).json()
+    # Pictures and movie come when they are made.
+    assert product | {"links": new["links"]} == new
+    assert None not in (product["links"]["preview"], product["links"]["thumbnail"])
+    assert client.get(here.rstrip("/")).json() == product
     reply = client.get(LIST, params={"oid": cube.oid}).json()
     assert reply == {"count": 1, "next": None, "previous": None, "results": [product]}
     assert set(product["links"]) == {
