@@ -163,6 +163,7 @@ async def test_a_token_has_what_its_name_addresses_and_groups_were_granted(archi
         (Grantee(Holder.GROUP, "ann@c.d"), "program", "P3"),
         (Grantee(Holder.EMAIL, "ann"), "program", "P4"),
         (Grantee(Holder.TOKEN, "g"), "program", "P5"),
+        (Grantee(Holder.TOKEN, "ann@c.d"), "program", "P7"),
         (Grantee(Holder.EMAIL, "bob@c.d"), "program", "P6"),
     ):
         await do(archive, service.grant, to, kind, subject, now=NOW)
