@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ SLOW_S = 0.025
 """Calls that take longer than this let a worker claim nothing ahead."""
 
 
-class _Strings:
+class Strings:
     """The worker's end of the connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,10 +94,7 @@ class _Strings:
         await self.hear()
 
 
-async def _live(connection: socket.socket, dsn: str, name: str, data: Path) -> None:
-    strings = _Strings(*await asyncio.open_connection(sock=connection))
-    await strings.tell(pid=os.getpid())
-    part = await strings.hear()
+async def _live(strings: Strings, part: Any, dsn: str, name: str, data: Path) -> None:
     database = await Database.connect(dsn, Role.WORKER, name=name, application=part, pool_size=2)
     if part == "looker":
         await strings.look(database)
@@ -108,7 +105,17 @@ async def _live(connection: socket.socket, dsn: str, name: str, data: Path) -> N
     await Worker(context, [kind], name="puppet", slots=1).run(asyncio.Event())
 
 
-def main(path: str, dsn: str, name: str, data: Path) -> None:
+Life = Callable[[Strings, Any, str, str, Path], Awaitable[None]]
+"""What a process does with its part, a database and a directory."""
+
+
+async def _begin(connection: socket.socket, life: Life, dsn: str, name: str, data: Path) -> None:
+    strings = Strings(*await asyncio.open_connection(sock=connection))
+    await strings.tell(pid=os.getpid())
+    await life(strings, await strings.hear(), dsn, name, data)
+
+
+def main(life: Life, path: str, dsn: str, name: str, data: Path) -> None:
     """Fork until killed."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     parent = os.getpid()
@@ -121,7 +128,7 @@ def main(path: str, dsn: str, name: str, data: Path) -> None:
                 listener.close()
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
                 if os.getppid() == parent:
-                    asyncio.run(_live(connection, dsn, name, data))
+                    asyncio.run(_begin(connection, life, dsn, name, data))
                 os._exit(0)
             connection.close()
 
@@ -129,7 +136,7 @@ def main(path: str, dsn: str, name: str, data: Path) -> None:
 class Puppet:
     """The test's end of the connection to one process."""
 
-    def __init__(self, path: str, part: str = "worker") -> None:
+    def __init__(self, path: str, part: object = "worker") -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(PATIENCE_S)
         self._socket.connect(path)
@@ -152,6 +159,10 @@ class Puppet:
     def kill(self) -> None:
         """Kill it, and wait until it has ended."""
         os.kill(self.pid, signal.SIGKILL)
+        self.leave()
+
+    def leave(self) -> None:
+        """Wait until it has ended by itself."""
         with contextlib.suppress(ConnectionResetError):
             while self._lines.readline():
                 pass
@@ -160,13 +171,15 @@ class Puppet:
 
 
 @contextlib.contextmanager
-def theatre(server: EmbeddedServer, name: str, data: Path) -> Iterator[str]:
-    """Run what forks workers of a database; give the path of its socket."""
+def theatre(
+    server: EmbeddedServer, name: str, data: Path, *, module: str = "tests.support.puppets"
+) -> Iterator[str]:
+    """Run what forks workers of a database, by a module that calls `main`; give the path of its socket."""
     path = str(data / "strings")
     command = [
         sys.executable,
         "-m",
-        "tests.support.puppets",
+        module,
         path,
         server.dsn.url(Role.WORKER),
         name,
@@ -186,4 +199,4 @@ def theatre(server: EmbeddedServer, name: str, data: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], Path(sys.argv[4]))
+    main(_live, *sys.argv[1:4], Path(sys.argv[4]))
