@@ -1,4 +1,4 @@
-"""The demonstration: a synthetic night, taken in live, edited a little, one edit taken back."""
+"""The demonstration: a synthetic night, taken in live, one edit of which is taken back; then a day at the Sun."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.intake import service as intake
 from armillary.base.log import get_logger
 from armillary.base.work import wait_for
-from armillary.commands.terminal import err
+from armillary.commands import observing_day
+from armillary.commands.terminal import err, escape
 from armillary.context import Context
 from armillary.demo import make_night, night_names
 from armillary.edits.history.service import history_of
@@ -38,8 +39,8 @@ ORIGIN = Origin("demonstration", "command line", "a first look at what edits do"
 
 
 async def show_demo(context: Context, address: str, stop: asyncio.Event) -> None:
-    """Take the night in while the program runs, and say what to look at."""
-    showing = asyncio.create_task(_show(context))
+    """Take the night and the day in while the program runs, and say what to look at."""
+    showing = asyncio.create_task(_show(context, address))
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait({showing, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -49,10 +50,13 @@ async def show_demo(context: Context, address: str, stop: asyncio.Event) -> None
             await showing
         return
     try:
-        names = showing.result()
+        showing.result()
     except ArmillaryError as error:
         err.print(f"the demonstration stopped: {error.message}")
-        return
+
+
+async def _show(context: Context, address: str) -> None:
+    names = await _show_night(context)
     err.print(
         f"The demonstration night is in: {len(names)} files of three instruments. Try, in another terminal:\n"
         f"  armillary search --data {context.settings.data}\n"
@@ -64,6 +68,17 @@ async def show_demo(context: Context, address: str, stop: asyncio.Event) -> None
         f"The spectrograph {SPECTROGRAPH} exposes: watch its headers being made, and explain a value of one:\n"
         f"  armillary header list --data {context.settings.data}\n"
         f"  armillary search --name 'SP_*' --data {context.settings.data}"
+    )
+    settings = context.settings
+    if not observing_day.has_root(settings):
+        err.print(escape(observing_day.LEFT_OUT + observing_day.settings_text(settings)), end="")
+        return
+    count = await observing_day.show_day(context)
+    err.print(
+        f"A day at a solar telescope is in, too: {count} files of CRISP and CHROMIS, two of them not public yet,"
+        " one exported again. Try:\n"
+        f"  armillary ingest {settings.data / observing_day.FOLDER} --plan --data {settings.data}\n"
+        f"  curl '{address}/api/v1/data_cube/?instrument=CRISP'"
     )
 
 
@@ -91,11 +106,12 @@ async def observing(context: Context, address: str) -> AsyncIterator[None]:
         await _end(started)
 
 
-def configure(settings: Settings) -> None:
-    """Give an archive without instruments a spectrograph whose headers are built."""
+def configure(settings: Settings) -> Settings:
+    """Give an archive without instruments a spectrograph, and one without settings a day at a solar telescope."""
     directory = settings.headers.at(settings.data)
     if not directory.exists():
         copy_reference(directory, SPECTROGRAPH)
+    return observing_day.configure(settings)
 
 
 async def _expose(context: Context, address: str, started: list[asyncio.subprocess.Process]) -> None:
@@ -130,7 +146,7 @@ async def _end(started: Sequence[asyncio.subprocess.Process]) -> None:
     await asyncio.gather(*(one.wait() for one in started))
 
 
-async def _show(context: Context) -> list[str]:
+async def _show_night(context: Context) -> list[str]:
     names = night_names()
     if not await _is_in(context, names):
         directory = context.settings.data / "demo"

@@ -37,7 +37,11 @@ def up(
     port: PortOption = 8000,
     host: HostOption = "127.0.0.1",
     demo: Annotated[
-        bool, typer.Option("--demo", help="Take in a synthetic night and edit it a little.")
+        bool,
+        typer.Option(
+            "--demo",
+            help="Take in a synthetic night and edit it a little, and a day at a solar telescope.",
+        ),
     ] = False,
 ) -> None:
     """Start everything on one machine: database, web, workers; stop with Ctrl-C."""

@@ -68,15 +68,15 @@ async def run_all(settings: Settings, host: str, port: int, *, demo: bool, start
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if demo:
+        from armillary.commands.demo import configure
+
+        settings = configure(settings)
     with listen(host, port) as listener:
         address = f"http://{_shown(host)}:{listener.getsockname()[1]}"
         async with open_context(settings, Role.WORKER, application="armillary up") as context:
             async with context.database.begin() as connection:
                 await catalog.own_roots(connection, context)
-            if demo:
-                from armillary.commands.demo import configure
-
-                configure(settings)
             children = asyncio.create_task(_keep_all(settings, listener, stop, start))
             try:
                 if await until_ready(address, stop, children):

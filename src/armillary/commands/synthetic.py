@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from armillary.commands.help import PlainGroup
-from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, out, run
+from armillary.commands.terminal import DEFAULT_DATA, DataOption, err, escape, fail, out, run
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -54,6 +55,25 @@ def frames(
     start = time.monotonic()
     run(data, load, new=True)
     out.print(f"{count} synthetic frames are in, after {time.monotonic() - start:.0f} s.")
+
+
+@app.command()
+def sun(
+    directory: Annotated[
+        Path, typer.Argument(help="Where the files are written; those that are there stay.")
+    ],
+) -> None:
+    """Write a day at a solar telescope: cubes with pictures beside them, and vocabularies for their tags.
+
+    It is the day of `armillary up --demo`, for an ingestion root of your own.
+    """
+    from armillary.demo.solar import write_day
+
+    try:
+        count = len(write_day(directory, vocabularies=directory / "vocabularies"))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
+    out.print(escape(f"{count} cubes are below {directory}."))
 
 
 def _columns() -> tuple[str | ProgressColumn, ...]:

@@ -29,6 +29,9 @@ from tests.support.command import (
 )
 from tests.support.patience import in_time
 
+CUBES = 24
+"""Of the day at a solar telescope."""
+
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
@@ -109,11 +112,17 @@ def test_the_demonstration_fills_every_list_and_comes_once(commands: Commands) -
         assert told["card"]["source"] == "camera"
         assert told["edit"]["actor"] == "header service"
         assert told["value"] == told["image_id"] == told["file"].removesuffix("_R00_S00.fits")
+        deadline = time.monotonic() + PATIENCE_S
+        while len(_of_the_day(commands)) < CUBES:
+            in_time(deadline)
+    assert len(_of_the_day(commands)) == CUBES, "the one that was exported again took the place of another"
     process = commands.start("up", "--port", "0", "--demo")
     address_of(process)
     assert process.stderr is not None
     assert any("demonstration night is in" in line for line in process.stderr)
-    assert {frame["name"] for frame in _of_the_night(commands)} == {frame["name"] for frame in frames}
+    assert any("solar telescope is in" in line for line in process.stderr)
+    assert _names(_of_the_night(commands)) == _names(frames)
+    assert len(_of_the_day(commands)) == CUBES
     process.send_signal(signal.SIGTERM)
     said = finish(process)
     assert said.code == 0
@@ -130,10 +139,25 @@ def _explained(commands: Commands) -> dict[str, Any] | None:
     return told if told["card"] else None
 
 
+def _names(frames: list[dict[str, Any]]) -> set[str]:
+    return {frame["name"] for frame in frames}
+
+
+def _of_the_day(commands: Commands) -> list[dict[str, Any]]:
+    """Return the frames of the day at a solar telescope."""
+    return [one for name in ("CRISP", "CHROMIS") for one in _found(commands, "--instrument", name)]
+
+
+def _found(commands: Commands, *conditions: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = commands.run("search", *conditions, "--json").json()["frames"]
+    return found
+
+
 def _of_the_night(commands: Commands) -> list[dict[str, Any]]:
     """Return the frames of the demonstration's night, without those that others of it send meanwhile."""
     frames = commands.run("search", "--json", "--limit", "500").json()["frames"]
-    return [frame for frame in frames if not frame["name"].startswith((*SITES, "SP_"))]
+    others = (*SITES, "SP_", "nb_")
+    return [frame for frame in frames if not frame["name"].startswith(others)]
 
 
 def _reverted(commands: Commands) -> bool:

@@ -95,7 +95,7 @@ def cubes_of_day() -> list[Filed]:
 
 
 def write_day(directory: Path, *, vocabularies: Path | None = None) -> list[Path]:
-    """Write the day below a directory, which is made if it is not there.
+    """Write the day below a directory, which is made if it is not there; files that are there stay as they are.
 
     Parameters
     ----------
@@ -108,10 +108,17 @@ def write_day(directory: Path, *, vocabularies: Path | None = None) -> list[Path
         The FITS files, in the order of `cubes_of_day`; pictures lie beside some of them, with their stems.
     """
     if vocabularies is not None:
-        vocabularies.mkdir(parents=True, exist_ok=True)
-        for name, terms in VOCABULARIES.items():
-            (vocabularies / f"{name.lower()}.txt").write_text("".join(f"{one}\n" for one in terms))
+        write_vocabularies(vocabularies)
     return [_written(directory / filed.path, filed) for filed in cubes_of_day()]
+
+
+def write_vocabularies(directory: Path) -> dict[str, Path]:
+    """Write the words of its FEATURES and EVENTS into files of a directory; return these by keyword."""
+    directory.mkdir(parents=True, exist_ok=True)
+    files = {name: directory / f"{name.lower()}.txt" for name in VOCABULARIES}
+    for name, terms in VOCABULARIES.items():
+        files[name].write_text("".join(f"{one}\n" for one in terms))
+    return files
 
 
 def _filed(pointing: int, setup: int) -> Filed:
@@ -134,10 +141,13 @@ def _filed(pointing: int, setup: int) -> Filed:
 
 
 def _written(path: Path, filed: Filed) -> Path:
-    write_cube(path.parent, filed.cube, name=path.name)
+    if path.exists():
+        return path
     if filed.pictured:
+        # Before the cube, so that whoever sees that one finds both.
+        path.parent.mkdir(parents=True, exist_ok=True)
         _picture(filed.cube).save(path.with_suffix(".png"))
-    return path
+    return write_cube(path.parent, filed.cube, name=path.name)
 
 
 def _picture(cube: SolarCube) -> Image.Image:
