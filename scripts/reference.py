@@ -258,6 +258,8 @@ def _notes(source: Source) -> Iterator[str]:
         yield source.scale
     if source.map:
         yield "by " + ", ".join(f"`{word}` = {_shown(value)}" for word, value in source.map.items())
+    if source.append:
+        yield f"with {_code(source.append)} behind"
     if source.bands:
         yield "by the band that it lies in"
     if source.drop:

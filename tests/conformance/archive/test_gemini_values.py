@@ -31,7 +31,8 @@ SHARED = {"TELESCOP": "Gemini-South", "OBSTYPE": "OBJECT"}
 
 @pytest.mark.parametrize("one", VALUES, ids=lambda one: one["source"][:60])
 def test_values_are_those_of_the_archive_at_gemini(one: dict[str, Any]) -> None:
-    frame = frame_from(SHARED | one["cards"], profiles=PROFILES)
+    headers = [SHARED | one["cards"], one.get("table", {})]
+    frame = frame_from(*headers, profiles=PROFILES)
     for name, value in one["frame"].items():
         assert getattr(frame, name) == (pytest.approx(value) if isinstance(value, float) else value), name
     assert [name for name in one.get("none", ()) if getattr(frame, name) is not None] == []

@@ -36,6 +36,14 @@ def test_own_profile_joins_the_packaged_ones(tmp_path):
     assert frame_from({"INSTRUME": "other"}, profiles=profiles).profile == "generic"
 
 
+def test_values_get_text_behind_them_and_keep_words_that_no_map_has(tmp_path):
+    source = '{ keyword = "SLIT", map = { wide = "broad" }, keep_unmapped = true, append = " slit" }'
+    profiles = loaded(tmp_path, f"{GOOD}focal_plane_mask = [{source}]")
+    headers = [{"INSTRUME": "gardencam", "SLIT": word} for word in ("Wide", "5 um")]
+    masks = [frame_from(header, profiles=profiles).focal_plane_mask for header in headers]
+    assert masks == ["broad slit", "5 um slit"]
+
+
 def test_own_profile_replaces_a_packaged_one_of_its_name(tmp_path):
     profiles = loaded(tmp_path, GOOD.replace("my_camera", "sst"))
     assert profiles["sst"].title == "The camera in my garden"

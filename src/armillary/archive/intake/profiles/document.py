@@ -86,6 +86,7 @@ class Source(_Strict):
     )
     drop: Regex | None = Field(None, description="Values that count as absent.")
     strip: Regex | None = Field(None, description="Text removed from a value.")
+    append: str = Field("", description="Text put behind a value, after all that is above.")
     map: dict[str, Scalar] = Field({}, description="Words to values, in any case; other words are skipped.")
     keep_unmapped: bool = Field(False, description="Keep words that `map` does not have.")
     bands: tuple[tuple[float, str], ...] = Field((), description="Rising upper bounds and their words.")

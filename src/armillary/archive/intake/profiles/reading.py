@@ -128,6 +128,8 @@ class Reading:
             if word not in source.words and not options.keep_unmapped:
                 return None
             value = source.words.get(word, value)
+        if options.append:
+            value = f"{value}{options.append}"
         factor = self._factor(source)
         if factor is not None:
             value = self._scaled(value, rule, source, factor)
