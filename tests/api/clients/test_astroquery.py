@@ -108,7 +108,7 @@ def test_criteria_choose_and_sort(gemini: Any) -> None:
     )
     assert list(found["name"]) == [M1, NGC, M2]
     assert list(found["exposure_time"]) == ["30.0", "20.0", "10.0"]
-    assert found["types"][0] == "{'GEMINI', 'GMOS', 'GMOS-N', 'IMAGE', 'NORTH', 'RAW', 'UNPREPARED'}"
+    assert found["types"][0] == "{'GEMINI', 'GMOS', 'IMAGE', 'NORTH', 'RAW', 'UNPREPARED'}"
     assert "'LS'" in found["types"][1]
     assert all(str(text).endswith("+00:00") for text in found["lastmod"])
     assert found["ut_datetime"][0] == "2026-03-01 01:00:00"

@@ -23,7 +23,7 @@ async def test_every_card_of_every_hdu_is_shown(
     assert lines[:3] == [
         f"Filename: {N2}.bz2",
         "",
-        "AstroData Tags: {'GEMINI', 'GMOS', 'GMOS-N', 'LS', 'NORTH', 'RAW', 'SPECT', 'UNPREPARED'}",
+        "AstroData Tags: {'GEMINI', 'GMOS', 'LS', 'NORTH', 'RAW', 'SPECT', 'UNPREPARED'}",
     ]
     assert lines[5] == "--- PHU ---"
     assert lines[6] == "SIMPLE  =                    T / conforms to FITS standard".ljust(80)

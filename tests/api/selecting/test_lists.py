@@ -149,7 +149,7 @@ async def test_a_summary_has_the_documented_keys_and_values(lists: Lists) -> Non
         "reduction": "RAW",
         "phot_standard": None,
     }
-    assert element["types"] == "{'GEMINI', 'GMOS', 'GMOS-N', 'IMAGE', 'NORTH', 'RAW', 'UNPREPARED'}"
+    assert element["types"] == "{'GEMINI', 'GMOS', 'IMAGE', 'NORTH', 'RAW', 'UNPREPARED'}"
 
 
 async def test_names_are_lists_of_one_key(lists: Lists) -> None:

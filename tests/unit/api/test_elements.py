@@ -54,7 +54,7 @@ def test_instants_of_files_carry_their_offset_and_those_of_observations_none() -
     assert (first["release"], second["release"], first["lastmod"]) == ("2026-01-02", None, None)
 
 
-@pytest.mark.parametrize("words", [{}, {"instrument": "it's"}, {"instrument": "GMOS-N", "reduction": "RAW"}])
+@pytest.mark.parametrize("words", [{}, {"instrument": "it's"}, {"instrument": "niri", "reduction": "RAW"}])
 def test_types_are_the_text_of_a_set(words: dict[str, str]) -> None:
     (written,) = elements(a_listing(**{key: [word] for key, word in words.items()}, name=["one"]), SUMMARIES)
     types = json.loads(written)["types"]

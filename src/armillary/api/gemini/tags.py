@@ -8,6 +8,8 @@ from typing import Any
 
 _TELESCOPES = {"Gemini-North": ("GEMINI", "NORTH"), "Gemini-South": ("GEMINI", "SOUTH")}
 _CALIBRATIONS = {"BIAS", "DARK", "FLAT", "ARC", "FRINGE", "PINHOLE", "RONCHI", "SLITILLUM"}
+_MODES = {"LS": "LS", "MOS": "MOS", "IFS": "IFU"}
+_STATES = {"RAW": ("RAW", "UNPREPARED"), "PROCESSED": ("PREPARED", "PROCESSED")}
 
 SPEAKING = (
     "telescope",
@@ -41,17 +43,14 @@ def tags(
 
     That is how the archive of Gemini shows them; clients put the text into one cell of a table.
     """
-    instrument, kind, reduction = instrument or "", (kind or "").upper(), reduction or ""
-    words = {*_TELESCOPES.get(telescope or "", ()), instrument.upper()}
-    if instrument.startswith("GMOS"):
-        words.add("GMOS")
+    kind, state = (kind or "").upper(), (reduction or "").partition("_")[0]
+    name = "GMOS" if (instrument or "").startswith("GMOS") else (instrument or "").upper()
+    words = {*_TELESCOPES.get(telescope or "", ()), name}
     if kind in _CALIBRATIONS:
         words |= {kind, "CAL"}
-    if spectroscopy is not None:
+    if spectroscopy is not None and kind != "BIAS":
         words.add("SPECT" if spectroscopy else "IMAGE")
-    if mode in ("LS", "MOS", "IFS"):
-        words.add(mode)
-    words |= {"RAW", "UNPREPARED"} if reduction == "RAW" else {reduction.partition("_")[0]}
+    words |= {_MODES.get(mode or "", ""), *_STATES.get(state, (state,))}
     if engineering:
         words.add("ENGINEERING")
     listed = ", ".join(map(repr, sorted(words - {""})))
