@@ -16,7 +16,7 @@ from armillary.archive.products import service as products
 from armillary.archive.products.portions import LEAST
 from armillary.base.postgres.server import EmbeddedServer
 from tests.support import bombs
-from tests.support.archive import Archive, an_archive, put
+from tests.support.archive import OLD_NS, Archive, an_archive, put
 from tests.support.headers import a_file, a_primary
 from tests.support.kills import processes
 from tests.support.patience import in_time
@@ -39,6 +39,16 @@ async def orders(archive: Archive) -> dict[str, int]:
     query = "SELECT kind, count(*) FROM work_order WHERE kind <> 'ingest' GROUP BY kind"
     async with archive.context.database.begin() as connection:
         return {row[0]: row[1] for row in await connection.execute(text(query))}
+
+
+async def written(archive: Archive) -> dict[str, set[str]]:
+    """Return which transaction wrote each row of the catalog and the queue, and where the row lies."""
+    tables = ("file", "version", "frame", "product", "work_order", "feed_entry")
+    async with archive.context.database.begin() as connection:
+        return {
+            one: set(await connection.scalars(text(f"SELECT concat(ctid, ' ', xmin) FROM {one}")))
+            for one in tables
+        }
 
 
 async def picture(archive: Archive, name: str, kind: str = "preview") -> bytes | None:
@@ -158,3 +168,16 @@ async def test_a_portion_whose_process_dies_is_drawn_one_by_one(
         assert await orders(archive) == {"preview": MANY}
         await archive.drain()
         assert len(await pictured(archive, folder)) == MANY
+
+
+async def test_what_has_not_changed_costs_no_row_and_no_order(archive: Archive) -> None:
+    folder = put_many(archive)
+    await archive.ingest(folder)
+    before = await written(archive)
+    again = await archive.ingest(folder)
+    assert (again.ingested, again.skipped, again.failed) == (0, MANY, [])
+    assert await written(archive) == before
+    put(folder / "night-000.fits", a_file(cards=[("OBJECT", "another", "")]), mtime_ns=OLD_NS + 1)
+    assert (await archive.ingest(folder)).ingested == 1
+    after = await written(archive)
+    assert all(after[table] - before[table] for table in ("version", "frame", "work_order"))
