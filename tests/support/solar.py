@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from armillary.archive.cubes.derivation import Derived, DerivedKind, derive
+from armillary.archive.cubes.derived.derivation import Derived, DerivedKind, derive
 from armillary.archive.cubes.reading import CubeFile
 from armillary.demo.solar import SolarCube, write_cube
 from armillary.fits.models import Layout

@@ -42,7 +42,7 @@ def test_a_metric_is_counted(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", sorted(set(re.findall(r"armillary (?:db |root )?[a-z]+(?= |`|$)", PAGE, re.M)))
+    "command", sorted(set(re.findall(r"armillary (?:db |root |grants )?[a-z]+(?= |`|$)", PAGE, re.M)))
 )
 def test_a_command_is_in_the_reference(command: str) -> None:
     assert f"| `{command}` |" in REFERENCE

@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
-from armillary.archive.cubes.derivation import DerivedKind
+from armillary.archive.cubes.derived.derivation import DerivedKind
 from armillary.archive.cubes.observations import grouping_of
 from armillary.archive.cubes.oids import oid_in
 from armillary.archive.cubes.words.vocabularies import Vocabulary, assess, terms_of

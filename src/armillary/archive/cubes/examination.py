@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 from armillary.archive.catalog.models import layout_of
 from armillary.archive.catalog.recording import NewVersion
-from armillary.archive.cubes.derivation import Derived, DerivedKind, derive, uses
+from armillary.archive.cubes.derived.derivation import Derived, DerivedKind, derive, uses
 from armillary.archive.cubes.errors import CubeRefused
 from armillary.archive.cubes.models import Options, Snapshot
 from armillary.archive.cubes.oids import NEEDED, oid_in

@@ -17,7 +17,7 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Version
 from armillary.archive.catalog.tables import frame
 from armillary.archive.cubes import store
-from armillary.archive.cubes.derivation import DerivedKind
+from armillary.archive.cubes.derived.derivation import DerivedKind
 from armillary.archive.cubes.errors import CubeNotFound
 from armillary.archive.cubes.models import Cube
 from armillary.archive.cubes.tables import cube, cube_derived, cube_tag

@@ -15,7 +15,7 @@ from armillary.archive.catalog.models import Version
 from armillary.archive.catalog.recording import renew_frames
 from armillary.archive.cubes import store
 from armillary.archive.cubes.access import NOBODY, give_access
-from armillary.archive.cubes.derivation import Derived
+from armillary.archive.cubes.derived.derivation import Derived
 from armillary.archive.cubes.errors import SecondOid
 from armillary.archive.cubes.examination import UNCHANGED, Seen, made_of, same_header, same_mapping, span_of
 from armillary.archive.cubes.models import VERSIONS, Cube, Options, Snapshot

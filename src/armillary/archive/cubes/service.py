@@ -1,7 +1,7 @@
 """What other nouns and the dialects may ask of cubes: files of ingestion roots in and out, and their orders."""
 
 from armillary.archive.cubes.changes import CUBES, forget_changes
-from armillary.archive.cubes.derivation import DerivedKind
+from armillary.archive.cubes.derived.derivation import DerivedKind
 from armillary.archive.cubes.listing import (
     MAX_PAGE,
     CubeFilter,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from armillary.archive.cubes.derivation import DerivedKind
+from armillary.archive.cubes.derived.derivation import DerivedKind
 from tests.support.solar import a_solar, changed, grid, table_of
 
 SCANS = (1, 2, 3, 7, 8, 12)

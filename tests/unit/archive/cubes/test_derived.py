@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from armillary.archive.cubes.derivation import DerivedKind, derive, uses
+from armillary.archive.cubes.derived.derivation import DerivedKind, derive, uses
 from armillary.demo.solar import AXES, EXTENSIONS
 from armillary.fits.header import read_values
 from tests.support.solar import Opened, a_solar, epoch_ms, opened

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from armillary.archive.cubes import coverage, seeing, spectral_line
+from armillary.archive.cubes.derived import coverage, seeing, spectral_line
 from armillary.archive.cubes.reading import CubeFile
 from armillary.fits.models import Layout, ReadAt
 from armillary.fits.series import HeaderValues

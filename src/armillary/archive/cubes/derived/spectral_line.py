@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from armillary.archive.cubes.coordinates import NANOMETRES, TABLE, coordinates_of, unit_of
+from armillary.archive.cubes.derived.coordinates import NANOMETRES, TABLE, coordinates_of, unit_of
 from armillary.archive.cubes.reading import CubeFile, numbers
 from armillary.fits.errors import TableUnreadable
 

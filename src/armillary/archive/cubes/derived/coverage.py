@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from armillary.archive.cubes.coordinates import (
+from armillary.archive.cubes.derived.coordinates import (
     ARCSEC,
     NANOMETRES,
     TABLE,
