@@ -338,7 +338,10 @@ class Recording:
         for cube_id in cubes.values():
             await store.keep_derived(self._c, cube_id, seen.sources.keys())
         for kind, hdus in seen.sources.items():
-            async with self._steps.step("derived", self._c, kind=kind, hdu=hdus[0] if hdus else None) as step:
+            # The primary header is always among them; what is told is the extension.
+            async with self._steps.step(
+                "derived", self._c, kind=kind, hdu=hdus[min(1, len(hdus) - 1)]
+            ) as step:
                 if (made := seen.derived.get(kind)) is None:
                     step.skip("the HDUs are the same")
                     continue
