@@ -9,9 +9,11 @@ import random
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.crash import test_engine
+from armillary.base.postgres.server import EmbeddedServer
+from tests.crash import test_engine, test_intake, test_many_files
 from tests.crash.header_judgement import besiege
 from tests.crash.observing import EXPOSURES, nights_of
 from tests.crash.outages import LAND_S, Outages
@@ -19,7 +21,7 @@ from tests.crash.siege import Siege
 from tests.crash.tree import DEFAULTS
 from tests.support.postgres import start_server
 
-ROUND, OUTAGES, GAMES, MOVES = 500, 25, 100, 60
+ROUND, OUTAGES, GAMES, MOVES, CROWD = 500, 25, 100, 60, 10_000
 
 
 def main() -> int:
@@ -35,12 +37,18 @@ def main() -> int:
     parser.add_argument(
         "--night-kills", type=int, default=1000, help="in a night of 1000 exposures of three instruments"
     )
+    parser.add_argument(
+        "--intakes", type=int, default=100, help="games of the intake of cubes against its model"
+    )
+    parser.add_argument("--files", type=int, default=10_000, help="small files, with a cube for every 25")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     options = parser.parse_args()
     seeds = itertools.count(options.seed)
     rounds = [_kills(number, next(seeds)) for number in _portions(options.kills, ROUND)]
     rounds += [_outages(number, next(seeds)) for number in _portions(options.outages, OUTAGES)]
     rounds += [_games(number) for number in _portions(options.games, GAMES)]
+    rounds += [_intakes(number) for number in _portions(options.intakes, GAMES)]
+    rounds += [_crowd(number, next(seeds)) for number in _portions(options.files, CROWD)]
     rounds += [_night(number, next(seeds)) for number in _portions(options.night_kills, ROUND)]
     return int(any(rounds))
 
@@ -74,10 +82,33 @@ def _night(number: int, seed: int) -> bool:
 
 
 def _games(number: int) -> bool:
+    return _served(
+        lambda server, directory: test_engine.besiege(server, directory, examples=number, moves=MOVES)
+    )
+
+
+def _intakes(number: int) -> bool:
+    return _served(
+        lambda server, directory: test_intake.besiege(server, directory, examples=number, moves=MOVES)
+    )
+
+
+def _crowd(number: int, seed: int) -> bool:
+    def besiege(server: EmbeddedServer, directory: Path) -> None:
+        made = test_many_files.besiege(server, directory, files=number, number=number // 25, seed=seed)
+        crowd, broken = asyncio.run(made)
+        print(f"seed {seed}; {crowd.kills} kills, {crowd.looks} looks")
+        if broken:
+            raise AssertionError("\n".join(broken))
+
+    return _served(besiege)
+
+
+def _served(game: Callable[[EmbeddedServer, Path], None]) -> bool:
     with tempfile.TemporaryDirectory(prefix="armillary-soak-") as directory:
         server = asyncio.run(start_server(Path(directory, "postgres")))
         try:
-            test_engine.besiege(server, Path(directory), examples=number, moves=MOVES)
+            game(server, Path(directory))
         except AssertionError:
             return _told([traceback.format_exc()])
         finally:

@@ -1,10 +1,13 @@
-"""Real workers that take cubes in, one run for each life; one that is told so is killed when it begins a step.
+"""Real workers that take files in: one run for each life, or as many as they can until they are killed.
+
+One that is told a step is killed when its run begins that. One that is told to be `BUSY` works on.
 
 ``python -m tests.support.cube_puppets SOCKET DSN NAME DATA`` forks them; `tests.support.puppets` says how.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -17,7 +20,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.cubes.run import ingest_cube
-from armillary.archive.intake.orders import INGEST_CUBE
+from armillary.archive.intake.orders import INGEST, INGEST_CUBE
+from armillary.archive.tasks import KINDS
 from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.signals import PostgresSignals
@@ -33,11 +37,14 @@ APPLICATION = "intake"
 MOST_ATTEMPTS = 3
 END = "end"
 """Behind the last step: its transaction is committed."""
+BUSY = "busy"
+MOST_LIVES = 50
+"""On a slow machine many a worker dies before it has ended anything; that is not for the order to answer for."""
 
 
-def settings_of(data: Path) -> Settings:
+def settings_of(data: Path, *, attempts: int) -> Settings:
     """Return the settings of an archive with the ingestion root ``sst`` in a directory."""
-    work = WorkSettings(retry_first_s=0.01, retry_last_s=0.02, lease_s=3600.0, max_attempts=MOST_ATTEMPTS)
+    work = WorkSettings(retry_first_s=0.01, retry_last_s=0.02, lease_s=3600.0, max_attempts=attempts)
     return Settings(data=data, work=work, ingestion=IngestionSettings(roots={"sst": root_of(data)}))
 
 
@@ -46,10 +53,10 @@ def root_of(data: Path) -> Path:
     return data / "sst"
 
 
-def context_of(database: Database, data: Path) -> Context:
+def context_of(database: Database, data: Path, *, attempts: int = MOST_ATTEMPTS) -> Context:
     """Return what a worker needs."""
-    signals = PostgresSignals(database)
-    return Context(settings_of(data), database, Stores(data / "private"), signals, SystemClock())
+    signals, settings = PostgresSignals(database), settings_of(data, attempts=attempts)
+    return Context(settings, database, Stores(data / "private"), signals, SystemClock())
 
 
 def _die() -> None:
@@ -88,12 +95,16 @@ def die_at(doomed: str) -> None:
 
 
 async def _live(strings: Strings, doomed: Any, dsn: str, name: str, data: Path) -> None:
-    if doomed:
+    if doomed not in (None, BUSY):
         die_at(doomed)
     database = await Database.connect(
         dsn, Role.WORKER, name=name, application=APPLICATION, home=data, pool_size=3
     )
-    worker = Worker(context_of(database, data), [Kind(INGEST_CUBE, ingest_cube)], name="life", slots=1)
+    context = context_of(database, data, attempts=MOST_ATTEMPTS if doomed != BUSY else MOST_LIVES)
+    if doomed == BUSY:
+        intake = [one for one in KINDS if one.name in (INGEST, INGEST_CUBE)]
+        await Worker(context, intake, name="busy", slots=2).run(asyncio.Event())
+    worker = Worker(context, [Kind(INGEST_CUBE, ingest_cube)], name="life", slots=1)
     await strings.tell(ran=await worker.run_one())
 
 
