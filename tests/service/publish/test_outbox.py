@@ -9,6 +9,7 @@ from armillary.base.work import NewOrder, submit
 from armillary.demo.svo import Fault, Kind, Svo
 from armillary.operations.service import status_of
 from armillary.publish.svo import outbox, service
+from armillary.publish.svo.sending import send_file
 from armillary.publish.svo.tasks import SYNC, periods_of
 from tests.service.publish.conftest import Publishing, totals
 from tests.support.cubes import BEGIN, oid
@@ -101,6 +102,16 @@ async def test_the_older_file_of_an_oid_takes_over_when_the_newer_one_is_retired
     assert svo.world.records[DATASET][OID].values["object"] == "older"
     (place,) = svo.world.locations.values()
     assert place.file_url.endswith("/old.fits")
+
+
+async def test_of_two_files_of_one_oid_only_the_newer_one_is_ever_sent(alive: Publishing, svo: Svo) -> None:
+    """Their orders may run beside each other: who comes last is no matter of chance."""
+    await alive.take("new.fits", DATE="2026-01-05T00:00:00")
+    await alive.take("old.fits", DATE="2026-01-04T00:00:00", OBJECT="older")
+    for name in ("old.fits", "new.fits"):
+        sent = await send_file(alive.context, (await alive.version(name)).file_id)
+        assert sent == {OID: "created" if name == "new.fits" else "superseded"}
+    assert len(svo.writes) == 1
 
 
 async def test_a_restricted_product_is_looked_at_again_on_its_day(alive: Publishing, svo: Svo) -> None:

@@ -139,9 +139,8 @@ class Local:
         if cube is not None:
             is_of_dataset = self.dataset_of(cube.instrument) == dataset.name
             return await self.of_file(dataset, cube.file_id) if is_of_dataset else ()
-        try:
-            begun = instant(oid.partition("_")[0])
-        except Uncoercible:
+        begun = begin_in(oid)
+        if begun is None:
             return (await self.read(dataset)).products.values()
         return await self._products(dataset, await self._portion(dataset, 0, begun=begun))
 
@@ -172,3 +171,11 @@ class Local:
             return await asyncio.to_thread(draft_of, self._settings, dataset.keywords, one, oid)
         except Unpublishable:
             return None
+
+
+def begin_in(oid: str) -> datetime | None:
+    """Return the begin that an oid tells, None if it is of another form."""
+    try:
+        return instant(oid.partition("_")[0])
+    except Uncoercible:
+        return None

@@ -10,7 +10,7 @@ from armillary.publish.svo import store
 from armillary.publish.svo.applying import Applier, WritesRefused
 from armillary.publish.svo.comparing import whole_digest
 from armillary.publish.svo.errors import SvoRefused, SvoUnauthorized
-from armillary.publish.svo.local import Local
+from armillary.publish.svo.local import Local, begin_in
 from armillary.publish.svo.models import Acknowledged, Action, Dataset, Outcome, Product, Step
 from armillary.publish.svo.observatory import Observatory
 from armillary.publish.svo.transport import reach
@@ -94,7 +94,7 @@ class _Sender:
         if known is not None and known.file_id == product.file_id and known.digest == digest:
             done[product.oid] = Outcome.UNCHANGED
             return
-        if known is not None and await self._is_superseded(dataset, product, known):
+        if await self._is_superseded(dataset, product, known):
             done[product.oid] = "superseded"
             return
         stored = await self._observatory.record(dataset, product.oid)
@@ -106,9 +106,15 @@ class _Sender:
             await store.acknowledge(connection, dataset.name, [row], now=self._context.clock.now())
         done[product.oid] = str(step.outcome)
 
-    async def _is_superseded(self, dataset: Dataset, product: Product, known: Acknowledged) -> bool:
-        """Tell whether another file of the same oid is published, which wins over this one."""
-        if known.file_id == product.file_id:
+    async def _is_superseded(self, dataset: Dataset, product: Product, known: Acknowledged | None) -> bool:
+        """Tell whether another file has the oid now, which may be on its way at this very moment.
+
+        Where all products would have to be read for that, the one that is published is asked alone.
+        """
+        if begin_in(product.oid) is not None:
+            holder = await self._local.holder(dataset, product.oid)
+            return holder is not None and holder.file_id != product.file_id
+        if known is None or known.file_id == product.file_id:
             return False
         rivals = await self._local.of_file(dataset, known.file_id)
         return any(one.oid == product.oid and not one.reason and one.rank > product.rank for one in rivals)
