@@ -300,7 +300,7 @@ async def test_products_are_submitted_one_by_one_or_all(publishing: Publishing, 
     await publishing.set("cube0001.fits", OBJECT="Plage")
     report = await publishing.publish(oid(1), "nothing")
     assert totals(report) == {"updated": 1, "failed": 1}
-    assert report.problems() == [": nothing: no product here has this oid"]
+    assert report.problems() == ["nothing: no product here has this oid"]
     assert totals(await publishing.publish(dry_run=True)) == {"created": 2, "unchanged": 1}
     assert totals(await publishing.publish()) == {"created": 2, "unchanged": 1}
     assert sorted(records(svo)) == [oid(0), oid(1), oid(2), "surplus"], "nothing is deleted"

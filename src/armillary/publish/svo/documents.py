@@ -100,7 +100,11 @@ class RunReport:
             found += [f"{one.dataset}: {one.error}"] if one.error and not one.refused_writes else []
             found += [f"{one.dataset}: deletions refused: {one.refusal}"] if one.refusal else []
             found += [
-                f"{one.dataset}: {step.oid or step.file or step.location}: {step.error or step.reason}"
+                ": ".join(
+                    filter(
+                        None, (one.dataset, step.oid or step.file or step.location, step.error or step.reason)
+                    )
+                )
                 for step in one.steps
                 if step.outcome is Outcome.FAILED
             ]

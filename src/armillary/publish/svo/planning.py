@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -49,9 +49,11 @@ def steps_of(local: LocalSet, remote: Remote, *, updating: bool, deleting: bool)
     steps = [
         _step(one, remote.records.get(oid), updating=updating) for oid, one in sorted(local.products.items())
     ]
-    steps += [_aside(one) for one in sorted(local.aside, key=lambda one: one.file)]
+    aside = sorted(local.aside, key=lambda one: one.file)
+    withdrawn = _withdrawn(local, remote) if deleting else {}
+    steps += [_aside(one) for one in aside if one.oid not in withdrawn]
     if deleting:
-        steps += _surplus(local, remote)
+        steps += _surplus(local, remote, withdrawn)
         tidied = {one.uri: one for one in remote.orphans}
         steps += [
             Step(Action.TIDY, "", reason="no record uses this location", place=one.place, location=uri)
@@ -96,13 +98,20 @@ def _aside(product: Product) -> Step:
     return Step(action, product.oid, product.file, product.file_id, product.reason, (), product.warnings)
 
 
-def _surplus(local: LocalSet, remote: Remote) -> Iterator[Step]:
+def _withdrawn(local: LocalSet, remote: Remote) -> dict[str, str]:
+    """Return the oids of products whose records are there and should not be, with the reasons."""
+    kept = local.products.keys() | local.failing
+    return {one.oid: one.reason for one in local.aside if one.oid in remote.records and one.oid not in kept}
+
+
+def _surplus(local: LocalSet, remote: Remote, withdrawn: Mapping[str, str]) -> Iterator[Step]:
     nameless, here = local.nameless, local.products.keys() | local.failing
     for oid, known in sorted(remote.records.items()):
         if oid in here:
             continue
         file = unquote(known.place.file_url.rpartition("/")[2]) if known.place else ""
-        step = Step(Action.DELETE, oid, file, reason="no product here has this oid", location=known.location)
+        reason = withdrawn.get(oid, "no product here has this oid")
+        step = Step(Action.DELETE, oid, file, reason=reason, location=known.location)
         if file and file in nameless:
             # Who can no longer be told apart is not gone.
             step.action, step.reason = (
