@@ -125,10 +125,13 @@ def _of_subjects(given: Grants | Subjects) -> list[sa.ColumnElement[bool]]:
     )
     # As arrays, so that the text of a statement does not depend on how much somebody was granted.
     found: list[sa.ColumnElement[bool]] = [column == _any_of(names) for column, names in granted if names]
-    if given.files:
+    ids = [int(name.removeprefix(BY_ID)) for name in given.files if name.startswith(BY_ID)]
+    if ids:
+        found.append(frame.c.file_id == sa.any_(sa.cast(sorted(ids), sa.ARRAY(sa.BigInteger))))
+    if names := [name for name in given.files if not name.startswith(BY_ID)]:
         # As an array, which is made once and costs a row next to nothing: a subquery would weigh on every plan.
-        ids = sa.func.array(_files_named(given.files).scalar_subquery(), type_=sa.ARRAY(sa.BigInteger))
-        found.append(frame.c.file_id == sa.any_(ids))
+        called = sa.func.array(_files_named(names).scalar_subquery(), type_=sa.ARRAY(sa.BigInteger))
+        found.append(frame.c.file_id == sa.any_(called))
     return found
 
 
@@ -137,13 +140,9 @@ def _any_of(names: Iterable[str]) -> sa.ColumnElement[Any]:
 
 
 def _files_named(names: Iterable[str]) -> sa.Select[tuple[int]]:
-    """Return the ids of files."""
-    ids = [int(name.removeprefix(BY_ID)) for name in names if name.startswith(BY_ID)]
-    by_name = sa.and_(
-        _GRANTED.c.name == _any_of(names), _GRANTED.c.directory == "", _GRANTED.c.root_id == SHARED
-    )
-    by_id = _GRANTED.c.id == sa.any_(sa.cast(sorted(ids), sa.ARRAY(sa.BigInteger)))
-    return sa.select(_GRANTED.c.id).where(sa.or_(by_name, by_id) if ids else by_name)
+    """Return the ids of files that are known by names alone."""
+    shared = sa.and_(_GRANTED.c.directory == "", _GRANTED.c.root_id == SHARED)
+    return sa.select(_GRANTED.c.id).where(_GRANTED.c.name == _any_of(names), shared)
 
 
 def coordinates_visible(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
