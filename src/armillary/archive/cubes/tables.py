@@ -7,6 +7,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = sa.MetaData()
 
+
+class Box(sa.types.UserDefinedType[str]):
+    """A rectangle with sides along the axes, as PostgreSQL knows it."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the name of the type."""
+        return "box"
+
+
 observation = sa.Table(
     "observation",
     metadata,
@@ -61,4 +72,6 @@ cube_derived = sa.Table(
     sa.Column("media_type", sa.Text, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Column("made", sa.DateTime(timezone=True), nullable=False),
+    # What the content says of the place on the solar disk, in arcsec; the database fills it in.
+    sa.Column("disk", Box, sa.FetchedValue()),
 )
