@@ -33,7 +33,7 @@ from armillary.archive.intake.fingerprints import (
     sum_warnings,
 )
 from armillary.archive.intake.profiles import profiles_of
-from armillary.archive.intake.profiles.instants import read_stamp
+from armillary.archive.intake.profiles.instants import Stamp, read_stamp
 from armillary.archive.intake.reading import Describer, describer_of
 from armillary.base.store import Snapshot as OpenFile
 from armillary.fits.containers import Container, open_logical
@@ -168,7 +168,11 @@ def _see(
         sources=sources,
         derived={kind: one for kind, one in derived.items() if kind in stale},
         told={kind: list(warnings) for kind, warnings in told.items()},
-        warnings=[*sum_warnings(layout, found), *(one for warnings in told.values() for one in warnings)],
+        warnings=[
+            *sum_warnings(layout, found),
+            *doubts_of(values.headers[0]),
+            *(one for warnings in told.values() for one in warnings),
+        ],
     )
 
 
@@ -322,23 +326,42 @@ def span_of(seen: Seen) -> tuple[datetime, datetime]:
 
 
 def made_of(seen: Seen) -> datetime | None:
-    """Return when the header was made, which tells the newer of two files; None if it does not say."""
-    return _instant(seen, "DATE", None)
+    """Return when the header was made, which tells the newer of two files; None if it does not say in UTC."""
+    stamp = _stamp(seen.primary, "DATE")
+    # DATE is UTC by the standard, whatever TIMESYS says.
+    return stamp.reading().replace(tzinfo=UTC) if stamp and stamp.scale in _UTC else None
 
 
-def _instant(seen: Seen, keyword: str, field: str | None) -> datetime | None:
-    value = seen.primary.get(keyword)
-    if value is None or not str(value).strip():
-        return None
+def doubts_of(primary: Mapping[str, Value]) -> list[str]:
+    """Return one sentence for each time that is told in vain; without these times a cube is one all the same."""
+    told = [
+        f"{keyword} is '{primary[keyword]}', which is no date and time; {instead}"
+        for keyword, instead in (
+            ("DATE-END", "the cube is a point in time"),
+            ("DATE", "the time stamp of the file tells whether it is newer than another one"),
+        )
+        if text_of(primary, keyword) and _stamp(primary, keyword) is None
+    ]
+    begin, end = _stamp(primary, "DATE-BEG"), _stamp(primary, "DATE-END")
+    if begin and end and begin.scale == end.scale and end.reading() < begin.reading():
+        told.append("DATE-END is before DATE-BEG; the cube is a point in time")
+    return told
+
+
+def _stamp(primary: Mapping[str, Value], keyword: str) -> Stamp | None:
     try:
-        stamp = read_stamp(value)
+        return read_stamp(primary[keyword]) if text_of(primary, keyword) else None
     except ValueError:
         return None
-    # DATE is UTC by the standard, whatever TIMESYS says.
-    scale = stamp.scale or ("" if field is None else str(seen.primary.get("TIMESYS") or "").strip().upper())
-    if scale in _UTC:
+
+
+def _instant(seen: Seen, keyword: str, field: str) -> datetime | None:
+    if (stamp := _stamp(seen.primary, keyword)) is None:
+        return None
+    if (stamp.scale or text_of(seen.primary, "TIMESYS").upper()) in _UTC:
         return stamp.reading().replace(tzinfo=UTC)
-    converted: datetime | None = seen.fields.get(field) if field else None
+    converted: datetime | None = seen.fields.get(field)
     if converted is None:
+        scale = stamp.scale or text_of(seen.primary, "TIMESYS").upper()
         raise CubeRefused(f"{keyword} is on the time scale {scale}, which is not converted; write it in UTC.")
     return converted

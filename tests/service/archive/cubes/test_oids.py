@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.cubes import service as cubes
 from armillary.archive.cubes import store
@@ -284,8 +283,7 @@ async def test_a_file_that_was_retired_meanwhile_is_taken_in_anew(
     cube = await observatory.present(CUBE.oid)
     assert value_of(order)["cube"] == cube.id
     assert await observatory.find() == [CUBE.name]
-    async with observatory.context.database.begin() as connection:
-        assert await _kinds(connection, cube.id)
+    assert await rows(observatory, "SELECT kind FROM cube_derived WHERE cube_id = $1", cube.id)
 
 
 async def test_a_file_that_moves_takes_its_cube_along(observatory: Observatory) -> None:
@@ -298,7 +296,3 @@ async def test_a_file_that_moves_takes_its_cube_along(observatory: Observatory) 
     after = await observatory.present(CUBE.oid)
     assert (after.id, after.file_id, after.path) == (before.id, before.file_id, f"later/{path.name}")
     assert await observatory.find() == [path.name]
-
-
-async def _kinds(connection: AsyncConnection, cube_id: int) -> set[str]:
-    return await cubes.derived_kinds(connection, cube_id)

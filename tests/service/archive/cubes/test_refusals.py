@@ -17,7 +17,7 @@ import pytest
 from armillary.api.sst_archive.orders import why_failed
 from armillary.archive.cubes import service as cubes
 from armillary.archive.cubes.errors import NotInRoot
-from armillary.archive.intake import ingest
+from armillary.archive.intake import candidates
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import State
 from armillary.demo.solar import AXES, EXTENSIONS, SolarCube
@@ -122,6 +122,32 @@ async def test_a_cube_without_an_end_is_a_point_in_time(observatory: Observatory
 
 
 @pytest.mark.parametrize(
+    ("cards", "warning"),
+    [
+        ({"DATE_END": "later"}, "DATE-END is 'later'"),
+        ({"DATE_END": "2026-06-20T00:00:00"}, "DATE-END is before DATE-BEG"),
+        ({"DATE": "once"}, "DATE is 'once'"),
+    ],
+)
+async def test_a_time_that_is_told_in_vain_is_a_warning(
+    observatory: Observatory, cards: dict[str, Any], warning: str
+) -> None:
+    path = observatory.put(carrying(**cards))
+    order = await observatory.take_in(path)
+    assert order.state is State.COMPLETED, order.error
+    cube = await observatory.present(CUBE.oid)
+    assert [one for one in cube.warnings if one.startswith(warning)], cube.warnings
+    if "DATE_END" in cards:
+        assert cube.date_end == cube.date_beg
+
+
+async def test_a_date_on_another_scale_is_as_good_as_none(observatory: Observatory) -> None:
+    order = await observatory.take_in(observatory.put(carrying(DATE="2026-06-23T12:00:00 TAI")))
+    assert order.state is State.COMPLETED, order.error
+    assert (await observatory.present(CUBE.oid)).made is None
+
+
+@pytest.mark.parametrize(
     ("data", "words"),
     [
         (b"", []),
@@ -188,7 +214,7 @@ async def test_how_long_a_file_rests_before_it_is_cut_is_a_setting(
 async def test_patience_with_a_file_that_never_rests_ends(
     observatory: Observatory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(candidates, "PATIENCE_S", 0.0)
     path = observatory.put(CUBE)
     put(path, path.read_bytes()[:-BLOCK], mtime_ns=time.time_ns())
     await refused(observatory, path, path.name)
