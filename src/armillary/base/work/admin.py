@@ -43,7 +43,7 @@ ORDER BY id DESC LIMIT $5
 
 _LATEST = f"""
 SELECT {_COLUMNS}, fence, lease_until, last_revision, last_added FROM work_order AS w CROSS JOIN LATERAL (
-    SELECT l.revision AS last_revision, l.added AS last_added FROM work_order AS l
+    SELECT l.revision AS last_revision, coalesce(l.updated, l.added) AS last_added FROM work_order AS l
     WHERE l.unique_key = w.unique_key ORDER BY l.id DESC LIMIT 1) AS last
 WHERE kind = $1 AND ($2::text[] IS NULL OR unique_key = ANY($2)) AND ($3::text IS NULL OR state = $3)
     AND ($4::bigint IS NULL OR id < $4) AND unique_key IS NOT NULL

@@ -52,6 +52,7 @@ async def test_an_order_that_waits_takes_another_over(observatory: Observatory) 
     run = await latest(observatory, again)
     assert again == first
     assert (run.view.state, run.revision, run.requested) == (State.QUEUED, 2, before.requested)
+    assert run.updated > before.updated
     assert options_of(run) == {
         "owner_email_addresses": [OWNER],
         "groups": [],

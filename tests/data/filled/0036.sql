@@ -1,0 +1,1 @@
+-- It adds a column that is null until a waiting order takes another one over; rows of before need none.
