@@ -42,12 +42,17 @@ async def find_version(connection: AsyncConnection, text: str, unknown: Unknown 
     """
     found = await _found(connection, text, unknown)
     if not found:
-        raise FileNotFound(f"No file named {text!r} is in the archive.")
+        raise not_found(text)
     chosen = _chosen(text, found)
     if Called.of_text(text).path is None:
         # Of one file that lies in several places, or did, the canonical version is what is known of it.
         chosen = next((one for one in found if one.canonical and one.file_id == chosen.file_id), chosen)
     return (await store.versions_by_id(connection, [chosen.version_id]))[chosen.version_id]
+
+
+def not_found(text: str) -> FileNotFound:
+    """Return what is said of a file that is not there, or of which somebody may not know."""
+    return FileNotFound(f"No file named {text!r} is in the archive.")
 
 
 async def find_present(connection: AsyncConnection, text: str, unknown: Unknown = nothing_unknown) -> Version:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.catalog.keywords import to_json
 from armillary.archive.catalog.models import FAILURE, REASON_TYPE, MadeProduct, Product
 from armillary.archive.catalog.store import copy_rows
-from armillary.archive.catalog.tables import product
+from armillary.archive.catalog.tables import product, version
 
 _COLUMNS = tuple(product.c[name] for name in ("version_id", "kind", "media_type", "sha256", "key", "content"))
 WITH_HEADERS = ("unpacked",)
@@ -132,6 +132,13 @@ async def forget_products(
     old = old.where(product.c.kind.in_(kinds), product.c.made < before)
     statement = sa.delete(product).where(row.in_(old.limit(limit).with_for_update(skip_locked=True)))
     return (await connection.execute(statement)).rowcount
+
+
+async def forget_products_of_files(connection: AsyncConnection, file_ids: Collection[int]) -> None:
+    """Take the products of all versions of files off the record; their bytes go with the next clean-up."""
+    ids = sa.cast(sorted(file_ids), sa.ARRAY(sa.BigInteger))
+    of_files = sa.select(version.c.id).where(version.c.file_id == sa.any_(ids))
+    await connection.execute(sa.delete(product).where(product.c.version_id.in_(of_files)))
 
 
 async def products_inside(connection: AsyncConnection, *, limit: int) -> list[Product]:

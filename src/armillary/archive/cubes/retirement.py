@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.catalog import file_store
+from armillary.archive.catalog import file_store, product_store
 from armillary.archive.catalog import store as catalog_store
 from armillary.archive.catalog.models import Location
 from armillary.archive.cubes import store
@@ -34,8 +34,9 @@ async def place_of_oid(connection: AsyncConnection, oid: str) -> Location | None
 async def retire(connection: AsyncConnection, place: Location, *, now: datetime, actor: str) -> Retired:
     """Take the file at a place out.
 
-    Nothing of it is shown or published any more; its versions, and what was edited, stay on record. As it is, a
-    watched folder does not take it in again, but whoever asks for it does.
+    Nothing of it is shown or published any more, and its pictures are forgotten. Its versions, and what was edited
+    in it, stay on record for those who may see everything. As it is, a watched folder does not take it in again,
+    but whoever asks for it does.
 
     Raises
     ------
@@ -44,10 +45,12 @@ async def retire(connection: AsyncConnection, place: Location, *, now: datetime,
     """
     cubes = await _held(connection, place)
     taken_out = await take_out(connection, place, now=now, actor=actor)
-    if not (taken_out or cubes):
-        raise NothingToRetire(f"{place.key} is not in the archive.")
     # A file that has vanished has a frame all the same.
-    await catalog_store.delete_frames(connection, [one.file_id for one in cubes])
+    files = {one.file_id for one in cubes} | ({taken_out} if taken_out else set())
+    if not files:
+        raise NothingToRetire(f"{place.key} is not in the archive.")
+    await catalog_store.delete_frames(connection, list(files))
+    await product_store.forget_products_of_files(connection, files)
     await store.delete_cubes(connection, [one.id for one in cubes])
     await store.settle_observations(connection, {one.observation_id for one in cubes})
     return Retired(place, tuple(one.oid for one in cubes))
@@ -61,13 +64,13 @@ async def _held(connection: AsyncConnection, place: Location) -> list[Cube]:
     return await store.cubes_at(connection, place.root_id, place.key)
 
 
-async def take_out(connection: AsyncConnection, place: Location, *, now: datetime, actor: str) -> bool:
-    """Show the file at a place no more, and let no watched folder take it in as it is; tell whether it was in."""
+async def take_out(connection: AsyncConnection, place: Location, *, now: datetime, actor: str) -> int | None:
+    """Show the file at a place no more, and let no watched folder take it in as it is; return its id, if any."""
     key = (place.root_id, place.path, logical_name(place.filename))
     version = (await file_store.present_at(connection, [key])).get(key)
     if version is None:
-        return False
+        return None
     await paths.retire(connection, place, (version.file_size, version.mtime_ns), now=now, actor=actor)
     await catalog_store.mark_absent(connection, [version.id])
     await catalog_store.delete_frames(connection, [version.file_id])
-    return True
+    return version.file_id

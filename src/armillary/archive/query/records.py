@@ -52,6 +52,9 @@ async def record_of(connection: AsyncConnection, name: str, viewer: Principal, t
     version = await lookup.find_version(connection, name, visibility.unknown_to(viewer, today))
     known = await lookup.frame_of_file(connection, version.file_id)
     everything = visibility.sees_everything(viewer)
+    if known is None and not everything:
+        # It was taken out: its history is for those who may see everything.
+        raise lookup.not_found(name)
     shown = visibility.shows_coordinates(known, viewer, today) if known else everything
     return Record(
         version=version,
