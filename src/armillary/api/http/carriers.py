@@ -32,6 +32,11 @@ class Carriers:
         return ("Authorization", "Cookie", *self.headers)
 
     @cached_property
+    def vary(self) -> bytes:
+        """The same as a header of answers that depend on nothing else."""
+        return ", ".join(self.names).encode("latin-1")
+
+    @cached_property
     def _raw(self) -> frozenset[bytes]:
         return frozenset(name.lower().encode() for name in self.names)
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from armillary.api.http.sending import START, Sending
+
 ANY = ("*",)
+Headers = list[tuple[bytes, bytes]]
+ALLOWED = b"access-control-allow-origin"
+TOLD = frozenset({ALLOWED, b"access-control-expose-headers"})
+BY_ORIGIN = (b"vary", b"Origin")
+"""Beside what else an answer depends on; the layer around joins the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +54,33 @@ class _Told:
 
     def __init__(self, app: ASGIApp, cors: Cors) -> None:
         self._app, self._cors = app, cors
+        exposed = ", ".join(cors.exposed).encode("latin-1")
+        self._exposed: Headers = [(b"access-control-expose-headers", exposed)] if exposed else []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         told = self._told(scope)
 
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(told)
-                if self._cors.origins != ANY:
-                    headers.add_vary_header("Origin")
-            await send(message)
+        def tell(message: Message) -> Message:
+            if message["type"] != START:
+                return message
+            kept = [one for one in message.get("headers", ()) if one[0].lower() not in TOLD]
+            return {**message, "headers": kept + told}
 
+        sending = Sending(send, tell)
         if scope["type"] == "http" and scope["method"] == "OPTIONS":
-            await Response(headers=self._preflight())(scope, receive, tell)
+            await Response(headers=self._preflight())(scope, receive, sending)
         else:
-            await self._app(scope, receive, tell)
+            await self._app(scope, receive, sending)
 
-    def _told(self, scope: Scope) -> dict[str, str]:
-        """Return the headers for whoever asks; an origin that may not call is told nothing."""
-        exposed = (
-            {"Access-Control-Expose-Headers": ", ".join(self._cors.exposed)} if self._cors.exposed else {}
-        )
+    def _told(self, scope: Scope) -> Headers:
+        """Return the headers for whoever asks; an origin that may not call is told nothing but that it matters."""
         if self._cors.origins == ANY:
-            return {"Access-Control-Allow-Origin": "*", **exposed}
-        origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
-        if origins and origins[0] in self._cors.origins:
-            return {"Access-Control-Allow-Origin": origins[0], **exposed}
-        return {}
+            return [(ALLOWED, b"*"), *self._exposed]
+        origins = [value for name, value in scope["headers"] if name == b"origin"]
+        if origins and origins[0].decode("latin-1") in self._cors.origins:
+            return [(ALLOWED, origins[0]), *self._exposed, BY_ORIGIN]
+        return [BY_ORIGIN]
 
     def _preflight(self) -> dict[str, str]:
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 from fastapi import APIRouter, FastAPI, Response
@@ -19,12 +20,15 @@ from armillary.api.http.discretion import said_to
 from armillary.api.http.failures import Failure, failure_of
 from armillary.api.http.paths import one_slash
 from armillary.api.http.problems import problem
+from armillary.api.http.sending import Sending
 from armillary.base.database_errors import reason_of
 from armillary.base.log import get_logger
 from armillary.errors import ArmillaryError, Unavailable
 
 log = get_logger(__name__)
 CONNECTIONS = ("http", "websocket")
+RECENT = 1024
+"""Paths of which it is remembered what they mean; clients ask for few again and again."""
 _STATE = "dialect"
 Chooser = Callable[[Scope], str]
 """Returns the name of the dialect that a request speaks on a path which several dialects have."""
@@ -93,6 +97,7 @@ class Dialects:
         self._owners = {prefix: one for one in self.all for prefix in one.prefixes}
         self._names = {one.name: one for one in self.all}
         self._shared = shared
+        self._known = lru_cache(RECENT)(self._find)
 
     def of_scope(self, scope: Scope) -> Dialect:
         """Return the dialect that a connection speaks."""
@@ -102,6 +107,9 @@ class Dialects:
 
     def of(self, path: str) -> Dialect:
         """Return the dialect that owns a path."""
+        return self._known(path)
+
+    def _find(self, path: str) -> Dialect:
         for prefix in _prefixes(path):
             if (owner := self._owners.get(prefix)) is not None:
                 return owner
@@ -155,6 +163,7 @@ class Addressed:
 
     def __init__(self, app: ASGIApp, dialects: Dialects) -> None:
         self._app, self._dialects = app, dialects
+        self._meant = {one.name: lru_cache(RECENT)(partial(_meant, one)) for one in dialects.all}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a connection on with its path as the routes know it."""
@@ -165,17 +174,24 @@ class Addressed:
     def _addressed(self, scope: Scope) -> Scope:
         path: str = scope["path"]
         dialect = self._dialects.of_scope(scope)
+        meant = self._meant[dialect.name]
+        known, token = meant(path)
         scope = {**scope, "state": {**scope.get("state", {}), _STATE: dialect}}
-        if dialect.token_of and (token := dialect.token_of(path)):
+        if token:
             scope["state"][SHOWN_BY_PATH] = token
         if path.endswith("\n"):
             # The pattern of a route would match without that line feed, and the name be another one; no pattern
             # begins with one.
-            return {**scope, "path": f"\n{dialect.normalise(path)}"}
-        scope["path"] = dialect.normalise(path)
+            return {**scope, "path": f"\n{known}"}
+        scope["path"] = known
         if raw := scope.get("raw_path"):
-            scope["raw_path"] = dialect.normalise(raw.decode("latin-1")).encode("latin-1")
+            scope["raw_path"] = meant(raw.decode("latin-1"))[0].encode("latin-1")
         return scope
+
+
+def _meant(dialect: Dialect, path: str) -> tuple[str, str]:
+    """Return a path as the routes know it, and the token that it bears, empty if there is none."""
+    return dialect.normalise(path), dialect.token_of(path) if dialect.token_of else ""
 
 
 class CrossOrigin:
@@ -201,13 +217,13 @@ class Guarded:
         """Serve one connection; an exception after the answer began is passed on, for the server to cut it."""
         begun = False
 
-        async def watched(message: Message) -> None:
+        def watch(message: Message) -> Message:
             nonlocal begun
             begun = True
-            await send(message)
+            return message
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, Sending(send, watch))
         except Exception as error:
             if begun or scope["type"] not in CONNECTIONS:
                 raise

@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from armillary.api.http.sending import START, Sending
 from armillary.base.log import bound, get_record
 from armillary.base.metrics import REQUEST_SECONDS, REQUESTS
 
@@ -38,12 +39,12 @@ class Traced:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, _id_of(scope))
+        answer = _Answer(_id_of(scope))
         scope.setdefault("state", {})["request_id"] = answer.id
         began = time.perf_counter()
         with bound(request=answer.id):
             try:
-                await self._app(scope, receive, answer.send)
+                await self._app(scope, receive, Sending(send, answer.see))
             finally:
                 seconds = time.perf_counter() - began
                 method = scope["method"] if scope["method"] in METHODS else "other"
@@ -56,15 +57,15 @@ class Traced:
 class _Answer:
     """What is sent, seen on its way; ``status`` is 0 if the client was gone before it began."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send, self.id = send, request_id
+    def __init__(self, request_id: str) -> None:
+        self.id = request_id
         self.status, self.size, self.whole = 0, 0, False
         self._declared = -1
         self.update_request = ""
 
-    async def send(self, message: Message) -> None:
-        """Pass a part of the answer on; the first one gets the id."""
-        if message["type"] == "http.response.start":
+    def see(self, message: Message) -> Message:
+        """Return a part of the answer; the first one gets the id."""
+        if message["type"] == START:
             self.status = message["status"]
             headers = list(message.get("headers", ()))
             for name, value in headers:
@@ -72,12 +73,12 @@ class _Answer:
                     self.update_request = value.decode("latin-1")
                 elif name == b"content-length":
                     self._declared = int(value)
-            message = {**message, "headers": [*headers, (HEADER, self.id.encode())]}
-        elif message["type"] == "http.response.body":
+            return {**message, "headers": [*headers, (HEADER, self.id.encode())]}
+        if message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))
             # Clients that count may go before the empty last part.
             self.whole = self.size == self._declared or not message.get("more_body", False)
-        await self._send(message)
+        return message
 
 
 def _id_of(scope: Scope) -> str:

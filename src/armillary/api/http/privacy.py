@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from armillary.access.models import ANYBODY
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.dialect import dialect_of
+from armillary.api.http.sending import START, Sending
 
 Headers = list[tuple[bytes, bytes]]
 STRICT = frozenset({"private", "no-store", "no-cache"})
 """Rules under which no shared cache gives an answer to anybody without asking here again."""
 NOSNIFF = (b"x-content-type-options", b"nosniff")
+OWN_RULE = (b"cache-control", b"private")
+MARKS = frozenset({b"cache-control", b"vary", b"x-content-type-options"})
+"""Headers that may have to be joined with what is said here; most answers have none of them."""
 
 
 class Private:
@@ -30,13 +34,13 @@ class Private:
         carriers = dialect_of(scope).carriers
         shown = bool(carriers.shown(scope["headers"]))
 
-        async def mark(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                known = shown or _is_known(scope)
-                message = {**message, "headers": marked(message.get("headers", ()), carriers, shown=known)}
-            await send(message)
+        def mark(message: Message) -> Message:
+            if message["type"] != START:
+                return message
+            known = shown or _is_known(scope)
+            return {**message, "headers": marked(message.get("headers", ()), carriers, shown=known)}
 
-        await self._app(scope, receive, mark)
+        await self._app(scope, receive, Sending(send, mark))
 
 
 def _is_known(scope: Scope) -> bool:
@@ -45,7 +49,7 @@ def _is_known(scope: Scope) -> bool:
     return bool(principal.name)
 
 
-def marked(headers: Iterable[tuple[bytes, bytes]], carriers: Carriers, *, shown: bool) -> Headers:
+def marked(headers: Collection[tuple[bytes, bytes]], carriers: Carriers, *, shown: bool) -> Headers:
     """Return the headers of an answer with what all answers have.
 
     Parameters
@@ -57,6 +61,12 @@ def marked(headers: Iterable[tuple[bytes, bytes]], carriers: Carriers, *, shown:
     shown
         Whether the request showed a cookie or a token, be it a valid one or not, or it is known who asks.
     """
+    if MARKS.isdisjoint([name.lower() for name, _ in headers]):
+        return [*headers, *([OWN_RULE] if shown else ()), (b"vary", carriers.vary), NOSNIFF]
+    return _joined(headers, carriers, shown=shown)
+
+
+def _joined(headers: Collection[tuple[bytes, bytes]], carriers: Carriers, *, shown: bool) -> Headers:
     kept: Headers = []
     rules: list[str] = []
     depends: list[str] = []
