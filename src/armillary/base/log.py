@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import cast
@@ -74,15 +73,20 @@ def hide_secrets_of_server() -> None:
         logging.getLogger(name).addFilter(_hide)
 
 
-@contextmanager
-def bound(**fields: object) -> Iterator[None]:
+class bound:  # noqa: N801  # it is called as a function is
     """Let every event in the block, and in the tasks and threads that it starts, carry these fields."""
-    # One variable for all fields: this is done for every order and every request.
-    token = _fields.set({**_fields.get(), **fields})
-    try:
-        yield
-    finally:
-        _fields.reset(token)
+
+    # One variable for all fields, and no generator: this is done for every order and every request.
+    __slots__ = ("_added", "_token")
+
+    def __init__(self, **fields: object) -> None:
+        self._added = fields
+
+    def __enter__(self) -> None:
+        self._token = _fields.set({**_fields.get(), **self._added})
+
+    def __exit__(self, *_error: object) -> None:
+        _fields.reset(self._token)
 
 
 def merge_bound(_logger: object, _method: str, event: EventDict) -> EventDict:

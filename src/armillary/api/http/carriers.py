@@ -41,8 +41,8 @@ class Carriers:
         return frozenset(name.lower().encode() for name in self.names)
 
     @cached_property
-    def _own(self) -> frozenset[bytes]:
-        return frozenset(name.lower().encode() for name in self.headers)
+    def _own(self) -> tuple[bytes, ...]:
+        return tuple(name.lower().encode() for name in self.headers)
 
     def shown(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Return the headers of a request that may carry a token, be it a valid one or not."""
@@ -61,14 +61,17 @@ class Carriers:
 
         There is always one: whoever shows no secret still has an address.
         """
-        kind, _, bearer = connection.headers.get("authorization", "").partition(" ")
+        scope = connection.scope
+        # Of several headers of a name the first counts.
+        said = dict(reversed(self.shown(scope["headers"])))
+        kind, _, bearer = said.get(b"authorization", b"").decode("latin-1").partition(" ")
         shown = [
             bearer.strip() if kind.lower() in SCHEMES else "",
-            *(connection.headers.get(name, "") for name in self.headers),
-            connection.scope.get("state", {}).get(SHOWN_BY_PATH, ""),
-            *(connection.cookies.get(name, "") for name in self.cookies),
+            *[said.get(name, b"").decode("latin-1") for name in self._own],
+            scope.get("state", {}).get(SHOWN_BY_PATH, ""),
+            *[connection.cookies.get(name, "") for name in self.cookies],
         ]
-        address = connection.client.host if connection.client else ""
+        address = client[0] if (client := scope.get("client")) else ""
         secrets = [secret for secret in shown if 0 < len(secret) <= MAX_SECRET]
         return [Credentials(secret, address) for secret in secrets or [""]]
 

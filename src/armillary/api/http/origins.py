@@ -18,6 +18,8 @@ from armillary.errors import Forbidden
 READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 OURS = frozenset({b"same-origin", b"none"})
 """Values of Sec-Fetch-Site of requests that the archive's own pages, or their reader, make."""
+ORIGINS = frozenset({b"origin", b"sec-fetch-site"})
+"""Headers by which a browser tells which page asks; programs send neither."""
 PORTS = {"http": ":80", "https": ":443"}
 POLICY_VIOLATION = 1008
 
@@ -70,6 +72,8 @@ def is_cross_site(
     Newer browsers say so in Sec-Fetch-Site, but not on addresses without TLS; there, and in older ones, Origin
     is compared with Host. Other subdomains of one site count as other sites, since others may run them.
     """
+    if ORIGINS.isdisjoint(dict(headers)):
+        return False
     unasked = any(name == b"cookie" for name, _ in headers) and not carriers.shown_on_purpose(headers)
     if not (unasked or ambient):
         return False

@@ -80,7 +80,9 @@ class Policy:
 
     def _lets_in(self, principal: Principal, resource: str | None) -> bool:
         # Where anybody may enter, a token that reads everything tells the most.
-        return any(principal.may(one, on=resource) for one in (self.scope or Scope.READ, *self.others))
+        if principal.may(self.scope or Scope.READ, on=resource):
+            return True
+        return any(principal.may(one, on=resource) for one in self.others)
 
     async def _principal(self, connection: HTTPConnection, resource: str | None) -> Principal:
         state, best = connection.app.state, ANYBODY

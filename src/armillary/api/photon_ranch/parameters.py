@@ -34,7 +34,10 @@ class Parameters:
 
     def given(self, *names: str) -> Any:
         """Return the first value that is there and not null, of a parameter and its other names."""
-        return next((self.values[name] for name in names if self.values.get(name) is not None), None)
+        for name in names:
+            if (value := self.values.get(name)) is not None:
+                return value
+        return None
 
     def text(self, *names: str, default: str | None = None) -> str:
         """Return a text.
@@ -132,6 +135,8 @@ def read_json(text: bytes) -> Any:
     Refused
         If it has numbers that JSON does not have, or that are out of range.
     """
+    if not text:
+        return NOTHING
     try:
         return _DECODER.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
     except (ValueError, RecursionError):

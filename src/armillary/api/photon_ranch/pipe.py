@@ -257,7 +257,7 @@ def _new_item(request: Request, asked: Parameters) -> NewItem:
 
 def _payload(request: Request, asked: Parameters) -> bytes:
     """Return the very bytes of a payload in the body, or the JSON of one in the query string."""
-    if (text := request.query_params.get("payload")) is not None:
+    if request.scope["query_string"] and (text := request.query_params.get("payload")) is not None:
         try:
             msgspec.json.decode(text)
         except msgspec.MsgspecError:
