@@ -74,25 +74,20 @@ def _sites(rows: Rows) -> None:
 
 def _images(rows: Rows) -> None:
     """Let there be a topic of announcements, and the web role ask for conversions."""
-    if topics := rows.get("feed_topic"):
-        horizon = {"horizon_generation": 0, "horizon_number": 0, "horizon_id": 0}
-        topics.append({"id": max(one["id"] for one in topics) + 1, "name": "imagedata", **horizon})
+    _topic("imagedata")(rows)
     if "work_web_kind" in rows:
         rows["work_web_kind"] += [{"kind": "tif"}, {"kind": "unpacked"}]
 
 
-def _samples(rows: Rows) -> None:
-    """Let there be a topic of samples."""
-    if topics := rows.get("feed_topic"):
-        horizon = {"horizon_generation": 0, "horizon_number": 0, "horizon_id": 0}
-        topics.append({"id": max(one["id"] for one in topics) + 1, "name": "samples", **horizon})
+def _topic(name: str) -> Callable[[Rows], None]:
+    """Let there be one more topic."""
 
+    def add(rows: Rows) -> None:
+        if topics := rows.get("feed_topic"):
+            horizon = {"horizon_generation": 0, "horizon_number": 0, "horizon_id": 0}
+            topics.append({"id": max(one["id"] for one in topics) + 1, "name": name, **horizon})
 
-def _exposures(rows: Rows) -> None:
-    """Let there be a topic of headers."""
-    if topics := rows.get("feed_topic"):
-        horizon = {"horizon_generation": 0, "horizon_number": 0, "horizon_id": 0}
-        topics.append({"id": max(one["id"] for one in topics) + 1, "name": "headers", **horizon})
+    return add
 
 
 def _asking(*kinds: str) -> Callable[[Rows], None]:
@@ -112,10 +107,11 @@ CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0019": _access,
     "0021": _sites,
     "0024": _images,
-    "0025": _samples,
-    "0026": _exposures,
+    "0025": _topic("samples"),
+    "0026": _topic("headers"),
     "0030": _asking("ingest_cube"),
     "0033": _asking("image", "video"),
+    "0034": _topic("cubes"),
 }
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 
