@@ -11,6 +11,7 @@ import pytest
 
 from armillary.archive.cubes import service as cubes
 from armillary.archive.cubes import store
+from armillary.archive.intake.paths import retired_of
 from armillary.base.work import State
 from armillary.demo.solar import SolarCube
 from tests.support.archive import OLD_NS
@@ -70,6 +71,33 @@ async def test_an_older_file_is_superseded_and_changes_nothing(observatory: Obse
     assert "b.fits" in found["why"]
     assert steps_of(order) == {"read": ["done"], "product": [f"skipped: superseded: {found['why']}"]}
     assert await catalogue(observatory) == before
+
+
+async def test_files_that_are_superseded_or_left_are_not_ordered_again_as_they_are(
+    observatory: Observatory,
+) -> None:
+    """A watched folder would have them read at every look."""
+    older, later = observatory.put(CUBE, name="a.fits"), observatory.put(LATER, name="b.fits")
+    for path in (older, later):
+        await observatory.take_in(path)
+    assert await _left_alone(observatory) == {"a.fits": _state(older)}
+    other = observatory.put(CUBE, name="c.fits", mtime_ns=OLD_NS - SECOND_NS)
+    await observatory.take_in(other)
+    assert await _left_alone(observatory) == {"a.fits": _state(older), "c.fits": _state(other)}
+    await observatory.take_in(older, force=True)
+    assert await _left_alone(observatory) == {"b.fits": _state(later), "c.fits": _state(other)}
+
+
+async def _left_alone(observatory: Observatory) -> Mapping[str, tuple[int, int]]:
+    """Return size and time stamp of the files that watched folders leave alone."""
+    async with observatory.context.database.begin() as connection:
+        (root_id,) = (await connection.exec_driver_sql("SELECT id FROM root WHERE profile IS NOT NULL")).one()
+        return await retired_of(connection, root_id)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 @pytest.mark.parametrize("made", ["2026-06-23T12:00:00", ""])
