@@ -20,7 +20,7 @@ from armillary.publish.svo.identities import NO_CUBE, WITHHELD
 from armillary.settings import SvoSettings
 from tests.service.publish.conftest import PUBLIC, Publishing, totals
 from tests.service.publish.test_outbox import follow
-from tests.support.ingestion import Observatory, an_observatory
+from tests.support.ingestion import Observatory, an_observatory, steps_of
 from tests.support.svo import DATASET
 
 CUBE = SolarCube(instrument="CHROMIS", filter="3950", width=8, height=6, wavelengths=2)
@@ -236,6 +236,22 @@ async def test_what_changes_of_a_cube_alone_is_sent_by_itself(solar: Solar, svo:
     await solar.take(submit_svo=True)
     await follow(solar.archive)
     assert oids(svo) == sorted([first, GIVEN])
+
+
+async def test_an_order_tells_what_the_observatory_hears_of(solar: Solar, svo: Svo) -> None:
+    path = solar.root.put(CUBE)
+    told = [
+        steps_of(await solar.root.take_in(path, **options))["svo"]
+        for options in (
+            {},
+            {},
+            {"oid": GIVEN, "additional": True},
+            {"submit_svo": False},
+            {"submit_svo": True},
+        )
+    ]
+    nothing, withheld = "skipped: there is no news of it", f"skipped: {WITHHELD}"
+    assert told == [["done"], [nothing], ["done"], [withheld], ["done"]]
 
 
 async def test_a_cube_is_submitted_by_its_oid(solar: Solar, svo: Svo) -> None:

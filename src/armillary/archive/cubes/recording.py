@@ -101,7 +101,7 @@ class Recording:
         await self._put_tags(assessment, cubes)
         await self._put_derived(cubes)
         ordered = await self._order_previews(version, former)
-        self._tell_svo()
+        self._tell_svo(renamed=self._is_called_otherwise(oids, elsewhere))
         told = self._steps.note("snapshot")
         if not news:
             told.skip(UNCHANGED)
@@ -198,12 +198,16 @@ class Recording:
             known is not None
             and bool(self._candidate.skipped)
             and self._candidate.new is None
-            and not elsewhere
-            and {one.oid for one in self._here} == set(oids)
+            and not self._is_called_otherwise(oids, elsewhere)
             and replace(snapshot, order=known.order, fingerprint=known.fingerprint) == known
             and self._options.oid in (None, *(one.oid for one in self._here if one.oid_given))
-            and self._options.submit_svo in (None, self._here[0].published)
         )
+
+    def _is_called_otherwise(self, oids: Sequence[str], elsewhere: Sequence[Cube]) -> bool:
+        """Tell whether the file has other oids than before, or may be published and might not, or the reverse."""
+        here, published = {one.oid: one.published for one in self._here}, self._options.submit_svo
+        other = published is not None and published not in here.values()
+        return bool(elsewhere) or here.keys() != set(oids) or other
 
     @property
     def _recorded(self) -> Version:
@@ -357,12 +361,12 @@ class Recording:
             now = self._candidate.now
             await store.put_derived(self._c, cube_id, made.kind, made.media_type, made.content, now=now)
 
-    def _tell_svo(self) -> None:
+    def _tell_svo(self, *, renamed: bool) -> None:
         """Tell whether the virtual observatory hears of it: publishing follows the feed of what is recorded."""
         step, published = self._steps.note("svo"), self._options.submit_svo
         if not self._context.settings.svo.publish:
             step.skip("nothing is published by itself; see svo.publish")
         elif published is False or (published is None and self._here and not self._here[0].published):
             step.skip("its order said that it is not to be published")
-        elif self._candidate.skipped and self._candidate.new is None:
+        elif self._candidate.skipped and self._candidate.new is None and not renamed:
             step.skip("there is no news of it")
