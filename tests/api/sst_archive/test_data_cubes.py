@@ -203,6 +203,21 @@ def test_the_header_of_every_hdu_comes_back_byte_for_byte(sun: SunArchive, clien
     assert told["cards"][0]["keyword"] == "XTENSION"
 
 
+def test_fields_of_record_valued_cards_are_keywords_of_their_own(
+    sun: SunArchive, client: httpx.Client
+) -> None:
+    cube, product = taken_in(sun)
+    told = {"dw3": "EXTVER: 1", "dw3_naxes": 2, "dw3_axis_1": 1, "dw3_axis_2": 2, "dw3_apply": 6}
+    header = client.get(product["links"]["header"], params={"format": "json"}).json()
+    for metadata in (product["metadata"], header["metadata"]):
+        assert {name: metadata.get(name) for name in told} == told
+    cards = [card["card"] for card in header["cards"] if card["keyword"] == "DW3"]
+    assert len(cards) == 6
+    for condition in ("DW3.AXIS.2=2", "dw3_axis_2<3", f"date_beg={cube.date_beg}"):
+        found = client.get("/v1/frames", params={"keyword": condition, "name": product["filename"]})
+        assert [one["name"] for one in found.json()["frames"]] == [product["filename"]], condition
+
+
 @pytest.mark.parametrize(
     ("query", "status", "field"),
     [

@@ -129,6 +129,63 @@ async def test_any_keyword_can_be_asked_for(archive: Archive) -> None:
     assert await archive.find("XX>5", "XX<8") == ["integer.fits"]
 
 
+async def test_a_keyword_is_found_in_any_spelling(archive: Archive) -> None:
+    def a_word(*cards: str) -> bytes:
+        return a_primary(*map(a_card, cards))
+
+    await add(
+        archive,
+        hyphen=a_word("AA-BB   =                    1"),
+        underscore=a_word("AA_BB   =                    2"),
+        both=a_word("AA-BB   =                    3", "AA_BB   =                    4"),
+        words=a_word("HIERARCH AA BB = 5"),
+        many=a_word("HIERARCH ESO DET-ID X = 6"),
+        record=a_word(
+            "DW3     = 'EXTVER: 1'", "DW3     = 'AXIS.1: 2'", "DW3     = 'AXIS.1: 9'", "DW3     = 'NAME: x'"
+        ),
+    )
+    for condition, names in (
+        ("AA-BB<9", {"hyphen", "underscore", "both", "words"}),
+        ("aa_bb=2", {"underscore"}),
+        ("aa.bb=5", {"words"}),
+        # The very keyword wins where there is one.
+        ("AA-BB=3", {"both"}),
+        ("AA_BB=4", {"both"}),
+        ("AA-BB=4", set()),
+        ("AA BB!=1", {"underscore", "both", "words"}),
+        ("eso_det_id_x=6", {"many"}),
+        ("ESO-DET-ID-X!=7", {"many"}),
+        ("DW3.AXIS.1=2", {"record"}),
+        ("dw3_axis_1>1", {"record"}),
+        ("DW3 AXIS-1=9", set()),
+        ("DW3.EXTVER=1", {"record"}),
+        ("DW3.NAME=x", {"record"}),
+    ):
+        found = {name.removesuffix(".fits") for name in await archive.find(condition)}
+        assert found == names, condition
+
+
+async def test_records_of_a_series_are_those_of_each_file(archive: Archive) -> None:
+    files = {
+        f"s{number}": a_gmos_file(
+            f"DW3     = 'AXIS.{1 + number % 2}: {number}'", "DW3     = 'NAXES: 2'", EXPTIME=10.0 * number
+        )
+        for number in range(1, 7)
+    }
+    await add(archive, **files)
+    for condition, names in (
+        ("DW3.AXIS.1>0", {"s2", "s4", "s6"}),
+        ("DW3.AXIS.2>0", {"s1", "s3", "s5"}),
+        ("DW3.AXIS.1=4", {"s4"}),
+        ("DW3.NAXES=2", set(files)),
+    ):
+        found = {name.removesuffix(".fits") for name in await archive.find(condition)}
+        assert found == names, condition
+    async with archive.context.database.begin() as connection:
+        kept = await connection.exec_driver_sql("SELECT count(series_id) FROM frame")
+        assert kept.scalar_one() >= 1
+
+
 def an_image(*cards: str) -> bytes:
     """Return an image extension without data."""
     needed = ("XTENSION= 'IMAGE   '", "BITPIX  =                    8", "NAXIS   =                    0")

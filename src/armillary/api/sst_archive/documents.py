@@ -12,6 +12,7 @@ from armillary.archive.cubes.service import DerivedKind, ShownCube
 from armillary.archive.products.service import IMAGE, THUMBNAIL, VIDEO
 from armillary.fits.header import read_values
 from armillary.fits.models import Value
+from armillary.fits.records import record_values
 
 CUBES = "/api/v1/data_cube"
 PICTURES = {"preview": IMAGE, "thumbnail": THUMBNAIL, "video": VIDEO}
@@ -19,6 +20,7 @@ PICTURES = {"preview": IMAGE, "thumbnail": THUMBNAIL, "video": VIDEO}
 DERIVED = {"r0": DerivedKind.R0, "spectral_line": DerivedKind.SPECTRAL_LINE, "wcs": DerivedKind.WCS}
 """Kinds of derived data by what they are called here."""
 INTEGERS = 1 << 63
+_UNDERSCORES = str.maketrans("- .", "___")
 
 
 async def cube_documents(shown: Sequence[ShownCube]) -> list[dict[str, Any]]:
@@ -38,7 +40,7 @@ def cube_document(shown: ShownCube) -> dict[str, Any]:
         "size": shown.version.file_size,
         "date_beg": instant(cube.date_beg),
         "date_end": instant(cube.date_end),
-        "metadata": None if header is None else metadata_of(read_values(header)),
+        "metadata": None if header is None else metadata_of(header),
         "instrument": {"name": cube.instrument},
         "observation": {"date_beg": instant(begin), "date_end": instant(end)},
         "grouping_tag": cube.grouping_tag,
@@ -58,12 +60,16 @@ def _links(shown: ShownCube) -> dict[str, str | None]:
     return {name: f"{CUBES}/{shown.cube.id}/{name}/" if there[name] else None for name in names}
 
 
-def metadata_of(values: dict[str, Value]) -> dict[str, Any]:
-    """Return the keywords of a header: lower case, with an underscore for what no name has."""
-    return {
-        keyword.lower().replace("-", "_").replace(" ", "_").replace(".", "_"): plain_value(value)
-        for keyword, value in values.items()
-    }
+def metadata_of(header: bytes) -> dict[str, Any]:
+    """Return the keywords of a header: lower case, with an underscore for what no name has.
+
+    Record-valued cards are there by their fields, too: ``DW3 = 'AXIS.1: 1'`` as ``dw3_axis_1``.
+    """
+    named: dict[str, Any] = {}
+    for keyword, value in (*read_values(header).items(), *record_values(header).items()):
+        # Of two spellings that come out alike the first one counts, as of two cards of one keyword.
+        named.setdefault(keyword.lower().translate(_UNDERSCORES), plain_value(value))
+    return named
 
 
 def plain_value(value: Value) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from armillary.api.sst_archive.documents import metadata_of, plain_value
 from armillary.archive.catalog.models import Version
 from armillary.fits.cards import body_of, split_cards
-from armillary.fits.header import Header, read_values
+from armillary.fits.header import Header
 from armillary.fits.models import CARD
 
 FORMS = ("text", "fits", "json")
@@ -41,7 +41,7 @@ def _document(version: Version, index: int, raw: bytes) -> dict[str, Any]:
         "kind": hdu.kind,
         "name": hdu.name,
         "extver": hdu.version,
-        "metadata": metadata_of(read_values(raw)),
+        "metadata": metadata_of(raw),
         "cards": [
             {
                 "keyword": card.keyword,

@@ -22,6 +22,8 @@ from armillary.archive.catalog.series import CatalogSeries, own_keywords, pack_h
 from armillary.archive.catalog.tables import frame, version
 from armillary.archive.fields import FRAME_FIELDS, HOT, UNTOLD, Fields
 from armillary.fits.header import read_values
+from armillary.fits.models import Value
+from armillary.fits.records import record_values
 from armillary.fits.series import HeaderValues
 
 _HOT = tuple(one.name for one in HOT)
@@ -225,10 +227,13 @@ def _rows_of(one: NewVersion) -> Rows:
 
 
 def _keywords(one: NewVersion, series: CatalogSeries | None) -> str:
+    records: dict[str, Value] = {}
+    for raw in one.headers:
+        records = record_values(raw) | records
     if series and one.values:
-        return own_keywords(one.values, series)
+        return own_keywords(one.values, series, records)
     headers = one.values.headers if one.values else tuple(map(read_values, one.headers))
-    return to_json(searchable_keywords(headers))
+    return to_json({**records, **searchable_keywords(headers)})
 
 
 def _positions(frames: Sequence[Fields]) -> list[int | None]:

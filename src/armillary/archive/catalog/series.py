@@ -70,13 +70,13 @@ def _remember(series: Series) -> CatalogSeries:
     return found
 
 
-def own_keywords(values: HeaderValues, series: CatalogSeries) -> str:
-    """Return the JSON text of the keywords in which a file may differ from its series."""
+def own_keywords(values: HeaderValues, series: CatalogSeries, records: Mapping[str, Value]) -> str:
+    """Return the JSON text of the keywords in which a file may differ from its series, and of its records."""
     wanted = values.changed & series.shared.keys()
     if len(values.headers) == 1:
         (only,) = values.headers
-        return to_json({keyword: only[keyword] for keyword in wanted})
-    return to_json({keyword: _first_of(values.headers, keyword) for keyword in wanted})
+        return to_json({**records, **{keyword: only[keyword] for keyword in wanted}})
+    return to_json({**records, **{keyword: _first_of(values.headers, keyword) for keyword in wanted}})
 
 
 def _first_of(headers: Sequence[Mapping[str, Value]], keyword: str) -> Value:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from armillary.fits.header import Header
+from armillary.fits.header import read_values
 from armillary.fits.models import Value
+from armillary.fits.records import record_values
 from armillary.fits.values import write_value
 from armillary.publish.svo.models import Json, KeywordType
 
 LARGEST = 1 << 63
-# FITS WCS Paper IV, section 2.3: a record-valued keyword holds a field specifier, a colon, blanks and a number.
-_RECORD = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*):\s+(\S.*)")
 
 
 class Uncoercible(ValueError):
@@ -23,13 +21,7 @@ class Uncoercible(ValueError):
 
 def values_of(header: bytes) -> dict[str, Value]:
     """Return the values of a header by keyword, those of record-valued keywords as ``DW3.AXIS.1``."""
-    read = Header(header)
-    found = read.values()
-    for card in read.cards:
-        record = _RECORD.fullmatch(card.value) if isinstance(card.value, str) else None
-        if record:
-            found.setdefault(f"{card.keyword}.{record[1].upper()}", _number_or_text(record[2]))
-    return found
+    return {**record_values(header, any_text=True), **read_values(header)}
 
 
 def value_of(values: Mapping[str, Value], keyword: str) -> Value:
@@ -114,13 +106,3 @@ def instant(text: str) -> datetime:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Uncoercible("it is no time (ISO 8601)") from None
-
-
-def _number_or_text(text: str) -> Value:
-    for kind in (int, float):
-        try:
-            number = kind(text)
-        except ValueError:
-            continue
-        return number if math.isfinite(number) else text
-    return text
