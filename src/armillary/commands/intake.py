@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -21,13 +21,14 @@ from armillary.commands.terminal import (
     JsonOption,
     err,
     escape,
-    fail,
     is_up,
     only_text,
     out,
     print_json,
     run,
+    tell,
 )
+from armillary.errors import ArmillaryError
 
 if TYPE_CHECKING:
     from armillary.archive.catalog.models import Location, Root
@@ -44,7 +45,10 @@ CONTESTED = (
 MOST_SHOWN = 20
 """Files of a plan that are shown of each kind; JSON has all."""
 Paths = Annotated[list[Path], typer.Argument(help="FITS files, or directories of them.")]
+NOT_BEGUN = 2
+"""Exit status of what could not begin; 1 is for files that failed."""
 Flag = bool | None
+T = TypeVar("T")
 
 
 def ingest(
@@ -108,7 +112,7 @@ def ingest(
     priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Higher ones go first.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Ingest FITS files and wait for the result; exit 1 if any failed.
+    """Ingest FITS files and wait for the result; exit 1 if any failed, 2 if it could not begin.
 
     Options from --oid on are for files of ingestion roots; of others they say nothing. What is not given stays
     as it was.
@@ -193,7 +197,7 @@ def _take_in(
                 await _finish_rest(context)
             return report
 
-    report = run(data, action, new=new)
+    report = _begun(lambda: run(data, action, new=new))
     if isinstance(report, int):
         print_json({"queued": report}) if as_json else out.print(f"{report} queued")
         return
@@ -202,6 +206,14 @@ def _take_in(
     else:
         _show(report)
     raise typer.Exit(1 if report.failed else 0)
+
+
+def _begun(action: Callable[[], T]) -> T:
+    """Return what an action returns; if it could not even begin, the command ends with the status 2."""
+    try:
+        return action()
+    except typer.Exit as error:
+        raise typer.Exit(NOT_BEGUN if error.exit_code == 1 else error.exit_code) from None
 
 
 async def _register(context: Context) -> None:
@@ -258,7 +270,7 @@ def _plan(data: Path, paths: Sequence[Path], *, force: bool, verify: bool, as_js
 
         return await intake.plan(context, paths, force=force, verify=verify, unsettled=unsettled)
 
-    planned = run(data, action)
+    planned = _begun(lambda: run(data, action))
     if as_json:
         print_json({"plan": [one.to_json() for one in planned]})
         return
@@ -328,26 +340,43 @@ def retire(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take files out of the catalog with all that was made of them; the files stay, and so does their history."""
+    """Take files out of the catalog with all that was made of them; the files stay, and so does their history.
+
+    One that is not there keeps no other in; then the exit status is 1.
+    """
     words = [only_text(one) for one in called]
     if not yes and err.is_terminal and not typer.confirm(f"Take {len(words)} out?", err=True):
         raise typer.Exit(1)
 
-    async def action(context: Context) -> list[Retired]:
-        from armillary.archive.cubes import service as cubes
-
-        retired = []
+    async def action(context: Context) -> tuple[list[Retired], list[ArmillaryError]]:
+        retired: list[Retired] = []
+        failed: list[ArmillaryError] = []
         for word in words:
-            async with context.database.begin() as connection:
-                place = await cubes.place_of_oid(connection, word) or await _place(context, connection, word)
-                now = context.clock.now()
-                retired.append(await cubes.retire(connection, place, now=now, actor=OPERATOR.name))
-        return retired
+            try:
+                retired.append(await _retire(context, word))
+            except ArmillaryError as error:
+                failed.append(error)
+        return retired, failed
 
-    done = run(data, action)
+    done, failed = _begun(lambda: run(data, action))
+    for error in failed:
+        tell(error.message, code=error.code)
     if as_json:
         print_json({"retired": [{"path": one.location.key, "oids": list(one.oids)} for one in done]})
-        return
+    else:
+        _show_retired(done)
+    raise typer.Exit(1 if failed else 0)
+
+
+async def _retire(context: Context, word: str) -> Retired:
+    from armillary.archive.cubes import service as cubes
+
+    async with context.database.begin() as connection:
+        place = await cubes.place_of_oid(connection, word) or await _place(context, connection, word)
+        return await cubes.retire(connection, place, now=context.clock.now(), actor=OPERATOR.name)
+
+
+def _show_retired(done: Sequence[Retired]) -> None:
     for one in done:
         known_as = f" ({', '.join(one.oids)})" if one.oids else ""
         out.print(escape(f"{one.location.key}{known_as} is taken out"))
@@ -356,6 +385,7 @@ def retire(
 async def _place(context: Context, connection: Any, word: str) -> Location:
     """Return where the file of a path is, whether it is still there or not."""
     from armillary.archive.catalog import service as catalog
+    from armillary.archive.cubes.errors import NothingToRetire
     from armillary.archive.intake.service import location_of
 
     path = Path(word).resolve()
@@ -363,6 +393,6 @@ async def _place(context: Context, connection: Any, word: str) -> Location:
         one for one in await catalog.list_roots(connection) if one.path and path.is_relative_to(one.path)
     ]
     if not roots:
-        fail(f"{word} is neither an oid nor a path below a root; see armillary root list.")
+        raise NothingToRetire(f"{word} is neither an oid nor a path below a root; see armillary root list.")
     root: Root = max(roots, key=lambda one: len(one.path.parts) if one.path else 0)
     return location_of(root, path.relative_to(root.path or path))

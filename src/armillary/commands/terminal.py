@@ -62,6 +62,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 def settings_for(data: Path) -> Settings:
     """Return the settings of a data directory, or end the command with what is wrong in them."""
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from armillary.settings import Settings
 
@@ -69,6 +70,8 @@ def settings_for(data: Path) -> Settings:
         return Settings(data=data.resolve())
     except ValidationError as error:
         fail("; ".join(f"setting {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+    except SettingsError as error:
+        fail(f"{error}: values of several parts are JSON in the environment; {error.__cause__}")
     except tomllib.TOMLDecodeError as error:
         fail(f"{os.environ.get('ARMILLARY_CONFIG') or data / 'armillary.toml'} is no TOML: {error}")
     except OSError as error:
