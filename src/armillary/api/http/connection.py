@@ -18,10 +18,11 @@ from urllib.parse import unquote
 
 import httptools
 from starlette.responses import PlainTextResponse, Response
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from armillary.api.http.doors import NOBODY, Doors
 from armillary.api.http.failures import AGAIN
+from armillary.api.http.joining import Joined
 from armillary.api.http.log import METHODS
 from armillary.base.metrics import REQUESTS
 from armillary.errors import ArmillaryError, BadRequest
@@ -281,6 +282,11 @@ class Connection(HttpToolsProtocol):
             self._doors.drop(error.code, address)
             return self._answer_of(error)
         return app
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        joined: Any = Joined(cycle, self.loop)
+        cycle.transport = joined
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Count a part of the body."""
