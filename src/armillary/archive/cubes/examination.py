@@ -148,7 +148,9 @@ def _see(
     if content.trusted and snapshot:
         found = snapshot.fingerprint
     _judge(values.headers[0], judgement.sst)
-    fields = judgement.describer.fields(values, candidate.name)
+    # Whatever the profile of the headers takes for a release, that of a cube is RELEASE and nothing else.
+    release = {"release": _release_of(values.headers[0])}
+    fields = {**judgement.describer.fields(values, candidate.name), **release}
     _note_news(candidate, content, found, fields, before=before, judgement=judgement)
     oid = judgement.options.oid or oid_in(content.read, layout, values.headers)
     sources = uses(layout, values)
@@ -294,12 +296,14 @@ def _judge(primary: Mapping[str, Value], sst: SstSettings) -> None:
             f"INSTRUME is '{instrument}'; known are {', '.join(sst.instruments)}. Correct the keyword, or add the"
             " instrument to sst.instruments."
         )
-    release = primary.get("RELEASE")
-    if release is not None and str(release).strip():
-        _release(str(release).strip())
+    _release_of(primary)
 
 
-def _release(text: str) -> date:
+def _release_of(primary: Mapping[str, Value]) -> date | None:
+    """Return from which day on a cube is public; None if nobody has decided yet."""
+    text = str(release).strip() if (release := primary.get("RELEASE")) is not None else ""
+    if not text:
+        return None
     try:
         if _DAY.fullmatch(text):
             return date.fromisoformat(text)

@@ -24,6 +24,7 @@ from armillary.demo.solar import AXES, EXTENSIONS, SolarCube
 from armillary.fits.models import BLOCK
 from armillary.settings import ArchiveSettings
 from tests.support.archive import put
+from tests.support.cubes import a_cube
 from tests.support.ingestion import TINY, Observatory, an_observatory, steps_of
 from tests.support.taking_in import ask, catalogue, latest, rows, run_one
 
@@ -87,6 +88,19 @@ async def test_a_cube_is_never_more_open_for_a_release_that_cannot_be_read(
     observatory.put(replace(CUBE, release=release))
     await refused(observatory, path, "RELEASE", release)
     assert await rows(observatory, "SELECT release FROM frame") == [(datetime(2999, 1, 1).date(),)]
+
+
+@pytest.mark.parametrize("release", [None, " "])
+async def test_no_other_keyword_releases_a_cube(observatory: Observatory, release: str | None) -> None:
+    cards: dict[str, Any] = {
+        "TELESCOP": "GREGOR",
+        "SOLARNET": None,
+        "REL_DATE": "2020-01-01",
+        "L1PUBDAT": "2020-01-01",
+    }
+    order = await observatory.take_in(put(observatory.root / "a.fits", a_cube(RELEASE=release, **cards)))
+    assert order.error is None
+    assert await rows(observatory, "SELECT release FROM frame") == [(None,)]
 
 
 @pytest.mark.parametrize("instrument", [" crisp ", "Crisp", "CHROMIS"])
