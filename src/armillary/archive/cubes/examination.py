@@ -263,7 +263,10 @@ def _note_news(
     elif known and _is_same(candidate, content.layout, found, snapshot) and not judgement.options.force:
         candidate.skipped = SAME_BYTES
     if known and candidate.skipped:
-        read_alike = snapshot is not None and same_mapping(snapshot, judgement.describer.profiles.digest)
+        digest = judgement.describer.profiles.digest
+        read_alike = snapshot is not None and same_mapping(snapshot, digest)
+        # The frame of an edited file was read as that of any file, and a cube has rules of its own.
+        read_alike = read_alike and all(same_header(snapshot, found, one.index) for one in found.hdus)
         candidate.new = None if read_alike else NewVersion.again(known, fields=fields, values=values)
     else:
         candidate.new = described(candidate, values, fields)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
+
 from armillary.demo.solar import SolarCube
+from tests.support.archive import put
+from tests.support.cubes import a_cube
 from tests.support.ingestion import TINY, Observatory
 
 CUBE = SolarCube(**TINY, point_id="AR14100")  # type: ignore[arg-type]
@@ -33,3 +37,13 @@ async def test_an_edit_of_the_start_makes_another_cube_of_the_file(observatory: 
     assert await observatory.cube(CUBE.oid) is None
     now = await observatory.present(CUBE.oid.replace("08:10", "08:11"))
     assert now.path == CUBE.name
+
+
+async def test_an_edit_of_another_keyword_releases_no_cube(observatory: Observatory) -> None:
+    path = put(observatory.root / "a.fits", a_cube(TELESCOP="GREGOR", SOLARNET=None, RELEASE=None))
+    assert (await observatory.take_in(path)).error is None
+    await observatory.set(path.name, REL_DATE="2020-01-01")
+    await observatory.drain()
+    async with observatory.context.database.begin() as connection:
+        releases = (await connection.execute(text("SELECT release FROM frame"))).scalars().all()
+    assert releases == [None]
