@@ -52,17 +52,24 @@ ENTRIES = {
         "restore",
         "Make an archive from a backup in a directory that does not exist yet, comparing every byte.",
     ),
-    "ingest": Entry(_INTAKE, "ingest", "Ingest FITS files and wait for the result; exit 1 if any failed."),
+    "ingest": Entry(
+        _INTAKE,
+        "ingest",
+        "Ingest FITS files and wait for the result; exit 1 if any failed, 2 if it could not begin.",
+    ),
     "reingest": Entry(
         _INTAKE, "reingest", "Ingest files anew that a search finds; only what has changed is made again."
     ),
     "watch": Entry(
         _INTAKE,
         "watch",
-        "Let a running Armillary take in new files of directories by itself, or no longer.",
+        "Let a running Armillary take in new files of directories, as `ingest --watch` does, or no longer.",
     ),
     "retire": Entry(
-        _INTAKE, "retire", "Take files out of the catalog with all that was made of them; the files stay."
+        _INTAKE,
+        "retire",
+        "Take files out of the catalog with all that was made of them; the files stay, and so does their"
+        " history.",
     ),
     "orders": Entry("orders", "app", "Work orders: what waits, runs and ended, and why."),
     "search": Entry(_ARCHIVE, "search_command", "Find frames, newest first."),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from armillary.archive.cubes import service as cubes
+from armillary.archive.cubes import store
 from armillary.archive.cubes.retagging import retagging
 from armillary.archive.cubes.words import refresh as vocabularies
 from armillary.base.postgres.server import EmbeddedServer
@@ -40,7 +40,7 @@ async def words(server: EmbeddedServer, directory: Path, source: str) -> AsyncIt
 async def tags(observatory: Observatory) -> list[tuple[str, str]]:
     cube = await observatory.present(CUBE.oid)
     async with observatory.context.database.begin() as connection:
-        return (await cubes.tags_of(connection, [cube.id]))[cube.id]
+        return (await store.tags_of(connection, [cube.id]))[cube.id]
 
 
 async def pass_time(observatory: Observatory) -> None:
