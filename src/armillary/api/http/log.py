@@ -10,6 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
+from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from armillary.api.http.sending import START, Sending
@@ -21,6 +22,12 @@ HEADER = b"x-request-id"
 SANE = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LONGEST = 300
+
+
+@lru_cache(maxsize=1024)
+def _counter_of(method: str, status: int) -> Counter:
+    """Return what counts answers of a kind; the registry takes a lock to find it."""
+    return REQUESTS.labels(method, str(status))
 
 
 class Traced:
@@ -48,7 +55,7 @@ class Traced:
             finally:
                 seconds = time.perf_counter() - began
                 method = scope["method"] if scope["method"] in METHODS else "other"
-                REQUESTS.labels(method, str(answer.status)).inc()
+                _counter_of(method, answer.status).inc()
                 REQUEST_SECONDS.observe(seconds)
                 if self._write:
                     log.info("request", **_fields(scope, answer), ms=round(1000 * seconds, 2))
