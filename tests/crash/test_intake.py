@@ -40,7 +40,7 @@ from tests.support.patience import in_time
 from tests.support.postgres import fresh_database
 from tests.support.puppets import PATIENCE_S, Puppet, theatre
 
-EXAMPLES, MOVES = 5, 40
+EXAMPLES, MOVES = 4, 40
 MOVES_BY_WEIGHT = {"work": 12, "write": 6, "order": 3, "expire": 4, "cancel": 1, "delete": 1, "retire": 1}
 WEIGHED = [move for move, weight in MOVES_BY_WEIGHT.items() for _ in range(weight)]
 T = TypeVar("T")
