@@ -100,6 +100,12 @@ class Location:
     path: str
     filename: str
 
+    @classmethod
+    def of_key(cls, root_id: int, key: str) -> Location:
+        """Return where the file of a key is."""
+        path, _, filename = key.rpartition("/")
+        return cls(root_id, path, filename)
+
     @property
     def key(self) -> str:
         """The key in the object store of the root."""

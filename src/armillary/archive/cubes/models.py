@@ -170,5 +170,4 @@ class Cube:
     @property
     def location(self) -> Location:
         """Where its file is."""
-        path, _, filename = self.path.rpartition("/")
-        return Location(self.root_id, path, filename)
+        return Location.of_key(self.root_id, self.path)

@@ -20,10 +20,11 @@ from armillary.archive.cubes.models import VERSIONS
 from armillary.archive.cubes.words.refresh import configured
 from armillary.archive.cubes.words.vocabularies import digest_of
 from armillary.archive.intake.profiles import profiles_of
-from armillary.archive.products.origins import SIDECARS, SUFFIXES, Where, of_file
+from armillary.archive.products.origins import SIDECARS, Where, of_file, stem_of
 from armillary.base.database import driver
 from armillary.base.store import StoredObject
 from armillary.context import Context
+from armillary.fits.containers import logical_name
 
 _CUBES = """
 SELECT c.path, c.snapshot->>'mapping' AS mapping, c.snapshot->'steps' AS steps,
@@ -55,8 +56,8 @@ async def unsettled(context: Context, root: Root) -> list[Location]:
     if not rows or root.path is None:
         return []
     wanted = _Wanted(profiles_of(settings.archive.profiles).digest, vocabularies)
-    beside = await asyncio.to_thread(_sidecars, root.path, {_directory(row["path"]) for row in rows})
-    return [_place(root, row["path"]) for row in rows if not _is_settled(row, wanted, beside)]
+    beside = await asyncio.to_thread(_sidecars, root.path, {row["path"].rpartition("/")[0] for row in rows})
+    return [Location.of_key(root.id, row["path"]) for row in rows if not _is_settled(row, wanted, beside)]
 
 
 async def _cubes(connection: AsyncConnection, root: Root) -> list[Any]:
@@ -73,7 +74,7 @@ def _is_settled(row: Any, wanted: _Wanted, beside: Sidecars) -> bool:
 
 def _is_same(path: str, kind: str, source: str | None, beside: Sidecars) -> bool:
     """Tell whether a product is made of what it would be made of now; of what was never made an order tells."""
-    stem = _stem(path)
+    stem = stem_of(logical_name(path))
     found = next((beside[stem + one] for one in SIDECARS[kind] if stem + one in beside), None)
     if source is None:
         return found is None
@@ -82,17 +83,6 @@ def _is_same(path: str, kind: str, source: str | None, beside: Sidecars) -> bool
         if found is None
         else source == of_file(Where.SIDECAR, found).fingerprint
     )
-
-
-def _stem(path: str) -> str:
-    """Return the key of a file without the endings of FITS and its containers."""
-    for container in (".gz", ".bz2"):
-        if path.lower().endswith(container):
-            path = path[: -len(container)]
-    for suffix in SUFFIXES:
-        if path.lower().endswith(suffix):
-            path = path[: -len(suffix)]
-    return path
 
 
 def _sidecars(base: Path, directories: set[str]) -> dict[str, StoredObject]:
@@ -110,12 +100,3 @@ def _sidecars(base: Path, directories: set[str]) -> dict[str, StoredObject]:
             # Its files are gone, and that is told of them.
             continue
     return found
-
-
-def _directory(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def _place(root: Root, path: str) -> Location:
-    directory, _, filename = path.rpartition("/")
-    return Location(root.id, directory, filename)

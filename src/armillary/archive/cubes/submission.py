@@ -80,8 +80,7 @@ async def _root(context: Context, name: str | None) -> Root:
 
 async def again(context: Context, one: Ingestion, *, actor: str) -> Submitted:
     """Order a path once more, with the options that a failed run has left."""
-    path, _, filename = one.path.rpartition("/")
-    return await _submit(context, Location(one.root.id, path, filename), Options(), actor=actor)
+    return await _submit(context, Location.of_key(one.root.id, one.path), Options(), actor=actor)
 
 
 async def follow_edits(context: Context, connection: AsyncConnection, places: Sequence[Location]) -> None:

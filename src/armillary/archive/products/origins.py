@@ -92,12 +92,16 @@ def of_file(where: Where, stored: StoredObject) -> MediaSource:
 
 def beside(version: Version, ending: str) -> str:
     """Return the key of the file beside a version that has its stem and another ending."""
-    stem = version.name
-    for suffix in SUFFIXES:
-        if stem.lower().endswith(suffix):
-            stem = stem[: -len(suffix)]
-    path = version.location.path
+    stem, path = stem_of(version.name), version.location.path
     return f"{path}/{stem}{ending}" if path else f"{stem}{ending}"
+
+
+def stem_of(name: str) -> str:
+    """Return a logical name, or a path that ends in one, without the endings of FITS."""
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+    return name
 
 
 def _lack(version: Version, kind: str) -> str | None:
