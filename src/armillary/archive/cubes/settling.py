@@ -26,12 +26,14 @@ from armillary.base.store import StoredObject
 from armillary.context import Context
 from armillary.fits.containers import logical_name
 
+# A picture or movie that an order named stays until another order says otherwise.
 _CUBES = """
 SELECT c.path, c.snapshot->>'mapping' AS mapping, c.snapshot->'steps' AS steps,
     c.snapshot->>'vocabularies' AS vocabularies,
     jsonb_object_agg(p.kind, p.source) FILTER (WHERE p.kind IS NOT NULL) AS sources
 FROM cube AS c JOIN frame AS f ON f.file_id = c.file_id
 LEFT JOIN product AS p ON p.version_id = f.version_id AND p.kind = ANY ($2::text[])
+    AND p.parameters->>'named' IS NULL
 WHERE c.root_id = $1 GROUP BY c.id
 """
 _FROM_DATA = f"{Where.DATA}:"

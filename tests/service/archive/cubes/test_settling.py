@@ -14,7 +14,7 @@ from armillary.demo.solar import SolarCube
 from tests.support.archive import put
 from tests.support.ingestion import TINY, Observatory, steps_of
 
-CUBE = SolarCube(**TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(**TINY)
 
 
 def others(count: int) -> list[SolarCube]:
@@ -64,3 +64,15 @@ async def test_a_picture_that_comes_changes_and_goes_is_seen(observatory: Observ
     await observatory.drain()
     beside.unlink()
     assert await due(observatory) == [path.name]
+
+
+async def test_a_picture_that_an_order_named_stays_until_another_order_comes(
+    observatory: Observatory,
+) -> None:
+    path = observatory.put(CUBE)
+    picture(observatory.root / "named.png", 90)
+    await observatory.take_in(path, image_source="named.png")
+    await observatory.drain()
+    assert await due(observatory) == []
+    picture(observatory.root / f"{path.stem}.png", 50)
+    assert await due(observatory) == []
