@@ -110,24 +110,22 @@ async def submit_paths(
     due = set() if everything or unsettled is None else await _due(context, placed, unsettled)
     changed = placed if everything else await asyncio.to_thread(_changed, placed, below, due)
     run.report.skipped += len(placed) - len(changed)
+    asked = {"force": force, "verify": verify, "options": options, "priority": priority}
     for start in range(0, len(changed), PORTION):
-        portion = changed[start : start + PORTION]
-        async with context.database.begin() as connection:
-            ids = await orders.submit_ingests(
-                connection,
-                [place for place, _ in portion],
-                actor="operator",
-                force=force,
-                verify=verify,
-                options=options,
-                priority=priority,
-            )
-        for order, (_, path) in zip(ids, portion, strict=True):
-            run.orders.setdefault(order, []).append(path)
+        await _queue(context, run, changed[start : start + PORTION], **asked)
     # Files of these directories that the catalog knows and that nobody came across.
     there = {str(path) for _, path in placed}
     await presence.mark_missing(context, [place for path, (place, _) in below.items() if path not in there])
     return run
+
+
+async def _queue(context: Context, run: Run, placed: Sequence[tuple[Location, Path]], **asked: Any) -> None:
+    """Queue the intake of files, and note by which path each was named."""
+    async with context.database.begin() as connection:
+        places = [place for place, _ in placed]
+        ids = await orders.submit_ingests(connection, places, actor="operator", **asked)
+    for order, (_, path) in zip(ids, placed, strict=True):
+        run.orders.setdefault(order, []).append(path)
 
 
 async def submit_found(context: Context, terms: Sequence[Term], *, force: bool, verify: bool) -> Run:
