@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
@@ -27,6 +26,7 @@ from armillary.base.work import NewOrder, submit
 from armillary.base.work.admin import cancel
 from armillary.base.work.periods import submit_due
 from tests.crash.engine_model import KEYS, PERIODIC, POLICY, Model, Run
+from tests.support.games import play
 from tests.support.patience import in_time
 from tests.support.postgres import fresh_database
 from tests.support.puppets import KIND, PATIENCE_S, PERIOD, Puppet, theatre
@@ -319,17 +319,7 @@ def staged(server: EmbeddedServer, directory: Path) -> Iterator[type[Engine]]:
 def besiege(server: EmbeddedServer, directory: Path, *, examples: int, moves: int) -> None:
     """Play so many games of so many moves; raise AssertionError for a promise that was broken."""
     with staged(server, directory) as played:
-        run_state_machine_as_test(
-            played,
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=moves,
-                deadline=None,
-                # To make a game shorter takes hundreds of others, and its moves tell enough.
-                phases=(Phase.explicit, Phase.generate),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        play(played, examples=examples, moves=moves)
 
 
 def test_the_engine_does_what_its_model_does_whoever_is_killed(

@@ -19,9 +19,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from armillary.archive.cubes import service as cubes
 from armillary.archive.cubes.models import STEPS, Options
@@ -35,6 +34,7 @@ from armillary.demo.solar import SolarCube, write_cube
 from tests.crash.intake_model import Content, Model, Run
 from tests.support.archive import OLD_NS
 from tests.support.cube_puppets import APPLICATION, END, context_of, root_of
+from tests.support.games import play
 from tests.support.ingestion import TINY
 from tests.support.patience import in_time
 from tests.support.postgres import fresh_database
@@ -45,7 +45,7 @@ MOVES_BY_WEIGHT = {"work": 12, "write": 6, "order": 3, "expire": 4, "cancel": 1,
 WEIGHED = [move for move, weight in MOVES_BY_WEIGHT.items() for _ in range(weight)]
 T = TypeVar("T")
 PATHS = ("a.fits", "b.fits")
-CUBE = SolarCube(features=None, **TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(features=None, **TINY)
 BEGINS = {"x": CUBE.begin, "y": CUBE.begin + timedelta(minutes=1)}
 """When cubes begin, by which their oids differ."""
 KINDS = ["r0", "spectral_line", "spectral_line_svg", "wcs"]
@@ -87,7 +87,7 @@ WISHES: list[dict[str, Any]] = [
 
 def oid_of(name: str) -> str:
     """Return the oid that a wish or the headers of a file name."""
-    return SolarCube(begin=BEGINS[name], **TINY).oid if name in BEGINS else name  # type: ignore[arg-type]
+    return SolarCube(begin=BEGINS[name], **TINY).oid if name in BEGINS else name
 
 
 @dataclass
@@ -184,7 +184,7 @@ class Intake(RuleBasedStateMachine):
             features=None,
             made=f"2026-07-01T{content.made // 60:02}:{content.made % 60:02}:00",
             without=frozenset() if oid else frozenset({"FILTER1"}),
-            **TINY,  # type: ignore[arg-type]
+            **TINY,
         )
         written = write_cube(self.root, cube, name=path)
         os.utime(written, ns=(0, OLD_NS + number * 10**9))
@@ -313,17 +313,7 @@ def staged(server: EmbeddedServer, directory: Path) -> Iterator[type[Intake]]:
 def besiege(server: EmbeddedServer, directory: Path, *, examples: int, moves: int) -> None:
     """Play so many games of so many moves; raise AssertionError for a promise that was broken."""
     with staged(server, directory) as played:
-        run_state_machine_as_test(
-            played,
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=moves,
-                deadline=None,
-                # To make a game shorter takes hundreds of others, and its moves tell enough.
-                phases=(Phase.explicit, Phase.generate),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        play(played, examples=examples, moves=moves)
 
 
 def test_cubes_are_taken_in_as_the_model_does_whoever_is_killed(

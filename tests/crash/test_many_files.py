@@ -149,7 +149,7 @@ def write_cubes(root: Path, count: int) -> list[str]:
     paths = []
     for number in range(count):
         begin = SolarCube().begin + timedelta(minutes=number)
-        cube = SolarCube(begin=begin, point_id=f"p{number // 10}", features=None, **TINY)  # type: ignore[arg-type]
+        cube = SolarCube(begin=begin, point_id=f"p{number // 10}", features=None, **TINY)
         paths.append(str(write_cube(root / f"{number % 7}", cube).relative_to(root)))
     return paths
 
