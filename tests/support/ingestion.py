@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from armillary.archive.cubes import service as cubes
 from armillary.archive.cubes.models import Cube, Options
@@ -18,7 +18,16 @@ from armillary.settings import IngestionSettings, SstSettings
 from tests.support.archive import OLD_NS, Archive, an_archive
 from tests.support.postgres import Server
 
-TINY = {"width": 8, "height": 6, "wavelengths": 2}
+
+class Size(TypedDict):
+    """How many pixels a cube has."""
+
+    width: int
+    height: int
+    wavelengths: int
+
+
+TINY: Size = {"width": 8, "height": 6, "wavelengths": 2}
 """Of cubes of which nobody looks at the pixels."""
 
 

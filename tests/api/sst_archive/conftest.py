@@ -34,7 +34,7 @@ class SunArchive:
 
     def put(self, **changes: Any) -> tuple[SolarCube, str]:
         """Write a cube of its own that came to rest long ago; return it and its path below the root."""
-        cube = SolarCube(**TINY)  # type: ignore[arg-type]
+        cube = SolarCube(**TINY)
         cube = replace(cube, begin=cube.begin + timedelta(minutes=next(_numbers)), **changes)
         return cube, self.write(cube)
 

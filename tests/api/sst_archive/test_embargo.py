@@ -113,7 +113,7 @@ async def asked(
 async def _take_in(observatory: Observatory) -> dict[str, str]:
     oids = {}
     for number, (kind, release) in enumerate(RELEASES.items()):
-        cube = SolarCube(**TINY, release=release, centre_arcsec=(SECRET_X, 100.0 * number))  # type: ignore[arg-type]
+        cube = SolarCube(**TINY, release=release, centre_arcsec=(SECRET_X, 100.0 * number))
         cube = replace(cube, begin=cube.begin + timedelta(hours=number))
         owners = {"owner_email_addresses": [OWNER], "swedish_data": True} if kind == OWNED else {}
         order = await observatory.take_in(observatory.put(cube), **owners)

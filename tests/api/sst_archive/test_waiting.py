@@ -26,7 +26,7 @@ from tests.support.postgres import postgres
 from tests.support.taking_in import run_one
 
 __all__ = ["postgres"]
-CUBE = SolarCube(**TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(**TINY)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from armillary.demo.solar import SolarCube, write_cube
 from tests.support.command import Commands
 from tests.support.ingestion import TINY
 
-CUBE = SolarCube(**TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(**TINY)
 
 
 @pytest.fixture

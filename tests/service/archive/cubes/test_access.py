@@ -14,7 +14,7 @@ from armillary.demo.solar import SolarCube
 from armillary.settings import SstSettings
 from tests.support.ingestion import TINY, Observatory, an_observatory, steps_of
 
-CUBE = SolarCube(**TINY, release="2199-01-01")  # type: ignore[arg-type]
+CUBE = SolarCube(**TINY, release="2199-01-01")
 
 
 async def held(observatory: Observatory, oid: str = CUBE.oid) -> set[tuple[str, str]]:

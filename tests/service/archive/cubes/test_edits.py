@@ -9,7 +9,7 @@ from tests.support.archive import put
 from tests.support.cubes import a_cube
 from tests.support.ingestion import TINY, Observatory
 
-CUBE = SolarCube(**TINY, point_id="AR14100")  # type: ignore[arg-type]
+CUBE = SolarCube(**TINY, point_id="AR14100")
 
 
 async def test_a_cube_says_what_its_header_says_after_an_edit_and_its_revert(

@@ -23,7 +23,7 @@ from tests.support.headers import a_layout
 from tests.support.ingestion import TINY, Observatory, steps_of
 from tests.support.taking_in import rows
 
-CUBE = SolarCube(features=None, **TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(features=None, **TINY)
 UNSEALED = replace(CUBE, made="")
 """One without CHECKSUM and DATASUM."""
 LATER_NS = OLD_NS + 3_600_000_000_000

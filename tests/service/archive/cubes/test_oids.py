@@ -18,7 +18,7 @@ from tests.support.archive import OLD_NS
 from tests.support.ingestion import TINY, Observatory, outcomes_of, steps_of
 from tests.support.taking_in import ask, catalogue, latest, rows, run_one
 
-CUBE = SolarCube(**TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(**TINY)
 LATER = replace(CUBE, made="2026-06-24T12:00:00")
 MOVED = replace(CUBE, begin=CUBE.begin.replace(minute=11))
 """The same cube after its start time was corrected."""

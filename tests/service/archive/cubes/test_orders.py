@@ -27,7 +27,7 @@ from tests.support.taking_in import (
     run_one,
 )
 
-CUBE = SolarCube(**TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(**TINY)
 OTHER = replace(CUBE, filter="6173")
 SLOW = Retry(first_s=60.0, last_s=600.0, max_attempts=4)
 OWNER = "observer@example.org"

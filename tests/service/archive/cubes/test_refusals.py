@@ -28,7 +28,7 @@ from tests.support.cubes import a_cube
 from tests.support.ingestion import TINY, Observatory, an_observatory, steps_of
 from tests.support.taking_in import ask, catalogue, latest, rows, run_one
 
-CUBE = SolarCube(features=None, **TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(features=None, **TINY)
 
 
 def carrying(**cards: Any) -> SolarCube:

@@ -8,7 +8,7 @@ from armillary.base.work import State
 from armillary.demo.solar import SolarCube
 from tests.support.ingestion import TINY, Observatory, steps_of
 
-CUBE = SolarCube(**TINY)  # type: ignore[arg-type]
+CUBE = SolarCube(**TINY)
 
 
 async def test_a_cube_comes_in_with_all_that_belongs_to_it(observatory: Observatory) -> None:

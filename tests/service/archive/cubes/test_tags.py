@@ -19,7 +19,7 @@ from armillary.settings import SstSettings
 from tests.support.ingestion import TINY, Observatory, an_observatory, steps_of
 from tests.support.vocabularies import VocabularyHost, vocabulary_host
 
-CUBE = SolarCube(**TINY, features="SUNSPOT , light bridge, Blob", events="MISSING")  # type: ignore[arg-type]
+CUBE = SolarCube(**TINY, features="SUNSPOT , light bridge, Blob", events="MISSING")
 SPOT, BRIDGE = ("FEATURES", "Sunspot"), ("FEATURES", "Light bridge")
 
 
