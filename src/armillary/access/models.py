@@ -87,7 +87,7 @@ class Level(StrEnum):
 class Holder(StrEnum):
     """Who can hold a grant."""
 
-    TOKEN = "token"  # noqa: S105
+    TOKEN = "token"  # noqa: S105  # a word for a kind, no secret
     """The bearer of the token of a name."""
     EMAIL = "email"
     """Whoever shows that an address is theirs, whether or not anybody knows them yet."""
