@@ -5,7 +5,6 @@ from armillary.archive.cubes.derived.derivation import DerivedKind
 from armillary.archive.cubes.listing import (
     MAX_PAGE,
     CubeFilter,
-    CubePage,
     Disk,
     ShownCube,
     list_cubes,
@@ -34,7 +33,6 @@ __all__ = [
     "STEPS",
     "Cube",
     "CubeFilter",
-    "CubePage",
     "DerivedKind",
     "Disk",
     "Ingestion",

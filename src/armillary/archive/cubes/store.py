@@ -133,17 +133,6 @@ async def put_tags(connection: AsyncConnection, cube_id: int, tags: Sequence[tup
         await connection.execute(sa.insert(cube_tag), rows)
 
 
-async def set_tagged(
-    connection: AsyncConnection, cube_id: int, *, features: bool, events: bool, vocabularies: str | None
-) -> None:
-    """Note whether somebody assessed what is seen in a cube, and by which vocabularies its tags were found."""
-    told = sa.func.jsonb_set(
-        cube.c.snapshot, ["vocabularies"], sa.func.to_jsonb(sa.cast(vocabularies, sa.Text))
-    )
-    values = {"features_ingested": features, "events_ingested": events, "snapshot": told}
-    await connection.execute(sa.update(cube).where(cube.c.id == cube_id).values(values))
-
-
 async def tags_of(connection: AsyncConnection, cube_ids: Collection[int]) -> dict[int, list[tuple[str, str]]]:
     """Return the pairs of vocabulary and term of cubes, by their ids."""
     query = sa.select(cube_tag).where(cube_tag.c.cube_id.in_(cube_ids))
