@@ -192,6 +192,8 @@ async def test_what_is_missed_while_disabled_is_built_on_the_next_enable(observa
         await observatory.reached(IMAGE, ExposureState.TELEMETRY_DONE)
         await observatory.command(Command.STANDBY)
         await camera.publish(*camera.image(OTHER, t))
+        # Long enough for a service that follows: it takes events in within milliseconds.
+        await asyncio.sleep(0.5)
         assert OTHER not in await observatory.exposures()
         await observatory.enable()
         await observatory.published(IMAGE)

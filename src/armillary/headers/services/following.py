@@ -51,7 +51,8 @@ class Follower:
     """What reads the bus for a service, by the authority of an ``epoch``.
 
     ``current`` says whether everything that was stored some moments ago has been looked at: only then is an event
-    known not to have come. ``foresee`` is told how an exposure will be before that is written down.
+    known not to have come. ``foresee`` is told how an exposure will be before that is written down. ``wanted`` is
+    asked before each page, and the first page that is not wanted is left in the bus.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Follower:
         configuration: Configuration,
         epoch: int,
         foresee: Callable[[Exposure], None] = lambda _: None,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._context, self._known, self._epoch, self._foresee = context, known, epoch, foresee
+        self._wanted = wanted
         self.current = False
         self._written_at = time.monotonic()
         self._acknowledged = self._cursor = Cursor()
@@ -72,21 +75,24 @@ class Follower:
         """Go by a configuration for exposures that start later."""
         self.configuration = configuration
         self._events = configuration.events
-        self._wanted = Filter(tuple(sorted(configuration.channels)))
+        self._channels = Filter(tuple(sorted(configuration.channels)))
         self._reach = longest_reach(configuration.recipe)
 
     async def pages(self, start: Cursor) -> AsyncGenerator[list[Stored], None]:
-        """Yield the samples of each page after its events have been written down, for ever."""
+        """Yield the samples of each page after its events have been written down, as long as they are wanted."""
         self._acknowledged = self._cursor = start
         signals, database = self._context.signals, self._context.database
         async for page in follow(database, signals, TOPIC, start, self._read, limit=PAGE):
+            # Whoever was told that the service takes no events any more may rely on it: what comes later waits.
+            if not self._wanted():
+                return
             await self._take(page)
             self.current = not page.more and not page.unsettled
             yield page.entries
 
     async def _read(self, connection: AsyncConnection, cursor: Cursor, limit: int) -> Page[Stored]:
         page = await page_after(connection, TOPIC, cursor, limit)
-        return await pieces_of(connection, page, self._wanted)
+        return await pieces_of(connection, page, self._channels)
 
     async def _take(self, page: Page[Stored]) -> None:
         events = [one for sample in page.entries for one in self._events_of(sample)]

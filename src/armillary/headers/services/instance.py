@@ -140,16 +140,22 @@ class Instance:
             async with self.context.database.raw() as connection:
                 await self.known.load(connection)
             self.follower = Follower(
-                self.context, self.known, self.configuration, self.service.epoch, self._foresee
+                self.context,
+                self.known,
+                self.configuration,
+                self.service.epoch,
+                self._foresee,
+                self._follows,
             )
             try:
                 async with aclosing(self.follower.pages(start)) as pages:
                     async for samples in pages:
                         self._look_at(samples)
-                        if self.service.state not in FOLLOWING or self._stop.is_set():
-                            break
             finally:
                 self.follower = None
+
+    def _follows(self) -> bool:
+        return self.service.state in FOLLOWING and not self._stop.is_set()
 
     def _foresee(self, exposure: Exposure) -> None:
         if self.service.state is ServiceState.ENABLED:
