@@ -12,7 +12,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from armillary import __version__
+from armillary import __version__, console
 from armillary.access.models import Authenticator
 from armillary.access.service import Addresses, Door, Mode, Rules, Tokens, web_tokens_of
 from armillary.api import gemini, native, photon_ranch, sst_archive
@@ -47,7 +47,13 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 def dialects_of(settings: PhotonRanchSettings) -> tuple[Dialect, ...]:
     """Return the interfaces of the program; another one is one more entry."""
-    return (gemini.DIALECT, native.DIALECT, sst_archive.DIALECT, photon_ranch.dialect(settings))
+    return (
+        gemini.DIALECT,
+        native.DIALECT,
+        sst_archive.DIALECT,
+        console.DIALECT,
+        photon_ranch.dialect(settings),
+    )
 
 
 def _who_downloads(scope: Scope) -> str:
@@ -57,8 +63,12 @@ def _who_downloads(scope: Scope) -> str:
 
 
 def _who_is_at_home(scope: Scope) -> str:
-    wants_json = _header(scope, b"accept").partition(";")[0].strip().lower() == "application/json"
-    return photon_ranch.NAME if wants_json or scope["method"] == "OPTIONS" else native.DIALECT.name
+    """Browsers say that they take HTML; other programs do not, and get what they always got."""
+    wanted = _header(scope, b"accept").partition(";")[0].lower()
+    first = [one.strip() for one in wanted.split(",")]
+    if first[:1] == ["application/json"] or scope["method"] == "OPTIONS":
+        return photon_ranch.NAME
+    return console.DIALECT.name if "text/html" in first else native.DIALECT.name
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -33,6 +33,7 @@ from armillary.archive.catalog.service import list_roots, set_visibility
 from armillary.archive.products import service as products
 from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.console.assets import find
 from armillary.headers.findings.service import check_frames
 from tests.support.archive import Archive, an_archive, put
 from tests.support.embargo import COLLECTIONS, FILES, NOBODY, PEOPLE, Person, Sealed, sealed
@@ -66,6 +67,10 @@ class Tells(Enum):
     """Nothing of files: what sites have sent, if they have sent anything."""
     CUBES = auto()
     """Cubes of ingestion roots, of which there are none here: a matrix of their own asks for these."""
+    SIGNALS = auto()
+    """That something happened, or nothing at all, and nothing of any file."""
+    DRAWINGS = auto()
+    """The thumbnail of a file, or a drawing that says why it is not shown."""
     IMAGES = auto()
     """Images of sites and their files, in a collection of their own: their tests ask for some before release."""
 
@@ -77,6 +82,11 @@ SURFACES = {
     CUBE: Tells.CUBES,
     **{f"{CUBE}/{name}": Tells.CUBES for name in CONTENTS},
     "/": Tells.NOTHING,
+    "/assets/{digest}/{name:path}": Tells.SIGNALS,
+    "/live": Tells.SIGNALS,
+    "/sign-in": Tells.NOTHING,
+    "/sign-out": Tells.SIGNALS,
+    "/thumbnails/{name:path}": Tells.DRAWINGS,
     "/openapi.json": Tells.NOTHING,
     **{f"{page}{rest}": Tells.NOTHING for page in pages.PAGES for rest in ("", "/{selection:path}")},
     "/v1/health": Tells.NOTHING,
@@ -401,6 +411,17 @@ async def test_what_is_open_to_all_tells_no_position(asked: Asked, person: Perso
                 moved = address.startswith(pages.PAGES)
                 assert reply.status_code == (303 if moved else expected), address
                 assert_tells_nothing_hidden(asked, person, reply.content, address)
+
+
+@everybody
+async def test_pages_draw_something_in_the_place_of_pixels(asked: Asked, person: Person) -> None:
+    drawn = find("embargoed.svg").content
+    for path in (path for path, tells in SURFACES.items() if tells is Tells.DRAWINGS):
+        for one in turn_of(path, person, asked.shift):
+            reply = await asked.get(person, *addresses(path, one))
+            assert reply.status_code == (200 if person.may_find(one, asked.today) else 404), one.kind
+            shown = reply.status_code == 200 and reply.content != drawn
+            assert shown is person.may_have(one, asked.today), (one.kind, person.name)
 
 
 @everybody

@@ -24,6 +24,10 @@ BREACHES = {
     "Dialects know nouns, nouns know the base, the base knows FITS": ("edits.acceptance", "exports.service"),
     "Dialects stand on one floor and never meet": ("api.native.edits", "api.gemini.requests"),
     "Wings of the archive": ("archive.catalog.store", "archive.query.search"),
+    "Pages stand on the floor of the dialects and know none of them": (
+        "console.overview",
+        "api.native.files",
+    ),
     "Inside a noun or a wing: tasks, service, store, tables, models": ("pipe.store", "pipe.service"),
     "The base knows no astronomy, and of FITS only what an edit replaces and how bytes are summed": (
         "base.store.local",

@@ -15,6 +15,8 @@ MAX_SECRET = 8192
 SCHEMES = frozenset({"bearer", "token"})
 """Words in front of a token in ``Authorization``: that of RFC 6750, and that of frameworks which have another."""
 _SCHEMES = tuple(f"{scheme} ".encode() for scheme in SCHEMES)
+SESSION = "armillary_session"
+"""The cookie by which a browser carries the token that somebody signed in with."""
 SHOWN_BY_PATH = "shown_by_path"
 """Where the state of a connection has the token that its path bears, if the dialect knows such paths."""
 

@@ -17,7 +17,7 @@ from armillary.access.errors import ScopeMissing, Unauthorized
 from armillary.access.models import Principal, Scope
 from armillary.access.service import Rules
 from armillary.api.http.answers import Answer, Documented
-from armillary.api.http.carriers import Carriers
+from armillary.api.http.carriers import SESSION, Carriers
 from armillary.api.http.connection import (
     HeadersTooLarge,
     NotHttp,
@@ -65,7 +65,8 @@ def of_site(scope: Scope) -> list[Any]:
     return [Depends(SiteRight(scope, on="site"))]
 
 
-anybody = [Depends(Policy(None, Carriers(("gemini_fits_authorization",))))]
+anybody = [Depends(Policy(None, Carriers(("gemini_fits_authorization", SESSION))))]
+"""Whoever asks; pages show pictures and lead to downloads, for which browsers send cookies alone."""
 auditors = [Depends(Policy(Scope.READ, others=(Scope.EDIT,)))]
 """Those who may read everything, and those who may edit: they see who edited what, and why."""
 editors = [Depends(Policy(Scope.EDIT))]

@@ -1,0 +1,23 @@
+"""The web console: pages for people, over the services that the interfaces for programs use.
+
+A page is one template and one thin view function. All reading works without JavaScript.
+"""
+
+from __future__ import annotations
+
+from armillary.api.http.dialect import Dialect, DialectRouter
+from armillary.console import assets, live, overview, sessions, thumbnails
+from armillary.console.failures import render_failure
+from armillary.console.routing import READERS
+
+_PARTS = (assets, live, overview, sessions, thumbnails)
+PREFIXES = ("/assets", "/live", "/sign-in", "/sign-out", "/thumbnails")
+"""The first parts of the paths of pages; the overview is at `/`, which other interfaces have, too."""
+
+_router = DialectRouter()
+for _part in _PARTS:
+    _router.include_router(_part.router, include_in_schema=False)
+
+DIALECT = Dialect(
+    name="console", router=_router, prefixes=PREFIXES, render_error=render_failure, carriers=READERS
+)

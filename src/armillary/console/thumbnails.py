@@ -1,0 +1,35 @@
+"""Thumbnails for pages: where there is none that may be seen, a drawing that says why."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from armillary.api.http.calls import Ctx
+from armillary.api.http.products import serve_product
+from armillary.archive.download.service import version_to_serve
+from armillary.archive.errors import FileEmbargoed, NoPreview
+from armillary.console.assets import find
+from armillary.console.routing import anybody
+
+router = APIRouter()
+
+
+@router.get("/thumbnails/{name:path}", dependencies=anybody)
+async def thumbnail(request: Request, ctx: Ctx, name: str) -> Response:
+    """Send the thumbnail of a file, or a drawing in its place.
+
+    An answer of 404 for each would fill the console of the browser with errors that are none.
+    """
+    try:
+        async with ctx.context.database.begin() as connection:
+            served = await version_to_serve(connection, name, ctx.principal, now=ctx.context.clock.now())
+        return await serve_product(request, ctx, served.version, "thumbnail")
+    except FileEmbargoed:
+        return _drawing("embargoed.svg")
+    except NoPreview:
+        return _drawing("unpictured.svg")
+
+
+def _drawing(name: str) -> Response:
+    found = find(name)
+    return Response(found.content, media_type=found.media_type, headers={"Cache-Control": "no-cache"})
