@@ -45,7 +45,8 @@ packages:
 	@scripts/system-packages fitsverify=fitsverify bzip2=bzip2
 	@# Whoever may not install them has the tests skipped that need them.
 	@test "$$(id -u)" != 0 || scripts/system-packages \
-		/usr/lib/postgresql/15/bin/postgres=postgresql-15 systemd-analyze=systemd
+		/usr/lib/postgresql/15/bin/postgres=postgresql-15 systemd-analyze=systemd \
+		chromium=chromium /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf=fonts-dejavu-core
 
 test: .venv/ready-test packages
 	@$(MAKE) --no-print-directory lint

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -60,7 +61,9 @@ class Running:
             async with open_context(self.settings, Role.WORKER, application="armillary test") as context:
                 return await action(context)
 
-        return asyncio.run(body())
+        # In a thread of its own: tests of pages run inside the event loop of the browser.
+        with ThreadPoolExecutor(1) as alone:
+            return alone.submit(asyncio.run, body()).result()
 
     def token(
         self,
