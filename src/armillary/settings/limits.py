@@ -15,7 +15,11 @@ class LimitSettings(BaseModel):
     anonymous_per_s: float = Field(
         50.0, ge=0, description="Requests per second of an address without a token."
     )
-    anonymous_burst: int = Field(200, ge=1, description="Requests that an address may send at once.")
+    anonymous_burst: int = Field(
+        1000,
+        ge=1,
+        description="Requests that an address may send at once; a page of pictures sends a hundred.",
+    )
     token_per_s: float = Field(500.0, ge=0, description="Requests per second of a token.")
     token_burst: int = Field(2000, ge=1, description="Requests that a token may send at once.")
     callers: int = Field(
