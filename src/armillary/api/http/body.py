@@ -6,7 +6,7 @@ declare a dependency instead, which comes after the policy.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -79,4 +79,17 @@ def parsed(model: type[M]) -> Callable[[Request], Awaitable[M]]:
 def documented(model: type[BaseModel]) -> dict[str, Any]:
     """Return what OpenAPI is told of a body that is read by hand."""
     schema = model.model_json_schema()
+    # References lead from the top of the document, where the definitions of this model are not.
+    schema = _inlined(schema, schema.pop("$defs", {}))
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(value: Any, defined: Mapping[str, Any]) -> Any:
+    """Return a schema with what it refers to in the place of each reference."""
+    if isinstance(value, Mapping):
+        if isinstance(ref := value.get("$ref"), str):
+            return _inlined(defined[ref.removeprefix("#/$defs/")], defined)
+        return {key: _inlined(below, defined) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_inlined(below, defined) for below in value]
+    return value

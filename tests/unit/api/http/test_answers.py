@@ -170,3 +170,21 @@ def test_an_answer_is_written_as_the_standard_library_writes_numbers() -> None:
         values: list[float]
 
     assert answered(Numbers(values=[1e-5, 1e16, 0.1, 30.0])).body == b'{"values":[1e-05,1e+16,0.1,30.0]}'
+
+
+def references(value: object) -> Iterator[str]:
+    """Yield everything that something refers to."""
+    if isinstance(value, dict):
+        if isinstance(ref := value.get("$ref"), str):
+            yield ref
+        value = list(value.values())
+    if isinstance(value, list):
+        for below in value:
+            yield from references(below)
+
+
+def test_every_reference_of_the_document_leads_somewhere(app: Application) -> None:
+    document = app.openapi()
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert len(known) > 100
+    assert set(references(document)) - known == set()
