@@ -6,17 +6,9 @@ which instruments the values of the catalog come; docs/quality.md lists the rule
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import get_args
 
-from pydantic import BaseModel
-
-import armillary
-from armillary.api.http.policy import Policy, policy_of, walk
 from armillary.app import create_app
 from armillary.archive.intake.profiles.document import (
     Condition,
@@ -27,101 +19,38 @@ from armillary.archive.intake.profiles.document import (
     Source,
 )
 from armillary.archive.intake.profiles.load import packaged_files
-from armillary.cli import ENTRIES, load
-from armillary.commands.services import SCRIPTS, parser_of
-from armillary.errors import ArmillaryError
+from armillary.console import reference as told
 from armillary.headers.rules.service import Group, Rule, SetRule, rules_told
-from armillary.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-def first_line(text: str | None) -> str:
-    """Return the first line of a docstring."""
-    return (text or "").strip().split("\n")[0]
-
-
 def command_rows() -> Iterator[str]:
     """Yield one table row per command, with its options."""
-    for name in sorted(ENTRIES):
-        yield from _rows_of(load(name), f"armillary {name}")
-    for name, run in SCRIPTS.items():
-        flags = re.findall(r"--[a-z]+", parser_of(name, "", "").format_usage())
-        yield f"| `{name}` | {first_line(run.__doc__)} | {', '.join(f'`{flag}`' for flag in flags)} |"
-
-
-def _rows_of(command: object, name: str) -> Iterator[str]:
-    below = getattr(command, "commands", None)
-    if below:
-        for word in sorted(below):
-            yield from _rows_of(below[word], f"{name} {word}")
-        return
-    shown = []
-    for parameter in getattr(command, "params", []):
-        if getattr(parameter, "hidden", False) or parameter.name == "help":
-            continue
-        is_argument = parameter.param_type_name == "argument"
-        shown.append(parameter.name.upper() if is_argument else f"`{parameter.opts[0]}`")
-    yield f"| `{name}` | {first_line(getattr(command, 'help', ''))} | {', '.join(shown)} |"
+    for one in told.commands():
+        shown = (f"`{word}`" if word.startswith("-") else word for word in one.parameters)
+        yield f"| `{one.name}` | {one.text} | {', '.join(shown)} |"
 
 
 def route_rows() -> Iterator[str]:
     """Yield one table row per route and method."""
-    rows = set()
-    for route in walk(create_app().routes):
-        policy = policy_of(route)
-        who = _who(policy) if policy else "anybody"
-        for method in sorted(getattr(route, "methods", ()) or ()):
-            text = first_line(getattr(route.endpoint, "__doc__", ""))
-            rows.add(f"| `{method} {route.path}` | {who} | {text} |")
-    yield from sorted(rows)
+    yield from sorted(
+        f"| `{one.method} {one.path}` | {one.who} | {one.text} |" for one in told.routes(create_app().routes)
+    )
 
 
-def _who(policy: Policy) -> str:
-    if policy.scope is None:
-        return "anybody" if policy.is_open else "anybody who is known"
-    scopes = f"scope {' or '.join((policy.scope, *policy.others))}"
-    return f"anybody, or {scopes} if `auth` says so" if policy.is_open else scopes
-
-
-def setting_rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
-    """Yield one table row per setting."""
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from setting_rows(kind, f"{prefix}{name}.")
-            continue
-        below = [one for one in get_args(kind) if isinstance(one, type) and issubclass(one, BaseModel)]
-        variable = "ARMILLARY_" + f"{prefix}{name}".replace(".", "__").upper()
-        yield f"| `{prefix}{name}` | `{variable}` | `{field.default!r}` | {field.description or ''} |"
-        for one in below:
-            yield from _element_rows(one, f"{prefix}{name}[].")
-
-
-def _element_rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    """Yield one table row per key of the elements of a setting that is a list."""
-    for name, field in model.model_fields.items():
-        default = "needed" if field.is_required() else f"`{field.default!r}`"
-        yield f"| `{prefix}{name}` | | {default} | {field.description or ''} |"
+def setting_rows() -> Iterator[str]:
+    """Yield one table row per setting, and per key of the elements of a setting that is a list."""
+    for one in told.settings():
+        variable = f"`{one.variable}` " if one.variable else ""
+        default = "needed" if one.is_needed else f"`{one.default}`"
+        yield f"| `{one.name}` | {variable}| {default} | {one.text} |"
 
 
 def error_rows() -> Iterator[str]:
     """Yield one table row per error code."""
-    for module in pkgutil.walk_packages(armillary.__path__, "armillary."):
-        if not re.search(r"__main__|migrations", module.name):
-            importlib.import_module(module.name)
-    rows = {}
-    for error in _subclasses(ArmillaryError):
-        if not error.__module__.startswith("armillary."):
-            continue
-        rows[error.code] = f"| `{error.code}` | {int(error.status)} | {first_line(error.__doc__)} |"
-    yield from (rows[code] for code in sorted(rows))
-
-
-def _subclasses(error: type[ArmillaryError]) -> Iterator[type[ArmillaryError]]:
-    yield error
-    for below in error.__subclasses__():
-        yield from _subclasses(below)
+    for one in told.error_codes():
+        yield f"| `{one.code}` | {one.status} | {one.text} |"
 
 
 CODES = """An error has one code wherever it is told: in the body of the reply, in the work order, in the record of

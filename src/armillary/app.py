@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from threading import Lock
 from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
@@ -88,12 +89,15 @@ class Application(FastAPI):
     dialects: Dialects
     context: Context | None = None
     """What it works with, if somebody else opens and closes that."""
+    describing: Lock
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, with the schemas of all answers that routes declare."""
-        if self.openapi_schema is None:
-            describe(super().openapi(), walk(self.routes))
-        found: dict[str, Any] = self.openapi_schema or {}
+        # Pages ask for it in threads, and none may find one of which half is described.
+        with self.describing:
+            if self.openapi_schema is None:
+                describe(super().openapi(), walk(self.routes))
+            found: dict[str, Any] = self.openapi_schema or {}
         return found
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -164,6 +168,7 @@ def create_app(
         telemetry=UNOBSERVED,
     )
     mounted = dialects_of(chosen.photon_ranch) if dialects is None else dialects
+    app.describing = Lock()
     app.settings, app.dialects, app.context = chosen, Dialects(mounted, SHARED), context
     app.state.context, app.state.trusted = context, frozenset(map(str.lower, chosen.limits.origins))
     app.state.authenticators = (

@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup, escape
+
 from armillary.base.text import has_controls
 
 NONE = "–"
@@ -115,6 +117,11 @@ def address(frame: Mapping[str, Any]) -> str:
     return f"{frame['path']}/{frame['name']}" if frame.get("path") else str(frame["name"])
 
 
+def coded(text: str) -> Markup:
+    """Return a text of documentation in which words between backticks are code."""
+    return Markup(re.sub(r"(`{1,2})([^`]+)\1", r"<code>\2</code>", str(escape(harmless(text)))))  # noqa: S704  # escaped
+
+
 def slug(value: str) -> str:
     """Return a text as a part of the id of an element."""
     return re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
@@ -122,6 +129,7 @@ def slug(value: str) -> str:
 
 FILTERS = {
     "address": address,
+    "coded": coded,
     "count": count,
     "degrees": degrees,
     "harmless": harmless,
