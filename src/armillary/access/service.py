@@ -23,6 +23,7 @@ from armillary.access.grants import (
     ungrant,
 )
 from armillary.access.modes import Door, Mode, Rules
+from armillary.access.orders import ask_to_create, ask_to_revoke
 from armillary.access.owners import (
     add_group,
     move_file_grants,
@@ -46,6 +47,8 @@ __all__ = [
     "Rules",
     "Tokens",
     "add_group",
+    "ask_to_create",
+    "ask_to_revoke",
     "authenticate",
     "create_token",
     "email_of",

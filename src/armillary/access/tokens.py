@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from armillary.context import Context
 from armillary.errors import BadRequest
 
 PREFIX = "arm_"
+MOST_NAME = 200
 CHANNEL = "access"
 """Where triggers on tokens and grants say that something changed."""
 
@@ -33,6 +35,55 @@ CHANNEL = "access"
 def digest_of(secret: str) -> bytes:
     """Return what is stored of a secret; it has 256 bits, so one round of SHA-256 is enough."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token that is to be recorded: everything but its secret."""
+
+    name: str
+    scopes: tuple[str, ...]
+    lifetime: timedelta | None = None
+    emails: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+def new_secret() -> str:
+    """Return a secret that nobody has had before."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def new_token(
+    name: str,
+    scopes: Iterable[Scope | Permission],
+    *,
+    lifetime: timedelta | None = None,
+    emails: Iterable[str] = (),
+    groups: Iterable[str] = (),
+) -> NewToken:
+    """Return a token that can be recorded.
+
+    Parameters
+    ----------
+    emails, groups
+        Addresses of whoever bears it, which the operator vouches for, and groups that they belong to: what was
+        granted to these is granted to the bearer.
+
+    Raises
+    ------
+    BadRequest
+        If it has no name, or one that is too long or cannot be shown.
+    InvalidGrantee
+        If one is no address, or no name of a group.
+    """
+    if not name.strip():
+        raise BadRequest("Give the token a name: it signs the edits made with it.")
+    if not name.isprintable():
+        raise BadRequest(f"{name!r} holds characters that cannot be shown; choose another name.")
+    if len(name) > MOST_NAME:
+        raise BadRequest(f"The name of a token has at most {MOST_NAME} characters.")
+    words = tuple(map(str, scopes))
+    return NewToken(name, words, lifetime, tuple(emails_of(emails)), tuple(groups_of(groups)))
 
 
 async def create_token(
@@ -45,44 +96,43 @@ async def create_token(
     emails: Iterable[str] = (),
     groups: Iterable[str] = (),
 ) -> str:
-    """Create a token and return its secret, which cannot be shown again.
-
-    Parameters
-    ----------
-    emails, groups
-        Addresses of whoever bears it, which the operator vouches for, and groups that they belong to: what was
-        granted to these is granted to the bearer.
+    """Create a token as `new_token` does and return its secret, which cannot be shown again.
 
     Raises
     ------
     TokenExists
         If a live token bears the name.
-    InvalidGrantee
-        If one is no address, or no name of a group.
     """
-    bound = {"emails": emails_of(emails), "groups": groups_of(groups)}
-    if not name.strip():
-        raise BadRequest("Give the token a name: it signs the edits made with it.")
-    if not name.isprintable():
-        raise BadRequest(f"{name!r} holds characters that cannot be shown; choose another name.")
-    secret = PREFIX + secrets.token_urlsafe(32)
-    await store.retire_expired(connection, name)
+    secret, wanted = new_secret(), new_token(name, scopes, lifetime=lifetime, emails=emails, groups=groups)
+    await record_token(connection, wanted, digest_of(secret), now=now)
+    return secret
+
+
+async def record_token(connection: AsyncConnection, new: NewToken, digest: bytes, *, now: datetime) -> None:
+    """Record a token by the hash of its secret.
+
+    Raises
+    ------
+    TokenExists
+        If a live token bears the name.
+    """
+    await store.retire_expired(connection, new.name)
     try:
         # Whatever the caller's transaction has done so far stays when the name turns out to be taken.
         async with connection.begin_nested():
             await store.insert_token(
                 connection,
-                name=name,
-                digest=digest_of(secret),
-                scopes=map(str, scopes),
+                name=new.name,
+                digest=digest,
+                scopes=new.scopes,
                 created=now,
-                expires=now + lifetime if lifetime else None,
-                **bound,
+                expires=now + new.lifetime if new.lifetime else None,
+                emails=new.emails,
+                groups=new.groups,
             )
     except IntegrityError:
-        message = f"A token named '{name}' is in use; revoke it first or choose another name."
+        message = f"A token named '{new.name}' is in use; revoke it first or choose another name."
         raise TokenExists(message) from None
-    return secret
 
 
 async def authenticate(connection: AsyncConnection, secret: str) -> Principal | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from armillary.access.tasks import KINDS as ACCESS_KINDS
 from armillary.archive.tasks import KINDS as ARCHIVE_KINDS
 from armillary.base.work import Outcome, Worker
 from armillary.base.work.admin import held_because
@@ -18,7 +19,7 @@ from armillary.exports.tasks import KINDS as EXPORT_KINDS
 from armillary.operations.tasks import KINDS as ORDER_KINDS
 
 LOOK_S = 0.25
-KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *CHANGE_SET_KINDS, *EXPORT_KINDS, *ORDER_KINDS)
+KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *CHANGE_SET_KINDS, *EXPORT_KINDS, *ORDER_KINDS, *ACCESS_KINDS)
 
 
 async def finish(
