@@ -60,6 +60,8 @@ class Tells(Enum):
     """What checks found in headers, for those who may read these."""
     RELEASES = auto()
     """How many files become public when, of those that may be found."""
+    COUNTS = auto()
+    """How many files there are, of those that may be found."""
     NOTHING = auto()
     SKY = auto()
     """What is computed from where sites are: no file is looked at."""
@@ -114,6 +116,7 @@ SURFACES = {
     "/v1/files/{name:path}/diff": Tells.POSITIONS,
     "/v1/files/{name:path}": Tells.METADATA,
     "/v1/files/{name:path}/versions": Tells.METADATA,
+    "/v1/files/{name:path}/neighbours": Tells.METADATA,
     "/fullheader/{name:path}": Tells.POSITIONS,
     "/jsonfilelist": Tells.SELECTIONS,
     "/jsonfilelist/{selection:path}": Tells.SELECTIONS,
@@ -130,6 +133,7 @@ SURFACES = {
     "/download/{selection:path}": Tells.SELECTIONS,
     "/v1/frames": Tells.SELECTIONS,
     "/v1/findings": Tells.FINDINGS,
+    "/v1/nights": Tells.COUNTS,
     "/v1/embargo/calendar": Tells.RELEASES,
     "/v1/embargo/calendar.ics": Tells.RELEASES,
     "/v1/qa": Tells.NOTHING,
@@ -693,6 +697,30 @@ async def test_the_feed_of_changes_tells_of_nothing_hidden(asked: Asked) -> None
             if not reply["more"]:
                 break
         assert names == {one.name for one in FILES if person.may_find(one, asked.today)}, person.name
+
+
+async def test_nights_count_no_frame_that_may_not_be_found(asked: Asked) -> None:
+    for person in PEOPLE:
+        found = sum(person.may_find(one, asked.today) for one in FILES)
+        for query in ("", "?by=instrument", f"?newest=9&keyword={quote('SIMPLE=T')}"):
+            reply = await asked.get(person, f"/v1/nights{query}")
+            # A comparison with a keyword holds for those only whose headers the person may read.
+            readable = sum(person.may_know(one, asked.today) for one in FILES)
+            expected = readable if "keyword" in query else found
+            assert reply.json()["frames"] == expected, (person.name, query)
+        total = (await asked.get(person, "/v1/frames?total=quick")).json()
+        assert (total["total"], total["total_is"]) == (found, "exact")
+
+
+async def test_neighbours_are_frames_that_may_be_found(asked: Asked) -> None:
+    for person in PEOPLE:
+        known = {one.name for one in FILES if person.may_find(one, asked.today)}
+        for one in FILES[asked.shift :: TURNS]:
+            reply = await asked.get(person, f"/v1/files/{one.name}/neighbours")
+            if reply.status_code == 200:
+                beside = {found["name"] for found in reply.json().values() if found}
+                assert beside
+                assert beside <= known
 
 
 async def test_the_calendar_counts_no_file_that_may_not_be_found(asked: Asked) -> None:

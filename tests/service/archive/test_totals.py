@@ -8,7 +8,7 @@ from typing import Any
 from armillary.access.models import ANYBODY, OPERATOR
 from armillary.archive.query.criteria import terms_of
 from armillary.archive.query.models import Term
-from armillary.archive.query.totals import Total, TotalIs, total_of
+from armillary.archive.query.totals import Total, TotalIs, quick_total, total_of
 from tests.support.archive import Archive, put
 
 FRAMES = 30
@@ -63,3 +63,27 @@ async def test_circles_are_counted_since_nobody_can_estimate_them(archive: Archi
     for viewer in (OPERATOR, ANYBODY):
         around = terms_of(cone="10.0,20.0,0.1")
         assert (await total(archive, around, exact=False, viewer=viewer)).total_is == TotalIs.EXACT
+
+
+async def quick(archive: Archive, criteria: Sequence[Term], **options: Any) -> Total:
+    today = archive.context.clock.now().date()
+    options = {"patience_ms": 60_000} | options
+    async with archive.context.database.begin() as connection:
+        return await quick_total(connection, criteria, OPERATOR, today=today, **options)
+
+
+async def test_a_quick_total_is_exact_or_says_that_there_are_more(archive: Archive) -> None:
+    await a_night(archive)
+    assert await quick(archive, terms_of(), most=1) == Total(FRAMES, TotalIs.EXACT)
+    named = terms_of(name="*")
+    assert await quick(archive, named, most=FRAMES) == Total(FRAMES, TotalIs.EXACT)
+    assert await quick(archive, named, most=FRAMES - 1) == Total(FRAMES - 1, TotalIs.AT_LEAST)
+
+
+async def test_a_quick_total_that_takes_too_long_is_told_as_unknown(archive: Archive) -> None:
+    await a_night(archive)
+    async with archive.context.database.begin() as connection:
+        await connection.exec_driver_sql(MANY)
+    unindexed = terms_of(keywords=["NOWHERE=1"])
+    assert await quick(archive, unindexed, patience_ms=1) == Total(0, TotalIs.AT_LEAST)
+    assert await quick(archive, unindexed) == Total(0, TotalIs.EXACT)

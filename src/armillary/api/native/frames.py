@@ -9,16 +9,26 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.api.http.answers import Answer, answered, answers
-from armillary.api.http.calls import Ctx
+from armillary.api.http.calls import Call, Ctx
 from armillary.api.native.routing import SELECTION_REFUSALS, Word, anybody, failures, storable_words
 from armillary.archive.errors import BadCursor
 from armillary.archive.fields import CRITERIA, Criterion
 from armillary.archive.models import MAX_PAGE
 from armillary.archive.query import service as query
 from armillary.archive.query.models import Term
-from armillary.archive.query.service import Asked, FoundFrame, TotalIs, read_selection, terms_of, total_of
+from armillary.archive.query.service import (
+    Asked,
+    FoundFrame,
+    Total,
+    TotalIs,
+    quick_total,
+    read_selection,
+    terms_of,
+    total_of,
+)
 from armillary.base.signatures import with_parameters
 from armillary.errors import BadRequest
 
@@ -108,14 +118,22 @@ async def search(
     """Find frames, newest first; `cursor` in the answer leads to the next page.
 
     All criteria have to hold. `total_is` says whether `total` was counted or estimated: a count that takes too
-    long becomes an estimate.
+    long becomes an estimate. A `quick` total takes some milliseconds: it is exact, or `at_least` so many.
     """
     today, viewer = ctx.today, ctx.principal
     async with ctx.context.database.begin() as connection:
         page = await query.search(connection, terms, viewer, today=today, limit=limit, cursor=cursor)
         body = Frames(frames=page.frames, cursor=page.cursor)
         if total is not Asked.NONE:
-            exact = total is Asked.EXACT
-            found = await total_of(connection, terms, viewer, today=today, exact=exact)
-            body = replace(body, total=found.total, total_is=found.total_is)
+            found = await _total(ctx, connection, terms, total)
+            # What is shown, and that more follows, is known in any case.
+            least = len(page.frames) if found.total_is is TotalIs.AT_LEAST else 0
+            body = replace(body, total=max(found.total, least), total_is=found.total_is)
     return answered(body)
+
+
+async def _total(call: Call, connection: AsyncConnection, terms: tuple[Term, ...], asked: Asked) -> Total:
+    if asked is Asked.QUICK:
+        return await quick_total(connection, terms, call.principal, today=call.today)
+    exact = asked is Asked.EXACT
+    return await total_of(connection, terms, call.principal, today=call.today, exact=exact)

@@ -2,6 +2,7 @@
 
 from armillary.archive.catalog.claims import RootLine, Roots, RootState, claim, heed, roots_of
 from armillary.archive.catalog.content import CHUNK, content_of
+from armillary.archive.catalog.counts import fold_counts
 from armillary.archive.catalog.file_store import (
     Whereabouts,
     contested,
@@ -68,6 +69,7 @@ __all__ = [
     "file_subjects",
     "find_present",
     "find_version",
+    "fold_counts",
     "foremost_at",
     "frame_of_file",
     "get_product",

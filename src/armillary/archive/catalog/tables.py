@@ -105,6 +105,20 @@ series = sa.Table(
     sa.Column("keywords", JSONB, nullable=False),
 )
 
+# What became more or less of frames that are alike in this way; their number is the sum of all rows.
+night_count = sa.Table(
+    "night_count",
+    metadata,
+    sa.Column("night", sa.Date, nullable=False),
+    sa.Column("site", sa.Text),
+    sa.Column("instrument", sa.Text),
+    sa.Column("observation_type", sa.Text),
+    # The day from which everybody may know of them.
+    sa.Column("known_from", sa.Date, nullable=False),
+    sa.Column("frames", sa.BigInteger, nullable=False),
+    sa.Column("folded", sa.Boolean, nullable=False),
+)
+
 
 def keywords_with(keyword: str) -> sa.ColumnElement[Any]:
     """Return the keywords that say what value a keyword has for a frame: its own, or those of its series."""

@@ -9,6 +9,8 @@ from armillary.archive.query.icalendar import as_icalendar
 from armillary.archive.query.intervals import as_utc
 from armillary.archive.query.listing import Column, Lister, Listing
 from armillary.archive.query.members import Members, members_named, members_of, page_of, refuse_unclear
+from armillary.archive.query.neighbours import Neighbour, Neighbours, neighbours_of
+from armillary.archive.query.nights import MOST_NIGHTS, NightCount, Part, count_nights
 from armillary.archive.query.offering import Offered, offered, offered_files
 from armillary.archive.query.records import (
     Record,
@@ -22,7 +24,7 @@ from armillary.archive.query.releases import MOST_RELEASES, Release, Releases, l
 from armillary.archive.query.rows import FoundFrame, KnownFrame
 from armillary.archive.query.search import Page, plain_values, search
 from armillary.archive.query.stored import terms_of_json, terms_to_json
-from armillary.archive.query.totals import Asked, TotalIs, total_of
+from armillary.archive.query.totals import Asked, Total, TotalIs, quick_total, total_of
 from armillary.archive.query.visibility import (
     any_hidden,
     coordinates_visible,
@@ -40,6 +42,7 @@ from armillary.archive.query.visibility import (
 
 __all__ = [
     "ICALENDAR",
+    "MOST_NIGHTS",
     "MOST_RELEASES",
     "Asked",
     "Column",
@@ -48,17 +51,23 @@ __all__ = [
     "Lister",
     "Listing",
     "Members",
+    "Neighbour",
+    "Neighbours",
+    "NightCount",
     "Offered",
     "Page",
+    "Part",
     "Record",
     "Release",
     "Releases",
+    "Total",
     "TotalIs",
     "any_hidden",
     "as_icalendar",
     "as_utc",
     "check_headers",
     "coordinates_visible",
+    "count_nights",
     "hdu_index",
     "hidden_among",
     "hides_files",
@@ -69,12 +78,14 @@ __all__ = [
     "list_releases",
     "members_named",
     "members_of",
+    "neighbours_of",
     "offered",
     "offered_files",
     "page_of",
     "parse",
     "parse_predicate",
     "plain_values",
+    "quick_total",
     "read_name",
     "read_selection",
     "record_of",

@@ -17,10 +17,13 @@ from armillary.access.models import Principal
 from armillary.archive.catalog.tables import few, frame
 from armillary.archive.query.conditions import conditions, only_needed
 from armillary.archive.query.models import InCone, Latest, Term
+from armillary.archive.query.nights import counted_total
 from armillary.archive.query.visibility import hides_files, sees_everything
 
 MOST_COUNTED = 1_000_000
 PATIENCE_MS = 2000
+QUICKLY, QUICK_MS = 10_000, 15
+"""How many frames a page counts, and how long it may take: whoever looks at it waits for that."""
 CANCELLED = "57014"
 
 
@@ -30,6 +33,8 @@ class Asked(StrEnum):
     NONE = "none"
     ESTIMATE = "estimate"
     EXACT = "exact"
+    QUICK = "quick"
+    """Counted as far as that takes some milliseconds."""
 
 
 class TotalIs(StrEnum):
@@ -37,6 +42,8 @@ class TotalIs(StrEnum):
 
     EXACT = "exact"
     ESTIMATE = "estimate"
+    AT_LEAST = "at_least"
+    """There are more, and nobody counted them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,32 @@ async def total_of(
             return Total(counted, TotalIs.EXACT)
     # An estimate below what has been counted is known to be wrong.
     return Total(max(await _estimated(connection, query), counted or 0), TotalIs.ESTIMATE)
+
+
+async def quick_total(
+    connection: AsyncConnection,
+    terms: Sequence[Term],
+    viewer: Principal,
+    *,
+    today: date,
+    most: int = QUICKLY,
+    patience_ms: int = QUICK_MS,
+) -> Total:
+    """Return how many frames fit as far as that is found out in some milliseconds, and never an estimate.
+
+    What is counted by night is told exactly, however much it is. Of anything else up to ``most`` frames are
+    counted; if that takes longer than ``patience_ms``, there are at least none. It is the last statement of its
+    transaction.
+    """
+    known = await counted_total(connection, terms, viewer, today=today)
+    if known is not None:
+        return Total(known, TotalIs.EXACT)
+    wanted = conditions(terms, viewer, today, rows=only_needed)
+    query = sa.select(frame.c.file_id).select_from(only_needed(wanted)).where(*wanted)
+    counted = await _counted(connection, query.limit(few(most + 1)), patience_ms)
+    if counted is None or counted > most:
+        return Total(min(counted or 0, most), TotalIs.AT_LEAST)
+    return Total(counted, TotalIs.EXACT)
 
 
 async def _counted(connection: AsyncConnection, query: sa.Select[Any], patience_ms: int) -> int | None:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.access.models import Grants, Level, Principal, Scope, Subjects
 from armillary.archive.catalog.lookup import Unknown
 from armillary.archive.catalog.names import BY_ID, SHARED
-from armillary.archive.catalog.tables import file, frame, root
+from armillary.archive.catalog.tables import file, frame, night_count, root
 
 _HIDDEN = sa.literal_column(f"'{Level.HIDDEN}'", sa.Text)
 """Stated in the text of statements, so that plans which are made without values know how rare it is."""
@@ -115,6 +115,36 @@ def known(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
     # In these words, since the planner knows how many values are null, and takes "distinct from" for "unequal".
     told = sa.or_(frame.c.visibility.is_(None), frame.c.visibility != _HIDDEN)
     return sa.or_(told, visible(viewer, today), *_of_subjects(viewer.grants.metadata))
+
+
+def counted_known(viewer: Principal, today: date) -> sa.ColumnElement[bool]:
+    """Return the condition on ``night_count`` under which the viewer may know of all frames that a row counts.
+
+    Others that the viewer may know of, since they were granted, are `known_singly`.
+    """
+    if sees_everything(viewer):
+        return sa.true()
+    granted = viewer.grants.instruments | viewer.grants.metadata.instruments
+    instrument = [night_count.c.instrument == _any_of(granted)] if granted else []
+    return sa.or_(night_count.c.known_from <= today, *instrument)
+
+
+def known_singly(viewer: Principal, today: date) -> sa.ColumnElement[bool] | None:
+    """Return the condition on ``frame`` of those that the viewer knows beyond `counted_known`, if any may be."""
+    told, metadata = viewer.grants, viewer.grants.metadata
+    singly = Subjects(
+        programs=told.programs | metadata.programs,
+        observations=told.observations | metadata.observations,
+        files=told.files | metadata.files,
+    )
+    if sees_everything(viewer) or singly == Subjects():
+        return None
+    counted = sa.or_(
+        sa.func.coalesce(frame.c.engineering, False),
+        sa.func.coalesce(frame.c.release <= today, False),
+        sa.func.coalesce(frame.c.instrument == _any_of(told.instruments | metadata.instruments), False),
+    )
+    return sa.and_(frame.c.visibility == _HIDDEN, sa.not_(counted), sa.or_(*_of_subjects(singly)))
 
 
 def _of_subjects(given: Grants | Subjects) -> list[sa.ColumnElement[bool]]:

@@ -1,0 +1,1 @@
+-- Counts of nights are written by triggers, from the frames that there are.
