@@ -73,6 +73,8 @@ class Tells(Enum):
     """That something happened, or nothing at all, and nothing of any file."""
     DRAWINGS = auto()
     """The thumbnail of a file, or a drawing that says why it is not shown."""
+    PAGES = auto()
+    """Frames of searches, as pages for people: those that may be found, with positions for those who may know."""
     IMAGES = auto()
     """Images of sites and their files, in a collection of their own: their tests ask for some before release."""
 
@@ -88,6 +90,8 @@ SURFACES = {
     "/docs": Tells.NOTHING,
     "/docs/{word}": Tells.SIGNALS,
     "/docs/api/{method}/{path:path}": Tells.SIGNALS,
+    "/frames": Tells.PAGES,
+    "/frames/total": Tells.PAGES,
     "/live": Tells.SIGNALS,
     "/sign-in": Tells.NOTHING,
     "/sign-out": Tells.SIGNALS,
@@ -458,6 +462,35 @@ async def test_lists_and_searches_show_positions_to_the_entitled_only(asked: Ask
         assert (summary[one.name]["ra"], summary[one.name]["dec"]) == shown, one.kind
         assert (frames[one.name]["ra_deg"], frames[one.name]["dec_deg"]) == shown, one.kind
         assert frames[one.name]["visible"] is person.may_have(one, asked.today), one.kind
+
+
+@everybody
+async def test_pages_of_searches_show_what_may_be_found(asked: Asked, person: Person) -> None:
+    columns = "columns=object,ra_deg,dec_deg,airmass"
+    for view in ("table", "wall"):
+        address = f"/frames?limit=999&view={view}&{columns}"
+        reply = await asked.get(person, address, Accept="text/html")
+        assert reply.status_code in (200, 303), reply.text
+        reply = await asked.get(person, reply.headers.get("location", address), Accept="text/html")
+        assert_tells_nothing_hidden(asked, person, reply.content, address)
+        found = set(re.findall(r"N20260111S\d{4}\.fits(?:\.fz)?", reply.text))
+        assert found == {one.name for one in FILES if person.may_find(one, asked.today)}
+    total = (await asked.get(person, "/frames/total")).text
+    assert re.search(r"\d+", total)[0] == str(len(found))  # type: ignore[index]
+
+
+@everybody
+async def test_circles_around_objects_are_for_those_who_may_know_where_they_are(
+    asked: Asked, person: Person
+) -> None:
+    for one in turn_of("/frames", person, asked.shift):
+        reply = await asked.get(person, f"/frames?position={one.target}")
+        if person.may_know(one, asked.today):
+            assert (reply.status_code, one.name in reply.text) == (200, True), one.kind
+        else:
+            absent = await asked.get(person, "/frames?position=Nothing99")
+            assert reply.status_code == absent.status_code == 400
+            assert reply.text.replace(one.target, "Nothing99") == absent.text
 
 
 @everybody

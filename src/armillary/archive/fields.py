@@ -203,6 +203,15 @@ UNTOLD: Fields = MappingProxyType({**{one.name: one.default for one in FRAME_FIE
 """The fields of the frame of a file that tells nothing."""
 
 
+_OPTIONS = {
+    "data_label": "label",
+    "observation_type": "type",
+    "qa_state": "qa",
+    "exposure_min_s": "exposure-min",
+    "exposure_max_s": "exposure-max",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Criterion:
     """One word of those who ask: its name, what it is given as, and what is said of it beyond the name."""
@@ -210,6 +219,11 @@ class Criterion:
     name: str
     type: type[str | int | float | date | datetime | bool]
     text: str = ""
+
+    @property
+    def option(self) -> str:
+        """What it is called on the command line, without the dashes."""
+        return _OPTIONS.get(self.name, self.name.replace("_", "-"))
 
 
 WARNINGS = "warnings"

@@ -43,18 +43,17 @@ COLUMNS = {
     "type": "observation_type",
     "QA": "qa_state",
 }
-OPTIONS = {
-    "data_label": ("label", "Data label."),
-    "observation_type": ("type", None),
-    "qa_state": ("qa", "Undefined, Pass, Usable, Fail or CHECK."),
-    "night_until": ("night-until", "Last night of a range."),
-    "since": ("since", "UTC."),
-    "until": ("until", "UTC; not included."),
-    "exposure_min_s": ("exposure-min", "Seconds."),
-    "exposure_max_s": ("exposure-max", "Seconds."),
-    "warnings": ("warnings/--no-warnings", "Frames of whose headers something could not be read."),
+TEXTS = {
+    "data_label": "Data label.",
+    "qa_state": "Undefined, Pass, Usable, Fail or CHECK.",
+    "night_until": "Last night of a range.",
+    "since": "UTC.",
+    "until": "UTC; not included.",
+    "exposure_min_s": "Seconds.",
+    "exposure_max_s": "Seconds.",
+    "warnings": "Frames of whose headers something could not be read.",
 }
-"""Options of a search that are not called like their criterion, and what is said of them."""
+"""What is said of options of a search beyond their names."""
 
 
 def search_command(
@@ -90,7 +89,8 @@ def search_command(
 
 def option_of(one: Criterion) -> Parameter:
     """Return the option of a search that a criterion is."""
-    word, text = OPTIONS.get(one.name, (one.name.replace("_", "-"), one.text or None))
+    word = f"{one.option}/--no-{one.option}" if one.type is bool else one.option
+    text = TEXTS.get(one.name, one.text or None)
     # The library of the command line knows no days, but instants in the form of days.
     kind: Any = datetime if one.type is date else one.type
     formats = ["%Y-%m-%d", "%Y%m%d"] if one.type is date else None

@@ -6,12 +6,39 @@ A page is one template and one thin view function. All reading works without Jav
 from __future__ import annotations
 
 from armillary.api.http.dialect import Dialect, DialectRouter
-from armillary.console import assets, help, live, overview, sessions, thumbnails, tokens
+from armillary.console import (
+    assets,
+    frames,
+    help,
+    live,
+    overview,
+    sessions,
+    thumbnails,
+    tokens,
+)
 from armillary.console.failures import render_failure
 from armillary.console.routing import READERS
 
-_PARTS = (assets, help, live, overview, sessions, thumbnails, tokens)
-PREFIXES = ("/assets", "/docs", "/live", "/sign-in", "/sign-out", "/thumbnails", "/tokens")
+_PARTS = (
+    assets,
+    frames,
+    help,
+    live,
+    overview,
+    sessions,
+    thumbnails,
+    tokens,
+)
+PREFIXES = (
+    "/assets",
+    "/docs",
+    "/frames",
+    "/live",
+    "/sign-in",
+    "/sign-out",
+    "/thumbnails",
+    "/tokens",
+)
 """The first parts of the paths of pages; the overview is at `/`, which other interfaces have, too."""
 
 _router = DialectRouter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -127,9 +127,26 @@ def slug(value: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
 
 
+def cell(value: Any, kind: str) -> Any:
+    """Return a value of a frame as a table shows it; its kind is that of its column."""
+    if value is None:
+        return ""
+    match kind:
+        case "instant" | "size" | "ra" | "dec":
+            return _CELLS[kind](value)
+        case "number":
+            return number(value)
+        case "flag":
+            return "yes" if value else "no"
+    return value
+
+
+_CELLS: Mapping[str, Callable[[Any], str]] = {"instant": instant, "size": size, "ra": hours, "dec": degrees}
+
 FILTERS = {
     "address": address,
     "coded": coded,
+    "cell": cell,
     "count": count,
     "degrees": degrees,
     "harmless": harmless,

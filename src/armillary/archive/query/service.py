@@ -1,6 +1,7 @@
 """What other nouns and the dialects may ask of queries: terms, pages, lists, and what somebody may see."""
 
 from armillary.archive.query.comparisons import parse_predicate
+from armillary.archive.query.cones import Cone
 from armillary.archive.query.criteria import read_selection, terms_of
 from armillary.archive.query.grammar import parse
 from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
@@ -12,6 +13,7 @@ from armillary.archive.query.members import Members, members_named, members_of, 
 from armillary.archive.query.neighbours import Neighbour, Neighbours, neighbours_of
 from armillary.archive.query.nights import MOST_NIGHTS, NightCount, Part, count_nights
 from armillary.archive.query.offering import Offered, offered, offered_files
+from armillary.archive.query.places import cone_of_object, read_extent, read_place
 from armillary.archive.query.records import (
     Record,
     check_headers,
@@ -46,6 +48,7 @@ __all__ = [
     "MOST_RELEASES",
     "Asked",
     "Column",
+    "Cone",
     "FoundFrame",
     "KnownFrame",
     "Lister",
@@ -66,6 +69,7 @@ __all__ = [
     "as_icalendar",
     "as_utc",
     "check_headers",
+    "cone_of_object",
     "coordinates_visible",
     "count_nights",
     "hdu_index",
@@ -86,7 +90,9 @@ __all__ = [
     "parse_predicate",
     "plain_values",
     "quick_total",
+    "read_extent",
     "read_name",
+    "read_place",
     "read_selection",
     "record_of",
     "refuse_unclear",

@@ -1,0 +1,164 @@
+"""The search page: which frames fit, as a table or a wall, page after page."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from armillary.access.models import Scope
+from armillary.api.http.calls import Call, Ctx
+from armillary.archive.models import QaState
+from armillary.archive.query import service as query
+from armillary.archive.query.service import Cone, Page, total_of
+from armillary.console.columns import COLUMNS, DEFAULT, chosen, unknown
+from armillary.console.rendering import is_part, page, part
+from armillary.console.routing import anybody, page_router
+from armillary.console.searching import (
+    CURSOR,
+    KEYWORD,
+    NAMES,
+    RADIUS_DEG,
+    Search,
+    read_search,
+)
+from armillary.console.ways import ways_of
+from armillary.errors import ArmillaryError, BadRequest
+
+router: APIRouter = page_router()
+PAGE, VIEWS = 100, ("table", "wall")
+SOON_MS, PATIENCE_MS = 250, 2000
+"""How long frames are counted while a page opens, and when somebody asks for the number."""
+_NOTHING = Page([], None)
+
+
+@router.get("/frames", dependencies=anybody)
+async def frames(request: Request, ctx: Ctx) -> Response:
+    """Show a page of the frames that fit, newest first, with the form that asks for them."""
+    search = await searched(request, ctx)
+    if not is_part(request) and (search.empty or _is_untidy(search)):
+        return RedirectResponse(search.address(cursor=search.given.get(CURSOR)), HTTPStatus.SEE_OTHER)
+    found = _NOTHING if search.problems else await _page(ctx, search)
+    values = _shown(search, found)
+    if not is_part(request):
+        status = HTTPStatus.BAD_REQUEST if search.problems else HTTPStatus.OK
+        return page(request, "frames.html", values | _around(request, ctx, search), status=status)
+    refuse(search)
+    return part(request, "frames.html", "rows", values)
+
+
+@router.get("/frames/total", dependencies=anybody)
+async def total(request: Request, ctx: Ctx, patience: Annotated[str, Query()] = "") -> Response:
+    """Tell how many frames fit, and what the number is worth."""
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "patience"]
+    search = await searched(request, ctx, pairs)
+    refuse(search)
+    async with ctx.context.database.begin() as connection:
+        patience_ms = PATIENCE_MS if patience else SOON_MS
+        found = await total_of(
+            connection, search.terms, ctx.principal, today=ctx.today, exact=True, patience_ms=patience_ms
+        )
+    return part(
+        request, "frames.html", "total", {"total": found, "search": search, "patient": bool(patience)}
+    )
+
+
+async def searched(request: Request, call: Call, pairs: list[tuple[str, str]] | None = None) -> Search:
+    """Return what a request asks for; circles around objects of the archive are looked up."""
+    sent = request.query_params.multi_items() if pairs is None else pairs
+    search = read_search(sent, today=call.today, summit=call.context.settings.archive.summit)
+    if names := unknown(search.given.get("columns")):
+        search.problems["columns"] = BadRequest(f"There are no columns {', '.join(names)[:200]}.")
+    if search.given.get("view", VIEWS[0]) not in VIEWS:
+        search.problems["view"] = BadRequest(f"Views are {' and '.join(VIEWS)}.")
+    await _place(search, call)
+    return search
+
+
+def refuse(search: Search) -> None:
+    """Raise the first thing that is wrong with a search, for answers that have no form.
+
+    Raises
+    ------
+    ArmillaryError
+        If there is one.
+    """
+    for problem in search.problems.values():
+        raise problem
+
+
+async def _place(search: Search, call: Call) -> None:
+    text = search.given.get("position")
+    try:
+        radius = query.read_extent(search.given["radius"]) if "radius" in search.given else RADIUS_DEG
+        if text is None:
+            return
+        if (place := query.read_place(text)) is not None:
+            search.place(Cone(*place, radius))
+            return
+        async with call.context.database.begin() as connection:
+            search.place(
+                await query.cone_of_object(connection, text, radius, call.principal, today=call.today)
+            )
+    except ArmillaryError as error:
+        search.problems["position" if text else "radius"] = error
+
+
+async def _page(call: Call, search: Search) -> Page:
+    try:
+        async with call.context.database.begin() as connection:
+            return await query.search(
+                connection,
+                search.terms,
+                call.principal,
+                today=call.today,
+                limit=_limit(search),
+                cursor=search.given.get(CURSOR),
+            )
+    except BadRequest as error:
+        # A bookmark of a page may be cut short: the form stays, and so does the search.
+        search.problems[CURSOR] = error
+        return _NOTHING
+
+
+def _limit(search: Search) -> int:
+    return int(search.given.get("limit", PAGE))
+
+
+def _is_untidy(search: Search) -> bool:
+    """Tell whether an address says what goes without saying."""
+    columns = search.given.get("columns")
+    usual = columns is not None and set(columns.split(",")) == set(DEFAULT)
+    if usual:
+        del search.given["columns"]
+    if search.given.get("view") == VIEWS[0]:
+        del search.given["view"]
+        return True
+    return usual
+
+
+def _shown(search: Search, found: Page) -> dict[str, Any]:
+    return {
+        "search": search,
+        "frames": found.frames,
+        "cursor": found.cursor,
+        "columns": chosen(search.given.get("columns")),
+        "view": search.given.get("view", VIEWS[0]),
+    }
+
+
+def _around(request: Request, call: Call, search: Search) -> dict[str, Any]:
+    """Return what a page has around its rows."""
+    base = f"{request.url.scheme}://{request.url.netloc}"
+    others = {name: problem for name, problem in search.problems.items() if name not in (*NAMES, KEYWORD)}
+    return {
+        "ways": ways_of(search, base, signed_in=bool(call.principal.name)),
+        "all_columns": COLUMNS.values(),
+        "states": list(QaState),
+        "others": others,
+        "known": not search.problems and CURSOR not in search.given,
+        "nights": {},
+        "may_edit": call.principal.may(Scope.EDIT),
+    }
