@@ -166,22 +166,16 @@ async def _until(condition: Any) -> None:
 @pytest.fixture
 def another(tree: Tree) -> Iterator[str]:
     """Run a second web process on the same database; yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "armillary", "serve", "--data", str(tree.data), "--port", str(port)]
-    environment = {**os.environ, **tree.environment}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    # It inherits the socket: a port that is free now may be another's by the time that it listens.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fd, url = listener.fileno(), f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = [sys.executable, "-m", "armillary", "serve", "--data", str(tree.data), "--fd", str(fd)]
+        environment = {**os.environ, **tree.environment}
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, pass_fds=[fd])
     try:
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/pipe/queues", trust_env=False, timeout=PATIENCE_S)
-                break
-            except httpx.TransportError:
-                in_time(end, "the second web process does not serve")
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        # The socket listens from the start, and so this waits until the process serves.
+        httpx.get(f"{url}/pipe/queues", trust_env=False, timeout=PATIENCE_S)
+        yield url
     finally:
         process.terminate()
         process.wait()

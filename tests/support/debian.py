@@ -92,7 +92,7 @@ def debian_server() -> Iterator[DebianServer]:
         (top / "data/pg_hba.conf").write_text(ACCESS)
         with (top / "data/postgresql.conf").open("a") as file:
             file.write(f"{CONFIGURATION}unix_socket_directories = '{top}'\n")
-        with _serving(account, top, _free_port()) as server:
+        with _reserved_port() as port, _serving(account, top, port) as server:
             yield server
     finally:
         shutil.rmtree(top)
@@ -157,10 +157,18 @@ def _identity(account: pwd.struct_passwd) -> dict[str, Any]:
     return {"env": clean, "user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
+@contextmanager
+def _reserved_port() -> Iterator[int]:
+    """Keep a port for a server that is to listen on it.
+
+    As long as a socket that may share its port is bound to it and does not listen, the kernel gives the port to
+    nobody who asks for any, and lets a server have it that names it.
+    """
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
-        return port
+        yield port
 
 
 @pytest.fixture(scope="session")
