@@ -14,12 +14,13 @@ from armillary.base.feed.models import Topic
 from armillary.base.feed.writer import append
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.signals import PostgresSignals, Signals
+from tests.support.patience import in_time
 from tests.support.postgres import fresh_database
-from tests.support.topics import keys, make_topic, write
+from tests.support.topics import PATIENCE_S, keys, make_topic, write
 
 LONG_S, EVERY_S = 10.0, 0.05
-USUAL_S, MOST_S = 0.5, LONG_S / 2
-"""From the commit of an entry to its delivery: usually, and at most on a machine that is busy otherwise."""
+USUAL_S = 0.5
+"""From the commit of an entry to its delivery: usually. Single ones may take longer on a busy machine."""
 NAME = "mirror"
 
 
@@ -48,8 +49,9 @@ async def play(database: Database, slow: Topic, quick: Topic) -> tuple[dict[str,
             await asyncio.sleep(EVERY_S)
             if time.monotonic() > end:
                 break
+        # However long the last of them take, the transaction is open until they are delivered.
         while heard.keys() != written.keys():
-            assert time.monotonic() < end + MOST_S, written.keys() - heard.keys()
+            in_time(end + PATIENCE_S, written.keys() - heard.keys())
             await asyncio.sleep(EVERY_S)
         assert await keys(database, slow) == []
     assert await keys(database, slow) == ["long", "behind"]
@@ -71,4 +73,3 @@ async def test_ten_seconds_on_one_topic_are_nothing_to_another(postgres: Embedde
         await database.close()
     delays = [heard[key] - written[key] for key in written]
     assert statistics.median(delays) < USUAL_S
-    assert max(delays) < MOST_S
