@@ -7,7 +7,7 @@ import io
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -173,7 +173,7 @@ async def announced(site: Site, viewer: Principal) -> AsyncIterator[dict[str, An
 
 
 async def test_an_image_before_its_release_is_for_those_who_may_read_it(site: Site) -> None:
-    later = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1).date().isoformat()
+    later = (datetime.now(UTC) + timedelta(days=400)).date().isoformat()
     await site.sent(f"{BASE}-EX00.txt", header_text(RELEASE=later))
     await site.sent(f"{BASE}-EX10.jpg", picture())
     await site.sent(f"{BASE}-EX00.fits", fits_file(RELEASE=later))
@@ -200,7 +200,7 @@ async def test_an_image_before_its_release_is_for_those_who_may_read_it(site: Si
 async def test_an_information_image_before_its_release_is_for_those_who_may_read_it(
     site: Site, told_by: str
 ) -> None:
-    later = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1).date().isoformat()
+    later = (datetime.now(UTC) + timedelta(days=400)).date().isoformat()
     header, slot = header_text(RELEASE=later), {"s3_directory": "info-images", "info_channel": 2}
     await site.sent(f"{BASE}-EX00.txt", header, **(slot if told_by == "its own header" else {}))
     await site.sent(f"{BASE}-EX10.jpg", picture(), **slot)
