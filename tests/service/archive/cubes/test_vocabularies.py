@@ -24,6 +24,8 @@ from tests.support.archive import Archive
 from tests.support.vocabularies import VocabularyHost, vocabulary_host
 
 TERMS = ("Sunspot", "Light bridge")
+LONG_S = 60.0
+"""For how long a server says nothing that is not waited for, and twice as long as anything else may take."""
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ async def test_tags_are_open_until_the_vocabulary_arrives(archive: Archive, host
 @pytest.mark.parametrize(
     ("day", "reason"),
     [
-        ({"delay_s": 5.0}, "no answer within 0.5 s"),
+        ({"delay_s": LONG_S}, "no answer within 0.5 s"),
         ({"media_type": "text/html; charset=utf-8", "content": b"Pore"}, "a page, not with plain text"),
         ({"content": b""}, "no terms"),
         ({"content": b"Sunspot\n" * 200_000}, "more than 1048576 bytes"),
@@ -162,7 +164,7 @@ async def test_bad_days_of_a_server_change_no_copy(
     hurried = told(archive, {"FEATURES": f"{host.url}/f"}, vocabulary_timeout_s=timeout_s)
     began = time.monotonic()
     assert await vocabularies.refresh(hurried, now=True) == {"FEATURES": "stale"}
-    assert time.monotonic() - began < 4.5
+    assert time.monotonic() - began < LONG_S / 2
     assert reason in (await row(context)).error
     assert await known(context) == Vocabulary.of_terms("FEATURES", TERMS)
 
