@@ -24,6 +24,7 @@ from tests.crash.tree import QUICK
 from tests.support.kills import kill
 from tests.support.nursery import SERVICE, Nursery
 from tests.support.patience import in_time, insist
+from tests.support.premade import prepare
 
 Nights = Mapping[str, Sequence[Sample]]
 PATIENCE_S = 1200.0
@@ -179,7 +180,7 @@ async def a_scene(directory: Path, instruments: Sequence[str], seed: int) -> Asy
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(source.read_text().replace("d2: 60s", "d2: 2s"))
     environment = {**QUICK, "ARMILLARY_HEADERS__DIRECTORY": str(configured), "ARMILLARY_LOG": "ERROR"}
-    settings = Settings(data=data, database={"account": QUICK["ARMILLARY_DATABASE__ACCOUNT"]})
+    settings = Settings(data=prepare(data), database={"account": QUICK["ARMILLARY_DATABASE__ACCOUNT"]})
     async with open_context(settings, Role.WORKER, application="armillary test") as context:
         nursery = Nursery(data, environment)
         try:

@@ -23,6 +23,7 @@ from armillary.settings import Settings
 from tests.crash.tree import DEFAULTS
 from tests.support.exposing import INSTRUMENT, configure
 from tests.support.patience import in_time
+from tests.support.premade import prepare
 from tests.support.running import STOP_S
 
 PATIENCE_S = 300.0
@@ -66,7 +67,8 @@ async def until_enabled(context: Context, process: subprocess.Popen[bytes]) -> N
 @pytest.mark.crash
 async def test_a_service_that_loses_its_sessions_while_it_begins_begins_again(tmp_path: Path) -> None:
     configure(tmp_path / "headers", INSTRUMENT)
-    settings = Settings(data=tmp_path / "data", database={"account": DEFAULTS["ARMILLARY_DATABASE__ACCOUNT"]})
+    account = {"account": DEFAULTS["ARMILLARY_DATABASE__ACCOUNT"]}
+    settings = Settings(data=prepare(tmp_path / "data"), database=account)
     async with open_context(settings, Role.WORKER, application="armillary test") as context:
         with a_service(settings, tmp_path / "headers") as process:
             # While somebody else is the service it comes no further.

@@ -32,6 +32,7 @@ from tests.support.edits import accept_one
 from tests.support.kills import kill
 from tests.support.nursery import Nursery
 from tests.support.patience import in_time
+from tests.support.premade import prepare
 
 PATIENCE_S = 300.0
 CUT = "armillary cut off"
@@ -98,7 +99,7 @@ async def until_gone(context: Context, owner: str) -> None:
 async def a_night(directory: Path) -> AsyncIterator[tuple[Context, Context, Night]]:
     """Open an archive twice, as two processes do, with one root of two files."""
     account = {"account": DEFAULTS["ARMILLARY_DATABASE__ACCOUNT"]}
-    settings = Settings.model_validate({"data": directory / "data", "database": account})
+    settings = Settings.model_validate({"data": prepare(directory / "data"), "database": account})
     place = directory / "night"
     night = Night(place, place, {"x.fits": frame_bytes(1), "y.fits": frame_bytes(2)})
     place.mkdir()

@@ -25,6 +25,7 @@ from tests.support.archive import ORIGIN
 from tests.support.edits import accept_one
 from tests.support.kills import wait_gone
 from tests.support.nursery import Nursery
+from tests.support.premade import prepare
 
 UPDATES = 200
 PATIENCE_S = 900.0
@@ -49,7 +50,9 @@ async def two_workers(directory: Path) -> AsyncIterator[tuple[Context, Night, li
         key.removeprefix("ARMILLARY_WORK__").lower(): value for key, value in QUICK.items() if "WORK" in key
     }
     account = {"account": QUICK["ARMILLARY_DATABASE__ACCOUNT"]}
-    settings = Settings.model_validate({"data": directory / "data", "work": work, "database": account})
+    settings = Settings.model_validate(
+        {"data": prepare(directory / "data"), "work": work, "database": account}
+    )
     night = Night(
         directory / "night", directory / "night", {"a.fits": frame_bytes(1), "b.fits": frame_bytes(2)}
     )

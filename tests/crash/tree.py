@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.support.kills import MARK, Process, family, freeze, kill, kill_at_once, thaw, wait_gone
 from tests.support.postgres import server_account
+from tests.support.premade import prepare
 from tests.support.running import STOP_S, UNLIMITED, ready_line
 
 DEFAULTS = {"ARMILLARY_DATABASE__ACCOUNT": server_account()}
@@ -52,7 +53,7 @@ class Tree:
 
     def start(self) -> None:
         """Start everything and wait until it serves."""
-        command = [sys.executable, "-m", "armillary", "up", "--data", str(self.data), "--port", "0"]
+        command = [sys.executable, "-m", "armillary", "up", "--data", str(prepare(self.data)), "--port", "0"]
         sink = self._log.open("ab") if self._log else subprocess.DEVNULL
         # What has lost its parent is still known by its environment.
         environment = {**os.environ, **self.environment, MARK: str(self.data)}

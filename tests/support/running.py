@@ -33,6 +33,7 @@ from tests.support.conformity import check
 from tests.support.grants import grant_all
 from tests.support.patience import NotStarted, OutOfTime, in_time
 from tests.support.postgres import server_account
+from tests.support.premade import prepare
 
 T = TypeVar("T")
 START_S = STOP_S = PATIENCE_S = 300.0
@@ -213,6 +214,8 @@ def running(data: Path, **environment: str) -> Iterator[Running]:
         "ARMILLARY_WORK__WORKERS": "1",
         **UNLIMITED,
     } | environment
+    if "ARMILLARY_DATABASE__URL" not in environment:
+        prepare(data)
     command = [sys.executable, "-m", "armillary", "up", "--data", str(data), "--port", "0"]
     with started(command, environment) as process:
         address = ready_line(process)

@@ -17,6 +17,7 @@ from tests.support.archive import put
 from tests.support.command import PATIENCE_S, Commands
 from tests.support.headers import a_file
 from tests.support.patience import in_time
+from tests.support.premade import prepare
 
 NAMES = [f"n{number}.fits" for number in range(6)]
 
@@ -72,7 +73,7 @@ def await_empty_queues(commands: Commands) -> None:
 
 
 def test_a_backup_under_edits_is_whole_and_every_byte_is_as_the_catalog_says(tmp_path: Path) -> None:
-    commands, copy = Commands(tmp_path / "data"), Commands(tmp_path / "copy")
+    commands, copy = Commands(prepare(tmp_path / "data")), Commands(tmp_path / "copy")
     content = a_file(cards=[("OBJECT", "M 1", "target")], extensions=2)
     for number, name in enumerate(NAMES):
         if number % 2:

@@ -15,6 +15,7 @@ from tests.support import bombs
 from tests.support.archive import put
 from tests.support.command import ENVIRONMENT, PATIENCE_S, Commands
 from tests.support.headers import a_file
+from tests.support.premade import prepare
 
 ALLOWED = 400 << 20
 MARGIN = 800 << 20
@@ -70,7 +71,7 @@ def test_bombs_cost_bounded_memory_and_the_reason_is_told(tmp_path: Path) -> Non
         tmp_path / "night" / "as-large.fits.gz",
         gzip.compress(bombs.an_image(8, bombs.MIB, 960)) + bombs.blank_gzip(960),
     )
-    commands = Commands(tmp_path / "data")
+    commands = Commands(prepare(tmp_path / "data"))
     limits = {
         "ARMILLARY_ARCHIVE__PREVIEW_MEMORY": str(ALLOWED),
         "ARMILLARY_ARCHIVE__MAX_UNPACKED": "200000000",

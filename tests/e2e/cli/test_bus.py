@@ -14,10 +14,11 @@ from armillary.demo.telemetry.files import read_truth
 from armillary.settings import DatabaseSettings, Settings
 from tests.support.command import ENVIRONMENT, Commands
 from tests.support.postgres import server_account
+from tests.support.premade import prepare
 
 
 async def begin(data: Path) -> None:
-    settings = Settings(data=data, database=DatabaseSettings(account=server_account()))
+    settings = Settings(data=prepare(data), database=DatabaseSettings(account=server_account()))
     async with open_context(settings, Role.OWNER):
         pass
 

@@ -10,6 +10,7 @@ import pytest
 from tests.support.archive import put, sha256
 from tests.support.command import Commands
 from tests.support.night import gemini_file
+from tests.support.premade import prepare
 
 NAMES = [f"N20260101S{number:04d}.fits" for number in (1, 2, 3)]
 
@@ -18,7 +19,7 @@ NAMES = [f"N20260101S{number:04d}.fits" for number in (1, 2, 3)]
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Commands:
     """Make an archive of three files, of which nobody takes care but the commands."""
     folder = tmp_path_factory.mktemp("bulk")
-    commands = Commands(folder / "data")
+    commands = Commands(prepare(folder / "data"))
     for number, name in enumerate(NAMES, 1):
         content = gemini_file(DATALAB=f"GN-2026A-Q-1-{number}-001", EXPTIME=float(number), kb=1)
         put(folder / "in" / name, content)

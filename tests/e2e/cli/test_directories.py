@@ -18,6 +18,7 @@ from tests.support.directories import copy
 from tests.support.headers import a_file
 from tests.support.kills import family, kill, wait_gone
 from tests.support.patience import in_time
+from tests.support.premade import prepare
 
 CONTENT = a_file(cards=[("OBJECT", "M 1", "target")])
 
@@ -37,7 +38,7 @@ def target_of(path: Path) -> str:
 @pytest.fixture
 def original(tmp_path: Path) -> Commands:
     """An archive with a file in its store, and one in a tree that it has adopted."""
-    commands = Commands(tmp_path / "original")
+    commands = Commands(prepare(tmp_path / "original"))
     put(tmp_path / "night" / "own.fits", CONTENT)
     put(tmp_path / "tree" / "outside.fits", CONTENT)
     commands.run("ingest", "--copy", tmp_path / "night")

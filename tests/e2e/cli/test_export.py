@@ -13,6 +13,7 @@ from tests.support.command import Commands
 from tests.support.headers import a_file
 from tests.support.old_server import SECRET, OldServer, Reply, old_server
 from tests.support.patience import in_time
+from tests.support.premade import prepare
 
 NAMES = ("N20260101S0001.fits", "N20260101S0002.fits")
 
@@ -34,7 +35,7 @@ def commands(tmp_path: Path, old: OldServer) -> Commands:
     )
     for name in NAMES:
         put(tmp_path / "in" / name, a_file())
-    return Commands(tmp_path / "data")
+    return Commands(prepare(tmp_path / "data"))
 
 
 def test_a_selection_is_sent_listed_and_tried_again(

@@ -26,6 +26,7 @@ from armillary.headers.recipes.models import (
 from armillary.headers.recipes.shapes import options
 from tests.support.command import ENVIRONMENT, PATIENCE_S, Commands, Said
 from tests.support.patience import in_time
+from tests.support.premade import prepare
 
 PAGE = (Path(__file__).parents[3] / "docs" / "header-service.md").read_text()
 FILES = dict(re.findall(r"^`([a-z]+/[\w/]+\.yaml)`\n```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
@@ -82,7 +83,9 @@ def test_the_page_leads_to_headers(directory: Path) -> None:
     simulated, _, renamed = before.partition("$ sed ")
     played(directory, simulated)
     subprocess.run(f"sed {renamed}", shell=True, check=True, cwd=directory)
-    archive = Commands(directory / "data", {"ARMILLARY_HEADERS__DIRECTORY": str(directory / "observatory")})
+    archive = Commands(
+        prepare(directory / "data"), {"ARMILLARY_HEADERS__DIRECTORY": str(directory / "observatory")}
+    )
     with archive.up():
         for part in after.split("$ armillary ")[1:]:
             command, _, shown = part.partition("\n")

@@ -12,6 +12,7 @@ import pytest
 from armillary.demo.solar import SolarCube, write_cube
 from tests.support.command import Commands
 from tests.support.ingestion import TINY
+from tests.support.premade import prepare
 
 CUBE = SolarCube(**TINY)
 
@@ -30,7 +31,9 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def commands(tmp_path: Path, root: Path) -> Commands:
     """Return the commands of an archive that has the root."""
-    return Commands(tmp_path / "data", {"ARMILLARY_INGESTION__ROOTS": json.dumps({"sst": str(root)})})
+    return Commands(
+        prepare(tmp_path / "data"), {"ARMILLARY_INGESTION__ROOTS": json.dumps({"sst": str(root)})}
+    )
 
 
 def test_the_life_of_a_directory(commands: Commands, root: Path) -> None:
@@ -67,7 +70,7 @@ def test_what_is_not_there_keeps_nothing_in_that_is_to_go(commands: Commands, ro
 
 @pytest.mark.parametrize("roots", ["{", '{"sst": 7}', "[]"])
 def test_what_cannot_start_is_told_by_its_code(tmp_path: Path, root: Path, roots: str) -> None:
-    commands = Commands(tmp_path / "data", {"ARMILLARY_INGESTION__ROOTS": roots})
+    commands = Commands(prepare(tmp_path / "data"), {"ARMILLARY_INGESTION__ROOTS": roots})
     for words in (("ingest", root), ("ingest", root, "--plan"), ("reingest", "--all"), ("retire", "x")):
         said = commands.run(*words, code=2)
         assert "ingestion" in said.err

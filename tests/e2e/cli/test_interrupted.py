@@ -16,6 +16,7 @@ from tests.support.archive import put
 from tests.support.command import PATIENCE_S, Commands, finish
 from tests.support.patience import in_time
 from tests.support.postgres import server_account
+from tests.support.premade import prepare
 from tests.support.running import Running
 
 ORDER = """
@@ -41,7 +42,7 @@ def test_an_edit_whose_command_ended_does_not_wait_for_its_lease(
 ) -> None:
     # However slow the machine is, nothing ends before such a lease, and no edit is given up that waits for a lock.
     slow = {"ARMILLARY_WORK__LEASE_S": "3600", "ARMILLARY_WORK__MAX_ATTEMPTS": "1000"}
-    commands = Commands(tmp_path / "data", slow)
+    commands = Commands(prepare(tmp_path / "data"), slow)
     path = put(tmp_path / "night" / "n1.fits")
     commands.run("ingest", "--private", tmp_path / "night")
     database = DatabaseSettings(account=server_account())
@@ -65,7 +66,7 @@ def test_an_edit_whose_command_ended_does_not_wait_for_its_lease(
 
 
 def test_nothing_is_left_of_a_command_that_ended_well(tmp_path: Path) -> None:
-    commands = Commands(tmp_path / "data")
+    commands = Commands(prepare(tmp_path / "data"))
     put(tmp_path / "night" / "n1.fits")
     commands.run("ingest", tmp_path / "night")
     assert list((commands.data / "private" / "workers").iterdir()) == []

@@ -11,6 +11,7 @@ from tests.support.command import PATIENCE_S, Commands, finish
 from tests.support.headers import a_file
 from tests.support.patience import in_time
 from tests.support.postgres import server_account
+from tests.support.premade import prepare
 from tests.support.running import Running
 
 FILES = 600
@@ -32,7 +33,7 @@ UNFINISHED = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started
 def test_a_second_run_finishes_what_a_killed_one_began(tmp_path: Path) -> None:
     for number in range(FILES):
         put(tmp_path / "night" / f"n{number:04d}.fits", a_file(cards=[("OBJECT", f"field {number}", "")]))
-    commands = Commands(tmp_path / "data")
+    commands = Commands(prepare(tmp_path / "data"))
     killed = commands.start("ingest", tmp_path / "night")
     objects = commands.data / "private" / "objects"
     deadline = time.monotonic() + PATIENCE_S

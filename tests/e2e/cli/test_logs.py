@@ -11,10 +11,11 @@ import httpx
 from tests.support.archive import put
 from tests.support.command import Commands, address_of, finish
 from tests.support.headers import a_file
+from tests.support.premade import prepare
 
 
 def test_requests_and_served_files_are_written_down_by_default(tmp_path: Path) -> None:
-    commands = Commands(tmp_path / "data")
+    commands = Commands(prepare(tmp_path / "data"))
     put(tmp_path / "night" / "open.fits", a_file(cards=[("RELEASE", "2020-01-01", "")]))
     commands.run("ingest", tmp_path / "night")
     process = commands.start("up", "--port", "0")
@@ -33,7 +34,7 @@ def test_requests_and_served_files_are_written_down_by_default(tmp_path: Path) -
 
 
 def test_no_log_has_a_key_that_stands_in_a_path(tmp_path: Path) -> None:
-    commands = Commands(tmp_path / "data", {"ARMILLARY_LOG": "DEBUG"})
+    commands = Commands(prepare(tmp_path / "data"), {"ARMILLARY_LOG": "DEBUG"})
     key = commands.run("token", "create", "saf", "--scope", "config", "--site", "saf").out.strip()
     process = commands.start("up", "--port", "0")
     with httpx.Client(base_url=address_of(process), trust_env=False, timeout=60) as client:

@@ -22,6 +22,7 @@ from tests.support.archive import put
 from tests.support.command import ENVIRONMENT, PATIENCE_S, Said, finish
 from tests.support.patience import in_time
 from tests.support.postgres import server_account
+from tests.support.premade import prepare
 
 T = TypeVar("T")
 FILEOPS, INGEST = "service_fileops_queue", "service_ingest_queue"
@@ -94,7 +95,7 @@ class Scripts:
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> Scripts:
-    return Scripts(tmp_path / "data")
+    return Scripts(prepare(tmp_path / "data"))
 
 
 def test_one_order_or_all_of_them(scripts: Scripts) -> None:

@@ -12,11 +12,12 @@ from armillary.settings import DatabaseSettings, Settings
 from tests.support.command import Commands
 from tests.support.pipe import QUEUE, a_new, claimed, make
 from tests.support.postgres import server_account
+from tests.support.premade import prepare
 
 
 async def fill(data: Path) -> None:
     """Put three items into the queue, let the first die, and let a machine tell its status."""
-    settings = Settings(data=data, database=DatabaseSettings(account=server_account()))
+    settings = Settings(data=prepare(data), database=DatabaseSettings(account=server_account()))
     async with open_context(settings, Role.WORKER) as context, opened(context) as exchange:
         await make(context)
         for number in range(3):

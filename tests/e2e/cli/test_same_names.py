@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.support.archive import put
 from tests.support.command import Commands
 from tests.support.headers import a_file
+from tests.support.premade import prepare
 
 NAME = "Light_001.fits"
 
@@ -16,7 +17,7 @@ def a_light(star: str) -> bytes:
 
 
 def test_every_command_takes_paths_where_names_do_not_do(tmp_path: Path) -> None:
-    commands, tree = Commands(tmp_path / "data"), tmp_path / "nights"
+    commands, tree = Commands(prepare(tmp_path / "data")), tmp_path / "nights"
     first, second = (
         put(tree / "night1" / NAME, a_light("Vega")),
         put(tree / "night2" / NAME, a_light("Deneb")),
@@ -43,7 +44,7 @@ def test_every_command_takes_paths_where_names_do_not_do(tmp_path: Path) -> None
 
 def test_the_identity_of_a_root_is_shown_and_changed(tmp_path: Path) -> None:
     environment = {"ARMILLARY_ARCHIVE__IDENTITY": "unique"}
-    commands, tree = Commands(tmp_path / "data", environment), tmp_path / "nights"
+    commands, tree = Commands(prepare(tmp_path / "data"), environment), tmp_path / "nights"
     put(tree / "night1" / NAME, a_light("Vega"))
     put(tree / "night2" / NAME, a_light("Deneb"))
     said = commands.run("ingest", tree)

@@ -12,6 +12,7 @@ import pytest
 from tests.support.archive import put, sha256
 from tests.support.command import Commands
 from tests.support.headers import a_file
+from tests.support.premade import prepare
 
 LONG = "a-file-with-a-rather-long-name-of-an-observatory-in-the-mountains.fits"
 CARDS = [
@@ -24,7 +25,7 @@ CARDS = [
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     """Run the program for all tests here, and give commands beside it."""
-    commands = Commands(tmp_path_factory.mktemp("session") / "data")
+    commands = Commands(prepare(tmp_path_factory.mktemp("session") / "data"))
     with commands.up():
         yield commands
 
@@ -34,7 +35,7 @@ def test_a_session_beside_a_running_program(commands: Commands, tmp_path: Path) 
 
 
 def test_a_session_without_a_running_program(tmp_path: Path) -> None:
-    whole_session(Commands(tmp_path / "data"), tmp_path)
+    whole_session(Commands(prepare(tmp_path / "data")), tmp_path)
 
 
 def whole_session(commands: Commands, tmp_path: Path) -> None:

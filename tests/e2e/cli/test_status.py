@@ -14,6 +14,7 @@ from tests.support.archive import put
 from tests.support.command import PATIENCE_S, Commands
 from tests.support.kills import wait_gone
 from tests.support.patience import in_time
+from tests.support.premade import prepare
 
 
 def alive(commands: Commands) -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ def until_both_work(commands: Commands) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def test_status_works_beside_a_running_program_and_without_one(tmp_path: Path) -> None:
-    commands = Commands(tmp_path / "data")
+    commands = Commands(prepare(tmp_path / "data"))
     put(tmp_path / "night" / "n1.fits")
     put(tmp_path / "night" / "bad.fits", b"no FITS at all")
     commands.run("ingest", tmp_path / "night", code=1)

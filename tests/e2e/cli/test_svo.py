@@ -16,6 +16,7 @@ from armillary.demo.cubes import make_cubes
 from armillary.demo.svo import Fault, Kind, Svo, User, a_dataset, running
 from armillary.settings import SvoSettings
 from tests.support.command import ENVIRONMENT, PATIENCE_S, Commands, Said
+from tests.support.premade import prepare
 from tests.support.svo import KEY, OWNER, a_world
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -150,7 +151,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Commands:
     """Return an archive with the cubes of a day."""
     top = tmp_path_factory.mktemp("archive")
     make_cubes(top / "day")
-    commands = Commands(top / "data")
+    commands = Commands(prepare(top / "data"))
     commands.run("ingest", top / "day")
     (top / "data" / "armillary.toml").write_text(
         '[svo]\ndatasets = { CHROMIS = "CHROMIS", CRISP = "CRISP" }\npublic_url = "https://archive.example"\n'
