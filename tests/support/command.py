@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,8 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from armillary.base.place import POSTGRES
+from armillary.base.postgres.server import EmbeddedServer
 from tests.support.patience import NotStarted, in_time
 from tests.support.postgres import server_account
+from tests.support.premade import prepare
 
 ENVIRONMENT = os.environ | {"ARMILLARY_DATABASE__ACCOUNT": server_account(), "COLUMNS": "80"}
 PATIENCE_S = 300.0
@@ -79,6 +83,16 @@ class Commands:
                 finish(process)
                 log.seek(0)
                 sys.stderr.write(log.read()[-10_000:])
+
+
+@contextmanager
+def awake(data: Path) -> Iterator[Path]:
+    """Keep the database of an archive running: every command would start it and stop it again."""
+    server = asyncio.run(EmbeddedServer.acquire(prepare(data) / POSTGRES, account=server_account()))
+    try:
+        yield data
+    finally:
+        asyncio.run(server.release())
 
 
 def address_of(process: subprocess.Popen[str]) -> str:

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.archive import put, sha256
-from tests.support.command import Commands
+from tests.support.command import Commands, awake
 from tests.support.night import gemini_file
-from tests.support.premade import prepare
 
 NAMES = [f"N20260101S{number:04d}.fits" for number in (1, 2, 3)]
 
 
 @pytest.fixture(scope="module")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Commands:
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     """Make an archive of three files, of which nobody takes care but the commands."""
     folder = tmp_path_factory.mktemp("bulk")
-    commands = Commands(prepare(folder / "data"))
+    commands = Commands(folder / "data")
     for number, name in enumerate(NAMES, 1):
         content = gemini_file(DATALAB=f"GN-2026A-Q-1-{number}-001", EXPTIME=float(number), kb=1)
         put(folder / "in" / name, content)
-    assert commands.run("ingest", folder / "in", "--json").json()["ingested"] == 3
-    return commands
+    with awake(commands.data):
+        assert commands.run("ingest", folder / "in", "--json").json()["ingested"] == 3
+        yield commands
 
 
 def test_a_change_set_from_its_preview_to_its_end(commands: Commands) -> None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.support.archive import put
-from tests.support.command import Commands
+from tests.support.command import Commands, awake
 from tests.support.headers import a_file
-from tests.support.premade import prepare
 
 NAME = "Light_001.fits"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    with awake(tmp_path / "data") as one:
+        yield one
 
 
 def a_light(star: str) -> bytes:
     return a_file(cards=[("OBJECT", star, "")], extensions=0)
 
 
-def test_every_command_takes_paths_where_names_do_not_do(tmp_path: Path) -> None:
-    commands, tree = Commands(prepare(tmp_path / "data")), tmp_path / "nights"
+def test_every_command_takes_paths_where_names_do_not_do(data: Path, tmp_path: Path) -> None:
+    commands, tree = Commands(data), tmp_path / "nights"
     first, second = (
         put(tree / "night1" / NAME, a_light("Vega")),
         put(tree / "night2" / NAME, a_light("Deneb")),
@@ -42,9 +50,9 @@ def test_every_command_takes_paths_where_names_do_not_do(tmp_path: Path) -> None
     assert (first.read_bytes(), second.read_bytes()) == before
 
 
-def test_the_identity_of_a_root_is_shown_and_changed(tmp_path: Path) -> None:
+def test_the_identity_of_a_root_is_shown_and_changed(data: Path, tmp_path: Path) -> None:
     environment = {"ARMILLARY_ARCHIVE__IDENTITY": "unique"}
-    commands, tree = Commands(prepare(tmp_path / "data"), environment), tmp_path / "nights"
+    commands, tree = Commands(data, environment), tmp_path / "nights"
     put(tree / "night1" / NAME, a_light("Vega"))
     put(tree / "night2" / NAME, a_light("Deneb"))
     said = commands.run("ingest", tree)

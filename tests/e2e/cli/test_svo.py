@@ -15,8 +15,7 @@ import pytest
 from armillary.demo.cubes import make_cubes
 from armillary.demo.svo import Fault, Kind, Svo, User, a_dataset, running
 from armillary.settings import SvoSettings
-from tests.support.command import ENVIRONMENT, PATIENCE_S, Commands, Said
-from tests.support.premade import prepare
+from tests.support.command import ENVIRONMENT, PATIENCE_S, Commands, Said, awake
 from tests.support.svo import KEY, OWNER, a_world
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -147,17 +146,22 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Commands:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     """Return an archive with the cubes of a day."""
     top = tmp_path_factory.mktemp("archive")
     make_cubes(top / "day")
-    commands = Commands(prepare(top / "data"))
-    commands.run("ingest", top / "day")
-    (top / "data" / "armillary.toml").write_text(
+    commands = Commands(top / "data")
+    with awake(commands.data):
+        commands.run("ingest", top / "day")
+        _configure(commands)
+        yield commands
+
+
+def _configure(commands: Commands) -> None:
+    (commands.data / "armillary.toml").write_text(
         '[svo]\ndatasets = { CHROMIS = "CHROMIS", CRISP = "CRISP" }\npublic_url = "https://archive.example"\n'
         "retry_first_s = 0.01\nretry_last_s = 0.1\n"
     )
-    return commands
 
 
 @pytest.fixture
