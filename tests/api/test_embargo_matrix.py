@@ -81,6 +81,7 @@ class Tells(Enum):
 
 CUBE = "/api/v1/data_cube/{number}"
 CONTENTS = ("header", "download", "preview", "thumbnail", "video", "r0", "spectral_line", "wcs")
+TILE = "/v1/files/{name:path}/tiles/{hdu}/{level}/{column}/{row}"
 SURFACES = {
     "/api/v1/data_cube": Tells.CUBES,
     CUBE: Tells.CUBES,
@@ -114,6 +115,9 @@ SURFACES = {
     "/v1/files/{name:path}/image": Tells.PIXELS,
     "/v1/files/{name:path}/thumbnail_png": Tells.PIXELS,
     "/v1/files/{name:path}/video": Tells.PIXELS,
+    "/v1/files/{name:path}/tiles": Tells.PIXELS,
+    "/v1/files/{name:path}/tiles/{hdu}": Tells.PIXELS,
+    TILE: Tells.PIXELS,
     "/v1/files/{name:path}/content": Tells.PIXELS,
     "/v1/files/{name:path}/headers": Tells.POSITIONS,
     "/v1/files/{name:path}/headers/{hdu}": Tells.POSITIONS,
@@ -360,6 +364,8 @@ def addresses(path: str, one: Sealed) -> list[str]:
     """Return the addresses that a route has for a file."""
     if path == "/file/{name:path}":
         return [f"/file/{one.name}", f"/file/{one.name}.bz2"]
+    if path == TILE:
+        return [f"/v1/files/{one.name}/tiles/1/0/0/0"]
     return [re.sub(r"\{[^}]*\}", "1", re.sub(r"\{name(:path)?\}", one.name, path))]
 
 

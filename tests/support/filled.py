@@ -112,6 +112,7 @@ CHANGES: Mapping[str, Callable[[Rows], None]] = {
     "0030": _asking("ingest_cube"),
     "0033": _asking("image", "video"),
     "0034": _topic("cubes"),
+    "0037": _asking("tiles"),
 }
 """What a migration does to rows of before, by revision; add a function that does the same to ``Rows``.
 

@@ -102,6 +102,30 @@ class NoPreview(NotFound):
     code = "no_preview"
 
 
+class NoImage(NotFound):
+    """The file has no image of two or more axes."""
+
+    code = "no_image"
+
+
+class TileNotFound(NotFound):
+    """No such tile. The index of the file, /v1/files/NAME/tiles, tells which images and levels there are."""
+
+    code = "tile_not_found"
+
+
+class TilesPending(NotFound):
+    """The tiles are being prepared; ask again in a moment."""
+
+    code = "tiles_pending"
+
+
+class TilesSuperseded(Conflict):
+    """The file has other pixels by now; load the index of its tiles again."""
+
+    code = "tiles_superseded"
+
+
 class PictureTooLarge(ArmillaryError):
     """Making a preview takes more memory than archive.preview_memory allows; raise the limit to accept it."""
 

@@ -11,7 +11,8 @@ import numpy as np
 from armillary.fits.errors import TruncatedFile
 from armillary.fits.header import read_values
 from armillary.fits.models import Hdu, Layout, ReadAt, Value
-from armillary.fits.tiles import Pixels, TiledImage, is_decodable
+from armillary.fits.rasters import extended, integer, raster_of
+from armillary.fits.tiles import Pixels, TiledImage
 
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 TIMES = frozenset(
@@ -38,6 +39,8 @@ class Plane:
     scale: float = 1.0
     zero: float = 0.0
     blank: int | None = None
+    tiled: TiledImage | None = None
+    """Where the pixels come from, if they are compressed in tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,15 @@ class PlainImage:
     def size(self) -> int:
         """The bytes of one plane."""
         return self.width * self.height * abs(self.bitpix) // 8
+
+    def part(self, read: ReadAt, row: int, left: int, right: int) -> Pixels:
+        """Return some pixels of a row of the first plane."""
+        dtype = np.dtype(_DTYPES[self.bitpix])
+        size = (right - left) * dtype.itemsize
+        data = read(self.offset + (row * self.width + left) * dtype.itemsize, size)
+        if len(data) < size:
+            raise TruncatedFile(f"The image in HDU {self.index} ends inside row {row}; copy the file again")
+        return np.frombuffer(data, dtype)
 
     def plane(self, read: ReadAt, at: Mapping[int, int] = FIRST) -> Plane:
         """Return a plane as strips of rows: the first one along each axis that ``at`` has no index of."""
@@ -114,13 +126,13 @@ class PackedImage:
 
     def plane(self, read: ReadAt, at: Mapping[int, int] = FIRST) -> Plane:
         """Return a plane as strips of rows: the first one along each axis that ``at`` has no index of."""
-        x, y = _extended(self.axes)[:2]
+        x, y = extended(self.axes)[:2]
         indices = [0] * len(self.axes)
         for axis in self.leading:
             indices[axis.number - 1] = _index(axis, at)
-        rows = TiledImage(self.hdu, self.header, self.axes, read, (x, y), indices).rows
+        tiled = TiledImage(self.hdu, self.header, self.axes, read, (x, y), indices)
         width, height = self.axes[x], self.axes[y]
-        return Plane(width=width, height=height, row_bytes=width * 4, rows=rows)
+        return Plane(width=width, height=height, row_bytes=width * 4, rows=tiled.rows, tiled=tiled)
 
 
 def first_image(layout: Layout, values: Iterable[Mapping[str, Value]]) -> PlainImage | PackedImage | None:
@@ -130,12 +142,17 @@ def first_image(layout: Layout, values: Iterable[Mapping[str, Value]]) -> PlainI
     decoded safely.
     """
     for hdu, header, found in zip(layout.hdus, layout.headers, values, strict=True):
-        tiled = hdu.kind == "BINTABLE" and is_decodable(found)
-        image = tiled or hdu.kind in ("PRIMARY", "IMAGE")
-        axes = _axes(found, "ZNAXIS" if tiled else "NAXIS") if image and hdu.data_size else []
-        if len(_extended(axes)) >= 2 and min(axes) > 0:
-            return _packed(hdu, header, found, axes) if tiled else _plain(hdu, found, axes)
+        if (image := image_of(hdu, header, found)) is not None:
+            return image
     return None
+
+
+def image_of(hdu: Hdu, header: bytes, values: Mapping[str, Value]) -> PlainImage | PackedImage | None:
+    """Return the image that an HDU is, if it is one whose pixels can be read safely."""
+    found = raster_of(hdu, values)
+    if found is None or not found.is_decodable:
+        return None
+    return _packed(hdu, header, values, found.axes) if found.compression else _plain(hdu, values, found.axes)
 
 
 def time_axis(image: PlainImage | PackedImage) -> Axis | None:
@@ -153,11 +170,6 @@ def first_plane(layout: Layout, read: ReadAt, at: Mapping[int, int] = FIRST) -> 
     return found.plane(read, at) if found else None
 
 
-def _extended(axes: Sequence[int]) -> list[int]:
-    """Return the places of the axes that have more than one pixel."""
-    return [place for place, length in enumerate(axes) if length > 1]
-
-
 def _index(axis: Axis, at: Mapping[int, int]) -> int:
     index = at.get(axis.number, 0)
     if not 0 <= index < axis.length:
@@ -166,17 +178,8 @@ def _index(axis: Axis, at: Mapping[int, int]) -> int:
 
 
 def _leading(values: Mapping[str, Value], axes: Sequence[int]) -> tuple[Axis, ...]:
-    numbers = [place + 1 for place in _extended(axes)[2:]]
+    numbers = [place + 1 for place in extended(axes)[2:]]
     return tuple(Axis(n, axes[n - 1], str(values.get(f"CTYPE{n}") or "")) for n in numbers)
-
-
-def _axes(values: Mapping[str, Value], keyword: str) -> list[int]:
-    count = _integer(values.get(keyword)) or 0
-    return [_integer(values.get(f"{keyword}{n}")) or 0 for n in range(1, count + 1)]
-
-
-def _integer(value: Value) -> int | None:
-    return value if type(value) is int else None
 
 
 def _number(value: Value, default: float) -> float:
@@ -188,7 +191,7 @@ def _packed(hdu: Hdu, header: bytes, values: Mapping[str, Value], axes: Sequence
 
 
 def _plain(hdu: Hdu, values: Mapping[str, Value], axes: Sequence[int]) -> PlainImage:
-    x, y = _extended(axes)[:2]
+    x, y = extended(axes)[:2]
     return PlainImage(
         index=hdu.index,
         offset=hdu.data_offset,
@@ -197,6 +200,6 @@ def _plain(hdu: Hdu, values: Mapping[str, Value], axes: Sequence[int]) -> PlainI
         height=axes[y],
         scale=_number(values.get("BSCALE"), 1.0),
         zero=_number(values.get("BZERO"), 0.0),
-        blank=_integer(values.get("BLANK")),
+        blank=integer(values.get("BLANK")),
         leading=_leading(values, axes),
     )

@@ -19,9 +19,6 @@ from armillary.fits.windows import Window, window_of
 
 Pixels = npt.NDArray[Any]
 
-# The decoders of HCOMPRESS_1 and PLIO_1 that astropy calls write out of bounds when tiles are damaged, which
-# ends the process.
-_SAFE = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS")
 _MIN_PRIMARY = [
     "SIMPLE  =                    T",
     "BITPIX  =                    8",
@@ -34,11 +31,6 @@ _MOST_PIXELS = (1 << 31) // 4
 """No tile has so many pixels: the Rice decoder counts their bytes in 32 bits, and writes where it may not."""
 _DECODER_BYTES, _SLACK = 8, 32 << 20
 """What a decoder takes besides the pixels that come out: for each pixel of a tile, and for all the rest."""
-
-
-def is_decodable(values: Mapping[str, Value]) -> bool:
-    """Tell whether a table holds a tile-compressed image that can be decoded safely."""
-    return values.get("ZIMAGE") is True and values.get("ZCMPTYPE") in _SAFE
 
 
 class TiledImage:
@@ -112,15 +104,39 @@ class TiledImage:
         wanted = fresh[max(first - start, 0) : last - start]
         return np.concatenate([known, wanted]) if len(known) else wanted
 
+    def part(self, first: int, last: int, left: int, right: int) -> Pixels:
+        """Return some pixels of the rows from one number to before another, and decode no tiles but theirs.
+
+        Raises
+        ------
+        DamagedImage, MemoryError
+            As `rows` does.
+        """
+        tall, wide = self._tile[self._y], self._tile[self._x]
+        rows = -(-last // tall) * tall - first // tall * tall
+        _make_sure_of_room(
+            rows * (-(-right // wide) * wide - left // wide * wide) * self._pixel_bytes + _SLACK
+        )
+        with self._decoding(f"Rows {first} to {last}"):
+            return np.asarray(self._section[self._wanted(slice(first, last), slice(left, right))])
+
+    @property
+    def tile_pixels(self) -> int:
+        """How many pixels are decoded at once at least."""
+        return prod(self._tile)
+
+    def _wanted(self, rows: slice, columns: slice) -> tuple[int | slice, ...]:
+        """Return the index of pixels in an array, which has the slowest axis first."""
+        wanted: list[int | slice] = [*self._indices]
+        wanted[self._x], wanted[self._y] = columns, rows
+        return tuple(reversed(wanted))
+
     def _decoded(self, first: int, last: int) -> Pixels:
         """Decode whole tiles."""
         pixels = (last - first) * self._width
         _make_sure_of_room(pixels * self._pixel_bytes + prod(self._tile) * _DECODER_BYTES + _SLACK)
-        wanted: list[int | slice] = [*self._indices]
-        wanted[self._x], wanted[self._y] = slice(None), slice(first, last)
         with self._decoding(f"Rows {first} to {last}"):
-            # Arrays have the slowest axis first.
-            return np.asarray(self._section[tuple(reversed(wanted))])
+            return np.asarray(self._section[self._wanted(slice(first, last), slice(None))])
 
     @contextmanager
     def _decoding(self, what: str) -> Iterator[None]:

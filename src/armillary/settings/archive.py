@@ -27,6 +27,23 @@ class ArchiveSettings(BaseModel):
         1 << 30, ge=64 * MIB, description="Bytes of memory that making one preview may take."
     )
     preview_s: float = Field(300.0, gt=0, description="Seconds that making one preview may take.")
+    tiles: Literal["ingest", "demand", "off"] = Field(
+        "ingest",
+        description="When tiles of large images are made, by which viewers zoom: as files are taken in"
+        " (`ingest`), when somebody looks at a file (`demand`), or never (`off`).",
+    )
+    tiles_px: int = Field(
+        1024,
+        ge=256,
+        le=16_384,
+        description="Side of a square image, pixels, up to whose area tiles are cut on request and none are made.",
+    )
+    tiles_whole: int = Field(
+        256 * MIB,
+        ge=0,
+        description="Bytes of an image in a .bz2 or .gz file up to which its full size is kept among the tiles; of"
+        " a larger one viewers see half the pixels a side.",
+    )
     image_px: int = Field(
         4096, ge=16, le=16_384, description="Long side of the full-size picture of a cube, pixels."
     )

@@ -31,6 +31,7 @@ from armillary.api.native import (
     samples,
     sites,
     status,
+    tiles,
 )
 from armillary.api.native.routing import refuse_unknown_parameters
 
@@ -59,6 +60,7 @@ _PARTS = (
     pipe,
     samples,
     sites,
+    tiles,
 )
 for _part in _PARTS:
     _router.include_router(_part.router, dependencies=[Depends(refuse_unknown_parameters)])

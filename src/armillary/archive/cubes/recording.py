@@ -219,7 +219,7 @@ class Recording:
     async def _put_file(self) -> Version:
         """Record the file with its frame, if there is news of it; return the version that is present now."""
         candidate, known = self._candidate, self._candidate.known
-        await record_candidates(self._c, [candidate], now=candidate.now)
+        await record_candidates(self._c, [candidate], self._context.settings.archive, now=candidate.now)
         await paths.unretire(self._c, candidate.location)
         if candidate.skipped and known:
             if candidate.new:

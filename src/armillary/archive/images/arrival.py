@@ -126,7 +126,7 @@ async def arrive(context: Context, claims: Sequence[Claim]) -> None:
     arrived = [candidate, *([content.thumbnail] if content.thumbnail else [])]
     responses = {claim.order.id: Response(value={"outcome": candidate.skipped or "kept"})}
     async with claim.completing(responses) as c:
-        await record_candidates(c, arrived, now=now)
+        await record_candidates(c, arrived, context.settings.archive, now=now)
         await crc32.note(c, candidate.location, content.crc32)
         await _note(c, candidate, now)
         if not candidate.skipped:

@@ -185,10 +185,12 @@ async def _record(context: Context, good: Sequence[Candidate]) -> None:
     """Put files into the catalog and end their orders, all in one transaction."""
     responses = {c.order.order.id: Response(value=_outcome(c)) for c in good}
     async with completing_all([c.order for c in good], responses) as connection:
-        await record_candidates(connection, good, now=context.clock.now())
+        await record_candidates(connection, good, context.settings.archive, now=context.clock.now())
 
 
-async def record_candidates(connection: AsyncConnection, good: Sequence[Candidate], *, now: datetime) -> None:
+async def record_candidates(
+    connection: AsyncConnection, good: Sequence[Candidate], settings: ArchiveSettings, *, now: datetime
+) -> None:
     """Put examined files into the catalog, in the caller's transaction."""
     if left := [version_id for one in good for version_id in one.left]:
         await store.mark_absent(connection, left)
@@ -213,6 +215,7 @@ async def record_candidates(connection: AsyncConnection, good: Sequence[Candidat
         actor="armillary",
         digested={id for id, one in of_version.items() if one.examined and one.examined.digests},
         pictured={id for id, one in of_version.items() if one.pictures or not _has_image(one)},
+        tiled={id for id, one in of_version.items() if one.new and products.needs_tiles(one.new, settings)},
     )
 
 

@@ -186,7 +186,7 @@ async def ingest_upload(context: Context, claims: Sequence[Claim]) -> None:
     (claim,) = claims
     candidate = await take_in(context, claim)
     async with claim.completing({claim.order.id: Response(value=True)}) as connection:
-        await record_candidates(connection, [candidate], now=context.clock.now())
+        await record_candidates(connection, [candidate], context.settings.archive, now=context.clock.now())
     await discard_staged(context, claim)
 
 

@@ -30,6 +30,7 @@ ENDINGS = {
     "image/tiff+bzip2": ".tif.bz2",
     "application/fits": ".fits",
     "video/webm": ".webm",
+    "application/x-armillary-tiles": ".tiles",
 }
 
 

@@ -13,11 +13,12 @@ from armillary.archive.products.options import MediaOptions
 from armillary.archive.products.origins import IMAGE, THUMBNAIL, VIDEO
 from armillary.base.work import JsonObject, Merging, NewOrder, admin, ask, submit
 
-DIGEST, PREVIEW = "digest", "preview"
+DIGEST, PREVIEW, TILES = "digest", "preview", "tiles"
 AWAITED_PRIORITY = 0
 NOTHING: Mapping[str, object] = MappingProxyType({})
 MEDIA_MERGING = Merging(sticky=("asked", "force"))
 DIGEST_PRIORITY, PREVIEW_PRIORITY = LOWEST_INGEST - 10, LOWEST_INGEST - 20
+TILES_PRIORITY = LOWEST_INGEST - 30
 
 
 async def submit_products(
@@ -28,8 +29,9 @@ async def submit_products(
     previews: bool = True,
     digested: Container[int] = (),
     pictured: Container[int] = (),
+    tiled: Container[int] = (),
 ) -> None:
-    """Queue digests, and pictures if wanted, of new versions.
+    """Queue digests, and pictures if wanted, of new versions, and tiles of those that are to be ``tiled``.
 
     Those without pictures come from edits, whose clients wait for the digests: no ingest goes first. Versions that
     are ``digested`` have their digests, and those that are ``pictured`` their pictures, or can have none.
@@ -41,6 +43,8 @@ async def submit_products(
             orders.append(_order(DIGEST, version_id, actor, priority))
         if previews and version_id not in pictured:
             orders.append(_order(PREVIEW, version_id, actor, PREVIEW_PRIORITY))
+        if version_id in tiled:
+            orders.append(_order(TILES, version_id, actor, TILES_PRIORITY))
     await submit(connection, orders, keyed_fifo=False)
 
 

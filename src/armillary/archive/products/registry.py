@@ -10,10 +10,11 @@ from typing import Any
 from armillary.archive.products.conversions import STRETCHES, TIF, UNPACKED, plain_fits, tif_of, tifs
 from armillary.archive.products.media import MEDIA
 from armillary.archive.products.models import Lack, Made
-from armillary.archive.products.orders import PREVIEW
+from armillary.archive.products.orders import PREVIEW, TILES
 from armillary.archive.products.pictures import pictures
 from armillary.archive.products.sources import Work
 from armillary.archive.products.standing import KINDS, PARAMETERS, STEPS
+from armillary.archive.products.tiles import building
 from armillary.context import Context
 from armillary.settings import ArchiveSettings
 
@@ -76,6 +77,14 @@ BUILDERS = (
         parameters=lambda _: {},
         build=plain_fits,
         kept=CONVERTED,
+    ),
+    Builder(
+        name=TILES,
+        makes=(TILES,),
+        step=building.STEP,
+        parameters=building.parameters,
+        build=building.tiles,
+        batch=1,
     ),
     *(
         Builder(

@@ -19,6 +19,16 @@ from armillary.archive.products.pictures import described
 from armillary.archive.products.portions import Subject, add_pictures, draw_portion
 from armillary.archive.products.registry import OF_KIND
 from armillary.archive.products.standing import Standing, media_standing
+from armillary.archive.products.tiles.building import needs_tiles
+from armillary.archive.products.tiles.models import SkyGrid, TileImage, TileIndex
+from armillary.archive.products.tiles.serving import (
+    ImageDetails,
+    ServedTile,
+    data_word,
+    tile,
+    tile_image,
+    tile_index,
+)
 
 __all__ = [
     "DIGEST",
@@ -29,22 +39,32 @@ __all__ = [
     "THUMBNAIL",
     "UNPACKED",
     "VIDEO",
+    "ImageDetails",
     "MediaOptions",
     "MediaOutcome",
+    "ServedTile",
+    "SkyGrid",
     "Standing",
     "Subject",
+    "TileImage",
+    "TileIndex",
     "Where",
     "add_pictures",
     "ask_again",
     "awaited",
+    "data_word",
     "described",
     "digests_pending",
     "draw_portion",
     "fetch",
     "media_outcome",
     "media_standing",
+    "needs_tiles",
     "settle_products",
     "submit_cube_media",
     "submit_products",
     "tif_of",
+    "tile",
+    "tile_image",
+    "tile_index",
 ]

@@ -14,7 +14,7 @@ from alembic import op
 from armillary.migrations.scripts import WEB, WORKER, execute, grant
 
 revision = "0038"
-down_revision = "0036"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 

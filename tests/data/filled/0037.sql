@@ -1,0 +1,1 @@
+-- It adds nothing but a kind that the web role may ask for.
