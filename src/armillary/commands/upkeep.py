@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from armillary.archive import tasks as archive
+from armillary.archive.catalog import service as catalog
 from armillary.archive.cubes import service as cubes
 from armillary.archive.intake.service import watch_root, watch_roots
 from armillary.base.alone import Office, alone
@@ -73,10 +74,27 @@ async def run(
                 chores = {
                     "watching": lambda: watch(context, stop),
                     "periods": lambda: submit_on_time(context.database, due, stop),
+                    "minutes": lambda: every_minute(context, stop),
                 }
                 await _do(chores, office, stop, pauses)
 
     await repeat("upkeep", alone_or_not, pauses.first_s, stop, pauses=pauses)
+
+
+async def every_minute(context: Context, stop: asyncio.Event) -> None:
+    """Write down how the archive stands and fold the counts of nights, each minute until told to stop."""
+    while not stop.is_set():
+        await operations.take_sample(context)
+        await fold(context)
+        await _rest(stop, operations.SAMPLED_S)
+
+
+async def fold(context: Context) -> None:
+    """Fold all counts of nights that there are, some nights at a time."""
+    while True:
+        async with context.database.begin() as connection:
+            if not await catalog.fold_counts(connection):
+                return
 
 
 async def beat(

@@ -9,26 +9,33 @@ from armillary.operations.heartbeat import beat
 from armillary.operations.orders import CANCEL, RETRY, ask_for, find_order
 from armillary.operations.restore import RestoreReport, restore
 from armillary.operations.retention import periods_of
+from armillary.operations.sampling import EVERY_S as SAMPLED_S
+from armillary.operations.sampling import MOST_HOURS, StatusHistory, history_of, take_sample
 from armillary.operations.status import status_of, status_to_json
 
 __all__ = [
     "CANCEL",
     "MEDIA_TYPE",
+    "MOST_HOURS",
     "PERIODS",
     "RETRY",
+    "SAMPLED_S",
     "BackupReport",
     "Doors",
     "Health",
     "RestoreReport",
+    "StatusHistory",
     "ask_for",
     "back_up",
     "beat",
     "exposition",
     "find_order",
     "health_of",
+    "history_of",
     "periods_of",
     "recover",
     "restore",
     "status_of",
     "status_to_json",
+    "take_sample",
 ]

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary import __version__
 from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Root
 from armillary.archive.products import service as products
 from armillary.base import revisions
 from armillary.base.identity import read_identity
@@ -47,11 +48,6 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
         totals, exact = await store.totals(connection)
         roots = await catalog.list_roots(connection)
         names = {str(root.id): root.name for root in roots}
-        directories = {root.name: root.path for root in roots if root.path} | {
-            "private": context.stores.private
-        }
-        if context.settings.database.url is None:
-            directories["database"] = context.settings.data / "postgres"
         oldest = await overview.oldest(connection)
         failed = await overview.failures(connection, failures)
         files = await _files(connection, [oldest, *failed] if oldest else failed)
@@ -73,7 +69,7 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
             workers=await _workers(connection),
             failures=tuple(_failure(line, files[line.id]) for line in failed),
             failed=await overview.failed(connection),
-            disks=await asyncio.to_thread(disks, directories),
+            disks=await asyncio.to_thread(disks, directories_of(context, roots)),
             destinations=tuple(
                 DestinationLine(**row._mapping) for row in await store.destinations(connection)
             ),
@@ -157,6 +153,13 @@ def _parts(owner: str) -> tuple[str, int | None]:
     """Return name and process id of a worker from what it writes into its leases."""
     name, _, rest = owner.rpartition("-")[0].rpartition("-")
     return (name, int(rest)) if name and rest.isdecimal() else (owner, None)
+
+
+def directories_of(context: Context, roots: Sequence[Root]) -> dict[str, Path]:
+    """Return the directories on whose room an archive depends, by what they are called."""
+    found = {root.name: root.path for root in roots if root.path} | {"private": context.stores.private}
+    own = {} if context.settings.database.url else {"database": context.settings.data / "postgres"}
+    return found | own
 
 
 def disks(directories: dict[str, Path]) -> tuple[Disk, ...]:

@@ -38,6 +38,9 @@ class RetentionSettings(BaseModel):
         gt=0,
         description="Days that the feed of changes goes back; clients that were away for longer begin anew.",
     )
+    status_days: float = Field(
+        7.0, gt=0, description="Days that it is kept how the archive stood, for the curves of its status."
+    )
     grants_days: float | None = Field(
         None,
         ge=30,
