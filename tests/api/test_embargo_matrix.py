@@ -93,6 +93,7 @@ SURFACES = {
     "/docs/api/{method}/{path:path}": Tells.SIGNALS,
     "/frames": Tells.PAGES,
     "/frames/total": Tells.PAGES,
+    "/frames/download": Tells.PAGES,
     "/live": Tells.SIGNALS,
     "/sign-in": Tells.NOTHING,
     "/sign-out": Tells.SIGNALS,

@@ -55,7 +55,12 @@ def sent(config: Any) -> bytes:
 async def as_web(archive: Archive, server: EmbeddedServer, **settings: Any) -> AsyncIterator[Context]:
     """Open the database of an archive with the rights that the web process has."""
     database = await Database.connect(
-        server, Role.WEB, name=archive.context.database.name, pool_size=6, statement_timeout_s=60.0
+        server,
+        Role.WEB,
+        name=archive.context.database.name,
+        home=archive.context.settings.data.resolve(),
+        pool_size=6,
+        statement_timeout_s=60.0,
     )
     try:
         yield with_settings(dataclasses.replace(archive.context, database=database), **settings)

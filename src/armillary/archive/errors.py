@@ -205,6 +205,12 @@ class BadCursor(BadRequest):
     code = "bad_cursor"
 
 
+class TooManyFiles(BadRequest):
+    """One download may not hold so many files; ask for fewer."""
+
+    code = "too_many_files"
+
+
 class BundleBroken(ArmillaryError):
     """A file ended early while it was sent; the download is void."""
 

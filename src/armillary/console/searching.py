@@ -78,6 +78,11 @@ class Search:
         return pairs + [(KEYWORD, one) for one in self.keywords]
 
     @property
+    def asking(self) -> str:
+        """The query of an address that is about these frames, however they are shown."""
+        return urlencode(self.asks)
+
+    @property
     def wants_more(self) -> bool:
         """Whether a field is used that the form shows only when somebody asks for more."""
         return any(name in self.given for name in MORE)

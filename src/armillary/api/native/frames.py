@@ -5,16 +5,16 @@ from __future__ import annotations
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Query, Request, Response
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.api.http.answers import Answer, answered, answers
+from armillary.api.http.answers import Answer, answered, answers, sends
 from armillary.api.http.calls import Call, Ctx
+from armillary.api.http.parcels import MEDIA_TYPES, Form, serve_files, serve_table
 from armillary.api.native.routing import SELECTION_REFUSALS, Word, anybody, failures, storable_words
-from armillary.archive.errors import BadCursor
+from armillary.archive.errors import BadCursor, TooManyFiles
 from armillary.archive.fields import CRITERIA, Criterion
 from armillary.archive.models import MAX_PAGE
 from armillary.archive.query import service as query
@@ -30,7 +30,7 @@ from armillary.archive.query.service import (
     total_of,
 )
 from armillary.base.signatures import with_parameters
-from armillary.errors import BadRequest
+from armillary.errors import BadRequest, NotFound
 
 router = APIRouter()
 
@@ -100,29 +100,55 @@ def _parameter(one: Criterion) -> Parameter:
 with_parameters(asked_terms, map(_parameter, CRITERIA))
 
 
+LIMIT = 100
+_MEDIA = sends(*(one.partition(";")[0] for one in MEDIA_TYPES.values()), binary=True)
+
+
 @router.get(
     "/v1/frames",
     dependencies=anybody,
-    responses=answers(Frames, {"frames": [_FRAME], "cursor": None, "total": 1, "total_is": "exact"})
-    | failures(BadRequest, BadCursor, *SELECTION_REFUSALS),
+    responses=answers(
+        Frames, {"frames": [_FRAME], "cursor": None, "total": 1, "total_is": "exact"}, media=_MEDIA
+    )
+    | failures(BadRequest, BadCursor, TooManyFiles, NotFound, *SELECTION_REFUSALS),
 )
 async def search(
+    request: Request,
     ctx: Ctx,
     terms: Annotated[tuple[Term, ...], Depends(asked_terms)],
     total: Annotated[
         Asked, Query(description="Whether to tell how many there are, and how surely")
     ] = Asked.NONE,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+    limit: Annotated[
+        int | None,
+        Query(ge=1, le=MAX_PAGE, description="Frames of a page, 100 by default; a table has all without it"),
+    ] = None,
     cursor: Word = None,
-) -> JSONResponse:
+    form: Annotated[
+        Form | None,
+        Query(alias="format", description="A table of the frames, or their files, instead of JSON"),
+    ] = None,
+) -> Response:
     """Find frames, newest first; `cursor` in the answer leads to the next page.
 
     All criteria have to hold. `total_is` says whether `total` was counted or estimated: a count that takes too
     long becomes an estimate. A `quick` total takes some milliseconds: it is exact, or `at_least` so many.
+
+    `format=csv` and `format=votable` send all frames as a table; a text in CSV that a spreadsheet would run as a
+    formula has an apostrophe before it. `format=tar` and `format=zip` send the files as they are stored, and a
+    text that lists those that are withheld; the length of a zip is told.
     """
     today, viewer = ctx.today, ctx.principal
+    if form is not None:
+        if total is not Asked.NONE:
+            raise BadRequest("Totals are told in JSON; leave out `format`, or `total`.")
+        if form in (Form.CSV, Form.VOTABLE):
+            return await serve_table(ctx, terms, form, cursor=cursor, most=limit)
+        if limit is not None or cursor is not None:
+            raise BadRequest("A download of files has no pages; leave out `limit` and `cursor`.")
+        return await serve_files(ctx, terms, form, asked=request.url.path + "?" + request.url.query)
     async with ctx.context.database.begin() as connection:
-        page = await query.search(connection, terms, viewer, today=today, limit=limit, cursor=cursor)
+        page = await query.search(connection, terms, viewer, today=today, limit=limit or LIMIT, cursor=cursor)
         body = Frames(frames=page.frames, cursor=page.cursor)
         if total is not Asked.NONE:
             found = await _total(ctx, connection, terms, total)

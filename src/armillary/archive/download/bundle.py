@@ -47,8 +47,8 @@ class Member:
 
 
 @dataclass(slots=True)
-class _Account:
-    """What became of the members."""
+class Account:
+    """What became of the members of a bundle."""
 
     sums: list[str] = field(default_factory=list)
     withheld: list[str] = field(default_factory=list)
@@ -67,10 +67,10 @@ async def choose(connection: AsyncConnection, selection: Selection, lister: List
     )
     rows = (await connection.execute(query)).all()
     places = [(Location(row.root_id, row.path, row.filename), row.name) for row in rows]
-    return _named_apart(places, {root.id: root for root in await catalog.list_roots(connection)})
+    return named_apart(places, {root.id: root for root in await catalog.list_roots(connection)})
 
 
-def _named_apart(places: Sequence[tuple[Location, str]], roots: dict[int, Root]) -> list[Member]:
+def named_apart(places: Sequence[tuple[Location, str]], roots: dict[int, Root]) -> list[Member]:
     """Give files of equal path and name in several roots the name of their root in front."""
     often = Counter(location.key for location, _ in places)
     return [
@@ -94,9 +94,9 @@ async def bundle(
     BundleBroken
         If a file cannot be read to its end: what was sent of it cannot be taken back.
     """
-    account = _Account()
+    account = Account()
     for member in members:
-        served = await _open(context, member, viewer, account)
+        served = await open_member(context, member, viewer, account)
         if served is not None:
             note = partial(note_if_granted, context, served[1], viewer)
             async with aclosing(_packed(member, *served, account, note)) as chunks:
@@ -104,12 +104,12 @@ async def bundle(
                     yield chunk
     now = context.clock.now()
     yield _text_member(SUMS, "".join(account.sums), now)
-    yield _text_member(README, _readme(account, asked, now), now)
+    yield _text_member(README, readme(account, asked, now, sums=SUMS), now)
     yield b"\0" * (2 * tarfile.BLOCKSIZE)
 
 
-async def _open(
-    context: Context, member: Member, viewer: Principal, account: _Account
+async def open_member(
+    context: Context, member: Member, viewer: Principal, account: Account
 ) -> tuple[Download, Served] | None:
     """Open what is present at the member's place, or note why there is nothing."""
     for _ in range(TRIES):
@@ -150,7 +150,7 @@ async def _packed(
     member: Member,
     download: Download,
     served: Served,
-    account: _Account,
+    account: Account,
     note: Callable[..., Awaitable[None]],
 ) -> AsyncGenerator[bytes, None]:
     """Yield one file with its tar header and fill, and note its sum."""
@@ -188,10 +188,12 @@ def _text_member(name: str, text: str, now: datetime) -> bytes:
     return _header(name, len(content), now) + content + _fill(len(content))
 
 
-def _readme(account: _Account, asked: str, now: datetime) -> str:
+def readme(account: Account, asked: str, now: datetime, *, sums: str | None) -> str:
+    """Return what a download says of itself: what it holds, what is withheld, what was missing."""
     out = io.StringIO()
     out.write(f"Download of {asked} on {now:%Y-%m-%d %H:%M:%S} UTC.\n\n")
-    out.write(f"Files in this archive: {len(account.sums)}. Check them with: md5sum -c {SUMS}\n")
+    check = f" Check them with: md5sum -c {sums}" if sums else ""
+    out.write(f"Files in this archive: {len(account.sums)}.{check}\n")
     if account.withheld:
         out.write("\nThese files were selected, but are not public yet, and you showed nothing that lets you")
         out.write(" have them.\nThey are not in this archive:\n")

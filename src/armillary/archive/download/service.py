@@ -13,6 +13,7 @@ from armillary.archive.download.file import (
     stream,
 )
 from armillary.archive.download.granted import note_if_granted
+from armillary.archive.download.parcel import Parcel, parcel_of
 from armillary.archive.download.serving import (
     Served,
     serve_version,
@@ -20,6 +21,9 @@ from armillary.archive.download.serving import (
     version_to_serve,
     why_visible,
 )
+from armillary.archive.download.tables import comma, votable
+from armillary.archive.download.walk import walk
+from armillary.archive.download.zipped import Zip
 from armillary.archive.download.zips import Member, ZipLayout, made_member
 
 __all__ = [
@@ -28,19 +32,25 @@ __all__ = [
     "MEDIA_TYPES",
     "Download",
     "Member",
+    "Parcel",
     "Served",
+    "Zip",
     "ZipLayout",
     "bundle",
     "check_unpacked",
     "choose",
+    "comma",
     "content_of_version",
     "made_member",
     "note_if_granted",
     "open_download",
+    "parcel_of",
     "serve_version",
     "signed_version",
     "stored_chunks",
     "stream",
     "version_to_serve",
+    "votable",
+    "walk",
     "why_visible",
 ]

@@ -19,7 +19,11 @@ from zlib import crc32
 
 VERSION, FLAGS, STORED = 45, 0x0800, 0
 """ZIP64; names are UTF-8; no compression."""
+DEFERRED = 0x0008
+"""The flag of members whose checksum stands behind their bytes (APPNOTE 6.3.10, section 4.4.4)."""
 LOCAL, CENTRAL, END64, LOCATOR, END = 0x04034B50, 0x02014B50, 0x06064B50, 0x07064B50, 0x06054B50
+DESCRIPTOR = struct.Struct("<IIQQ")
+DESCRIBES = 0x08074B50
 FULL16, FULL32 = 0xFFFF, 0xFFFFFFFF
 REGULAR = 0o100644 << 16
 
@@ -34,6 +38,18 @@ class Member:
     modified: datetime
     content: bytes | None = None
     """The bytes themselves, of small members that are made for the zip."""
+    deferred: bool = False
+    """Whether the checksum is known only when the bytes have passed."""
+
+    @property
+    def flags(self) -> int:
+        """The general purpose flags."""
+        return FLAGS | DEFERRED if self.deferred else FLAGS
+
+    @property
+    def descriptor(self) -> bytes:
+        """What stands behind the bytes."""
+        return DESCRIPTOR.pack(DESCRIBES, self.crc32, self.size, self.size) if self.deferred else b""
 
 
 def made_member(name: str, content: bytes, modified: datetime) -> Member:
@@ -52,13 +68,17 @@ class ZipLayout:
     members: Sequence[Member]
 
     @cached_property
-    def _heads(self) -> list[bytes]:
+    def heads(self) -> list[bytes]:
+        """What stands before the bytes of each member."""
         return [_local_header(one) for one in self.members]
 
     @cached_property
     def _starts(self) -> list[int]:
         """Offset of the header of each member, and of the directory behind them."""
-        lengths = (len(head) + one.size for head, one in zip(self._heads, self.members, strict=True))
+        lengths = (
+            len(head) + one.size + len(one.descriptor)
+            for head, one in zip(self.heads, self.members, strict=True)
+        )
         return [0, *accumulate(lengths)]
 
     @cached_property
@@ -84,10 +104,10 @@ class ZipLayout:
         return f'"{hashlib.sha256(self.directory).hexdigest()[:32]}"'
 
     def chunks(self, start: int, stop: int, read: Read) -> Iterator[bytes]:
-        """Yield the bytes from ``start`` up to ``stop``."""
+        """Yield the bytes from ``start`` up to ``stop``; the checksums of all members have to be known."""
         position = bisect_right(self._starts, start, hi=len(self.members)) - 1
         for number in range(max(position, 0), len(self.members)):
-            begin, head, member = self._starts[number], self._heads[number], self.members[number]
+            begin, head, member = self._starts[number], self.heads[number], self.members[number]
             if begin >= stop:
                 return
             yield from _cut(head, start - begin, stop - begin)
@@ -107,10 +127,11 @@ def _cut(data: bytes, start: int, stop: int) -> list[bytes]:
 
 def _local_header(member: Member) -> bytes:
     name, (day, time) = member.name.encode(), _dos(member.modified)
-    extra = struct.pack("<HHQQ", 1, 16, member.size, member.size)
+    size, checksum = (0, 0) if member.deferred else (member.size, member.crc32)
+    extra = struct.pack("<HHQQ", 1, 16, size, size)
     head = struct.pack(
         "<IHHHHHIIIHH",
-        *(LOCAL, VERSION, FLAGS, STORED, time, day, member.crc32, FULL32, FULL32, len(name), len(extra)),
+        *(LOCAL, VERSION, member.flags, STORED, time, day, checksum, FULL32, FULL32, len(name), len(extra)),
     )
     return head + name + extra
 
@@ -120,7 +141,7 @@ def _central_header(member: Member, offset: int) -> bytes:
     extra = struct.pack("<HHQQQ", 1, 24, member.size, member.size, offset)
     head = struct.pack(
         "<IHHHHHHIIIHHHHHII",
-        *(CENTRAL, 3 << 8 | VERSION, VERSION, FLAGS, STORED, time, day, member.crc32, FULL32, FULL32),
+        *(CENTRAL, 3 << 8 | VERSION, VERSION, member.flags, STORED, time, day, member.crc32, FULL32, FULL32),
         *(len(name), len(extra), 0, 0, 0, REGULAR, FULL32),
     )
     return head + name + extra

@@ -24,7 +24,7 @@ from armillary.archive.query.records import (
 )
 from armillary.archive.query.releases import MOST_RELEASES, Release, Releases, list_releases
 from armillary.archive.query.rows import FoundFrame, KnownFrame
-from armillary.archive.query.search import Page, plain_values, search
+from armillary.archive.query.search import FILE_COLUMNS, Page, plain_values, search
 from armillary.archive.query.stored import terms_of_json, terms_to_json
 from armillary.archive.query.totals import Asked, Total, TotalIs, quick_total, total_of
 from armillary.archive.query.visibility import (
@@ -43,6 +43,7 @@ from armillary.archive.query.visibility import (
 )
 
 __all__ = [
+    "FILE_COLUMNS",
     "ICALENDAR",
     "MOST_NIGHTS",
     "MOST_RELEASES",

@@ -11,3 +11,15 @@ document.addEventListener("formdata", (event) => {
     }
   }
 });
+
+const all = document.getElementById("mark-all");
+if (all) {
+  all.hidden = false;
+  const rows = () => [...document.querySelectorAll('#results input[name="file"]')];
+  all.addEventListener("change", () => rows().forEach((one) => (one.checked = all.checked)));
+  document.getElementById("results").addEventListener("change", () => {
+    const marked = rows().filter((one) => one.checked).length;
+    all.checked = marked > 0 && marked === rows().length;
+    all.indeterminate = marked > 0 && !all.checked;
+  });
+}

@@ -1,0 +1,1 @@
+"""Frames that a search finds as tables: CSV and VOTable, page after page."""
