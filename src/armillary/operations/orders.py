@@ -33,7 +33,7 @@ from armillary.operations.errors import NotCancellable, NotRetryable, OrderNotFo
 CANCEL, RETRY = "cancel_order", "retry_order"
 AT_ONCE = 2_000_000_000
 """A priority before all others: such orders take a millisecond, and somebody waits."""
-DAY_S = 86_400.0
+DAY_S, PATIENCE_S = 86_400.0, 10.0
 _Act = Callable[[Context, AsyncConnection, OrderView, str], Awaitable[JsonValue]]
 
 
@@ -66,6 +66,28 @@ async def ask_for(connection: AsyncConnection, kind: str, order_id: int, *, acto
         await _check_retry(connection, order)
     args: JsonObject = {"order": order_id, "address": address}
     return await work.ask(connection, kind, args, actor=actor, priority=AT_ONCE)
+
+
+async def carry_out(
+    context: Context, kind: str, order_id: int, *, actor: str, address: str
+) -> tuple[int, JsonValue]:
+    """Have a worker cancel or retry an order; return the order that asks for it, and what that brought.
+
+    That is None if no worker has done it within ten seconds.
+
+    Raises
+    ------
+    OrderNotFound, NotCancellable, NotRetryable
+        If it is not possible.
+    """
+    async with context.database.begin() as connection:
+        asking = await ask_for(connection, kind, order_id, actor=actor, address=address)
+    ended = (await work.wait_for(context.database, context.signals, [asking], PATIENCE_S)).get(asking)
+    if ended is None:
+        return asking, None
+    if not ended.response.ok:
+        raise (NotCancellable if kind == CANCEL else NotRetryable)(ended.response.error)
+    return asking, ended.response.value
 
 
 def _check_cancel(order: OrderView) -> None:

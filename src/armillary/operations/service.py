@@ -3,10 +3,11 @@
 from armillary.operations.acceptance import Doors
 from armillary.operations.backup import BackupReport, back_up
 from armillary.operations.cleaning import PERIODS, recover
+from armillary.operations.disclosure import KnownOrder, discretion_of, file_of, known_order, names_of
 from armillary.operations.exposition import MEDIA_TYPE, exposition
 from armillary.operations.health import Health, health_of
 from armillary.operations.heartbeat import beat
-from armillary.operations.orders import CANCEL, RETRY, ask_for, find_order
+from armillary.operations.orders import CANCEL, RETRY, ask_for, carry_out, find_order
 from armillary.operations.restore import RestoreReport, restore
 from armillary.operations.retention import periods_of
 from armillary.operations.sampling import EVERY_S as SAMPLED_S
@@ -23,15 +24,21 @@ __all__ = [
     "BackupReport",
     "Doors",
     "Health",
+    "KnownOrder",
     "RestoreReport",
     "StatusHistory",
     "ask_for",
     "back_up",
     "beat",
+    "carry_out",
+    "discretion_of",
     "exposition",
+    "file_of",
     "find_order",
     "health_of",
     "history_of",
+    "known_order",
+    "names_of",
     "periods_of",
     "recover",
     "restore",

@@ -12,9 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from msgspec import Meta
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Scope
 from armillary.api.http.answers import Answer, answered, answers, streams
 from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
@@ -30,21 +28,16 @@ from armillary.api.native.routing import (
     operators,
     storable_words,
 )
-from armillary.archive.catalog import service as catalog
-from armillary.archive.query import service as query
 from armillary.base.clock import Instant
-from armillary.base.work import JsonObject, State, wait_for
+from armillary.base.work import State, wait_for
 from armillary.base.work.admin import OrderView, Standing, list_orders
 from armillary.base.work.watching import watch_all, watch_order
-from armillary.edits.service import Discretion
 from armillary.errors import BadRequest
-from armillary.fits.containers import logical_name
 from armillary.operations import service as operations
 from armillary.operations.errors import NotCancellable, NotRetryable, OrderNotFound
 
 router = APIRouter()
-PATIENCE_S, MAX_WAIT_S, MAX_PAGE = 10.0, 60.0, 1000
-CONTAINERS = ("", ".bz2", ".gz", ".BZ2", ".GZ")
+MAX_WAIT_S, MAX_PAGE = 60.0, 1000
 Id = Annotated[int, Path(ge=1, lt=1 << 63)]
 _ORDER = {
     "id": 31,
@@ -149,7 +142,7 @@ async def orders(
 ) -> JSONResponse:
     """List work orders, newest first, those that ended as long as they are kept; `file` is a logical name."""
     storable_words(kind, file)
-    names = None if file is None else [logical_name(file) + suffix for suffix in CONTAINERS]
+    names = None if file is None else operations.names_of(file)
     async with ctx.context.database.begin() as connection:
         found = await list_orders(
             connection, state=state, kind=kind, names=names, before=cursor, limit=limit + 1
@@ -192,18 +185,13 @@ async def order(
     Arguments and response are for tokens that may read everything: they may tell a position, and so may errors.
     """
     found = await _find(ctx, order_id)
-    if wait and found.finished is None:
+    if wait and found.view.finished is None:
         await wait_for(ctx.context.database, ctx.context.signals, [order_id], wait)
         found = await _find(ctx, order_id)
-    shown = plain(_told(found))
-    await without_paths(ctx, [shown, shown["response"] or {}], "error")
-    if not ctx.principal.may(Scope.READ):
-        known, file_id = await _discretion(ctx, found)
+    shown = plain(_told(found.view)) | {"error": found.error, "error_code": found.error_code}
+    if not found.whole:
         shown |= {"args": None, "response": None, "steps": None}
-        shown |= {
-            "error": known.error(shown["error"], file_id),
-            "error_code": known.code(shown["error_code"], file_id),
-        }
+    await without_paths(ctx, [shown, shown["response"] or {}], "error")
     return answered(shown, headers={"Cache-Control": "no-store"})
 
 
@@ -215,7 +203,9 @@ async def order(
 )
 async def order_events(request: Request, ctx: Ctx, order_id: Id) -> Response:
     """Watch one work order as server-sent events until it has ended; then the stream ends, too."""
-    known, file_id = await _discretion(ctx, await _find(ctx, order_id))
+    async with ctx.context.database.begin() as connection:
+        found = await operations.known_order(connection, order_id, ctx.principal, ctx.today)
+        known, file_id = await operations.discretion_of(connection, found.view, ctx.principal, ctx.today)
     watched = watch_order(ctx.context.database, ctx.context.signals, order_id)
 
     def told(one: Standing) -> Standing:
@@ -260,57 +250,17 @@ async def retry(ctx: Ctx, order_id: Id) -> JSONResponse:
 
 
 async def _asked(call: Call, kind: str, order_id: int) -> JSONResponse:
-    async with call.context.database.begin() as connection:
-        actor, address = call.principal.name, call.address
-        asking = await operations.ask_for(connection, kind, order_id, actor=actor, address=address)
-    ended = (await wait_for(call.context.database, call.context.signals, [asking], PATIENCE_S)).get(asking)
-    if ended is None:
+    actor, address = call.principal.name, call.address
+    asking, brought = await operations.carry_out(call.context, kind, order_id, actor=actor, address=address)
+    if brought is None:
         headers = {"Location": f"/v1/orders/{asking}"}
         return answered(AskedOrder(order=asking), HTTPStatus.ACCEPTED, headers)
-    if not ended.response.ok:
-        raise (NotCancellable if kind == operations.CANCEL else NotRetryable)(ended.response.error)
-    return answered(ended.response.value)
+    return answered(brought)
 
 
-async def _find(call: Call, order_id: int) -> OrderView:
-    """Return an order, unless it may be about a file that the caller may not know of."""
+async def _find(call: Call, order_id: int) -> operations.KnownOrder:
     async with call.context.database.begin() as connection:
-        found = await operations.find_order(connection, order_id)
-        # Whoever asked for something itself knows what.
-        if found.actor != call.principal.name and not await _may_know(connection, call, found.args):
-            raise OrderNotFound(f"There is no work order {order_id}, or its record has expired.")
-        return found
-
-
-async def _may_know(connection: AsyncConnection, call: Call, args: JsonObject) -> bool:
-    if query.sees_everything(call.principal) or not await query.hides_files(connection):
-        return True
-    files = await _files_of(connection, args)
-    # Of an order that names no file of the catalog nobody can say which one it will be about.
-    return bool(files) and not await query.unknown_among(connection, files, call.principal, call.today)
-
-
-async def _files_of(connection: AsyncConnection, args: JsonObject) -> set[int]:
-    """Return the ids of the files that an order may be about."""
-    match args:
-        case {"file_id": int(file_id)}:
-            return {file_id}
-        case {"version_id": int(version_id)}:
-            return {one.file_id for one in (await catalog.versions_by_id(connection, [version_id])).values()}
-    name = _file_of(args)
-    found = await catalog.present_meant(connection, [name]) if name else {}
-    return {one.file_id for versions in found.values() for one in versions}
-
-
-async def _discretion(call: Call, found: OrderView) -> tuple[Discretion, int | None]:
-    """Return what may be told of an order, and the file that it edits."""
-    known = Discretion(call.principal, call.today)
-    file_id = found.args.get("file_id")
-    if not isinstance(file_id, int):
-        return known, None
-    async with call.context.database.begin() as connection:
-        await known.look_at(connection, [file_id])
-    return known, file_id
+        return await operations.known_order(connection, order_id, call.principal, call.today)
 
 
 def _whole(one: Standing) -> Standing:
@@ -336,7 +286,7 @@ def _told(one: OrderView) -> ToldOrder:
         id=one.id,
         kind=one.kind,
         state=one.state,
-        file=_file_of(one.args),
+        file=operations.file_of(one.args),
         key=one.key,
         priority=one.priority,
         attempts=one.attempts,
@@ -360,8 +310,3 @@ def _told(one: OrderView) -> ToldOrder:
         worker=one.lease_owner,
         held=one.held is not None,
     )
-
-
-def _file_of(args: JsonObject) -> str | None:
-    found = args.get("name") or args.get("filename")
-    return None if found is None else str(found)
