@@ -98,6 +98,7 @@ SURFACES = {
     "/sign-in": Tells.NOTHING,
     "/sign-out": Tells.SIGNALS,
     "/thumbnails/{name:path}": Tells.DRAWINGS,
+    "/work": Tells.NOTHING,
     "/openapi.json": Tells.NOTHING,
     **{f"{page}{rest}": Tells.NOTHING for page in pages.PAGES for rest in ("", "/{selection:path}")},
     "/v1/health": Tells.NOTHING,
@@ -191,6 +192,10 @@ EDITORIAL = {
     "/v1/changesets/{id}": "the same, or how many files of a dry run are withheld",
     "/v1/changesets/{id}/files": "how each file stands",
     "/v1/changesets/{id}/{action}": "whether it was accepted",
+    "/work/orders": "that there may be one of this number",
+    "/work/orders/{order_id}": "how it stands, without arguments, response and reason",
+    "/work/changesets/{id}": "what the viewer sent, and how each file stands",
+    "/work/changesets/{id}/{action}": "whether it was accepted",
     "/toy/frames/{name}/cards": "whether it was accepted",
 }
 """What each route tells of a hidden file that lets editors in: tests of edits under embargo ask them all."""

@@ -8,28 +8,34 @@ from __future__ import annotations
 from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.console import (
     assets,
+    changesets,
     frames,
     help,
     live,
+    orders,
     overview,
     parcels,
     sessions,
     thumbnails,
     tokens,
+    work,
 )
 from armillary.console.failures import render_failure
 from armillary.console.routing import READERS
 
 _PARTS = (
     assets,
+    changesets,
     frames,
     help,
     live,
+    orders,
     overview,
     parcels,
     sessions,
     thumbnails,
     tokens,
+    work,
 )
 PREFIXES = (
     "/assets",
@@ -40,6 +46,7 @@ PREFIXES = (
     "/sign-out",
     "/thumbnails",
     "/tokens",
+    "/work",
 )
 """The first parts of the paths of pages; the overview is at `/`, which other interfaces have, too."""
 

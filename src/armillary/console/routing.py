@@ -30,6 +30,11 @@ def page_router() -> APIRouter:
     return APIRouter(default_response_class=HTMLResponse)
 
 
+def origin_of(request: Request) -> str:
+    """Return the address of this server as the browser knows it, for commands to be copied."""
+    return str(request.base_url).rstrip("/")
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """The fields of a form that was sent, each with all its values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -122,6 +123,11 @@ def coded(text: str) -> Markup:
     return Markup(re.sub(r"(`{1,2})([^`]+)\1", r"<code>\2</code>", str(escape(harmless(text)))))  # noqa: S704  # escaped
 
 
+def pretty(value: Any) -> str:
+    """Return a value as JSON in lines, for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
 def slug(value: str) -> str:
     """Return a text as a part of the id of an element."""
     return re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
@@ -143,6 +149,21 @@ def cell(value: Any, kind: str) -> Any:
 
 _CELLS: Mapping[str, Callable[[Any], str]] = {"instant": instant, "size": size, "ra": hours, "dec": degrees}
 
+
+_LOOKS = {
+    "good": "Completed completed changed reverted done PUBLISHED ENABLED present sent",
+    "wait": "Queued stopping stopped waiting queued requested STANDBY DISABLED kept delayed",
+    "run": "Started applying reverting OPEN INTEGRATING READOUT TELEMETRY_DONE RENDERED",
+    "bad": "Failed failed refused FAULT FAILED dead",
+}
+_LOOK_OF = {word: look for look, words in _LOOKS.items() for word in words.split()}
+
+
+def look(word: str) -> str:
+    """Return how a state is shown: `good`, `wait`, `run`, `bad`, or `plain`."""
+    return _LOOK_OF.get(word, "plain")
+
+
 FILTERS = {
     "address": address,
     "coded": coded,
@@ -152,9 +173,11 @@ FILTERS = {
     "harmless": harmless,
     "hours": hours,
     "instant": instant,
+    "look": look,
     "machine": machine,
     "number": number,
     "path": path,
+    "pretty": pretty,
     "size": size,
     "slug": slug,
     "span": span,

@@ -69,7 +69,7 @@ class Policy:
 
     def judge(self, principal: Principal, resource: str | None) -> Principal:
         """Return who asks, or refuse; where no scope is asked for, all may who are known."""
-        if self._lets_in(principal, resource) or (self.scope is None and principal is not ANYBODY):
+        if self.lets_in(principal, resource) or (self.scope is None and principal is not ANYBODY):
             return principal
         if self.refusal is not None:
             raise self.refusal
@@ -78,7 +78,8 @@ class Policy:
         missing = f"'{self.scope}'" if resource is None else f"'{self.scope}' for '{resource}'"
         raise ScopeMissing(f"The token '{principal.name}' has no scope {missing}; create one that has.")
 
-    def _lets_in(self, principal: Principal, resource: str | None) -> bool:
+    def lets_in(self, principal: Principal, resource: str | None = None) -> bool:
+        """Tell whether somebody may; where anybody may enter, whether this one is told everything."""
         # Where anybody may enter, a token that reads everything tells the most.
         if principal.may(self.scope or Scope.READ, on=resource):
             return True
@@ -95,7 +96,7 @@ class Policy:
             found = await authenticator.identify(state.context, one)
             if found is None:
                 continue
-            if self._lets_in(found, resource):
+            if self.lets_in(found, resource):
                 return found
             best = found if best is ANYBODY else best
         return best

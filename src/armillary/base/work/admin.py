@@ -109,6 +109,15 @@ WHERE state IN ('Queued', 'Started') AND CASE WHEN $2 THEN starts_with(kind, $1:
 ORDER BY id LIMIT $3
 """
 
+# The index of unfinished orders by key leads to the first of each; however many wait behind it, one row is read.
+_BEFORE = """
+SELECT w.id, f.id AS first FROM work_order AS w CROSS JOIN LATERAL (
+    SELECT o.id FROM work_order AS o
+    WHERE o.key = w.key AND o.key IS NOT NULL AND o.state IN ('Queued', 'Started')
+    ORDER BY o.key, coalesce(o.place, o.id), o.id LIMIT 1) AS f
+WHERE w.id = ANY($1::bigint[]) AND w.state = 'Queued' AND f.id <> w.id
+"""
+
 _PROGRESS = """
 SELECT id, state, attempts, error, error_code, added, started, finished FROM work_order
 WHERE id = ANY($1::bigint[])
@@ -311,6 +320,12 @@ async def waiting(
     """Return unfinished orders of a kind, or of all kinds with that prefix, oldest first."""
     found = await connection.exec_driver_sql(_WAITING, (kind, prefix, limit))
     return [_view_of(row) for row in found.mappings()]
+
+
+async def waited_for(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, int]:
+    """Return for those of the orders that wait behind another of their key the first of these, by id."""
+    found = await connection.exec_driver_sql(_BEFORE, (list(ids),))
+    return {row.id: row.first for row in found.all()}
 
 
 async def progress(connection: AsyncConnection, order_ids: Iterable[int]) -> dict[int, Progress]:

@@ -8,6 +8,7 @@ orders wait, and are tried again ever more rarely.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from armillary.base.feed import consumers
 from armillary.base.feed.errors import FeedCursorGone, UnknownConsumer
 from armillary.base.feed.models import Entry, Page, Topic
 from armillary.base.log import get_logger
-from armillary.base.work import NO_LIMIT, Claim, NewOrder, Response, submit
+from armillary.base.work import NO_LIMIT, Claim, NewOrder, Response, admin, overview, submit
 from armillary.context import Context
 from armillary.destinations import service as peers
 from armillary.destinations.models import Peer, Sort
@@ -39,6 +40,15 @@ PEER: Final = "SVO"
 """Its name among destinations; names of destinations of files have no capitals."""
 PORTION = 1000
 FOLLOW_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """The observatory, if records are or were sent to it by themselves; what is to be sent, the oldest first."""
+
+    peer: Peer | None
+    waiting: int
+    orders: Sequence[admin.OrderView]
 
 
 async def register(context: Context) -> None:
@@ -87,6 +97,14 @@ async def _delivered(connection: AsyncConnection, topic: Topic) -> Page[Entry]:
         await consumers.unregister(connection, topic, CONSUMER)
         await consumers.register(connection, topic, CONSUMER, from_now=True)
         return await consumers.deliver(connection, topic, CONSUMER, PORTION)
+
+
+async def standing(connection: AsyncConnection, limit: int) -> Outbox:
+    """Return how the observatory is, and the oldest orders that wait to tell it something."""
+    found = await peers.every(connection, Sort.SVO)
+    counted = await overview.counts(connection, [SEND])
+    orders = await admin.waiting(connection, SEND, limit=limit)
+    return Outbox(next(iter(found), None), counted.get(SEND, 0), orders)
 
 
 def order_of(file_id: int) -> NewOrder:

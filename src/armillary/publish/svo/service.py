@@ -10,7 +10,7 @@ from armillary.context import Context
 from armillary.publish.svo.documents import DatasetReport, RunReport
 from armillary.publish.svo.errors import SvoNotConfigured, SyncRuns, UnknownDataset
 from armillary.publish.svo.observatory import Observatory
-from armillary.publish.svo.outbox import register
+from armillary.publish.svo.outbox import Outbox, register, standing
 from armillary.publish.svo.planning import Limit
 from armillary.publish.svo.secrets import SECRETS
 from armillary.publish.svo.syncing import Options, Run
@@ -18,7 +18,18 @@ from armillary.publish.svo.transport import reach
 from armillary.settings import SvoSettings
 
 LOCK = 0x4152_4D53_564F
-__all__ = ["SECRETS", "DatasetReport", "Limit", "Options", "RunReport", "check_settings", "register", "run"]
+__all__ = [
+    "SECRETS",
+    "DatasetReport",
+    "Limit",
+    "Options",
+    "Outbox",
+    "RunReport",
+    "check_settings",
+    "register",
+    "run",
+    "standing",
+]
 
 
 async def run(
