@@ -64,7 +64,12 @@ def _who_downloads(scope: Scope) -> str:
 
 
 def _who_is_at_home(scope: Scope) -> str:
-    """Browsers say that they take HTML; other programs do not, and get what they always got."""
+    """Browsers say that they take HTML; other programs do not, and get what they always got.
+
+    Scripts of pages take anything, and say that they are those.
+    """
+    if _header(scope, b"hx-request"):
+        return console.DIALECT.name
     wanted = _header(scope, b"accept").partition(";")[0].lower()
     first = [one.strip() for one in wanted.split(",")]
     if first[:1] == ["application/json"] or scope["method"] == "OPTIONS":
