@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from armillary.access.models import Scope
 from armillary.demo import make_night
@@ -103,6 +103,30 @@ def open_page(browsing: Browsing, watch: Watch) -> Iterator[Opener]:
 def page(browsing: Browsing, open_page: Opener) -> Page:
     """Open a page of somebody who shows nothing."""
     return browsing.run(open_page)
+
+
+Signer = Callable[..., Page]
+
+
+@pytest.fixture
+def open_as(open_page: Opener) -> Signer:
+    """Return what opens pages of somebody who has signed in with a token."""
+
+    def open_one(secret: str, **options: Any) -> Page:
+        page = open_page(**options)
+        sign_in(page, secret)
+        return page
+
+    return open_one
+
+
+def sign_in(page: Page, secret: str) -> None:
+    """Sign in with a token by the form, beginning on the overview."""
+    page.goto("/")
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("Token").fill(secret)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
 @pytest.fixture

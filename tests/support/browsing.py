@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, expect, sync_playwright
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,6 +63,7 @@ class Browsing:
         )
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
+        expect.set_options(PATIENCE_MS)
         watch.over(page)
         return page
 
@@ -102,7 +103,9 @@ class Watch:
             self.seen.append(f"console {message.type}: {message.text} ({message.location.get('url', '')})")
 
     def _failed(self, request: Request) -> None:
-        self.seen.append(f"failed: {request.method} {request.url}: {request.failure}")
+        # What a page has not got yet when it is left, it gives up itself.
+        if request.failure != "net::ERR_ABORTED":
+            self.seen.append(f"failed: {request.method} {request.url}: {request.failure}")
 
     def _request(self, request: Request) -> None:
         parts = urlsplit(request.url)
