@@ -1,21 +1,89 @@
-"""The overview: what came last."""
+"""The overview: what came last, how many frames the last nights have, what runs now, and how to begin."""
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
 
-from armillary.api.http.calls import Ctx
+from fastapi import Query, Request, Response
+
+from armillary.access.models import Principal, Scope
+from armillary.api.http.calls import Call, Ctx
 from armillary.archive.query import service as query
-from armillary.console.rendering import page_or_part
+from armillary.archive.query.service import Part
+from armillary.base.work import State
+from armillary.base.work.admin import OrderView, list_orders
+from armillary.console.charts import file_systems, night_bars
+from armillary.console.rendering import is_part, page, part
 from armillary.console.routing import anybody, page_router
+from armillary.edits.changesets import service as changesets
+from armillary.edits.changesets.models import RESTING
+from armillary.edits.disclosure import Discretion
+from armillary.exports import service as exports
+from armillary.operations.service import disks_of, doors_of, file_of, health_of
 
 router = page_router()
-LATEST = 24
+LATEST, NIGHTS, RUNNING = 24, 10, 5
+FEW = 100
+"""Frames with which an archive is new: how to begin is shown unfolded."""
+BY = (Part.INSTRUMENT, Part.OBSERVATION_TYPE, Part.SITE)
+VARY = {"Vary": "Accept, HX-Request, HX-Target"}
+_Part = Callable[[Request, Call, Part], Awaitable[dict[str, Any]]]
 
 
 @router.get("/", dependencies=anybody)
-async def overview(request: Request, ctx: Ctx) -> Response:
-    """Show the latest frames, which fill up while files come in."""
+async def overview(request: Request, ctx: Ctx, by: Annotated[Part, Query()] = Part.INSTRUMENT) -> Response:
+    """Show the latest frames, the last nights and what runs, all of which fill up while the page is open."""
+    wanted = request.headers.get("hx-target", "latest")
+    if is_part(request) and wanted in PARTS:
+        values = await PARTS[wanted](request, ctx, by)
+        return part(request, "overview.html", wanted, values, headers=VARY)
+    told = await asyncio.gather(*(look(request, ctx, by) for look in PARTS.values()))
+    values = {key: value for one in told for key, value in one.items()}
+    return page(request, "overview.html", values, headers=VARY)
+
+
+async def _latest(_request: Request, ctx: Call, _by: Part) -> dict[str, Any]:
     async with ctx.context.database.begin() as connection:
         found = await query.search(connection, (), ctx.principal, today=ctx.today, limit=LATEST, cursor=None)
-    return page_or_part(request, "overview.html", "latest", {"frames": found.frames})
+    return {"frames": found.frames}
+
+
+async def _nights(_request: Request, ctx: Call, by: Part) -> dict[str, Any]:
+    async with ctx.context.database.begin() as connection:
+        found = await query.count_nights(
+            connection, (), ctx.principal, today=ctx.today, newest=NIGHTS, by=[by]
+        )
+        total = await query.counted_total(connection, (), ctx.principal, today=ctx.today)
+    return {"bars": night_bars(found), "by": by, "parts_of_nights": BY, "total": total or 0, "few": FEW}
+
+
+async def _now(request: Request, ctx: Call, _by: Part) -> dict[str, Any]:
+    """Return what everybody may know of the work, and what those may know who may list it."""
+    health = await health_of(ctx.context, doors=doors_of(request.app.state))
+    values: dict[str, Any] = {"health": health, "orders": [], "sets": [], "exports": [], "disks": ()}
+    async with ctx.context.database.begin() as connection:
+        if _is_operator(ctx.principal):
+            orders = await list_orders(connection, state=State.STARTED, limit=RUNNING)
+            values["orders"] = [_order(one) for one in orders]
+            values["exports"] = [one for one in await exports.destinations(connection) if one.waiting]
+            disks = await disks_of(ctx.context, connection)
+            values["disks"] = file_systems((one.name, one.free, one.size) for one in disks)
+        if ctx.principal.may(Scope.EDIT):
+            known = Discretion(ctx.principal, ctx.today)
+            sets = await changesets.overview(connection, before=None, count=4 * RUNNING, known=known)
+            values["sets"] = [one for one in sets if one.state not in RESTING and not one.dry_run][:RUNNING]
+    return values
+
+
+def _is_operator(who: Principal) -> bool:
+    return who.may(Scope.ADMIN)
+
+
+def _order(one: OrderView) -> dict[str, Any]:
+    return {"id": one.id, "kind": one.kind, "file": file_of(one.args) or one.key or "", "step": one.step}
+
+
+PARTS: Mapping[str, _Part] = {"latest": _latest, "nights": _nights, "now": _now}
+"""What the parts of the page show, by the ids of the elements that ask for them anew."""

@@ -89,6 +89,14 @@ class Doors:
         return staging.result()
 
 
+def doors_of(state: Any) -> Doors:
+    """Return the doors of an application, one for all who ask; ``state`` is that of the application."""
+    if not hasattr(state, "doors"):
+        state.doors = Doors(state.context)
+    found: Doors = state.doors
+    return found
+
+
 def _judged(database: str | None, staging: ArmillaryError | None) -> Acceptance:
     forbidden = isinstance(staging, StorageDenied)
     reasons = [database] if database else []

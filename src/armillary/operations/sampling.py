@@ -6,7 +6,6 @@ itself does not wait in that queue.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +16,13 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.catalog import service as catalog
 from armillary.base.clock import Instant
 from armillary.base.database import AnyRow
 from armillary.base.work import overview
 from armillary.context import Context
 from armillary.operations import store
 from armillary.operations.models import Disk
-from armillary.operations.status import directories_of, disks, queues
+from armillary.operations.status import disks_of, queues
 
 EVERY_S = 60.0
 POINTS = 720
@@ -87,8 +85,7 @@ async def take_sample(context: Context) -> None:
     now = context.clock.now()
     before = now - timedelta(days=context.settings.retention.status_days)
     async with context.database.begin() as connection:
-        roots = await catalog.list_roots(connection)
-        room = await asyncio.to_thread(disks, directories_of(context, roots))
+        room = await disks_of(context, connection)
         found = await queues(connection)
         values = (
             now,

@@ -69,7 +69,7 @@ async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Statu
             workers=await _workers(connection),
             failures=tuple(_failure(line, files[line.id]) for line in failed),
             failed=await overview.failed(connection),
-            disks=await asyncio.to_thread(disks, directories_of(context, roots)),
+            disks=await disks_of(context, connection),
             destinations=tuple(
                 DestinationLine(**row._mapping) for row in await store.destinations(connection)
             ),
@@ -160,6 +160,12 @@ def directories_of(context: Context, roots: Sequence[Root]) -> dict[str, Path]:
     found = {root.name: root.path for root in roots if root.path} | {"private": context.stores.private}
     own = {} if context.settings.database.url else {"database": context.settings.data / "postgres"}
     return found | own
+
+
+async def disks_of(context: Context, connection: AsyncConnection) -> tuple[Disk, ...]:
+    """Return the room on the file systems on which an archive depends."""
+    directories = directories_of(context, await catalog.list_roots(connection))
+    return await asyncio.to_thread(disks, directories)
 
 
 def disks(directories: dict[str, Path]) -> tuple[Disk, ...]:

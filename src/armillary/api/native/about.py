@@ -13,7 +13,7 @@ from armillary.api.http.calls import Ctx
 from armillary.api.native.routing import anybody, failures
 from armillary.base.database_errors import DatabaseFull
 from armillary.operations.errors import DatabaseAway
-from armillary.operations.service import MEDIA_TYPE, Doors, Health, exposition, health_of
+from armillary.operations.service import MEDIA_TYPE, Health, doors_of, exposition, health_of
 
 router = APIRouter()
 FRESH_S = 1.0
@@ -65,9 +65,7 @@ async def health(request: Request) -> JSONResponse:
     database. `reasons` says which it is.
     """
     state = request.app.state
-    if not hasattr(state, "doors"):
-        state.doors = Doors(state.context)
-    found = await health_of(state.context, doors=state.doors)
+    found = await health_of(state.context, doors=doors_of(state))
     return answered(found, headers={"Cache-Control": "no-store"})
 
 

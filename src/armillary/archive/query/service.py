@@ -11,7 +11,7 @@ from armillary.archive.query.intervals import as_utc
 from armillary.archive.query.listing import Column, Lister, Listing
 from armillary.archive.query.members import Members, members_named, members_of, page_of, refuse_unclear
 from armillary.archive.query.neighbours import Neighbour, Neighbours, neighbours_of
-from armillary.archive.query.nights import MOST_NIGHTS, NightCount, Part, count_nights
+from armillary.archive.query.nights import MOST_NIGHTS, NightCount, Part, count_nights, counted_total
 from armillary.archive.query.offering import Offered, offered, offered_files
 from armillary.archive.query.places import cone_of_object, read_extent, read_place
 from armillary.archive.query.records import (
@@ -73,6 +73,7 @@ __all__ = [
     "cone_of_object",
     "coordinates_visible",
     "count_nights",
+    "counted_total",
     "hdu_index",
     "hidden_among",
     "hides_files",
