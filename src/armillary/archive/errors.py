@@ -73,6 +73,11 @@ class FileAmbiguous(Conflict):
 
     code = "file_ambiguous"
 
+    def __init__(self, message: str | None = None, paths: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.paths = tuple(paths)
+        """Some of the paths, if they are known."""
+
 
 class NamesNotUnique(Conflict):
     """Several present files of different content have one name; rename all but one of them, then ingest them."""

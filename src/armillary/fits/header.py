@@ -43,8 +43,13 @@ class Header:
     @cached_property
     def cards(self) -> tuple[Card, ...]:
         """Every logical card in order: CONTINUE merged, duplicates and illegal cards kept, END left out."""
+        return tuple(map(parse_card, self.raw_cards))
+
+    @cached_property
+    def raw_cards(self) -> tuple[bytes, ...]:
+        """The bytes of every logical card, as `cards` has them, not parsed."""
         pieces = self._pieces
-        return tuple(parse_card(b"".join(pieces[first:stop])) for first, stop in _extents(pieces))
+        return tuple(b"".join(pieces[first:stop]) for first, stop in _extents(pieces))
 
     def get(self, keyword: str, default: Value = None) -> Value:
         """Return the value of the first card of a keyword, whatever its case."""

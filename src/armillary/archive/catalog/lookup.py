@@ -160,7 +160,8 @@ def ambiguous(text: str, paths: Iterable[str]) -> FileAmbiguous:
     paths = sorted(paths)
     more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
     told = ", ".join(paths[:MOST_TOLD])
-    return FileAmbiguous(f"{text!r} means several files; name one by its path: {told}{more}.")
+    message = f"{text!r} means several files; name one by its path: {told}{more}."
+    return FileAmbiguous(message, paths[:MOST_TOLD])
 
 
 async def subject_of(connection: AsyncConnection, text: str) -> str:

@@ -17,7 +17,7 @@ from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
 from armillary.archive.intake.staging import INGEST_UPLOAD, sweep_staging
 from armillary.archive.intake.uploads import PROCESSED_CALIBRATION, receive_upload
-from armillary.archive.intake.verification import Finding, verify_files
+from armillary.archive.intake.verification import Finding, verify_files, verify_version
 from armillary.archive.intake.watching import watch_root, watch_roots
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "sweep_staging",
     "tell_contested",
     "verify_files",
+    "verify_version",
     "watch_root",
     "watch_roots",
 ]

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
-from armillary.archive.catalog.models import Root, Version
+from armillary.archive.catalog.models import Presence, Root, Version
 from armillary.archive.catalog.names import Called
 from armillary.archive.errors import FileNotFound
 from armillary.archive.intake import presence
@@ -55,7 +55,10 @@ async def verify_files(context: Context, names: Sequence[str]) -> AsyncIterator[
             else:
                 portion = await store.present_after(connection, last, PORTION)
         for one in portion:
-            yield await _verify(context, one, roots[one.location.root_id])
+            finding, gone = await verify_version(context, one, roots[one.location.root_id])
+            if gone:
+                await presence.mark_gone(context, [gone])
+            yield finding
             last = one.id
         if names or not portion:
             return
@@ -75,7 +78,11 @@ async def _named(connection: AsyncConnection, names: Sequence[str]) -> list[Vers
     return list(found.values())
 
 
-async def _verify(context: Context, version: Version, root: Root) -> Finding:
+async def verify_version(context: Context, version: Version, root: Root) -> tuple[Finding, Presence | None]:
+    """Return what was found of one version, and where it was believed to be if its file is gone.
+
+    Nothing is written.
+    """
     bytes_of = catalog.store_of(context, root)
     limits = context.settings.archive
     problem = ""
@@ -96,9 +103,8 @@ async def _verify(context: Context, version: Version, root: Root) -> Finding:
             break
         else:
             await asyncio.sleep(pause_s)
-    if problem == GONE:
-        await presence.mark_gone(context, [version.presence()])
-    return Finding(version.name, root.shown(version.location.key), version.file_size, problem)
+    found = Finding(version.name, root.shown(version.location.key), version.file_size, problem)
+    return found, version.presence() if problem == GONE else None
 
 
 async def _on_record(context: Context, version: Version) -> Version | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.access.models import Principal
+from armillary.access.models import ANYBODY, Principal
 from armillary.archive.catalog import file_store, lookup, store
 from armillary.archive.catalog.models import Root, Version
 from armillary.archive.errors import FileEmbargoed, HduNotFound, VersionNotFound
@@ -23,8 +23,8 @@ _INTERNAL = ("file_id", "version_id", "hpx", "keywords", "details", "warnings", 
 class Record:
     """A file with its canonical version, the ids of all its versions, and its frame.
 
-    ``visible`` tells whether the viewer may have the pixels, ``open_headers`` whether the headers: they tell
-    where the telescope pointed.
+    ``reason`` is why the viewer may have the pixels, None if it may not; ``public`` tells whether everybody may.
+    ``open_headers`` tells whether the viewer may have the headers: they tell where the telescope pointed.
     """
 
     version: Version
@@ -33,8 +33,14 @@ class Record:
     roots: dict[int, Root]
     frame: dict[str, Any] | None
     warnings: list[str]
-    visible: bool
+    reason: visibility.Reason | None
     open_headers: bool
+    public: bool
+
+    @property
+    def visible(self) -> bool:
+        """Whether the viewer may have the pixels."""
+        return self.reason is not None
 
     def number_of(self, version_id: int) -> int:
         """Return the number of a version in the history of the file; the first is 1."""
@@ -63,9 +69,17 @@ async def record_of(connection: AsyncConnection, name: str, viewer: Principal, t
         roots={root.id: root for root in await store.list_roots(connection)},
         frame=_frame(known, shown=shown) if known else None,
         warnings=list(known["warnings"]) if known else [],
-        visible=visibility.why_visible(known, viewer, today) is not None if known else everything,
+        reason=_reason(known, viewer, today),
         open_headers=shown,
+        public=known is not None and visibility.why_visible(known, ANYBODY, today) is not None,
     )
+
+
+def _reason(known: Mapping[str, Any] | None, viewer: Principal, today: date) -> visibility.Reason | None:
+    if known is None:
+        # Whoever may not see everything was turned away.
+        return visibility.Reason.STAFF
+    return visibility.why_visible(known, viewer, today)
 
 
 def _frame(known: Mapping[str, Any], *, shown: bool) -> dict[str, Any]:

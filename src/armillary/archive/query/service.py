@@ -28,6 +28,7 @@ from armillary.archive.query.search import FILE_COLUMNS, Page, plain_values, sea
 from armillary.archive.query.stored import terms_of_json, terms_to_json
 from armillary.archive.query.totals import Asked, Total, TotalIs, quick_total, total_of
 from armillary.archive.query.visibility import (
+    Reason,
     any_hidden,
     coordinates_visible,
     hidden_among,
@@ -61,6 +62,7 @@ __all__ = [
     "Offered",
     "Page",
     "Part",
+    "Reason",
     "Record",
     "Release",
     "Releases",
