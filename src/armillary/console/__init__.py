@@ -22,11 +22,13 @@ from armillary.console import (
     work,
 )
 from armillary.console.failures import render_failure
+from armillary.console.files import pages as files
 from armillary.console.routing import READERS
 
 _PARTS = (
     assets,
     changesets,
+    files,
     frames,
     help,
     live,
@@ -42,13 +44,18 @@ _PARTS = (
 PREFIXES = (
     "/assets",
     "/docs",
+    "/edit",
+    "/files",
     "/frames",
     "/live",
+    "/previews",
+    "/revert",
     "/sign-in",
     "/sign-out",
     "/status",
     "/thumbnails",
     "/tokens",
+    "/verify",
     "/work",
 )
 """The first parts of the paths of pages; the overview is at `/`, which other interfaces have, too."""

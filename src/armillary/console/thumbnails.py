@@ -1,10 +1,10 @@
-"""Thumbnails for pages: where there is none that may be seen, a drawing that says why."""
+"""Thumbnails and previews for pages: where there is none that may be seen, a drawing that says why."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from armillary.api.http.calls import Ctx
+from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.products import serve_product
 from armillary.archive.download.service import version_to_serve
 from armillary.archive.errors import FileEmbargoed, NoPreview
@@ -20,10 +20,20 @@ async def thumbnail(request: Request, ctx: Ctx, name: str) -> Response:
 
     An answer of 404 for each would fill the console of the browser with errors that are none.
     """
+    return await _picture(request, ctx, name, "thumbnail")
+
+
+@router.get("/previews/{name:path}", dependencies=anybody)
+async def preview(request: Request, ctx: Ctx, name: str) -> Response:
+    """Send the preview of a file, or a drawing in its place."""
+    return await _picture(request, ctx, name, "preview")
+
+
+async def _picture(request: Request, ctx: Call, name: str, kind: str) -> Response:
     try:
         async with ctx.context.database.begin() as connection:
             served = await version_to_serve(connection, name, ctx.principal, now=ctx.context.clock.now())
-        return await serve_product(request, ctx, served.version, "thumbnail")
+        return await serve_product(request, ctx, served.version, kind)
     except FileEmbargoed:
         return _drawing("embargoed.svg")
     except NoPreview:

@@ -1,0 +1,1 @@
+"""The page of a file: its picture, headers and history, and the forms that edit it."""
