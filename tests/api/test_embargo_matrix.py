@@ -94,6 +94,7 @@ SURFACES = {
     "/files/{name:path}": Tells.METADATA,
     "/previews/{name:path}": Tells.DRAWINGS,
     "/frames": Tells.PAGES,
+    "/frames/calendar": Tells.PAGES,
     "/frames/total": Tells.PAGES,
     "/frames/download": Tells.PAGES,
     "/live": Tells.SIGNALS,

@@ -9,6 +9,7 @@ from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.console import (
     assets,
     changesets,
+    calendars,
     frames,
     help,
     live,
@@ -29,6 +30,7 @@ _PARTS = (
     assets,
     changesets,
     files,
+    calendars,
     frames,
     help,
     live,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from armillary.access.models import Scope
 from armillary.api.http.calls import Call, Ctx
 from armillary.archive.models import QaState
 from armillary.archive.query import service as query
-from armillary.archive.query.service import Cone, Page, total_of
+from armillary.archive.query.service import Cone, Page
 from armillary.console.columns import COLUMNS, DEFAULT, chosen, unknown
 from armillary.console.rendering import is_part, page, part
 from armillary.console.routing import anybody, page_router
@@ -29,8 +29,7 @@ from armillary.errors import ArmillaryError, BadRequest
 
 router: APIRouter = page_router()
 PAGE, VIEWS = 100, ("table", "wall")
-SOON_MS, PATIENCE_MS = 250, 2000
-"""How long frames are counted while a page opens, and when somebody asks for the number."""
+PATIENCE = "patience"
 _NOTHING = Page([], None)
 
 
@@ -43,6 +42,8 @@ async def frames(request: Request, ctx: Ctx) -> Response:
     found = _NOTHING if search.problems else await _page(ctx, search)
     values = _shown(search, found)
     if not is_part(request):
+        if "total" in search.given and not search.problems:
+            values |= await _total(ctx, search, patient=True)
         status = HTTPStatus.BAD_REQUEST if search.problems else HTTPStatus.OK
         return page(request, "frames.html", values | _around(request, ctx, search), status=status)
     refuse(search)
@@ -50,19 +51,23 @@ async def frames(request: Request, ctx: Ctx) -> Response:
 
 
 @router.get("/frames/total", dependencies=anybody)
-async def total(request: Request, ctx: Ctx, patience: Annotated[str, Query()] = "") -> Response:
-    """Tell how many frames fit, and what the number is worth."""
-    pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "patience"]
+async def total(request: Request, ctx: Ctx) -> Response:
+    """Tell how many frames fit, and what the number is worth; `patience` counts for longer."""
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] != PATIENCE]
     search = await searched(request, ctx, pairs)
     refuse(search)
-    async with ctx.context.database.begin() as connection:
-        patience_ms = PATIENCE_MS if patience else SOON_MS
-        found = await total_of(
-            connection, search.terms, ctx.principal, today=ctx.today, exact=True, patience_ms=patience_ms
-        )
-    return part(
-        request, "frames.html", "total", {"total": found, "search": search, "patient": bool(patience)}
-    )
+    return part(request, "frames.html", "total", await _total(ctx, search, PATIENCE in request.query_params))
+
+
+async def _total(call: Call, search: Search, patient: bool) -> dict[str, Any]:
+    async with call.context.database.begin() as connection:
+        if patient:
+            found = await query.total_of(
+                connection, search.terms, call.principal, today=call.today, exact=True
+            )
+        else:
+            found = await query.quick_total(connection, search.terms, call.principal, today=call.today)
+    return {"total": found, "search": search, "patient": patient, "least": _limit(search)}
 
 
 async def searched(request: Request, call: Call, pairs: list[tuple[str, str]] | None = None) -> Search:
@@ -158,7 +163,6 @@ def _around(request: Request, call: Call, search: Search) -> dict[str, Any]:
         "all_columns": COLUMNS.values(),
         "states": list(QaState),
         "others": others,
-        "known": not search.problems and CURSOR not in search.given,
-        "nights": {},
+        "begins": not search.problems and CURSOR not in search.given,
         "may_edit": call.principal.may(Scope.EDIT),
     }

@@ -16,7 +16,7 @@ from armillary.archive.query.models import InCone, Term
 from armillary.archive.query.service import Cone, read_selection, terms_of
 from armillary.errors import ArmillaryError, BadRequest
 
-CHOICES = ("view", "columns", "limit", "month")
+CHOICES = ("view", "columns", "limit", "month", "total")
 """Parameters of the page that are about how it looks, and not about which frames it shows."""
 PLACE = ("position", "radius")
 """A circle in the words of people; programs write both as `cone`."""

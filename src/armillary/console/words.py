@@ -68,6 +68,14 @@ def count(value: int | float | None) -> str:
     return NONE if value is None else f"{value:,.0f}".replace(",", "\u202f")
 
 
+def short(value: int) -> str:
+    """Return a number in at most four signs, as `12k`, for places without room."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.2g}{unit}" if value < 10 * limit else f"{value / limit:.0f}{unit}"
+    return str(value)
+
+
 def number(value: float | None, digits: int = 6) -> str:
     """Return a number with as many significant digits as are of use."""
     return NONE if value is None else f"{value:.{digits}g}"
@@ -178,6 +186,7 @@ FILTERS = {
     "number": number,
     "path": path,
     "pretty": pretty,
+    "short": short,
     "size": size,
     "slug": slug,
     "span": span,

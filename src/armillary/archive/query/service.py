@@ -5,6 +5,7 @@ from armillary.archive.query.cones import Cone
 from armillary.archive.query.criteria import read_selection, terms_of
 from armillary.archive.query.grammar import parse
 from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
+from armillary.archive.query.grammar.places import cone_of_object, read_extent, read_place
 from armillary.archive.query.icalendar import MEDIA_TYPE as ICALENDAR
 from armillary.archive.query.icalendar import as_icalendar
 from armillary.archive.query.intervals import as_utc
@@ -13,7 +14,6 @@ from armillary.archive.query.members import Members, members_named, members_of, 
 from armillary.archive.query.neighbours import Neighbour, Neighbours, neighbours_of
 from armillary.archive.query.nights import MOST_NIGHTS, NightCount, Part, count_nights, counted_total
 from armillary.archive.query.offering import Offered, offered, offered_files
-from armillary.archive.query.places import cone_of_object, read_extent, read_place
 from armillary.archive.query.records import (
     Record,
     check_headers,
