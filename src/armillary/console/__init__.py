@@ -8,8 +8,8 @@ from __future__ import annotations
 from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.console import (
     assets,
-    changesets,
     calendars,
+    changesets,
     frames,
     help,
     live,

@@ -19,7 +19,7 @@ from armillary.console.rendering import is_part, page, part
 from armillary.console.routing import anybody, page_router
 from armillary.edits.changesets import service as changesets
 from armillary.edits.changesets.models import RESTING
-from armillary.edits.disclosure import Discretion
+from armillary.edits.service import Discretion
 from armillary.exports import service as exports
 from armillary.operations.service import disks_of, doors_of, file_of, health_of
 

@@ -6,7 +6,6 @@ from armillary.edits.audit import MAX_PAGE, RecordedEdit, audit, file_of_edit, i
 from armillary.edits.disclosure import Discretion
 from armillary.edits.leftovers import sweep_recipes
 from armillary.edits.recording import record_failures
-from armillary.edits.rehearsal import Rehearsal, rehearse
 from armillary.edits.revert import WHOLE, submit_revert
 from armillary.edits.status import EditState, EditStatus, RequestStatus, status_of
 from armillary.edits.store import forget_expired_requests
@@ -21,7 +20,6 @@ __all__ = [
     "EditStatus",
     "Key",
     "RecordedEdit",
-    "Rehearsal",
     "RequestStatus",
     "Rules",
     "apply_request",
@@ -31,7 +29,6 @@ __all__ = [
     "forget_expired_requests",
     "id_of_file",
     "record_failures",
-    "rehearse",
     "request_of_words",
     "rules_of",
     "states_of",

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.base.clock import Instant
 from armillary.base.database import AnyRow
+from armillary.base.feed import store as feed
 from armillary.base.work import overview
 from armillary.context import Context
 from armillary.operations import store
@@ -33,8 +34,7 @@ TAKE = """
 INSERT INTO status_sample (
     at, workers, waiting, started, held, failed, oldest_waiting_s, database_bytes, events, disks)
 SELECT $1::timestamptz, $2::int, $3::int, $4::int, $5::int, $6::int, $7::float8,
-    pg_database_size(current_database()),
-    coalesce(pg_sequence_last_value(pg_get_serial_sequence('feed_entry', 'id')::regclass), 0), $8::text::jsonb
+    pg_database_size(current_database()), $8::bigint, $9::text::jsonb
 ON CONFLICT (at) DO NOTHING
 """
 FORGET = "DELETE FROM status_sample WHERE at < $1::timestamptz"
@@ -95,6 +95,7 @@ async def take_sample(context: Context) -> None:
             sum(one.held for one in found),
             await overview.failed(connection),
             max((one.oldest_waiting_s or 0.0 for one in found if one.waiting), default=None),
+            await feed.last_number(connection),
             _to_json(room),
         )
         await connection.exec_driver_sql(TAKE, values)

@@ -239,3 +239,9 @@ async def notice_restore(connection: AsyncConnection) -> bool:
 async def begin_generation(connection: AsyncConnection, leap: int) -> None:
     """Begin a generation that is so many above the last one."""
     await connection.exec_driver_sql(_BEGIN, (leap,))
+
+
+async def last_number(connection: AsyncConnection) -> int:
+    """Return the number of the entry that was written last, of any topic; 0 if there never was one."""
+    query = "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('feed_entry', 'id')::regclass), 0)"
+    return int((await connection.exec_driver_sql(query)).scalar() or 0)

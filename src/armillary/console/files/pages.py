@@ -24,7 +24,7 @@ from armillary.console.rendering import is_part, page, part
 from armillary.console.routing import anybody, auditors, editors, page_router, read_form
 from armillary.console.sessions import refuse_other_sites
 from armillary.console.words import path as quoted
-from armillary.edits import service as edits
+from armillary.edits.changesets.service import rehearse
 from armillary.edits.errors import EditNotFound
 from armillary.errors import ArmillaryError, BadRequest, Unavailable
 from armillary.fits.models import CARD
@@ -156,7 +156,7 @@ async def judge_or_send(request: Request, ctx: Ctx, name: str) -> Response:
     try:
         wanted = await editing.request_of(ctx, name, record, wish)
         if form.text("do") != "send":
-            judged = {"rehearsal": await edits.rehearse(ctx.context, wanted, ctx.principal), "wanted": wanted}
+            judged = {"rehearsal": await rehearse(ctx.context, wanted, ctx.principal), "wanted": wanted}
             return _judged(request, name, record, wish, judged | state)
         sent = await editing.send(ctx, wanted, wish)
         if sent.error is not None:

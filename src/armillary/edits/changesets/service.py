@@ -36,6 +36,7 @@ from armillary.edits.changesets.models import (
     Wanted,
 )
 from armillary.edits.changesets.preview import preview
+from armillary.edits.changesets.rehearsal import Rehearsal, rehearse
 from armillary.edits.disclosure import Discretion, viewer_of_json, viewer_to_json
 from armillary.edits.models import Origin
 
@@ -328,6 +329,7 @@ __all__ = [
     "MOST_FILES",
     "MOST_NAMES",
     "MOST_SAMPLES",
+    "Rehearsal",
     "act",
     "ask",
     "ask_to",
@@ -339,4 +341,5 @@ __all__ = [
     "overview",
     "preview",
     "preview_to_json",
+    "rehearse",
 ]
