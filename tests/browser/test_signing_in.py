@@ -72,6 +72,7 @@ def test_a_token_is_made_shown_once_used_and_revoked(
     open_as: Signer, open_page: Opener, watch: Watch, admin: str
 ) -> None:
     page = open_as(admin)
+    page.goto("/")
     page.get_by_role("link", name="Tokens").click()
     page.get_by_label("Name: who uses it").fill("Ann")
     page.get_by_label("edit changes headers").check()
