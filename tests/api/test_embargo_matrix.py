@@ -202,6 +202,8 @@ EDITORIAL = {
     "/work/orders/{order_id}": "how it stands, without arguments, response and reason",
     "/work/changesets/{id}": "what the viewer sent, and how each file stands",
     "/work/changesets/{id}/{action}": "whether it was accepted",
+    "/frames/edit": "how many frames are marked, by names that the viewer sent",
+    "/frames/edit/{id}": "what a dry run found, to whom it was made for",
     "/toy/frames/{name}/cards": "whether it was accepted",
 }
 """What each route tells of a hidden file that lets editors in: tests of edits under embargo ask them all."""

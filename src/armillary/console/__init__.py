@@ -8,6 +8,7 @@ from __future__ import annotations
 from armillary.api.http.dialect import Dialect, DialectRouter
 from armillary.console import (
     assets,
+    bulk,
     calendars,
     changesets,
     frames,
@@ -30,6 +31,7 @@ _PARTS = (
     assets,
     changesets,
     files,
+    bulk,
     calendars,
     frames,
     help,

@@ -5,6 +5,7 @@ Programs that cannot tell, such as fixHead, send every value as text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from armillary.fits.cards import COMMENTARY
@@ -13,6 +14,7 @@ from armillary.fits.models import CardChange, Value
 from armillary.fits.values import read_field
 
 _QUOTE = "'"
+_NUMBER = re.compile(r"(?![-+]?0[0-9])[-+0-9.eE]+")
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
@@ -24,6 +26,25 @@ def between_quotes(text: str) -> str | None:
 def keep_text(text: str) -> str:
     """Return the text as a request has to send it, so that it stays text on any card."""
     return f"{_QUOTE}{text}{_QUOTE}" if _says(text.strip(_QUOTE)) is not None else text
+
+
+def value_written(text: str) -> Value:
+    """Return the value that somebody wrote: an integer, a float, T or F, a quoted or bare text, or nothing.
+
+    What begins with needless zeros is text: a number would lose them. Where quotes are needed to keep a text
+    one, they stay.
+    """
+    value = text.strip()
+    if value in ("T", "F"):
+        return value == "T"
+    if (inside := between_quotes(value)) is not None:
+        return keep_text(inside)
+    for kind in (int, float) if _NUMBER.fullmatch(value) else ():
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value or None
 
 
 def fit_cards(header: bytes, changes: Sequence[CardChange]) -> tuple[CardChange, ...]:

@@ -63,6 +63,8 @@ _SET: dict[str, Any] = {
     "values": {"qa_state": "Pass"},
     "selection": ["GMOS-N/20221215/Raw"],
     "keywords": [],
+    "criteria": [],
+    "comments": {},
     "names": [],
     "reject_new": True,
     "extension": None,
@@ -79,6 +81,8 @@ _ASKED: dict[str, Any] = {
     "values": {"qa_state": "Pass"},
     "selection": ["GMOS-N/20221215/Raw"],
     "keywords": [],
+    "criteria": [],
+    "comments": {},
     "names": [],
     "reject_new": True,
     "extension": None,
@@ -106,7 +110,10 @@ class MemberFiles(Answer):
 
 
 class NewChangeSet(BaseModel):
-    """Which files to change, and how; ``values`` as in the items of POST /update_headers."""
+    """Which files to change, and how; ``values`` as in the items of POST /update_headers.
+
+    ``comments`` are those of cards that ``generic`` sets, by keyword.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_example)
 
@@ -115,6 +122,7 @@ class NewChangeSet(BaseModel):
     keywords: Annotated[list[_Text], Field(max_length=100)] = []
     names: Annotated[list[_Text], Field(max_length=service.MOST_NAMES)] = []
     reject_new: bool = False
+    comments: Annotated[dict[_Text, _Text], Field(max_length=500)] = {}
     extension: int | str | tuple[str, int] | None = None
     why: _Text = ""
     batch: _Text | None = None
@@ -133,6 +141,7 @@ class NewChangeSet(BaseModel):
             names=tuple(self.names),
             reject_new=self.reject_new,
             extension=extension,
+            comments=self.comments,
         )
 
 

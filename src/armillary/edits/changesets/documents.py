@@ -33,6 +33,8 @@ class ChangeSetSummary(Struct, frozen=True, kw_only=True):
     values: dict[str, Any] | None
     selection: tuple[str, ...] | None
     keywords: tuple[str, ...] | None
+    criteria: tuple[str, ...] | None
+    comments: dict[str, str] | None
     names: tuple[str, ...]
     reject_new: bool
     extension: Extension
@@ -66,6 +68,8 @@ class AskedChangeSet(Struct, frozen=True, kw_only=True):
     values: dict[str, Any] | None
     selection: tuple[str, ...] | None
     keywords: tuple[str, ...] | None
+    criteria: tuple[str, ...] | None
+    comments: dict[str, str] | None
     names: tuple[str, ...]
     reject_new: bool
     extension: Extension

@@ -53,7 +53,7 @@ def _members(context: Context, wanted: Wanted, viewer: Principal) -> query.Membe
     if wanted.names:
         names = _names(wanted, also=bool(wanted.segments or wanted.keywords))
         return query.members_named(names, today=context.clock.now().date(), viewer=viewer)
-    if not wanted.segments and not wanted.keywords:
+    if not wanted.segments and not wanted.keywords and not wanted.terms:
         raise BadChangeSet("The change set means no files: give a selection (`present` for all) or names.")
     today = context.clock.now().date()
     return query.members_of(terms_of(context, wanted, today), today=today, viewer=viewer)

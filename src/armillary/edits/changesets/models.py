@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from armillary.edits.changesets.errors import BadChangeSet
+from armillary.edits.errors import ItemRefused
 from armillary.edits.models import EditRequest, Target
-from armillary.edits.validation import Rules
+from armillary.edits.validation import Rules, checked
 from armillary.edits.words import request_of_words
 from armillary.errors import BadRequest
 
@@ -78,7 +79,9 @@ class Wanted:
     """Which files to change, and how: ``values``, ``reject_new`` and ``extension`` as in a header update.
 
     Files are meant by ``names``, or by a selection and conditions on keywords that both have to hold. ``terms``
-    are what these meant when the change set was accepted; one accepted by a release of before has none.
+    are what these meant when the change set was accepted; one accepted by a release of before has none. Whoever
+    has terms gives them, and ``criteria`` that tell people what they mean. ``comments`` are those of cards, by
+    keyword.
     """
 
     values: dict[str, Any]
@@ -88,6 +91,8 @@ class Wanted:
     reject_new: bool = False
     extension: int | str | list[str | int] | None = None
     terms: tuple[Term, ...] | None = None
+    criteria: tuple[str, ...] = ()
+    comments: dict[str, str] = field(default_factory=dict)
 
     @property
     def segments(self) -> list[str]:
@@ -103,7 +108,14 @@ class Wanted:
             If it would be refused of any file.
         """
         options = {"reject_new": self.reject_new, "extension": self.extension}
-        return request_of_words(Target(""), self.values, rules, **options)
+        asked = request_of_words(Target(""), self.values, rules, **options)
+        if not self.comments:
+            return asked
+        told = {key.strip().upper().removeprefix("HIERARCH "): text for key, text in self.comments.items()}
+        if lonely := told.keys() - {one.keyword for one in asked.cards}:
+            raise ItemRefused(f"There is a comment for {min(lonely)}, but no value; give both")
+        cards = [replace(one, comment=told.get(one.keyword)) for one in asked.cards]
+        return checked(replace(asked, cards=tuple(cards)), rules)
 
     def to_text(self) -> str:
         """Return JSON text; jsonb would turn the float 1e5 into an integer."""
@@ -127,6 +139,7 @@ class Wanted:
         try:
             fields = json.loads(str(text))
             lists = {name: tuple(fields[name]) for name in ("selection", "keywords", "names")}
+            lists["criteria"] = tuple(fields.get("criteria", ()))
             terms = None if fields.get("terms") is None else terms_of_json(fields["terms"])
             return cls(**fields | lists | {"terms": terms})
         except (ValueError, TypeError, KeyError, BadRequest) as error:

@@ -74,6 +74,31 @@ async def ask(
     return await work.ask(connection, kind, args, actor=origin.actor, batch=origin.batch)
 
 
+async def ask_previewed(
+    connection: AsyncConnection, context: Context, preview_id: int, origin: Origin, *, viewer: Principal
+) -> int:
+    """Queue the creation of the change set of which a dry run was made for this viewer; return the order's id.
+
+    Its files are those that fit when it is created, by the terms of the dry run.
+
+    Raises
+    ------
+    UnknownChangeSet
+        If there is no such dry run, or it was made for somebody else.
+    """
+    order = None
+    if 0 < preview_id < 1 << 63:
+        order = (await admin.find_orders(connection, [preview_id])).get(preview_id)
+    if (
+        order is None
+        or order.kind != PREVIEW
+        or viewer_of_json(order.args.get("viewer"), order.actor) != viewer
+    ):
+        raise UnknownChangeSet(f"There is no dry run {preview_id} that was made for you.")
+    wanted = Wanted.of_text(str(order.args["wanted"]))
+    return await ask(connection, context, wanted, origin, viewer=viewer)
+
+
 async def create(
     connection: AsyncConnection,
     context: Context,
@@ -276,7 +301,9 @@ def _shown(wanted: Wanted, *, told: bool, named: bool) -> dict[str, Any]:
     """Return what a change set asks for; without names where some of them may be of files that are hidden."""
     shown = asdict(replace(wanted, terms=None)) | {"names": wanted.names[:MOST_SAMPLES] if named else ()}
     del shown["terms"]
-    return shown if told else shown | {"values": None, "selection": None, "keywords": None}
+    return (
+        shown if told else shown | dict.fromkeys(("values", "selection", "keywords", "criteria", "comments"))
+    )
 
 
 async def overview(
@@ -332,6 +359,7 @@ __all__ = [
     "Rehearsal",
     "act",
     "ask",
+    "ask_previewed",
     "ask_to",
     "begin_step",
     "create",
