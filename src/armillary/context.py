@@ -18,6 +18,7 @@ from armillary.base.feed.generations import notice_restore
 from armillary.base.place import POSTGRES, PRIVATE, STAGING
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.pool import Sandbox
+from armillary.base.sharing import Shared
 from armillary.base.signals import PostgresSignals
 from armillary.base.store.stores import Stores
 from armillary.errors import Unavailable
@@ -25,6 +26,8 @@ from armillary.settings import Settings
 from armillary.sky.instants import tai_of_datetime
 
 SPOOL: Final = "samples"
+STRIPS: Final = 32 << 20
+"""Bytes of decoded tiles that are kept for those who look at an image now."""
 
 
 class SchemaOutdated(Unavailable):
@@ -46,6 +49,8 @@ class Context:
     """Where the bytes of strangers are decoded."""
     quick: Sandbox = field(default_factory=Sandbox)
     """The same for what takes milliseconds, and waits for nothing that takes minutes."""
+    strips: Shared = field(default_factory=lambda: Shared(STRIPS))
+    """Tiles of images that were decoded together."""
     clocks: SourceClocks = field(default_factory=SourceClocks)
     """When samples were valid by what is in them."""
 

@@ -122,6 +122,7 @@ SURFACES = {
     "/v1/files/{name:path}/video": Tells.PIXELS,
     "/v1/files/{name:path}/tiles": Tells.PIXELS,
     "/v1/files/{name:path}/tiles/{hdu}": Tells.PIXELS,
+    "/v1/files/{name:path}/tiles/{hdu}/sky": Tells.PIXELS,
     TILE: Tells.PIXELS,
     "/v1/files/{name:path}/content": Tells.PIXELS,
     "/v1/files/{name:path}/headers": Tells.POSITIONS,

@@ -48,8 +48,8 @@ class Tile:
     blank: int | None = None
 
 
-def cut(image: PlainImage | PackedImage, read: ReadAt, column: int, row: int) -> Tile:
-    """Return a tile of the first plane of an image at its full size, and read no more than it takes.
+def cut(image: PlainImage | PackedImage, read: ReadAt, columns: range, row: int) -> list[Tile]:
+    """Return tiles side by side of the first plane of an image at its full size, and read no more than they take.
 
     Raises
     ------
@@ -57,14 +57,15 @@ def cut(image: PlainImage | PackedImage, read: ReadAt, column: int, row: int) ->
         If its pixels are not there.
     """
     plane = image.plane(read)
-    left, first = column * SIDE, row * SIDE
-    right, last = min(left + SIDE, plane.width), min(first + SIDE, plane.height)
+    left, first = columns.start * SIDE, row * SIDE
+    right, last = min(columns.stop * SIDE, plane.width), min(first + SIDE, plane.height)
     if plane.tiled is not None:
-        return tile_of(plane.tiled.part(first, last, left, right), plane)
-    if plane.row_bytes <= _ONE_READ or not isinstance(image, PlainImage):
-        return tile_of(plane.rows(first, last)[:, left:right], plane)
-    rows = [image.part(read, at, left, right) for at in range(first, last)]
-    return tile_of(np.stack(rows), plane)
+        pixels = plane.tiled.part(first, last, left, right)
+    elif plane.row_bytes <= _ONE_READ or not isinstance(image, PlainImage):
+        pixels = plane.rows(first, last)[:, left:right]
+    else:
+        pixels = np.stack([image.part(read, at, left, right) for at in range(first, last)])
+    return [tile_of(pixels[:, at : at + SIDE], plane) for at in range(0, right - left, SIDE)]
 
 
 def tile_of(pixels: Pixels, plane: Plane) -> Tile:

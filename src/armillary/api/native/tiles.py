@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from armillary.api.http.answers import Documented, answered, answers, sends
+from armillary.api.http.answers import Answer, Documented, answered, answers, sends
 from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.conditional import not_modified
 from armillary.api.native.routing import anybody, failures
@@ -31,7 +31,7 @@ from armillary.archive.errors import (
     TilesSuperseded,
 )
 from armillary.archive.products import service as products
-from armillary.archive.products.service import ImageDetails, ServedTile, TileIndex
+from armillary.archive.products.service import ImageDetails, ServedTile, SkyGrid, TileIndex
 
 router = APIRouter()
 FILE = (FileNotFound, FileAmbiguous, FileEmbargoed)
@@ -69,6 +69,7 @@ Number = Annotated[int, Path(ge=0, lt=1 << 31)]
             "data": _DATA,
             "tile_px": 256,
             "ready": True,
+            "pending": False,
             "reason": None,
             "images": [_IMAGE],
         },
@@ -101,6 +102,33 @@ async def tile_index(ctx: Ctx, name: str) -> JSONResponse:
                 "zscale": [937.5, 1117.5],
                 "histogram": {"low": 948.6, "high": 1057.5, "counts": [3, 9, 4]},
             },
+        },
+    )
+    | failures(*FILE, *TILE),
+)
+async def tile_image(ctx: Ctx, name: str, hdu: Hdu) -> JSONResponse:
+    """Tell of an image what a viewer needs to choose black and white.
+
+    The percentiles are those of 0.5, 1, 5, 25, 50, 75, 95, 99 and 99.5 percent.
+    """
+    version = await _version(ctx, name)
+    return answered(
+        await products.tile_image(ctx.context, version, hdu), headers={"Cache-Control": "no-store"}
+    )
+
+
+class ImageSky(Answer):
+    """Where the sky is in an image; null if its header does not tell, or not of the sky."""
+
+    sky: SkyGrid | None
+
+
+@router.get(
+    "/v1/files/{name:path}/tiles/{hdu}/sky",
+    dependencies=anybody,
+    responses=answers(
+        ImageSky,
+        {
             "sky": {
                 "frame": "ICRS",
                 "x": [0.5, 16384.5],
@@ -111,16 +139,14 @@ async def tile_index(ctx: Ctx, name: str) -> JSONResponse:
             },
         },
     )
-    | failures(*FILE, *TILE),
+    | failures(*FILE, TileNotFound, PictureTooLarge, PictureTooSlow, PictureFailed),
 )
-async def tile_image(ctx: Ctx, name: str, hdu: Hdu) -> JSONResponse:
-    """Tell of an image what a viewer needs: statistics for black and white, and positions on the sky.
-
-    The percentiles are those of 0.5, 1, 5, 25, 50, 75, 95, 99 and 99.5 percent.
-    """
+async def tile_sky(ctx: Ctx, name: str, hdu: Hdu) -> JSONResponse:
+    """Tell where the sky is in an image, by its header as it is now: the positions of a grid of pixels."""
     version = await _version(ctx, name)
     return answered(
-        await products.tile_image(ctx.context, version, hdu), headers={"Cache-Control": "no-store"}
+        ImageSky(sky=await products.tile_sky(ctx.context, version, hdu)),
+        headers={"Cache-Control": "no-store"},
     )
 
 

@@ -28,6 +28,7 @@ from armillary.archive.products.tiles.serving import (
     tile,
     tile_image,
     tile_index,
+    tile_sky,
 )
 
 __all__ = [
@@ -67,4 +68,5 @@ __all__ = [
     "tile",
     "tile_image",
     "tile_index",
+    "tile_sky",
 ]

@@ -82,11 +82,14 @@ def _add(writer: Writer, raster: Raster, header: bytes, read: ReadAt, subject: T
 
 
 def cut(
-    fd: int, raster: Raster, header: bytes, container: Container, max_unpacked: int, column: int, row: int
-) -> Tile:
-    """Return a tile of an image of an opened file at its full size."""
+    fd: int, raster: Raster, header: bytes, container: Container, max_unpacked: int, columns: range, row: int
+) -> list[Tile]:
+    """Return tiles of an image of an opened file at its full size that lie side by side.
+
+    Most writers compress rows one by one, so the neighbours of a tile are decoded with it anyway.
+    """
     read = _logical(fd, container, max_unpacked)
-    return tilings.cut(_image(raster, header), read, column, row)
+    return tilings.cut(_image(raster, header), read, columns, row)
 
 
 def survey(

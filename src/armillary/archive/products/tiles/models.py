@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from armillary.fits.containers import Container
 from armillary.fits.header import read_values
 from armillary.fits.models import Layout
-from armillary.fits.rasters import Raster, rasters
+from armillary.fits.rasters import SIDE, Raster, rasters
 
 UNDEFINED = 65_535
 """What stands for no value in a tile of means."""
+LONG = 64 * SIDE
+"""Pixels of a side of an image of few rows or columns that is seen in too many tiles at its full size."""
 UNPACKED = 8 << 20
 """Bytes of a .bz2 or .gz file, unpacked, up to which it is unpacked anew for every tile."""
 
@@ -39,12 +41,16 @@ class TileImage:
 
 @dataclass(frozen=True, slots=True)
 class TileIndex:
-    """The images of a file. ``data`` is a word for their pixels, which no edit of a header changes."""
+    """The images of a file; ``pending`` as long as tiles of some are being prepared.
+
+    ``data`` is a word for their pixels, which no edit of a header changes.
+    """
 
     name: str
     data: str
     tile_px: int
     ready: bool
+    pending: bool
     reason: str | None
     images: Sequence[TileImage]
 
@@ -87,7 +93,7 @@ class TiledSubject:
 
     def wants(self, raster: Raster) -> bool:
         """Tell whether tiles of an image are made ahead."""
-        large = raster.width * raster.height > self.most
+        large = raster.width * raster.height > self.most or max(raster.width, raster.height) > LONG
         return raster.is_decodable and (large or unpacks_slowly(self.layout.size, self.container))
 
 

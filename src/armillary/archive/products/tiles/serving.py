@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,6 +33,8 @@ from armillary.fits.statistics import Statistics
 if TYPE_CHECKING:
     from armillary.fits.tilings import Tile
 
+TOGETHER = 8
+"""Tiles that are decoded at once, about as many as are seen side by side."""
 QUICK_S = 30.0
 """What somebody waits for takes a part of a second, and longer where much else runs."""
 SWITCHED_OFF = "Tiles are switched off here: archive.tiles is 'off'."
@@ -41,12 +43,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ImageDetails:
-    """What is known of an image; no statistics without any value, no sky if the header tells of none."""
+    """What is known of an image; no statistics if no pixel of it has a value."""
 
     image: TileImage
     unit: str
     statistics: Statistics | None
-    sky: SkyGrid | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ async def tile_index(context: Context, version: Version) -> TileIndex:
     standing = await _standing(context, version) if wanted else _Standing()
     images = [_image(one, one.hdu.index in wanted, standing) for one in found]
     waiting = [one.reason for one in images if not one.ready]
-    return TileIndex(version.name, data_word(version), SIDE, not waiting, (waiting or [None])[0], images)
+    return TileIndex(
+        version.name, data_word(version), SIDE, not waiting, standing.pending, (waiting or [None])[0], images
+    )
 
 
 async def tile_image(context: Context, version: Version, hdu: int) -> ImageDetails:
@@ -111,16 +114,35 @@ async def tile_image(context: Context, version: Version, hdu: int) -> ImageDetai
     """
     raster, wanted = _raster(context, version, hdu)
     header = version.headers()[hdu]
-    values = read_values(header)
     standing = await _standing(context, version) if wanted else _Standing()
     image = _image(raster, wanted, standing)
     _refuse(image, standing)
     try:
-        statistics, sky = await _studied(context, version, raster, header, standing)
+        statistics = await _statistics(context, version, raster, header, standing)
     except NoPreview:
         await _ask(context, version)
         raise TilesPending from None
-    return ImageDetails(image, str(values.get("BUNIT") or ""), statistics, sky)
+    return ImageDetails(image, str(read_values(header).get("BUNIT") or ""), statistics)
+
+
+async def tile_sky(context: Context, version: Version, hdu: int) -> SkyGrid | None:
+    """Return where the sky is in an image, as its header tells now; None if it does not.
+
+    Raises
+    ------
+    TileNotFound
+        If that HDU is no image.
+    """
+    from armillary.archive.products.tiles.sky import sky_of
+
+    raster, _ = _raster(context, version, hdu)
+    header = version.headers()[hdu]
+    return await confined(
+        context,
+        _limits(context, "Finding positions"),
+        lambda ask: ask(sky_of, None, header, raster.axes, raster.shown),
+        quick=True,
+    )
 
 
 async def tile(context: Context, version: Version, hdu: int, level: int, column: int, row: int) -> ServedTile:
@@ -250,19 +272,11 @@ def _refuse(image: TileImage, standing: _Standing) -> None:
 
 async def _cut(context: Context, version: Version, raster: Raster, column: int, row: int) -> ServedTile:
     """Cut a tile from the file: in a child process if its pixels have to be decoded."""
-    header = version.headers()[raster.hdu.index]
     if raster.compression or version.container != Container.PLAIN:
-        from armillary.archive.products.tiles.making import cut as cut_there
-
-        most = context.settings.archive.max_unpacked
-        found = await _in_child(
-            context,
-            version,
-            lambda ask, fd: ask(cut_there, fd, raster, header, version.container, most, column, row),
-        )
+        found = await _cut_there(context, version, raster, column, row)
     else:
         objects = store_of(context, await _root(context, version))
-        found = await asyncio.to_thread(_cut_here, objects, version, raster, header, column, row)
+        found = await asyncio.to_thread(_cut_here, objects, version, raster, column, row)
     return ServedTile(
         found.kind,
         found.width,
@@ -275,44 +289,51 @@ async def _cut(context: Context, version: Version, raster: Raster, column: int, 
     )
 
 
-def _cut_here(
-    objects: ObjectStore, version: Version, raster: Raster, header: bytes, column: int, row: int
-) -> Tile:
+async def _cut_there(context: Context, version: Version, raster: Raster, column: int, row: int) -> Tile:
+    from armillary.archive.products.tiles.making import cut
+
+    header, most = version.headers()[raster.hdu.index], context.settings.archive.max_unpacked
+    first = column // TOGETHER * TOGETHER
+    columns = range(first, min(first + TOGETHER, tiles_at(0, raster.width, raster.height)[0]))
+
+    def make() -> Awaitable[list[Tile]]:
+        return _in_child(
+            context,
+            version,
+            lambda ask, fd: ask(cut, fd, raster, header, Container(version.container), most, columns, row),
+        )
+
+    # Checksums can be forged: the pixels of one file are never those of another.
+    key = (version.file_id, data_word(version), raster.hdu.index, first, row)
+    found = await context.strips.get(key, make, lambda tiles: sum(len(one.content) for one in tiles))
+    return found[column - first]
+
+
+def _cut_here(objects: ObjectStore, version: Version, raster: Raster, column: int, row: int) -> Tile:
     from armillary.fits.planes import image_of
     from armillary.fits.tilings import cut
 
+    header = version.headers()[raster.hdu.index]
     image = image_of(raster.hdu, header, read_values(header))
     if image is None:
         raise TileNotFound
     with objects.open(version.location.key) as snapshot:
         check_standing(version, snapshot)
-        return cut(image, snapshot.read_at, column, row)
+        return cut(image, snapshot.read_at, range(column, column + 1), row)[0]
 
 
-async def _studied(
+async def _statistics(
     context: Context, version: Version, raster: Raster, header: bytes, standing: _Standing
-) -> tuple[Statistics | None, SkyGrid | None]:
-    """Return statistics, which may be with the tiles, and positions, which an edit may have changed."""
-    from armillary.archive.products.tiles.making import survey
-    from armillary.archive.products.tiles.sky import sky_of
-
+) -> Statistics | None:
     chart = standing.atlas.contents.chart(raster.hdu.index) if standing.atlas else None
-    if standing.atlas is None or chart is None:
-        most = context.settings.archive.max_unpacked
+    if standing.atlas is not None and chart is not None:
+        return msgspec.json.decode(await standing.atlas.blob(chart.statistics), type=Statistics | None)
+    from armillary.archive.products.tiles.making import survey
 
-        def study(ask: Ask, fd: int) -> tuple[Statistics | None, SkyGrid | None]:
-            found = ask(survey, fd, raster, header, version.container, most)
-            return found, ask(sky_of, None, header, raster.axes, raster.shown)
-
-        return await _in_child(context, version, study)
-    kept = await standing.atlas.blob(chart.statistics)
-    sky = await confined(
-        context,
-        _limits(context),
-        lambda ask: ask(sky_of, None, header, raster.axes, raster.shown),
-        quick=True,
+    most = context.settings.archive.max_unpacked
+    return await _in_child(
+        context, version, lambda ask, fd: ask(survey, fd, raster, header, version.container, most)
     )
-    return msgspec.json.decode(kept, type=Statistics | None), sky
 
 
 async def _in_child(context: Context, version: Version, work: Callable[[Ask, int], T]) -> T:
@@ -324,12 +345,12 @@ async def _in_child(context: Context, version: Version, work: Callable[[Ask, int
             check_standing(version, snapshot)
             return work(ask, fd)
 
-    return await confined(context, _limits(context), opened_for, quick=True)
+    return await confined(context, _limits(context, "Cutting a tile"), opened_for, quick=True)
 
 
-def _limits(context: Context) -> Limits:
+def _limits(context: Context, what: str) -> Limits:
     settings = context.settings.archive
-    return Limits("Cutting a tile", settings.preview_memory, min(settings.preview_s, QUICK_S))
+    return Limits(what, settings.preview_memory, min(settings.preview_s, QUICK_S))
 
 
 async def _root(context: Context, version: Version) -> Root:
