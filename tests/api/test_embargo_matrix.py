@@ -71,6 +71,8 @@ class Tells(Enum):
     """Cubes of ingestion roots, of which there are none here: a matrix of their own asks for these."""
     SIGNALS = auto()
     """That something happened, or nothing at all, and nothing of any file."""
+    NIGHTS = auto()
+    """The exposures of a night that may be found, without positions: tests of their own ask for the night."""
     DRAWINGS = auto()
     """The thumbnail of a file, or a drawing that says why it is not shown."""
     PAGES = auto()
@@ -98,6 +100,9 @@ SURFACES = {
     "/frames/total": Tells.PAGES,
     "/frames/download": Tells.PAGES,
     "/live": Tells.SIGNALS,
+    "/nights": Tells.METADATA,
+    "/nights/{site:path}": Tells.SIGNALS,
+    "/nights/{site:path}/{day}": Tells.NIGHTS,
     "/sign-in": Tells.NOTHING,
     "/sign-out": Tells.SIGNALS,
     "/thumbnails/{name:path}": Tells.DRAWINGS,
@@ -454,6 +459,19 @@ async def test_pages_draw_something_in_the_place_of_pixels(asked: Asked, person:
             assert reply.status_code == (200 if person.may_find(one, asked.today) else 404), one.kind
             shown = reply.status_code == 200 and reply.content != drawn
             assert shown is person.may_have(one, asked.today), (one.kind, person.name)
+
+
+@everybody
+async def test_nights_show_what_may_be_found_and_no_positions(asked: Asked, person: Person) -> None:
+    (path,) = (path for path, tells in SURFACES.items() if tells is Tells.NIGHTS)
+    found = [one for one in FILES if person.may_find(one, asked.today)]
+    address = path.replace("{site:path}", "gemini-north").replace("{day}", "2026-01-01")
+    reply = await asked.get(person, address)
+    assert reply.status_code == 200
+    assert_tells_nothing_hidden(asked, person, reply.content, address)
+    assert f" {len(found)} exposures, <a" in reply.text
+    over = await asked.get(person, "/nights")
+    assert f"{len(found)} frames" in over.text
 
 
 @everybody

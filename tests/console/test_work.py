@@ -10,7 +10,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from armillary.base.work import Claim, Kind, NewOrder, Worker, submit
+from armillary.base.work import Claim, JsonObject, Kind, NewOrder, Worker, submit
 from armillary.commands.work import KINDS
 from armillary.console.panels import PANELS
 from armillary.context import Context
@@ -226,7 +226,7 @@ async def test_editors_are_told_no_reason_that_may_tell_a_position(
     secret = a_file(cards=[("PROP_MD", True, ""), ("RELEASE", "2999-01-01", ""), ("INSTRUME", "GMOS-N", "")])
     await archive.ingest(put(archive.directory / "secret.fits", secret))
     file_id = (await archive.version("secret.fits")).file_id
-    args = {"file_id": file_id, "name": "secret.fits"}
+    args: JsonObject = {"file_id": file_id, "name": "secret.fits"}
     (number,) = await failing(archive, "RA was 266.4168", NewOrder(kind="strange", args=args, max_attempts=1))
     await enter(browser, archive, "edit")
     told = (await browser.get(f"/work/orders/{number}")).text

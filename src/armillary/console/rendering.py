@@ -38,6 +38,7 @@ HEADERS = {
 PLACES = (
     ("/", "Overview"),
     ("/frames", "Search"),
+    ("/nights", "Nights"),
     ("/work", "Work"),
     ("/status", "Status"),
     ("/docs", "Help"),

@@ -3,6 +3,7 @@
 from armillary.archive.query.comparisons import parse_predicate
 from armillary.archive.query.cones import Cone
 from armillary.archive.query.criteria import read_selection, terms_of
+from armillary.archive.query.exposures import Exposed, exposures, night_beside
 from armillary.archive.query.grammar import parse
 from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
 from armillary.archive.query.grammar.places import cone_of_object, read_extent, read_place
@@ -51,6 +52,7 @@ __all__ = [
     "Asked",
     "Column",
     "Cone",
+    "Exposed",
     "FoundFrame",
     "KnownFrame",
     "Lister",
@@ -76,6 +78,7 @@ __all__ = [
     "coordinates_visible",
     "count_nights",
     "counted_total",
+    "exposures",
     "hdu_index",
     "hidden_among",
     "hides_files",
@@ -87,6 +90,7 @@ __all__ = [
     "members_named",
     "members_of",
     "neighbours_of",
+    "night_beside",
     "offered",
     "offered_files",
     "page_of",

@@ -31,8 +31,9 @@ from armillary.sites.almanac.models import MoonPassage, Night, SitePlace, TimedE
 from armillary.sites.almanac.nights import is_prompt, night_holding, nights_of_year
 from armillary.sites.almanac.places import place_of
 from armillary.sites.almanac.proper import almanac_of
+from armillary.sites.almanac.skies import NightSky, altitudes_of
 from armillary.sites.configs import config_of, find_config
-from armillary.sky.ephemeris import EPOCH_JD
+from armillary.sky.ephemeris import EPOCH_JD, check_covered
 from armillary.sky.timescales import utc_from_tai_day
 
 P = ParamSpec("P")
@@ -74,6 +75,17 @@ async def night_events(place: SitePlace, instant: datetime) -> NightEvents:
     """
     night = night_holding(place, instant)
     return _night(place, night) if is_prompt(night) else await _beside(_night, place, night)
+
+
+async def night_sky(place: SitePlace, night: Night) -> NightSky:
+    """Return a night with its events, its almanac, and the altitudes of Sun and Moon.
+
+    Raises
+    ------
+    OutsideEphemeris
+    """
+    check_covered(night.night, night.night)
+    return _sky(place, night) if is_prompt(night) else await _beside(_sky, place, night)
 
 
 async def year_events(place: SitePlace, year: int) -> YearEvents:
@@ -145,6 +157,11 @@ def _night(place: SitePlace, night: Night) -> NightEvents:
         events=[_event(one) for one in events],
         almanac=almanac_of(place, night),
     )
+
+
+@lru_cache(KEPT // 8)
+def _sky(place: SitePlace, night: Night) -> NightSky:
+    return NightSky(_night(place, night), altitudes_of(place, night))
 
 
 def _event(event: TimedEvent) -> NightEvent:
