@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
@@ -37,11 +36,17 @@ async def overview(request: Request, ctx: Ctx, by: Annotated[Part, Query()] = Pa
     """Show the latest frames, the last nights and what runs, all of which fill up while the page is open."""
     wanted = request.headers.get("hx-target", "latest")
     if is_part(request) and wanted in PARTS:
-        values = await PARTS[wanted](request, ctx, by)
-        return part(request, "overview.html", wanted, values, headers=VARY)
-    told = await asyncio.gather(*(look(request, ctx, by) for look in PARTS.values()))
-    values = {key: value for one in told for key, value in one.items()}
+        return part(request, "overview.html", wanted, await PARTS[wanted](request, ctx, by), headers=VARY)
+    values: dict[str, Any] = {"total": await _total(ctx), "few": FEW, "parts_of_nights": BY}
+    for look in PARTS.values():
+        values |= await look(request, ctx, by)
     return page(request, "overview.html", values, headers=VARY)
+
+
+async def _total(ctx: Call) -> int:
+    """Return how many frames there are, which is read from all counts: too much for each frame that comes."""
+    async with ctx.context.database.begin() as connection:
+        return await query.counted_total(connection, (), ctx.principal, today=ctx.today) or 0
 
 
 async def _latest(_request: Request, ctx: Call, _by: Part) -> dict[str, Any]:
@@ -55,8 +60,7 @@ async def _nights(_request: Request, ctx: Call, by: Part) -> dict[str, Any]:
         found = await query.count_nights(
             connection, (), ctx.principal, today=ctx.today, newest=NIGHTS, by=[by]
         )
-        total = await query.counted_total(connection, (), ctx.principal, today=ctx.today)
-    return {"bars": night_bars(found), "by": by, "parts_of_nights": BY, "total": total or 0, "few": FEW}
+    return {"bars": night_bars(found), "by": by}
 
 
 async def _now(request: Request, ctx: Call, _by: Part) -> dict[str, Any]:
