@@ -26,6 +26,7 @@ from benchmarks import (
     rendering,
     small_files,
     starting,
+    tiles,
     updates,
     zips,
 )
@@ -65,6 +66,7 @@ GROUPS: dict[str, Group] = {
     "7c": anew(bus.rows),
     "8": anew(zips.rows),
     "8b": anew(containers.make_preview),
+    "8c": anew(tiles.rows),
     "9": anew(bulk.run),
     "10": anew(updates.run),
     "12": anew(starting.rows),

@@ -20,11 +20,10 @@ from armillary.archive.products.portions import Subject, add_pictures, draw_port
 from armillary.archive.products.registry import OF_KIND
 from armillary.archive.products.standing import Standing, media_standing
 from armillary.archive.products.tiles.building import needs_tiles
+from armillary.archive.products.tiles.cutting import ServedTile, data_word
 from armillary.archive.products.tiles.models import SkyGrid, TileImage, TileIndex
 from armillary.archive.products.tiles.serving import (
     ImageDetails,
-    ServedTile,
-    data_word,
     tile,
     tile_image,
     tile_index,

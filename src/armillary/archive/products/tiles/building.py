@@ -37,8 +37,8 @@ async def tiles(context: Context, work: Work) -> list[Made] | None:
     from armillary.archive.products.tiles.making import make
 
     settings, current = context.settings.archive, work.current
-    subject = subject_of(current, settings)
-    if not current.is_fits or settings.tiles == "off" or not any(subject.wanted()):
+    wanted = subject_of(current, settings)
+    if not current.is_fits or settings.tiles == "off" or not any(wanted.wanted()):
         return []
     if await _is_made(context, current):
         return None
@@ -47,7 +47,7 @@ async def tiles(context: Context, work: Work) -> list[Made] | None:
     def make_them(ask: Ask) -> bytes:
         with work.bytes_of.open(current.location.key) as snapshot, described(snapshot) as fd:
             check_standing(current, snapshot)
-            return ask(make, fd, subject)
+            return ask(make, fd, wanted)
 
     content = await confined(context, limits, make_them)
     return [Made(TILES, MEDIA_TYPE, content)] if content else []
@@ -80,7 +80,7 @@ def parameters(settings: ArchiveSettings) -> dict[str, int]:
 
 def subject_of(version: Version, settings: ArchiveSettings) -> TiledSubject:
     """Return a version as something of which tiles are made."""
-    return _subject(version.layout(), Container(version.container), settings)
+    return subject(version.layout(), Container(version.container), settings)
 
 
 def needs_tiles(new: NewVersion, settings: ArchiveSettings) -> bool:
@@ -95,10 +95,11 @@ def needs_tiles(new: NewVersion, settings: ArchiveSettings) -> bool:
     if not slow and not any(hdu.data_size > most or hdu.kind == "BINTABLE" for hdu in new.hdus):
         return False
     layout = layout_of(new.hdus, new.headers, new.trailing)
-    subject = _subject(layout, Container(new.container), settings)
+    wanted = subject(layout, Container(new.container), settings)
     found = new.values.headers if new.values else map(read_values, new.headers)
-    return any(subject.wants(raster) for raster in rasters(layout, found))
+    return any(wanted.wants(raster) for raster in rasters(layout, found))
 
 
-def _subject(layout: Layout, container: Container, settings: ArchiveSettings) -> TiledSubject:
+def subject(layout: Layout, container: Container, settings: ArchiveSettings) -> TiledSubject:
+    """Return a file as something of which tiles are made."""
     return TiledSubject(layout, container, settings.max_unpacked, settings.tiles_px**2, settings.tiles_whole)
