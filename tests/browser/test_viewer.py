@@ -111,7 +111,7 @@ def test_value_and_position_are_told_under_the_pointer(page: Page, image: str) -
 
 
 def test_an_address_shows_the_same_again(page: Page, image: str) -> None:
-    show(page, image, "?hdu=1&zoom=8&x=123.5&y=456.5&limits=p99&curve=asinh&invert=1")
+    show(page, image, "?image=1&zoom=8&x=123.5&y=456.5&limits=p99&curve=asinh&invert=1")
     page.mouse.move(*canvas_centre(page))
     readout(page).to_contain_text("x 124  y 457")
     readout(page).to_contain_text("912123 adu")
@@ -142,7 +142,7 @@ def test_the_keyboard_does_all(page: Page, image: str) -> None:
 
 
 def test_wheel_drag_and_buttons_zoom_and_move(page: Page, image: str) -> None:
-    show(page, image, "?zoom=1&x=800&y=600&hdu=1")
+    show(page, image, "?zoom=1&x=800&y=600&image=1")
     across, down = canvas_centre(page)
     page.mouse.move(across, down)
     page.mouse.wheel(0, -400)
@@ -172,7 +172,7 @@ def test_another_image_of_the_file_is_chosen(page: Page, image: str) -> None:
     show(page, image)
     canvas_centre(page)
     field(page, "Image").select_option("2")
-    page.wait_for_url("**hdu=2**")
+    page.wait_for_url("**image=2**")
     # The upper right pixel of three rows of four: the last value.
     page.locator("canvas").focus()
     for key in ("ArrowRight", "ArrowUp"):

@@ -61,11 +61,17 @@ class Survey:
         # Another column at every strip, or else a sample may miss or repeat what the detector does to columns.
         self.sample.append(values[-first % step :: step, first * 7 // step % step :: step].ravel())
         least, most = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             if np.isnan(values.sum(dtype=np.float64)):
                 self.undefined += int(np.isnan(values).sum())
         if np.isfinite(least):
             self.low, self.high = min(self.low, float(least)), max(self.high, float(most))
+
+    def _limits(self, sample: Floats) -> tuple[float, float]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            black, white = zscale(sample)
+        # Near the ends of floating point there is no slope to reckon with.
+        return (black, white) if np.isfinite(white - black) else (self.low, self.high)
 
     def found(self) -> Statistics | None:
         """Return the statistics; None if there is no value."""
@@ -82,7 +88,7 @@ class Survey:
             undefined=self.undefined,
             sample=sample.size,
             percentiles=percentiles,
-            zscale=zscale(sample),
+            zscale=self._limits(sample),
             histogram=_histogram(sample, percentiles[0], percentiles[-1]),
         )
 

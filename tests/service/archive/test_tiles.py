@@ -20,6 +20,7 @@ from armillary.archive.products.leftovers import settle_products
 from armillary.archive.products.objects import directory_of
 from armillary.archive.products.service import ImageDetails, SkyGrid, TileIndex
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.fits.container_errors import DamagedImage
 from armillary.settings import ArchiveSettings
 from tests.support.archive import Archive, an_archive, put
 from tests.support.tiled import Array, a_file, means, noise, sky_header, values_of
@@ -294,6 +295,50 @@ async def test_a_damaged_image_does_not_cost_the_others_their_tiles(archive: Arc
     with pytest.raises(TileNotFound, match="cannot be decoded"):
         await tile(archive, 1, 1, 0, 0, "a.fits.fz")
     assert await orders(archive) == [("Completed", 1)]
+
+
+async def test_a_small_damaged_image_is_told_when_it_is_asked_for(archive: Archive) -> None:
+    content = bytearray(a_file(fits.CompImageHDU(noise(300, 300, "i2"), compression_type="GZIP_1")))
+    content[20_000:24_000] = bytes(4000)
+    await taken_in(archive, bytes(content), "a.fits.fz")
+    assert (await index_of(archive, "a.fits.fz")).ready
+    for ask in (tile(archive, 1, 0, 0, 0, "a.fits.fz"), details(archive, 1, "a.fits.fz")):
+        with pytest.raises(DamagedImage, match="Restore a copy"):
+            await ask
+
+
+async def test_a_file_of_400_images_is_listed_and_shown(archive: Archive) -> None:
+    hdus = [fits.ImageHDU(np.full((60, 60), number, "i2"), name=f"N{number}") for number in range(400)]
+    await taken_in(archive, a_file(*hdus))
+    found = await index_of(archive)
+    assert [one.name for one in found.images] == [f"N{number}" for number in range(400)]
+    assert found.ready
+    np.testing.assert_array_equal(await tile(archive, 400, 0, 0, 0), 399)
+    assert await orders(archive) == []
+
+
+async def test_images_of_a_container_that_unpacks_slowly_are_kept_whole(archive: Archive) -> None:
+    values = [noise(700, 900, "i2", seed=seed) for seed in range(8)]
+    hdus = [fits.ImageHDU(one) for one in values]
+    await taken_in(archive, bz2.compress(a_file(*hdus), 1), "a.fits.bz2")
+    assert await orders(archive) == [("Completed", 1)]
+    for hdu in (1, 8):
+        np.testing.assert_array_equal(await whole(archive, hdu, 0), values[hdu - 1])
+
+
+async def test_the_full_size_is_left_out_of_a_product_that_would_be_too_large(archive: Archive) -> None:
+    settings = ArchiveSettings(tiles_whole=1 << 20)
+    wide = replace(
+        archive.context, settings=archive.context.settings.model_copy(update={"archive": settings})
+    )
+    small = replace(archive, context=wide)
+    values = noise(2100, 2100, "i2")
+    await taken_in(small, gzip.compress(a_file(fits.PrimaryHDU(values)), 1), "a.fits.gz")
+    (image,) = (await index_of(small)).images
+    assert (image.ready, image.finest) == (True, 1)
+    with pytest.raises(TileNotFound):
+        await tile(small, 0, 0, 0, 0)
+    assert np.abs(await whole(small, 0, 1) - means(values, 2)).max() < 1.0
 
 
 async def test_unsafe_compression_is_told(archive: Archive) -> None:

@@ -135,3 +135,11 @@ def test_statistics_of_a_sample_are_near_those_of_all() -> None:
     assert statistics.sample < values.size
     np.testing.assert_allclose(statistics.percentiles, np.percentile(values, PERCENTS), atol=0.5)
     assert sum(statistics.histogram.counts) == pytest.approx(statistics.sample * 0.99, rel=0.001)
+
+
+def test_statistics_at_the_ends_of_floating_point_are_numbers() -> None:
+    values = np.array([[-1.7e308, 1.7e308, 0.0, np.inf]] * 40)
+    statistics = build(plane_of(values), lambda *_: None, whole=False)
+    assert statistics is not None
+    assert np.isfinite([statistics.low, statistics.high, *statistics.percentiles, *statistics.zscale]).all()
+    assert statistics.undefined == 40

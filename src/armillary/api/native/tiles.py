@@ -32,10 +32,22 @@ from armillary.archive.errors import (
 )
 from armillary.archive.products import service as products
 from armillary.archive.products.service import ImageDetails, ServedTile, SkyGrid, TileIndex
+from armillary.fits.container_errors import DamagedContainer, DamagedImage, UnpackedTooLarge
+from armillary.fits.errors import TruncatedFile
 
 router = APIRouter()
 FILE = (FileNotFound, FileAmbiguous, FileEmbargoed)
-TILE = (TileNotFound, TilesPending, BeingChanged, PictureTooLarge, PictureTooSlow, PictureFailed)
+CHILD = (PictureTooLarge, PictureTooSlow, PictureFailed)
+TILE = (
+    TileNotFound,
+    TilesPending,
+    BeingChanged,
+    *CHILD,
+    TruncatedFile,
+    DamagedImage,
+    DamagedContainer,
+    UnpackedTooLarge,
+)
 OCTETS = "application/octet-stream"
 LEVEL = 1
 """Of compression: pixels are mostly noise, and somebody waits."""
@@ -139,7 +151,7 @@ class ImageSky(Answer):
             },
         },
     )
-    | failures(*FILE, TileNotFound, PictureTooLarge, PictureTooSlow, PictureFailed),
+    | failures(*FILE, TileNotFound, *CHILD),
 )
 async def tile_sky(ctx: Ctx, name: str, hdu: Hdu) -> JSONResponse:
     """Tell where the sky is in an image, by its header as it is now: the positions of a grid of pixels."""

@@ -182,7 +182,7 @@ class Viewer {
     this.limits = asked.get("limits") in LIMITS ? asked.get("limits") : "zscale";
     this.curve = asked.get("curve") in CURVES ? asked.get("curve") : "linear";
     this.inverted = asked.get("invert") === "1";
-    this.first = { hdu: Number(asked.get("hdu") ?? -1), zoom: Number(asked.get("zoom")), x: Number(asked.get("x")), y: Number(asked.get("y")) };
+    this.first = { hdu: Number(asked.get("image") ?? -1), zoom: Number(asked.get("zoom")), x: Number(asked.get("x")), y: Number(asked.get("y")) };
     this.pointers = new Map();
     this.build();
     this.load(1000);
@@ -487,14 +487,14 @@ class Viewer {
     return "…";
   }
 
-  // The address says what is seen, so that it can be kept and passed on.
+  // The address says what is seen, so that it can be kept and passed on; `hdu` there is the one whose cards are shown.
   remember() {
     clearTimeout(this.saving);
     this.saving = setTimeout(() => {
       const url = new URL(location.href);
       const fitted = Math.abs(this.zoom / this.fitting() - 1) < 0.001;
       const view = fitted ? {} : { zoom: Number(this.zoom.toPrecision(5)), x: this.x.toFixed(1), y: this.y.toFixed(1) };
-      const kept = { hdu: this.image.hdu, limits: this.limits, curve: this.curve, invert: this.inverted ? 1 : null, zoom: null, x: null, y: null, ...view };
+      const kept = { image: this.image.hdu, limits: this.limits, curve: this.curve, invert: this.inverted ? 1 : null, zoom: null, x: null, y: null, ...view };
       for (const [name, value] of Object.entries(kept)) value === null ? url.searchParams.delete(name) : url.searchParams.set(name, value);
       if (url.href !== location.href) history.replaceState(history.state, "", url);
     }, 250);
