@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from armillary.access.models import Scope
 from armillary.api.http.calls import Call
 from armillary.archive.catalog.models import Version
@@ -16,7 +14,7 @@ from armillary.archive.query import service as query
 from armillary.archive.query.service import Record
 from armillary.edits import service as edits
 from armillary.edits.models import AuditQuery
-from armillary.edits.service import RecordedEdit
+from armillary.edits.service import AuditPage, RecordedEdit
 
 PAGE = 20
 MOST_EDITS = 200
@@ -52,7 +50,8 @@ class Timeline:
         last = max((one.id for one in made), default=0)
         back = sum(one.reverted_by is not None for one in made)
         present = sum(bool(one.version and one.version.present) for one in self.entries)
-        return f"{self.versions}-{last}-{back}-{present}"
+        digests = sum(bool(one.version and one.version.data_md5) for one in self.entries)
+        return f"{self.versions}-{last}-{back}-{present}-{digests}"
 
 
 def may_audit(call: Call) -> bool:
@@ -60,36 +59,30 @@ def may_audit(call: Call) -> bool:
     return call.principal.may(Scope.READ) or call.principal.may(Scope.EDIT)
 
 
-async def timeline_of(connection: AsyncConnection, call: Call, record: Record, older: int | None) -> Timeline:
+async def timeline_of(call: Call, record: Record, older: int | None) -> Timeline:
     """Return the history of a file from the versions below an id on, as far as somebody may know it."""
-    found = await query.versions_before(connection, record, older, PAGE)
-    more = bool(found) and found[-1].id != record.ids[0]
     told = may_audit(call)
-    made: Sequence[RecordedEdit] = ()
-    further = False
-    if told and found:
-        asked = AuditQuery(
-            file_id=record.version.file_id,
-            since=found[-1].entrytime - _APART if more else None,
-            until=await _end(connection, record, older),
-            limit=MOST_EDITS,
-        )
-        page = await edits.audit(connection, asked, call.principal, today=call.today)
-        made, further = page.edits, page.before is not None
+    page: AuditPage | None = None
+    async with call.context.database.begin() as connection:
+        found = await query.versions_before(connection, record, older, PAGE)
+        more = bool(found) and found[-1].id != record.ids[0]
+        if told and found:
+            later = older in record.ids
+            after = await query.version_of(connection, record, older) if later else None
+            asked = AuditQuery(
+                file_id=record.version.file_id,
+                since=found[-1].entrytime - _APART if more else None,
+                until=after.entrytime if after else None,
+                limit=MOST_EDITS,
+            )
+            page = await edits.audit(connection, asked, call.principal, today=call.today)
     return Timeline(
-        entries=_entries(record, found, made, complete=not more),
+        entries=_entries(record, found, page.edits if page else (), complete=not more),
         versions=len(record.ids),
         older=found[-1].id if more else None,
         told=told,
-        more_edits=further,
+        more_edits=page is not None and page.before is not None,
     )
-
-
-async def _end(connection: AsyncConnection, record: Record, older: int | None) -> datetime | None:
-    """Return up to when a part goes of which the versions below an id are."""
-    if older is None or older not in record.ids:
-        return None
-    return (await query.version_of(connection, record, older)).entrytime
 
 
 def _entries(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Version
 from armillary.archive.errors import FileEmbargoed, HeadersForgotten
 from armillary.archive.fields import BY_NAME
+from armillary.archive.products import service as products
 from armillary.archive.query import service as query
 from armillary.archive.query.service import Record
 from armillary.console.files.cards import EVERY, CardPage, Cards, ShownCard, page_of
@@ -82,6 +83,7 @@ async def whole(call: Call, asked: View, record: Record, base: str) -> dict[str,
     """Return what the whole page needs."""
     async with call.context.database.begin() as connection:
         merged = await headers.merged(connection, record.version.file_id)
+        preview = await catalog.get_product(connection, record.version.id, products.PREVIEW)
         beside = await query.neighbours_of(
             connection, record.version.file_id, call.principal, today=call.today
         )
@@ -94,6 +96,8 @@ async def whole(call: Call, asked: View, record: Record, base: str) -> dict[str,
         "address": _address(asked.name, record.version),
         "ways": _ways(asked, base),
         "beside": beside,
+        "has_preview": preview is not None and preview.reason is None,
+        "partly": False,
         "frame": None if record.frame is None else dict.fromkeys(BY_NAME) | record.frame,
     }
 
@@ -107,8 +111,7 @@ async def part_of(call: Call, asked: View, record: Record, block: str) -> dict[s
         case "hdus":
             return values | await _hdus(call, asked, record)
         case "history":
-            async with call.context.database.begin() as connection:
-                return values | {"timeline": await timeline_of(connection, call, record, asked.older)}
+            return values | {"timeline": await timeline_of(call, record, asked.older)}
         case "difference":
             return values | await _difference(call, asked, record)
     return values
@@ -129,6 +132,7 @@ def _common(call: Call, asked: View, record: Record) -> dict[str, Any]:
         "verified": None,
         "verified_at": None,
         "me": call.principal,
+        "partly": True,
     }
 
 
@@ -262,11 +266,3 @@ def _ways(asked: View, base: str) -> Sequence[tuple[str, str]]:
         ("Python", python),
         ("CLI", f"armillary show --header {shlex.quote(asked.name)}"),
     )
-
-
-def levels(record: Record) -> Mapping[int, str]:
-    """Return what strangers are told of files, by root."""
-    return {number: root.visibility for number, root in record.roots.items()}
-
-
-__all__ = ["View", "card_of", "catalog", "levels", "part_of", "whole"]
