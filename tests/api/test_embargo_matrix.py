@@ -97,6 +97,8 @@ SURFACES = {
     "/previews/{name:path}": Tells.DRAWINGS,
     "/frames": Tells.PAGES,
     "/frames/calendar": Tells.PAGES,
+    "/frames/values": Tells.PAGES,
+    "/frames/words": Tells.PAGES,
     "/frames/total": Tells.PAGES,
     "/frames/download": Tells.PAGES,
     "/live": Tells.SIGNALS,

@@ -11,6 +11,7 @@ from armillary.console import (
     bulk,
     calendars,
     changesets,
+    completion,
     frames,
     help,
     live,
@@ -30,10 +31,11 @@ from armillary.console.routing import READERS
 
 _PARTS = (
     assets,
-    changesets,
-    files,
     bulk,
     calendars,
+    changesets,
+    completion,
+    files,
     frames,
     help,
     live,

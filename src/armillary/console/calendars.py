@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from fastapi import Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.api.http.calls import Call, Ctx
 from armillary.archive.query import service as query
@@ -47,10 +46,10 @@ async def nights(request: Request, ctx: Ctx) -> Response:
     refuse(search)
     # A calendar of the one night that was chosen would lead to no other.
     terms = [term for term in search.terms if field_of(term) != "night"]
+    asked = search.given.get("month") or search.given.get("night", "")[:7]
+    last = _month(asked) if asked else await _latest(ctx, terms)
+    first = back(last, MONTHS - 1)
     async with ctx.context.database.begin() as connection:
-        asked = search.given.get("month") or search.given.get("night", "")[:7]
-        last = _month(asked) if asked else await _latest(connection, ctx, terms)
-        first = back(last, MONTHS - 1)
         counted = await query.count_nights(
             connection,
             terms,
@@ -102,7 +101,8 @@ def _month(text: str) -> date:
     return found
 
 
-async def _latest(connection: AsyncConnection, call: Call, terms: Sequence[Term]) -> date:
+async def _latest(call: Call, terms: Sequence[Term]) -> date:
     """Return the month of the newest night that has frames, or this one."""
-    newest = await query.count_nights(connection, terms, call.principal, today=call.today, newest=1)
+    async with call.context.database.begin() as connection:
+        newest = await query.count_nights(connection, terms, call.principal, today=call.today, newest=1)
     return (newest[0].night if newest else call.today).replace(day=1)

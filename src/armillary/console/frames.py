@@ -37,7 +37,7 @@ _NOTHING = Page([], None)
 async def frames(request: Request, ctx: Ctx) -> Response:
     """Show a page of the frames that fit, newest first, with the form that asks for them."""
     search = await searched(request, ctx)
-    if not is_part(request) and (search.empty or _is_untidy(search)):
+    if not is_part(request) and (_is_untidy(search) or search.empty):
         return RedirectResponse(search.address(cursor=search.given.get(CURSOR)), HTTPStatus.SEE_OTHER)
     found = _NOTHING if search.problems else await _page(ctx, search)
     values = _shown(search, found)

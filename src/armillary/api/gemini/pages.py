@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from armillary.api.gemini.selecting import anybody
+from armillary.api.http.paths import segments_below
 
 router = APIRouter()
 PAGES = ("/searchform", "/summary", "/ssummary", "/lsummary", "/diskfiles")
-SUCCESSOR = "/"
+SUCCESSOR = "/frames"
 
 
-async def moved() -> Response:
-    """Lead to the page that is in the place of an old one."""
-    return RedirectResponse(SUCCESSOR, HTTPStatus.SEE_OTHER)
+async def moved(request: Request) -> Response:
+    """Lead to the search page, with the selection that the old address had."""
+    surface = request.url.path.split("/")[1]
+    # Slashes inside of a segment are written so by the archive of before, too.
+    parts = [one.replace("/", "=slash=") for one in segments_below(request.scope, surface) if one]
+    query = f"?{urlencode({'selection': '/'.join(parts)})}" if parts else ""
+    return RedirectResponse(f"{SUCCESSOR}{query}", HTTPStatus.SEE_OTHER)
 
 
 for _page in PAGES:

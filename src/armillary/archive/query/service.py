@@ -5,6 +5,7 @@ from armillary.archive.query.cones import Cone
 from armillary.archive.query.criteria import read_selection, terms_of
 from armillary.archive.query.exposures import Exposed, exposures, night_beside
 from armillary.archive.query.grammar import parse
+from armillary.archive.query.grammar.completion import OFFERED, Values, completions, recent_values
 from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
 from armillary.archive.query.grammar.places import cone_of_object, read_extent, read_place
 from armillary.archive.query.icalendar import MEDIA_TYPE as ICALENDAR
@@ -49,6 +50,7 @@ __all__ = [
     "ICALENDAR",
     "MOST_NIGHTS",
     "MOST_RELEASES",
+    "OFFERED",
     "Asked",
     "Column",
     "Cone",
@@ -70,10 +72,12 @@ __all__ = [
     "Releases",
     "Total",
     "TotalIs",
+    "Values",
     "any_hidden",
     "as_icalendar",
     "as_utc",
     "check_headers",
+    "completions",
     "cone_of_object",
     "coordinates_visible",
     "count_nights",
@@ -102,6 +106,7 @@ __all__ = [
     "read_name",
     "read_place",
     "read_selection",
+    "recent_values",
     "record_of",
     "refuse_unclear",
     "search",

@@ -153,12 +153,13 @@ def _most_specific(terms: list[Term]) -> Iterator[Term]:
 def _complaint(unknown: list[str]) -> str:
     described = []
     for segment in unknown[:MAX_HINTS]:
-        near = difflib.get_close_matches(segment, _vocabulary(), n=1)
+        near = difflib.get_close_matches(segment, vocabulary(), n=1)
         described.append(f"'{segment}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
     more = f" and {len(unknown) - MAX_HINTS} more" if len(unknown) > MAX_HINTS else ""
     return f"Unknown selectors: {', '.join(described)}{more}."
 
 
-def _vocabulary() -> list[str]:
+def vocabulary() -> list[str]:
+    """Return the words that stand for themselves, and the keys with the sign that follows them."""
     keys = [f"{key}=" for key in (*KEYS, *COORDINATES, "cols")]
     return [*WORDS, *FOLDED, "defaults", *keys]
