@@ -8,6 +8,7 @@ import itertools
 import random
 import re
 import tarfile
+import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -518,6 +519,45 @@ async def test_pages_of_searches_show_what_may_be_found(asked: Asked, person: Pe
         assert found == {one.name for one in FILES if person.may_find(one, asked.today)}
     total = (await asked.get(person, "/frames/total")).text
     assert re.search(r"\d+", total)[0] == str(len(found))  # type: ignore[index]
+
+
+@everybody
+async def test_files_and_tables_of_searches_hold_what_the_oracle_gives(asked: Asked, person: Person) -> None:
+    findable = {one.name for one in FILES if person.may_find(one, asked.today)}
+    for form in ("csv", "votable"):
+        address = f"/v1/frames?format={form}"
+        reply = await asked.get(person, address)
+        assert reply.status_code == 200
+        assert_tells_nothing_hidden(asked, person, reply.content, address)
+        assert {one.name for one in FILES if one.name in reply.text} == findable
+    given = {one.stored for one in FILES if person.may_have(one, asked.today)}
+    withheld = {one.stored for one in FILES if one.name in findable} - given
+    page = await asked.get(person, "/frames/download")
+    assert_tells_nothing_hidden(asked, person, page.content, "/frames/download")
+    assert f"<dd>{len(given)}</dd>" in page.text
+    packed = _members((await asked.get(person, "/v1/frames?format=tar")).content)
+    zipped = await asked.get(person, "/frames/download?format=zip")
+    with zipfile.ZipFile(io.BytesIO(zipped.content)) as opened:
+        unpacked = {name: opened.read(name) for name in opened.namelist()}
+    assert int(zipped.headers["content-length"]) == len(zipped.content)
+    for members in (packed, unpacked):
+        readme = members.pop("README.txt").decode()
+        assert set(members) - {"md5sums.txt"} == given
+        assert {line.strip() for line in readme.splitlines() if line.startswith("  ")} == withheld
+        for name in given:
+            assert members[name] == packed[name]
+
+
+@everybody
+async def test_calendars_and_words_are_made_of_what_may_be_found(asked: Asked, person: Person) -> None:
+    found = [one for one in FILES if person.may_find(one, asked.today)]
+    calendar = (await asked.get(person, "/frames/calendar")).text
+    assert f"{len(found)} frames in these months" in calendar
+    offered = (await asked.get(person, "/frames/values")).text
+    for program in {one.program for one in FILES}:
+        assert (program in offered) is (program in {one.program for one in found})
+    for address in ("/frames/values", "/frames/words", "/frames/words?selection=G"):
+        assert_tells_nothing_hidden(asked, person, (await asked.get(person, address)).content, address)
 
 
 @everybody

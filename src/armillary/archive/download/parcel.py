@@ -53,11 +53,11 @@ async def parcel_of(
         sa.select(*columns, file.c.name, may_have)
         .select_from(listed)
         .where(*wanted, frame.c.version_id == version.c.id)
-        .order_by(file.c.name, version.c.id)
+        # Of more than there may be nothing is shown: to sort a million names first would take seconds.
         .limit(few(most + 1))
     )
     found = (await connection.execute(query)).all()
-    rows = found[:most]
+    rows = sorted(found, key=lambda row: (row.name, row.path, row.root_id))[:most]
     roots = {root.id: root for root in await catalog.list_roots(connection)}
     places = [(Location(row.root_id, row.path, row.filename), row.name) for row in rows]
     named = list(zip(named_apart(places, roots), rows, strict=True))
