@@ -22,7 +22,7 @@ from tests.support.running import Running, running
 
 BROWSING = pytest.StashKey[Browsing]()
 PROGRAM = "GN-2025B-Q-101"
-"""Of the files of the night that are not public yet."""
+"""Of files that the bearer may read before their release."""
 STRIDE = 3
 """Every third file of the night is enough: files of each instrument, in each container."""
 _numbers = itertools.count(1)

@@ -8,11 +8,14 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Signer
 from tests.support.browsing import PHONE, Watch, axe
 
+FILE = "N20260101S0010.fits"
 PAGES = {
     "/": "Overview",
     "/frames": "Search",
     "/frames?instrument=GMOS-N&view=wall": "Search",
+    f"/files/{FILE}": FILE,
     "/work": "Work",
+    "/status": "Status",
     "/tokens": "Tokens",
     "/docs": "Help",
     "/docs/settings": "Settings",
@@ -45,7 +48,7 @@ def test_it_can_be_read_without_scripts(open_as: Signer, admin: str, address: st
 
 def test_a_page_that_is_not_there_says_what_to_do(open_as: Signer, watch: Watch, admin: str) -> None:
     page = open_as(admin)
-    page.goto("/thumbnails/no-such-file.fits")
+    page.goto("/files/no-such-file.fits")
     expect(page.get_by_role("link", name="Search the archive")).to_be_visible()
     axe(page)
     watch.allow("console error: .* 404")

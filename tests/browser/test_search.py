@@ -68,4 +68,5 @@ def test_all_that_is_found_can_be_read_without_scripts(open_page: Opener) -> Non
     names = results(page)
     assert names
     page.get_by_role("link", name="Wall").click()
-    expect(page.get_by_role("link", name=names[0])).to_be_visible()
+    page.get_by_role("link", name=names[0]).click()
+    expect(page.get_by_role("heading", name=names[0])).to_be_visible()

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    Locator,
     Page,
     Playwright,
     Request,
@@ -36,6 +37,7 @@ OPTIONS = [
 AXE = Path(__file__).parents[1] / "browser" / "vendor" / "axe.min.js"
 PATIENCE_MS = 30_000.0
 """For how long a page may let a test wait for what it says: a machine may be busy."""
+MOST_TABS = 500
 WIDE, PHONE = (1440, 900), (390, 844)
 
 
@@ -149,3 +151,13 @@ def axe(page: Page) -> None:
 def _refuse(found: list[str], where: str) -> None:
     if found:
         raise AssertionError("\n  ".join([f"{where}:", *found]))
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Press the tabulator until an element has the focus."""
+    expect(target).to_be_attached()
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if target.evaluate("(one) => one === document.activeElement"):
+            return
+    raise AssertionError(f"the tabulator does not lead to {target}")
