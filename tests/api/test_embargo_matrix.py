@@ -109,6 +109,7 @@ SURFACES = {
     "/sign-in": Tells.NOTHING,
     "/sign-out": Tells.SIGNALS,
     "/thumbnails/{name:path}": Tells.DRAWINGS,
+    "/status": Tells.NOTHING,
     "/work": Tells.NOTHING,
     "/openapi.json": Tells.NOTHING,
     **{f"{page}{rest}": Tells.NOTHING for page in pages.PAGES for rest in ("", "/{selection:path}")},

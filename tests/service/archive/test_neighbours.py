@@ -9,7 +9,7 @@ import pytest
 
 from armillary.access.models import ANYBODY, OPERATOR, Principal
 from armillary.archive.catalog.service import find_version
-from armillary.archive.query.neighbours import neighbours_of
+from armillary.archive.query.nights.neighbours import neighbours_of
 from tests.support.archive import Archive
 from tests.support.recorded import record
 

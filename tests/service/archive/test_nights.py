@@ -17,7 +17,7 @@ from armillary.archive.catalog.counts import fold_counts
 from armillary.archive.catalog.service import list_roots, set_visibility
 from armillary.archive.catalog.tables import frame
 from armillary.archive.query.criteria import terms_of
-from armillary.archive.query.nights import Part, count_nights, counted_total
+from armillary.archive.query.nights.counts import Part, count_nights, counted_total
 from armillary.archive.query.visibility import is_known
 from tests.service.archive.test_visibility import TODAY, VIEWERS, frames_of
 from tests.support.archive import OLD_NS, Archive, put

@@ -3,7 +3,6 @@
 from armillary.archive.query.comparisons import parse_predicate
 from armillary.archive.query.cones import Cone
 from armillary.archive.query.criteria import read_selection, terms_of
-from armillary.archive.query.exposures import Exposed, exposures, night_beside
 from armillary.archive.query.grammar import parse
 from armillary.archive.query.grammar.completion import OFFERED, Values, completions, recent_values
 from armillary.archive.query.grammar.identifiers import kind_of_id, read_name
@@ -13,8 +12,9 @@ from armillary.archive.query.icalendar import as_icalendar
 from armillary.archive.query.intervals import as_utc
 from armillary.archive.query.listing import Column, Lister, Listing
 from armillary.archive.query.members import Members, members_named, members_of, page_of, refuse_unclear
-from armillary.archive.query.neighbours import Neighbour, Neighbours, neighbours_of
-from armillary.archive.query.nights import MOST_NIGHTS, NightCount, Part, count_nights, counted_total
+from armillary.archive.query.nights.counts import MOST_NIGHTS, NightCount, Part, count_nights, counted_total
+from armillary.archive.query.nights.exposures import Exposed, exposures, night_beside
+from armillary.archive.query.nights.neighbours import Neighbour, Neighbours, neighbours_of
 from armillary.archive.query.offering import Offered, offered, offered_files
 from armillary.archive.query.records import (
     Record,

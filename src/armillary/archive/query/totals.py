@@ -17,7 +17,7 @@ from armillary.access.models import Principal
 from armillary.archive.catalog.tables import few, frame
 from armillary.archive.query.conditions import conditions, only_needed
 from armillary.archive.query.models import InCone, Latest, Term
-from armillary.archive.query.nights import counted_total
+from armillary.archive.query.nights.counts import counted_total
 from armillary.archive.query.visibility import hides_files, sees_everything
 
 MOST_COUNTED = 1_000_000
