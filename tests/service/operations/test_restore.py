@@ -16,6 +16,7 @@ from armillary.context import open_context
 from armillary.operations.restore import NotEmpty, restore
 from armillary.operations.snapshot import viewing
 from armillary.operations.vault import DUMP, MANIFEST, BackupDamaged, NoBackup, Vault
+from tests.service.archive.test_nights import at_odds
 from tests.support.archive import Archive, put, sha256
 from tests.support.backups import (
     CONTENT,
@@ -46,6 +47,14 @@ async def test_edits_can_be_taken_back_byte_for_byte_after_a_restore(night: Arch
         await copy.set("plain.fits", OBJECT="M 33")
         await copy.drain()
         assert set((await copy.verify()).values()) == {""}
+
+
+async def test_counts_of_nights_are_right_after_a_restore(night: Archive) -> None:
+    await make(night)
+    async with restored(night) as copy:
+        await copy.set("plain.fits", **{"DATE-OBS": "2026-02-02"})
+        async with copy.context.database.begin() as connection:
+            assert await at_odds(connection) == 0
 
 
 @pytest.mark.parametrize("arrives", [False, True], ids=["still waiting", "arriving meanwhile"])
