@@ -94,7 +94,7 @@ async def take_sample(context: Context) -> None:
             sum(one.started for one in found),
             sum(one.held for one in found),
             await overview.failed(connection),
-            max((one.oldest_waiting_s or 0.0 for one in found if one.waiting), default=None),
+            max((round(one.oldest_waiting_s or 0.0, 1) for one in found if one.waiting), default=None),
             await feed.last_number(connection),
             _to_json(room),
         )

@@ -54,7 +54,7 @@ function options(chart, told, width, height) {
     ],
     series: [
       { label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" },
-      ...chart.lines.map((line, place) => ({ label: line.name, stroke: colour(COLOURS[place % 6]), dash: DASHES[place % 6], width: 1.6, value: (_, value) => say(value), points: { show: told.at.length < 3 } })),
+      ...chart.lines.map((line, place) => ({ label: line.name, stroke: colour(COLOURS[place % 6]), dash: DASHES[place % 6], width: 1.6, value: (_, value) => say(value), points: { size: 4 } })),
     ],
   };
 }
