@@ -41,7 +41,7 @@ class ArchiveSettings(BaseModel):
     tiles_whole: int = Field(
         256 * MIB,
         ge=0,
-        description="Bytes of an image in a .bz2 or .gz file up to which its full size is kept among the tiles; of"
+        description="Bytes of an image in a .gz file up to which its full size is kept among the tiles; of"
         " a larger one viewers see half the pixels a side.",
     )
     image_px: int = Field(

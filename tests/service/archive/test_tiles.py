@@ -317,13 +317,22 @@ async def test_a_file_of_400_images_is_listed_and_shown(archive: Archive) -> Non
     assert await orders(archive) == []
 
 
-async def test_images_of_a_container_that_unpacks_slowly_are_kept_whole(archive: Archive) -> None:
+@pytest.mark.parametrize("ending", [".bz2", ".gz"])
+async def test_images_of_a_container_that_unpacks_slowly_are_shown(archive: Archive, ending: str) -> None:
     values = [noise(700, 900, "i2", seed=seed) for seed in range(8)]
-    hdus = [fits.ImageHDU(one) for one in values]
-    await taken_in(archive, bz2.compress(a_file(*hdus), 1), "a.fits.bz2")
+    content = a_file(*(fits.ImageHDU(one) for one in values))
+    packed = bz2.compress(content, 1) if ending == ".bz2" else gzip.compress(content, 1)
+    await taken_in(archive, packed, f"a.fits{ending}")
     assert await orders(archive) == [("Completed", 1)]
     for hdu in (1, 8):
         np.testing.assert_array_equal(await whole(archive, hdu, 0), values[hdu - 1])
+    (path,) = directory_of(archive.context).rglob("*.tiles")
+    # Blocks of bzip2 are decoded when somebody asks; gzip cannot be entered in the middle.
+    assert (path.stat().st_size > len(packed) / 2) == (ending == ".gz")
+    # An edit moves all blocks behind it, by bits.
+    await archive.set("a.fits", OBJECT="another")
+    np.testing.assert_array_equal(await whole(archive, 8, 0), values[7])
+    assert await orders(archive) == [("Completed", 1)]
 
 
 async def test_the_full_size_is_left_out_of_a_product_that_would_be_too_large(archive: Archive) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
 from armillary.archive.errors import NoPreview
+from armillary.fits.bzip2.places import Mark
 from armillary.fits.rasters import coarsest, tiles_at
 
 SIGNATURE = b"ARMTILE1"
@@ -49,10 +50,11 @@ class Chart(msgspec.Struct, frozen=True):
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """What an object has: its images, and how many tiles they have."""
+    """What an object has: its images, how many tiles they have, and where the lengths of bzip2 blocks are."""
 
     images: tuple[Chart, ...]
     tiles: int
+    lengths: tuple[int, int] = (0, 0)
 
     def chart(self, hdu: int) -> Chart | None:
         """Return the image of an HDU."""
@@ -103,9 +105,10 @@ class Writer:
         offset, size = self.add(content)
         return _ENTRY.pack(offset, size, zlib.crc32(self.blobs[-1]), zero, scale)
 
-    def finish(self) -> bytes:
-        """Return the object."""
-        contents = msgspec.json.encode(Contents(tuple(self.charts), len(self.entries)))
+    def finish(self, lengths: Mapping[Mark, int]) -> bytes:
+        """Return the object, with the lengths of the blocks of a bzip2 file."""
+        place = self.add(msgspec.json.encode([(*mark, size) for mark, size in lengths.items()]))
+        contents = msgspec.json.encode(Contents(tuple(self.charts), len(self.entries), place))
         return b"".join([_HEAD.pack(SIGNATURE, len(contents)), contents, *self.entries, *self.blobs])
 
 
@@ -139,6 +142,12 @@ class Atlas:
         if len(content) != size or zlib.crc32(content) != crc:
             raise lost()
         return Stored(content, scale, zero)
+
+    async def lengths(self) -> dict[Mark, int]:
+        """Return the lengths of the blocks of the bzip2 file."""
+        kept = await self.blob(self.contents.lengths)
+        found = msgspec.json.decode(kept, type=list[tuple[int, int, int]])
+        return {(crc, bits): size for crc, bits, size in found}
 
     async def blob(self, place: tuple[int, int]) -> bytes:
         """Return what was added at a place, unpacked."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from armillary.archive.catalog.models import Root, Version
@@ -13,6 +13,7 @@ from armillary.archive.catalog.standing import check_standing
 from armillary.archive.errors import TileNotFound
 from armillary.archive.products.pictures import Limits, confined, described
 from armillary.archive.products.sources import fingerprint
+from armillary.archive.products.tiles.atlas import Atlas
 from armillary.archive.products.tiles.building import STEP
 from armillary.base.sandbox.pool import Ask
 from armillary.base.store import ObjectStore
@@ -22,10 +23,13 @@ from armillary.fits.header import read_values
 from armillary.fits.rasters import Raster, tiles_at
 
 if TYPE_CHECKING:
+    from armillary.archive.products.tiles.making import Source
     from armillary.fits.tilings import Tile
 
 TOGETHER = 8
 """Tiles that are decoded at once, about as many as are seen side by side."""
+BLOCK_BYTES = 500
+"""What is known of a block of bzip2 takes about so much memory."""
 QUICK_S = 30.0
 """What somebody waits for takes a part of a second, and longer where much else runs."""
 T = TypeVar("T")
@@ -64,11 +68,15 @@ def data_word(version: Version) -> str:
 
 
 async def cut_tile(
-    context: Context, version: Version, pictured: Pictured, column: int, row: int
+    context: Context, version: Version, pictured: Pictured, column: int, row: int, atlas: Atlas | None = None
 ) -> ServedTile:
-    """Cut a tile from the file: in a child process if its pixels have to be decoded."""
+    """Cut a tile from the file: in a child process if its pixels have to be decoded.
+
+    The product of the file, if there is one, tells how long the blocks of bzip2 are.
+    """
     if pictured.raster.compression or version.container != Container.PLAIN:
-        found = await _cut_there(context, version, pictured, column, row)
+        source = await _source(context, version, atlas)
+        found = await _cut_there(context, version, pictured, source, column, row)
     else:
         objects = store_of(context, await _root(context, version))
         found = await asyncio.to_thread(_cut_here, objects, version, pictured, column, row)
@@ -84,19 +92,32 @@ async def cut_tile(
     )
 
 
-async def _cut_there(context: Context, version: Version, pictured: Pictured, column: int, row: int) -> Tile:
+async def _source(context: Context, version: Version, atlas: Atlas | None) -> Source:
+    from armillary.archive.products.tiles.making import Source, located
+
+    source = Source(Container(version.container), context.settings.archive.max_unpacked)
+    if atlas is None or source.container is not Container.BZ2:
+        return source
+    known = replace(source, lengths=await atlas.lengths())
+
+    def locate() -> Awaitable[Source]:
+        return in_child(context, version, lambda ask, fd: ask(located, fd, known))
+
+    key = (version.id, "blocks")
+    return await context.strips.get(key, locate, lambda found: BLOCK_BYTES * len(found.blocks))
+
+
+async def _cut_there(
+    context: Context, version: Version, pictured: Pictured, source: Source, column: int, row: int
+) -> Tile:
     from armillary.archive.products.tiles.making import cut
 
-    raster, header, most = pictured.raster, pictured.header, context.settings.archive.max_unpacked
+    raster, header = pictured.raster, pictured.header
     first = column // TOGETHER * TOGETHER
     columns = range(first, min(first + TOGETHER, tiles_at(0, raster.width, raster.height)[0]))
 
     def make() -> Awaitable[list[Tile]]:
-        return in_child(
-            context,
-            version,
-            lambda ask, fd: ask(cut, fd, raster, header, Container(version.container), most, columns, row),
-        )
+        return in_child(context, version, lambda ask, fd: ask(cut, fd, raster, header, source, columns, row))
 
     # Checksums can be forged: the pixels of one file are never those of another.
     key = (version.file_id, data_word(version), raster.hdu.index, first, row)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import msgspec
@@ -11,6 +13,8 @@ from armillary.archive.products.tiles.atlas import Chart, Writer
 from armillary.archive.products.tiles.models import TiledSubject
 from armillary.errors import ArmillaryError
 from armillary.fits import tilings
+from armillary.fits.bzip2 import Block
+from armillary.fits.bzip2.places import Mark, Places, blocks_in
 from armillary.fits.containers import Container, open_logical
 from armillary.fits.header import read_values
 from armillary.fits.models import ReadAt
@@ -26,7 +30,7 @@ TILE_PIXELS = 16 << 20
 
 def make(fd: int, subject: TiledSubject) -> bytes:
     """Return the tiles of an opened file as one object; nothing if there are none to be made."""
-    read = _logical(fd, subject.container, subject.max_unpacked)
+    read, places = _opened(fd, subject)
     writer = Writer()
     for raster in subject.wanted():
         header = subject.layout.headers[raster.hdu.index]
@@ -43,12 +47,20 @@ def make(fd: int, subject: TiledSubject) -> bytes:
                     why=error.message,
                 )
             )
-    return writer.finish() if writer.charts else b""
+    return writer.finish(places.all_lengths() if places else {}) if writer.charts else b""
+
+
+def _opened(fd: int, subject: TiledSubject) -> tuple[ReadAt, Places | None]:
+    """Return what reads the uncompressed bytes of a file, and its blocks if it is compressed by bzip2."""
+    if subject.container is not Container.BZ2:
+        return _logical(fd, subject.container, subject.max_unpacked), None
+    places = Places(partial(read_at, fd), blocks_in(fd), {})
+    return places.read, places
 
 
 def _add(writer: Writer, raster: Raster, header: bytes, read: ReadAt, subject: TiledSubject) -> None:
     plane = _plane(raster, header, read)
-    cuttable = subject.container is Container.PLAIN and (
+    cuttable = subject.container is not Container.GZ and (
         plane.tiled is None or plane.tiled.tile_pixels <= TILE_PIXELS
     )
     whole = not cuttable and plane.row_bytes * plane.height <= subject.whole
@@ -81,14 +93,32 @@ def _add(writer: Writer, raster: Raster, header: bytes, read: ReadAt, subject: T
     writer.charts.append(chart)
 
 
-def cut(
-    fd: int, raster: Raster, header: bytes, container: Container, max_unpacked: int, columns: range, row: int
-) -> list[Tile]:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How the bytes of a file are unpacked: by the blocks of bzip2 that are asked for, if they are known."""
+
+    container: Container
+    max_unpacked: int
+    blocks: Sequence[Block] = ()
+    lengths: Mapping[Mark, int] = field(default_factory=dict)
+
+
+def located(fd: int, source: Source) -> Source:
+    """Return a bzip2 file with all its blocks; those of which the length is not known are decoded."""
+    blocks = blocks_in(fd)
+    places = Places(partial(read_at, fd), blocks, source.lengths)
+    return replace(source, blocks=blocks, lengths=places.all_lengths())
+
+
+def cut(fd: int, raster: Raster, header: bytes, source: Source, columns: range, row: int) -> list[Tile]:
     """Return tiles of an image of an opened file at its full size that lie side by side.
 
     Most writers compress rows one by one, so the neighbours of a tile are decoded with it anyway.
     """
-    read = _logical(fd, container, max_unpacked)
+    if source.blocks:
+        read: ReadAt = Places(partial(read_at, fd), source.blocks, source.lengths).read
+    else:
+        read = _logical(fd, source.container, source.max_unpacked)
     return tilings.cut(_image(raster, header), read, columns, row)
 
 

@@ -76,8 +76,8 @@ class SkyGrid:
 class TiledSubject:
     """A stored file of which tiles are made: images of more pixels than ``most``, or all of an unpacked file.
 
-    The full size of an image is among the tiles where the file has to be unpacked for it, and it has no more bytes
-    than ``whole``.
+    The full size of an image is among the tiles where the whole file has to be unpacked for it, and it has no more
+    bytes than ``whole``.
     """
 
     layout: Layout

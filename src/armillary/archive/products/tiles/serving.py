@@ -148,11 +148,11 @@ async def _of_atlas(
     if atlas is None or chart is None:
         raise TileNotFound
     number = place_of(chart, level, column, row)
-    if number is None:
-        if level or not chart.cuttable:
-            raise TileNotFound
-        return await cut_tile(context, version, pictured, column, row)
+    if number is None and (level or not chart.cuttable):
+        raise TileNotFound
     try:
+        if number is None:
+            return await cut_tile(context, version, pictured, column, row, atlas)
         stored = await atlas.tile(number)
     except NoPreview:
         await _ask(context, version)
