@@ -14,7 +14,7 @@ from armillary.api.http.values import plain
 from armillary.base.text import storable
 from armillary.base.work import wait_for
 from armillary.console.frames import refuse, searched
-from armillary.console.parcels import FILE, marked
+from armillary.console.parcels import FILE, MOST_MARKED, marked
 from armillary.console.rendering import page, page_or_part
 from armillary.console.routing import Form, editors, page_router, read_form
 from armillary.console.searching import Search
@@ -47,7 +47,7 @@ async def of_all(request: Request, ctx: Ctx) -> Response:
 async def try_out(request: Request, ctx: Ctx) -> Response:
     """Find out what an edit of frames would do; without one, show the form for the frames that are marked."""
     refuse_other_sites(request)
-    form = await read_form(request)
+    form = await read_form(request, most=MOST_MARKED)
     pairs = [(name, value) for name, values in form.fields.items() if name not in OWN for value in values]
     search = await searched(request, ctx, pairs)
     refuse(search)

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 
 from armillary.api.http.calls import Call, Ctx
 from armillary.archive.query import service as query
-from armillary.archive.query.models import Term, field_of
+from armillary.archive.query.models import Latest, Term, field_of
 from armillary.console.frames import refuse, searched
 from armillary.console.rendering import page_or_part
 from armillary.console.routing import anybody, page_router
@@ -45,7 +45,8 @@ async def nights(request: Request, ctx: Ctx) -> Response:
     search = await searched(request, ctx)
     refuse(search)
     # A calendar of the one night that was chosen would lead to no other.
-    terms = [term for term in search.terms if field_of(term) != "night"]
+    # Which are the latest of something is said of all of them, and not of those of some months.
+    terms = [one for one in search.terms if field_of(one) != "night" and not isinstance(one, Latest)]
     asked = search.given.get("month") or search.given.get("night", "")[:7]
     last = _month(asked) if asked else await _latest(ctx, terms)
     first = back(last, MONTHS - 1)

@@ -15,7 +15,7 @@ from armillary.archive.query import service as query
 from armillary.archive.query.service import Cone, Page
 from armillary.console.columns import COLUMNS, DEFAULT, chosen, unknown
 from armillary.console.rendering import is_part, page, part
-from armillary.console.routing import anybody, page_router
+from armillary.console.routing import anybody, origin_of, page_router
 from armillary.console.searching import (
     CURSOR,
     KEYWORD,
@@ -29,7 +29,7 @@ from armillary.errors import ArmillaryError, BadRequest
 
 router: APIRouter = page_router()
 PAGE, VIEWS = 100, ("table", "wall")
-PATIENCE = "patience"
+PATIENCE, SHOWN = "patience", "shown"
 _NOTHING = Page([], None)
 
 
@@ -43,7 +43,7 @@ async def frames(request: Request, ctx: Ctx) -> Response:
     values = _shown(search, found)
     if not is_part(request):
         if "total" in search.given and not search.problems:
-            values |= await _total(ctx, search, patient=True)
+            values |= await _total(ctx, search, patient=True, least=len(found.frames))
         status = HTTPStatus.BAD_REQUEST if search.problems else HTTPStatus.OK
         return page(request, "frames.html", values | _around(request, ctx, search), status=status)
     refuse(search)
@@ -52,14 +52,22 @@ async def frames(request: Request, ctx: Ctx) -> Response:
 
 @router.get("/frames/total", dependencies=anybody)
 async def total(request: Request, ctx: Ctx) -> Response:
-    """Tell how many frames fit, and what the number is worth; `patience` counts for longer."""
-    pairs = [pair for pair in request.query_params.multi_items() if pair[0] != PATIENCE]
-    search = await searched(request, ctx, pairs)
+    """Tell how many frames fit, and what the number is worth.
+
+    `patience` counts for longer; `shown` is how many a page shows that knows that there are more.
+    """
+    asked = request.query_params
+    search = await searched(
+        request, ctx, [pair for pair in asked.multi_items() if pair[0] not in (PATIENCE, SHOWN)]
+    )
     refuse(search)
-    return part(request, "frames.html", "total", await _total(ctx, search, PATIENCE in request.query_params))
+    shown = asked.get(SHOWN, "")
+    least = int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 5 else 0
+    values = await _total(ctx, search, patient=PATIENCE in asked, least=least)
+    return part(request, "frames.html", "total", values)
 
 
-async def _total(call: Call, search: Search, patient: bool) -> dict[str, Any]:
+async def _total(call: Call, search: Search, *, patient: bool, least: int) -> dict[str, Any]:
     async with call.context.database.begin() as connection:
         if patient:
             found = await query.total_of(
@@ -67,7 +75,7 @@ async def _total(call: Call, search: Search, patient: bool) -> dict[str, Any]:
             )
         else:
             found = await query.quick_total(connection, search.terms, call.principal, today=call.today)
-    return {"total": found, "search": search, "patient": patient, "least": _limit(search)}
+    return {"total": found, "search": search, "patient": patient, "least": max(found.total, least)}
 
 
 async def searched(request: Request, call: Call, pairs: list[tuple[str, str]] | None = None) -> Search:
@@ -96,10 +104,12 @@ def refuse(search: Search) -> None:
 
 async def _place(search: Search, call: Call) -> None:
     text = search.given.get("position")
+    if text is None or search.problems.keys() & {"position", "radius"}:
+        return
+    name = "radius"
     try:
         radius = query.read_extent(search.given["radius"]) if "radius" in search.given else RADIUS_DEG
-        if text is None:
-            return
+        name = "position"
         if (place := query.read_place(text)) is not None:
             search.place(Cone(*place, radius))
             return
@@ -108,7 +118,7 @@ async def _place(search: Search, call: Call) -> None:
                 await query.cone_of_object(connection, text, radius, call.principal, today=call.today)
             )
     except ArmillaryError as error:
-        search.problems["position" if text else "radius"] = error
+        search.problems[name] = error
 
 
 async def _page(call: Call, search: Search) -> Page:
@@ -156,10 +166,9 @@ def _shown(search: Search, found: Page) -> dict[str, Any]:
 
 def _around(request: Request, call: Call, search: Search) -> dict[str, Any]:
     """Return what a page has around its rows."""
-    base = f"{request.url.scheme}://{request.url.netloc}"
     others = {name: problem for name, problem in search.problems.items() if name not in (*NAMES, KEYWORD)}
     return {
-        "ways": ways_of(search, base, signed_in=bool(call.principal.name)),
+        "ways": ways_of(search, origin_of(request), signed_in=bool(call.principal.name)),
         "all_columns": COLUMNS.values(),
         "states": list(QaState),
         "others": others,

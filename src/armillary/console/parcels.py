@@ -21,6 +21,8 @@ from armillary.errors import BadRequest
 router = page_router()
 FILE, FORM = "file", "format"
 WITHHELD_SHOWN = 20
+MOST_MARKED = 5000
+"""Fields of a form: rows can be marked on many pages, as they are shown below each other."""
 
 
 @router.get("/frames/download", dependencies=anybody)
@@ -39,7 +41,7 @@ async def of_all(request: Request, ctx: Ctx) -> Response:
 async def of_marked(request: Request, ctx: Ctx) -> Response:
     """Show what a download of the marked frames would hold, or send it."""
     refuse_other_sites(request)
-    sent = await read_form(request)
+    sent = await read_form(request, most=MOST_MARKED)
     names = marked(sent.all(FILE))
     terms = (Among("name", names),)
     form = _form(sent.text(FORM) or None)

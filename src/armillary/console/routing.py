@@ -50,8 +50,8 @@ class Form:
         return self.fields.get(name, [])
 
 
-async def read_form(request: Request) -> Form:
-    """Return the form that a page sent.
+async def read_form(request: Request, *, most: int = MAX_FIELDS) -> Form:
+    """Return the form that a page sent, of at most so many fields.
 
     Raises
     ------
@@ -62,9 +62,7 @@ async def read_form(request: Request) -> Form:
     """
     body = await read_body(request, MAX_FORM)
     try:
-        fields = parse_qs(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-        )
+        fields = parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most)
     except ValueError:
         raise BadRequest("The body is not the form of this page; load the page again and send it.") from None
     return Form(fields)

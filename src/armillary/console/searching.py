@@ -14,6 +14,7 @@ from armillary.archive.fields import CRITERIA, FRAME_FIELDS
 from armillary.archive.models import MAX_PAGE
 from armillary.archive.query.models import InCone, Term
 from armillary.archive.query.service import Cone, read_selection, terms_of
+from armillary.base.text import storable
 from armillary.errors import ArmillaryError, BadRequest
 
 CHOICES = ("view", "columns", "limit", "month", "total")
@@ -134,6 +135,8 @@ def _read(search: Search, today: date, summit: bool) -> None:
     for name, text in search.given.items():
         if len(text) > LONGEST.get(name, LONGEST_WORD) and name not in ("columns", CURSOR):
             search.problems[name] = BadRequest(f"At most {LONGEST.get(name, LONGEST_WORD)} characters.")
+        elif not storable(text):
+            search.problems[name] = BadRequest("There are characters in it that no header can have.")
         elif name == "limit" and not (text.isascii() and text.isdecimal() and 0 < int(text) <= MAX_PAGE):
             search.problems[name] = BadRequest(f"A page has 1 to {MAX_PAGE} frames, and not '{text}'.")
         elif name in _TYPES:
@@ -149,7 +152,11 @@ def _read(search: Search, today: date, summit: bool) -> None:
     selection = search.given.get(SELECTION)
     if selection and SELECTION not in search.problems:
         _add(search, SELECTION, lambda: read_selection(selection, today=today, summit=summit).terms)
-    if CONE in search.given:
+    if "radius" in search.given and "position" not in search.given:
+        search.problems["radius"] = BadRequest("A radius needs a position around which it is.")
+    if CONE in search.given and "position" in search.given:
+        search.problems[CONE] = BadRequest("A position and a cone are two circles; leave one out.")
+    elif CONE in search.given:
         _add(search, CONE, lambda: terms_of(cone=search.given[CONE]))
         search.values[CONE] = search.given[CONE]
 

@@ -97,6 +97,17 @@ def test_a_dry_run_tells_and_changes_nothing(server: Running, a_file: Maker) -> 
     assert "M 1" in card(server, names[0], "OBJECT")
 
 
+def test_a_change_set_may_say_the_comments_of_cards(server: Running, a_file: Maker) -> None:
+    name = a_file(OBJECT="M 1")
+    wanted = {"values": {"generic": {"OBJECT": "M 33"}}, "comments": {"object": "the galaxy"}}
+    assert rest(server, ask(server, name, **wanted)["id"], "completed")["comments"] == {
+        "object": "the galaxy"
+    }
+    assert card(server, name, "OBJECT").rstrip().endswith(" / the galaxy")
+    refused = ask(server, name, code=422, values=wanted["values"], comments={"FILTER": "x"})
+    assert (refused["code"], "FILTER" in refused["detail"]) == ("item_refused", True)
+
+
 def test_a_selection_with_conditions_finds_its_files(server: Running, a_file: Maker) -> None:
     names = [a_file(OBJECT="NGC 7027", EXPTIME=seconds) for seconds in (1.0, 2.0, 3.0)]
     wanted = {"selection": ["GMOS-N/object=NGC 7027", "RAW"], "keywords": ["EXPTIME>=2"]}
