@@ -6,9 +6,11 @@ import gc
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support import programs, realdata, unsteady
 from tests.support.unsteady import pytest_runtest_makereport
@@ -20,8 +22,12 @@ settings.register_profile("same", derandomize=True, deadline=None, max_examples=
 settings.register_profile("other", deadline=None)
 settings.load_profile(os.environ.get("ARMILLARY_EXAMPLES", "same"))
 
+TOGETHER = ("browser", "api/sst_archive")
+"""Directories of which one process runs all modules: they share a server, or a browser, that starts slowly."""
 LONG = (
+    "browser",
     "api/test_embargo_matrix.py",
+    "api/sst_archive",
     "service/base/test_identity.py",
     "service/operations/test_backup.py",
     "api/test_downloads.py",
@@ -37,7 +43,6 @@ LONG = (
     "service/edits/test_change_sets.py",
     "api/test_items.py",
     "api/test_meaning.py",
-    "api/sst_archive/test_data_cubes.py",
     "service/archive/test_roots.py",
     "service/archive/test_bad_input.py",
     "service/store/test_crash.py",
@@ -76,7 +81,23 @@ LONG = (
     "e2e/test_new_field.py",
 )
 """Modules of more than about twenty seconds, the longest first; those of the sieges behind the others."""
-_PLACES = {str(Path(__file__).parent / name): place for place, name in enumerate(LONG)}
+_TESTS = Path(__file__).parent
+_PLACES = {_TESTS / name: place for place, name in enumerate(LONG)}
+_TOGETHER = {str((_TESTS / name).relative_to(_TESTS.parent)) for name in TOGETHER}
+
+
+def share_of(nodeid: str) -> str:
+    """Return what a process takes at once that takes a test: its module, or all modules of its directory."""
+    module = nodeid.partition("::")[0]
+    directory = module.rpartition("/")[0]
+    return directory if directory in _TOGETHER else module
+
+
+class Shares(LoadFileScheduling):
+    """How pytest-xdist gives tests to processes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return share_of(nodeid)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -89,6 +110,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     unsteady.configure(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shares | None:
+    """Let processes take modules, where they were asked to, as `Shares` does."""
+    return Shares(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:
@@ -108,7 +135,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     The others stay in the order into which pytest-randomly has brought them, as do the tests of each.
     """
     realdata.leave_out(config, items)
-    items.sort(key=lambda item: _PLACES.get(str(item.path), len(LONG)))
+    items.sort(key=lambda item: _PLACES.get(item.path, _PLACES.get(item.path.parent, len(LONG))))
 
 
 @pytest.hookimpl(tryfirst=True)
