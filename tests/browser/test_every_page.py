@@ -14,6 +14,8 @@ PAGES = {
     "/frames": "Search",
     "/frames?instrument=GMOS-N&view=wall": "Search",
     f"/files/{FILE}": FILE,
+    "/nights": "Nights",
+    "/nights/gemini-north/2026-01-01": "gemini-north 2026-01-01",
     "/work": "Work",
     "/status": "Status",
     "/tokens": "Tokens",

@@ -34,6 +34,22 @@ def test_an_order_is_seen_to_wait_and_to_end(
     axe(page)
 
 
+def test_a_row_is_new_when_its_order_was_cancelled(
+    open_as: Signer, server: Running, a_file: Callable[..., str], admin: str
+) -> None:
+    name = a_file()
+    page = open_as(admin)
+    with server.held(name):
+        number = _asked(server, name)
+        page.goto(f"/work?file={name}")
+        row = page.locator(f"#order-{number}")
+        row.get_by_role("button", name=f"Cancel order {number}").click()
+        expect(row.locator(".state")).to_have_text("Failed")
+        expect(row).to_contain_text("Cancelled by")
+    # Not the page was loaded, but the row: the address is the one of before.
+    assert page.url.endswith(f"file={name}")
+
+
 def _asked(server: Running, name: str) -> int:
     """Ask for an edit, and return its order."""
     reply = server.post([{"filename": name, "values": {"generic": [["OBSERVER", "Somebody"]]}}])

@@ -10,12 +10,13 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from armillary.base.work import Claim, JsonObject, Kind, NewOrder, Worker, submit
+from armillary.base.work import Claim, JsonObject, Kind, NewOrder, Worker, step, submit
 from armillary.commands.work import KINDS
 from armillary.console.panels import PANELS
 from armillary.context import Context
 from armillary.edits.changesets.service import STEP, document
 from armillary.errors import BadRequest
+from armillary.operations import orders
 from tests.console.test_sessions import ELSEWHERE, sign_in
 from tests.console.test_shell import HOSTILE
 from tests.support.archive import Archive, put
@@ -64,7 +65,7 @@ async def failing(archive: Archive, error: str, *orders: NewOrder) -> list[int]:
 
 async def text_of(browser: httpx.AsyncClient, path: str, **query: object) -> str:
     """Return a page, without the marks of its elements and with single blanks."""
-    reply = await browser.get(path, params={key: str(value) for key, value in query.items()})
+    reply = await browser.get(path, params={key: str(value) for key, value in query.items()} or None)
     assert reply.status_code == 200, reply.text
     return " ".join(re.sub(r"<[^>]*>", " ", reply.text).split())
 
@@ -347,3 +348,40 @@ async def test_exports_are_tried_again_by_a_form(browser: httpx.AsyncClient, arc
     await enter(browser, archive, "admin")
     unknown = await browser.post("/work/exports/retry", data={"destination": "nowhere"})
     assert (unknown.status_code, "nowhere" in unknown.text) == (404, True)
+
+
+async def test_what_no_worker_does_in_time_is_told(
+    browser: httpx.AsyncClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "PATIENCE_S", 0.05)
+    (waiting,) = await queue(archive, NewOrder(kind="slow", args={}))
+    await enter(browser, archive, "admin")
+    reply = await browser.post(f"/work/orders/{waiting}/cancel")
+    assert reply.status_code == 303
+    told = await text_of(browser, reply.headers["location"])
+    assert "asks for it; no worker has done it yet" in told
+    row = await browser.post(f"/work/orders/{waiting}/cancel", headers={"HX-Request": "true"})
+    assert "no worker has done it yet" in row.text
+
+
+async def test_steps_are_told_with_what_was_skipped_and_why(
+    browser: httpx.AsyncClient, archive: Archive
+) -> None:
+    async def work(context: Context, claims: Sequence[Claim]) -> None:
+        (claim,) = claims
+        async with step(claim, "read"):
+            pass
+        for _ in range(3):
+            async with step(claim, "header") as one:
+                one.skip(f"the same {HOSTILE}")
+
+    (number,) = await queue(archive, NewOrder(kind="stepping", args={}))
+    await Worker(archive.context, [Kind("stepping", work)], name="stepping").run_until([number])
+    await enter(browser, archive, "read")
+    told = await text_of(browser, f"/work/orders/{number}")
+    assert "done read" in told
+    assert "skipped header × 3 the same &lt;script&gt;" in told
+    await enter(browser, archive, "edit")
+    told = await text_of(browser, f"/work/orders/{number}")
+    assert "header" not in told
+    assert "are shown to tokens with the scope read" in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -76,12 +77,21 @@ async def _values(call: Call, id: int, state: FileState | None, after: int) -> d
     return {
         "set": found,
         "preview": found.get("preview") or None,
+        "failures": _failures(found["errors"]),
         "files": files,
         "more": more,
         "only": state,
         "actions": _actions(found) if "matched" in found else [],
         **_progress(found),
     }
+
+
+def _failures(errors: Sequence[dict[str, Any]]) -> dict[tuple[str, str | None], list[str]]:
+    """Return the files that failed first, by how they stand and why."""
+    found: dict[tuple[str, str | None], list[str]] = {}
+    for one in errors:
+        found.setdefault((str(one["state"]), one["error"]), []).append(one["file"])
+    return found
 
 
 def _actions(found: dict[str, Any]) -> list[Action]:

@@ -124,6 +124,7 @@ class Chart:
     """All that the picture has; ``sun`` and ``moon`` are points of lines, empty where there is no sky."""
 
     height: float
+    axis_y: float
     lanes_y: float
     spans_y: float
     log_y: float
@@ -153,7 +154,8 @@ def chart_of(
     log_y = lanes_y + LANE * max(len(lanes), 1) + 4.0
     marks = [Mark(scale.at(one.created_at), one) for one in log]
     return Chart(
-        height=log_y + (LANE if marks else 0.0) + 36.0,
+        height=log_y + (LANE if marks else 0.0) + (36.0 if zone else 22.0),
+        axis_y=log_y + (LANE if marks else 0.0) + 2.0,
         lanes_y=lanes_y,
         spans_y=spans_y,
         log_y=log_y,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
+from itertools import groupby
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
@@ -70,7 +72,7 @@ async def _values(call: Call, order_id: int) -> dict[str, Any]:
         behind = (await waited_for(connection, [order_id])).get(order_id)
     view = found.view
     response = view.response
-    told = {
+    told: dict[str, Any] = {
         "error": found.error,
         "args": plain(dict(view.args)) if found.whole else None,
         "steps": plain(view.steps) if found.whole else None,
@@ -79,4 +81,11 @@ async def _values(call: Call, order_id: int) -> dict[str, Any]:
     await without_paths(call, [told], *told)
     now = call.context.clock.now()
     one = shown(view, told["error"], found.error_code, behind=behind, now=now)
-    return {"order": one, "told": told, "whole": found.whole}
+    steps = _together(told.pop("steps") or ())
+    return {"order": one, "told": told, "steps": steps, "whole": found.whole}
+
+
+def _together(steps: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    """Return steps, those that follow each other and say the same as one with their number."""
+    alike = groupby(steps, lambda one: (one["name"], one.get("outcome"), one.get("why")))
+    return [(some[0], len(some)) for some in (list(run) for _, run in alike)]
