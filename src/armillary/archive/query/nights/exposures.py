@@ -83,6 +83,7 @@ async def night_beside(
     """Return the night of the last frame of a site before an instant, or of the first one from an instant on."""
     wanted = conditions(terms_of(site=site, since=after, until=before), viewer, today, rows=only_needed)
     started = frame.c.started_at
-    order = started.asc() if after is not None else started.desc().nulls_last()
+    # The index of a site has the newest first and those without an instant last: read backwards, these come first.
+    order = started.asc().nulls_first() if after is not None else started.desc().nulls_last()
     query = sa.select(frame.c.night).select_from(only_needed(wanted)).where(*wanted, started.is_not(None))
     return (await connection.execute(query.order_by(order).limit(few(1)))).scalar()
