@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -217,3 +218,17 @@ async def test_five_thousand_exposures_stay_light(browser: httpx.AsyncClient, ar
     assert page.text.count('class="tick') <= 310
     ticks = re.findall(r"<title>(\d+) exposures, ", page.text)
     assert sum(map(int, ticks)) + page.text.count("60 s</title>") >= 5000
+
+
+async def test_a_tick_of_several_exposures_leads_to_them(
+    browser: httpx.AsyncClient, archive: Archive
+) -> None:
+    for number, time in enumerate(("09:30:00", "09:30:08", "11:00:00"), start=1):
+        await take(archive, f"N20260101S000{number}.fits", UT=time)
+    page = (await browser.get("/nights/gemini-north/2026-01-01")).text
+    assert "<title>2 exposures, 2026-01-01 09:30:00 to 2026-01-01 09:30:08 UTC</title>" in page
+    (address,) = set(re.findall(r'<a href="(/frames\?[^"]*)" tabindex', page))
+    listed = await browser.get(html.unescape(address), follow_redirects=True)
+    assert listed.status_code == 200
+    shown = [number for number in (1, 2, 3) if f"N20260101S000{number}.fits" in listed.text]
+    assert shown == [1, 2]

@@ -22,6 +22,8 @@ LANE, BAND = 22.0, 16.0
 MOST_TICKS = 300
 """However many exposures there are: what is drawn stays light."""
 COLOURS = 7
+_Placed = tuple[float, Exposed]
+"""Where an exposure begins in the picture, and the exposure."""
 LEVELS = (
     (-0.8333, "day", "Day"),
     (-6.0, "civil", "Civil twilight"),
@@ -239,33 +241,35 @@ def _spans(scale: Scale, sky: NightSky) -> Iterator[Band]:
 
 def lanes_of(scale: Scale, exposures: Sequence[Exposed], y: float) -> list[Lane]:
     """Return the exposures by instrument, those of a pixel together; of very many, those of several pixels."""
-    by_instrument: defaultdict[str, list[Exposed]] = defaultdict(list)
+    placed: defaultdict[str, list[_Placed]] = defaultdict(list)
     for one in exposures:
-        by_instrument[one.instrument].append(one)
+        placed[one.instrument].append((scale.at(one.started_at), one))
     pixel = 1.0
-    ticks = {name: _ticks(scale, some, pixel) for name, some in by_instrument.items()}
-    while sum(map(len, ticks.values())) > max(MOST_TICKS, len(ticks)) and pixel < WIDTH:
+    while _count(placed.values(), pixel) > max(MOST_TICKS, len(placed)) and pixel < WIDTH:
         pixel *= 2.0
-        ticks = {name: _ticks(scale, some, pixel) for name, some in by_instrument.items()}
     return [
         Lane(
             instrument=name,
             y=y + LANE * number,
             colour=number % COLOURS + 1,
-            ticks=ticks[name],
+            ticks=_ticks(scale, some, pixel),
             count=len(some),
-            first=some[0].started_at,
-            last=some[-1].started_at,
-            exposure_s=sum(one.exposure_s for one in some),
+            first=some[0][1].started_at,
+            last=some[-1][1].started_at,
+            exposure_s=sum(one.exposure_s for _, one in some),
         )
-        for number, (name, some) in enumerate(sorted(by_instrument.items()))
+        for number, (name, some) in enumerate(sorted(placed.items()))
     ]
 
 
-def _ticks(scale: Scale, exposures: Sequence[Exposed], pixel: float) -> list[Tick]:
+def _count(placed: Iterable[Sequence[_Placed]], pixel: float) -> int:
+    return sum(len({int(x / pixel) for x, _ in some}) for some in placed)
+
+
+def _ticks(scale: Scale, placed: Sequence[_Placed], pixel: float) -> list[Tick]:
     groups: defaultdict[int, list[Exposed]] = defaultdict(list)
-    for one in exposures:
-        groups[int(scale.at(one.started_at) / pixel)].append(one)
+    for x, one in placed:
+        groups[int(x / pixel)].append(one)
     return [_tick(scale, some) for _, some in sorted(groups.items())]
 
 

@@ -25,6 +25,8 @@ from armillary.pipe import service as pipe
 from armillary.publish.svo import service as svo
 
 MOST_ORDERS, MOST_CHANGE_SETS, MOST_LINES = 25, 10, 10
+MOST_INGESTIONS = 5
+"""Each of them looks up what became of its pictures."""
 AT_WORK = "live:work from:body"
 AT_TIMES = "every 15s"
 
@@ -122,7 +124,7 @@ async def _exports(call: Call, wanted: Wanted) -> Values:
 
 
 async def _ingestion(call: Call, wanted: Wanted) -> Values:
-    found = await cubes.ingestions(call.context, limit=MOST_LINES)
+    found = await cubes.ingestions(call.context, limit=MOST_INGESTIONS)
     views = await shown_orders(call, [one.latest.view for one in found])
     settings = call.context.settings.ingestion
     return {
