@@ -33,14 +33,18 @@ ARGUMENTS = [
     "--no-first-run",
     "--disable-background-networking",
 ]
-FILE = "N20260101S0008.fits"
-SHOWN = {"overview": "/", "file": f"/files/{FILE}"}
-"""The pages of the README."""
+FILE = "cpt1m010-fa14-20260101-0005-e91.fits"
+SHOWN = {
+    "night": ("/nights/gemini-north/2026-01-01", "light"),
+    "file": (f"/files/{FILE}", "dark"),
+}
+"""The pages of the README, each in a scheme of colours."""
 PAGES = (
     "/",
     "/frames",
     "/frames?selection=GMOS-N",
     f"/files/{FILE}",
+    "/nights",
     "/nights/gemini-north/2026-01-01",
     "/work",
     "/status",
@@ -58,6 +62,7 @@ PAGES = (
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 MOST_BYTES = 150_000
+REST_MS = 2000
 ENOUGH, PATIENCE_S = 36, 300.0
 """Frames of the night, and for how long they may take to come in."""
 
@@ -127,8 +132,10 @@ def take(page: Page, path: str, *, whole: bool) -> bytes:
     page.wait_for_function(
         "() => [...document.images].every((one) => one.complete || one.loading === 'lazy')"
     )
-    # Curves and tiles are drawn by scripts that begin when the page is there.
-    page.wait_for_timeout(500)
+    # Curves and tiles are drawn by scripts that begin when the page is there, and say nothing when they have done.
+    if page.locator("[data-viewer]").count():
+        page.locator("[data-viewer] canvas").wait_for()
+    page.wait_for_timeout(REST_MS)
     return page.screenshot(full_page=whole)
 
 
@@ -145,8 +152,8 @@ def write_small(png: bytes, file: Path) -> None:
 def show(browser: Browser, address: str, secret: str) -> None:
     """Write the pictures of the README."""
     IMAGES.mkdir(exist_ok=True)
-    page = open_page(browser, address, secret, size="wide", scheme="light")
-    for name, path in SHOWN.items():
+    for name, (path, scheme) in SHOWN.items():
+        page = open_page(browser, address, secret, size="wide", scheme=scheme)
         write_small(take(page, path, whole=False), IMAGES / f"{name}.webp")
 
 

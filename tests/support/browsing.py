@@ -35,7 +35,7 @@ OPTIONS = [
     "--disable-sync",
 ]
 AXE = Path(__file__).parents[1] / "browser" / "vendor" / "axe.min.js"
-PATIENCE_MS = 30_000.0
+PATIENCE_MS = 60_000.0
 """For how long a page may let a test wait for what it says: a machine may be busy."""
 MOST_TABS = 500
 WIDE, PHONE = (1440, 900), (390, 844)
