@@ -17,6 +17,7 @@ from armillary.archive.catalog.counts import fold_counts
 from armillary.archive.catalog.service import list_roots, set_visibility
 from armillary.archive.catalog.tables import frame
 from armillary.archive.query.criteria import terms_of
+from armillary.archive.query.nights import counts as nights
 from armillary.archive.query.nights.counts import Part, count_nights, counted_total
 from armillary.archive.query.visibility import is_known
 from tests.service.archive.test_visibility import TODAY, VIEWERS, frames_of
@@ -162,14 +163,19 @@ async def test_nobody_counts_what_a_search_would_hide(archive: Archive) -> None:
 @pytest.fixture
 async def months(archive: Archive) -> Archive:
     """Return an archive with a frame on each of 60 nights, on every third two."""
-    told = {"site": "cpt", "instrument": "fa14", "filter": "gp"}
-    nights = enumerate((*range(60), *range(0, 60, 3)))
-    await record(archive, {f"{n}.fits": {"night": NIGHT + timedelta(days=day), **told} for n, day in nights})
+    told = {"site": "cpt", "filter": "gp"}
+    frames = [{**told, "instrument": "fa14", "night": NIGHT + timedelta(days=day)} for day in range(60)]
+    frames += [
+        {**told, "instrument": "fa16", "night": NIGHT + timedelta(days=day)} for day in range(0, 60, 3)
+    ]
+    await record(archive, {f"{number}.fits": one for number, one in enumerate(frames)})
     return archive
 
 
 async def counts(archive: Archive, viewer: Principal = OPERATOR, **asked: Any) -> list[tuple[str, int]]:
-    criteria = {k: asked.pop(k) for k in ("filter", "night", "night_until", "site") if k in asked}
+    criteria = {
+        k: asked.pop(k) for k in ("filter", "instrument", "night", "night_until", "site") if k in asked
+    }
     async with archive.context.database.begin() as connection:
         found = await count_nights(connection, terms_of(**criteria), viewer, today=TODAY, **asked)
         return [(f"{one.night:%m-%d}", one.frames) for one in found]
@@ -183,6 +189,17 @@ async def test_nights_are_those_that_are_asked_for(months: Archive, criteria: di
     assert await counts(months, newest=2, **criteria) == [("03-01", 1), ("02-28", 1)]
     assert await counts(months, newest=2, last=date(2026, 1, 7), **criteria) == [("01-07", 2), ("01-06", 1)]
     assert await counts(months, night=date(2026, 1, 4), **criteria) == [("01-04", 2)]
+
+
+async def test_one_answer_tells_of_so_many_nights(months: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nights, "MOST_NIGHTS", 5)
+    newest = [("03-01", 1), ("02-28", 1), ("02-27", 2), ("02-26", 1), ("02-25", 1)]
+    assert await counts(months) == await counts(months, first=NIGHT) == newest
+    assert await counts(months, first=NIGHT, last=date(2026, 3, 1)) == newest
+    assert await counts(months, first=date(2026, 2, 25), last=date(2026, 3, 1)) == newest
+    # These lie further apart than there may be nights.
+    sparse = await counts(months, instrument="fa16")
+    assert [night for night, _ in sparse] == ["02-27", "02-24", "02-21", "02-18", "02-15"]
 
 
 async def test_nights_without_such_frames_are_left_out(months: Archive) -> None:

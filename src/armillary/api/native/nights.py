@@ -65,7 +65,8 @@ async def nights(
 ) -> JSONResponse:
     """Count the frames of nights, with the criteria of `/v1/frames`; frames that have no night are left out.
 
-    Frames that the caller may not know of are not counted. Without bounds it tells of the newest 31 nights.
+    Frames that the caller may not know of are not counted. Without a first night it tells of the newest 31 nights,
+    and in any case of no more than the newest 3700.
     """
     if first is None and newest is None:
         newest = NEWEST

@@ -64,20 +64,17 @@ async def count_nights(
     first, last
         The nights between which others are left out, both included.
     newest
-        How many nights to tell of at most, the newest of those that have frames.
+        How many nights to tell of at most, the newest of those that have frames; never more than `MOST_NIGHTS`.
     by
         What to tell apart.
     """
-    rows = _rows(terms, viewer, today, first, last).subquery("rows")
-    nights = sa.select(rows.c.night).group_by(rows.c.night).having(sa.func.sum(rows.c.frames) > 0)
-    nights = nights.order_by(rows.c.night.desc()).limit(few(min(newest or MOST_NIGHTS, MOST_NIGHTS)))
-    if newest is not None:
-        found = (await connection.execute(nights)).scalars().all()
+    if newest is not None or not _is_short(first, last):
+        rows = _rows(terms, viewer, today, first, last).subquery("rows")
+        found = await _newest(connection, rows, min(newest or MOST_NIGHTS, MOST_NIGHTS))
         if not found:
             return []
-        return await count_nights(
-            connection, terms, viewer, today=today, first=min(found), last=max(found), by=by
-        )
+        first, last = min(found), max(found)
+    rows = _rows(terms, viewer, today, first, last).subquery("rows")
     parts = [rows.c[one] for one in by]
     total = sa.func.sum(rows.c.frames)
     query = sa.select(rows.c.night, *parts, sa.cast(total, sa.BigInteger)).group_by(rows.c.night, *parts)
@@ -86,6 +83,18 @@ async def count_nights(
         NightCount(night, tuple(told), frames)
         for night, *told, frames in (await connection.execute(query)).all()
     ]
+
+
+async def _newest(connection: AsyncConnection, rows: sa.Subquery, most: int) -> Sequence[date]:
+    """Return the newest nights that have frames."""
+    nights = sa.select(rows.c.night).group_by(rows.c.night).having(sa.func.sum(rows.c.frames) > 0)
+    nights = nights.order_by(rows.c.night.desc()).limit(few(most))
+    return (await connection.execute(nights)).scalars().all()
+
+
+def _is_short(first: date | None, last: date | None) -> bool:
+    """Tell whether there are no more nights between two than one answer tells of."""
+    return first is not None and last is not None and (last - first).days < MOST_NIGHTS
 
 
 async def counted_total(
