@@ -15,7 +15,7 @@ from armillary.archive.catalog.models import Location
 from armillary.archive.catalog.tables import few, file, frame, version
 from armillary.archive.download.bundle import Member, named_apart
 from armillary.archive.query import visibility
-from armillary.archive.query.conditions import conditions, listed
+from armillary.archive.query.conditions import conditions, only_needed
 from armillary.archive.query.models import Flag, Term
 
 
@@ -46,15 +46,22 @@ async def parcel_of(
     connection: AsyncConnection, terms: Sequence[Term], viewer: Principal, *, today: date, most: int
 ) -> Parcel:
     """Return the present files of the frames of which all terms hold, up to ``most`` of them."""
-    wanted = conditions((*terms, Flag("present", True), Flag("canonical", True)), viewer, today)
+    wanted = conditions(
+        (*terms, Flag("present", True), Flag("canonical", True)), viewer, today, rows=only_needed
+    )
     may_have = sa.func.coalesce(visibility.visible(viewer, today), False).label("may_have")
-    columns = (version.c.root_id, version.c.path, version.c.filename, version.c.file_size, version.c.lastmod)
-    query = (
-        sa.select(*columns, file.c.name, may_have)
-        .select_from(listed)
-        .where(*wanted, frame.c.version_id == version.c.id)
-        # Of more than there may be nothing is shown: to sort a million names first would take seconds.
+    # The frames are chosen first and completed afterwards, as in a search. Of more than there may be nothing is
+    # shown: to sort a million names first would take seconds.
+    chosen = (
+        sa.select(frame.c.file_id, frame.c.version_id, may_have)
+        .select_from(only_needed(wanted))
+        .where(*wanted)
         .limit(few(most + 1))
+        .subquery("chosen")
+    )
+    columns = (version.c.root_id, version.c.path, version.c.filename, version.c.file_size, version.c.lastmod)
+    query = sa.select(*columns, file.c.name, chosen.c.may_have).select_from(
+        chosen.join(version, version.c.id == chosen.c.version_id).join(file, file.c.id == chosen.c.file_id)
     )
     found = (await connection.execute(query)).all()
     rows = sorted(found, key=lambda row: (row.name, row.path, row.root_id))[:most]
