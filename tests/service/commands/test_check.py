@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import Commands
+from tests.support.command import Commands, awake
 from tests.support.consistent import fits_of, values_of
 
 CLEAN = values_of()
@@ -86,10 +86,11 @@ def test_frames_of_the_archive_are_checked_by_a_selection(command: Commands, tmp
     night = tmp_path / "night"
     night.mkdir()
     (night / f"{LOST['OBSID']}.fits").write_bytes(fits_of(LOST))
-    command.run("ingest", night)
-    assert told(command, "check", "--where", "filename=none", code=0)["files"] == 0
-    report = told(command, "check", "--keyword", "SEQNUM=42", code=1)
-    assert (report["files"], {one["rule"] for one in report["findings"]}) == (1, {"hour-angle"})
-    frames = command.run("search", "--finding", "hour-angle", "--json").json()["frames"]
-    assert [one["name"] for one in frames] == [f"{LOST['OBSID']}.fits"]
-    assert "not both" in command.run("check", night, "--where", "present", code=2).err
+    with awake(command.data):
+        command.run("ingest", night)
+        assert told(command, "check", "--where", "filename=none", code=0)["files"] == 0
+        report = told(command, "check", "--keyword", "SEQNUM=42", code=1)
+        assert (report["files"], {one["rule"] for one in report["findings"]}) == (1, {"hour-angle"})
+        frames = command.run("search", "--finding", "hour-angle", "--json").json()["frames"]
+        assert [one["name"] for one in frames] == [f"{LOST['OBSID']}.fits"]
+        assert "not both" in command.run("check", night, "--where", "present", code=2).err

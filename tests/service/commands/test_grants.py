@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import Commands
+from tests.support.command import Commands, awake
 from tests.support.night import gemini_file
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Commands:
-    return Commands(tmp_path / "data")
+def command(tmp_path: Path) -> Iterator[Commands]:
+    with awake(tmp_path / "data") as data:
+        yield Commands(data)
 
 
 def test_grants_to_people_from_the_command_to_the_record(command: Commands, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from armillary.archive.catalog.service import present_by_name
 from armillary.demo.filling import ArchiveInUse, fill
 from armillary.demo.frames import make_frames
 from tests.support.archive import Archive, put
-from tests.support.command import Commands
+from tests.support.command import Commands, awake
 
 COUNT = 3000
 
@@ -55,14 +55,15 @@ async def test_real_files_are_in_the_way_unless_that_is_meant(archive: Archive, 
 
 def test_the_command_begins_an_archive_and_refuses_to_fill_it_again(tmp_path: Path) -> None:
     commands = Commands(tmp_path / "data")
-    said = commands.run("demo", "frames", "--count", "300")
-    assert said.out.startswith("300 synthetic frames are in")
-    assert len(commands.run("search", "--limit", "1000", "--json").json()["frames"]) == 300
-    latest = commands.run("search", "--latest", "2", "--per", "site", "--json").json()["frames"]
-    assert Counter(one["site"] for one in latest) == dict.fromkeys({one["site"] for one in latest}, 2)
-    start = latest[0]["started_at"]
-    during = commands.run("search", "--during", f"{start}/{start}", "--json").json()["frames"]
-    assert latest[0]["name"] in {one["name"] for one in during}
-    said = commands.run("search", "--latest", "2", "--per", "night", code=1).err
-    assert "no field to group frames by" in said
-    assert "use another --data" in commands.run("demo", "frames", "--count", "300", code=1).err
+    with awake(commands.data):
+        said = commands.run("demo", "frames", "--count", "300")
+        assert said.out.startswith("300 synthetic frames are in")
+        assert len(commands.run("search", "--limit", "1000", "--json").json()["frames"]) == 300
+        latest = commands.run("search", "--latest", "2", "--per", "site", "--json").json()["frames"]
+        assert Counter(one["site"] for one in latest) == dict.fromkeys({one["site"] for one in latest}, 2)
+        start = latest[0]["started_at"]
+        during = commands.run("search", "--during", f"{start}/{start}", "--json").json()["frames"]
+        assert latest[0]["name"] in {one["name"] for one in during}
+        said = commands.run("search", "--latest", "2", "--per", "night", code=1).err
+        assert "no field to group frames by" in said
+        assert "use another --data" in commands.run("demo", "frames", "--count", "300", code=1).err
