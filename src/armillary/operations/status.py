@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary import __version__
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Root
-from armillary.archive.products import service as products
 from armillary.base import revisions
 from armillary.base.identity import read_identity
 from armillary.base.work import overview
@@ -36,8 +35,6 @@ from armillary.operations.models import (
 
 LAST_FAILURES = 5
 MOST_CONTESTED = 20
-PRODUCTS = (products.DIGEST, products.PREVIEW)
-"""Orders that know the version they are about, but no name."""
 
 
 async def status_of(context: Context, *, failures: int = LAST_FAILURES) -> Status:
@@ -101,8 +98,11 @@ async def queues(connection: AsyncConnection) -> tuple[Queue, ...]:
 
 
 async def _files(connection: AsyncConnection, lines: Sequence[Line]) -> dict[int, str]:
-    """Return the file that each order is about, by the order's id, as far as it says so."""
-    versions = {line.id: int(line.args["version_id"]) for line in lines if line.kind in PRODUCTS}
+    """Return the file that each order is about, by the order's id, as far as it says so.
+
+    Orders of products know the version they are about, but no name.
+    """
+    versions = {line.id: int(line.args["version_id"]) for line in lines if "version_id" in line.args}
     names = await store.names_of_versions(connection, list(versions.values()))
     return {
         line.id: line.args.get("name")

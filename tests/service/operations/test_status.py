@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from armillary.archive.catalog.store import list_roots
+from armillary.archive.products.registry import BY_NAME
 from armillary.base import migrate
 from armillary.base.work import NewOrder, submit
 from armillary.operations import heartbeat, store
@@ -137,6 +138,16 @@ async def test_failures_name_order_file_and_reason_newest_first(archive: Archive
     assert last.file in ("bad.fits", "worse.fits")
     assert last.reason
     assert last.finished <= found.at
+
+
+@pytest.mark.parametrize("kind", ["digest", *BY_NAME])
+async def test_failed_products_are_told_by_the_name_of_their_file(archive: Archive, kind: str) -> None:
+    await archive.ingest(put(archive.directory / "night" / "a.fits"))
+    await archive.drain()
+    failed = "SET kind = '{0}', key = '{0}:' || (args ->> 'version_id'), state = 'Failed', error = 'full'"
+    await sql(archive, f"UPDATE work_order {failed.format(kind)} WHERE kind = 'preview'")
+    (last,) = (await status_of(archive.context)).failures
+    assert (last.kind, last.file, last.reason) == (kind, "a.fits", "full")
 
 
 async def test_a_worker_is_alive_while_it_is(archive: Archive) -> None:
