@@ -119,27 +119,13 @@ class Running:
             report = bulk.collect(started, ended)
             assert not report.failed, report.failed
             assert started.orders
+            await _settled(context)
 
         self.act(action)
-        self.settle()
 
     def settle(self) -> None:
         """Wait until no work order is left, and the feed of changes tells all that they did."""
-
-        async def action(context: Context) -> None:
-            end = time.monotonic() + PATIENCE_S
-            while time.monotonic() < end:
-                query = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
-                async with context.database.begin() as connection:
-                    left = (await connection.exec_driver_sql(query)).scalar()
-                    start = await changes.beginning(connection)
-                    feed = await changes.changes_after(connection, start, 1)
-                    if not left and not feed.unsettled:
-                        return
-                await asyncio.sleep(0.02)
-            raise OutOfTime(f"{left} work orders are left")
-
-        self.act(action)
+        self.act(_settled)
 
     def await_health(self) -> dict[str, Any]:
         """Wait until the server says that it works, and return what it says.
@@ -204,6 +190,20 @@ class Running:
         assert reply.json()[0]["result"] is True, reply.text
         item: dict[str, Any] = self.status(reply)["items"][0]
         return item
+
+
+async def _settled(context: Context) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        query = "SELECT count(*) FROM work_order WHERE state IN ('Queued', 'Started')"
+        async with context.database.begin() as connection:
+            left = (await connection.exec_driver_sql(query)).scalar()
+            start = await changes.beginning(connection)
+            feed = await changes.changes_after(connection, start, 1)
+            if not left and not feed.unsettled:
+                return
+        await asyncio.sleep(0.02)
+    raise OutOfTime(f"{left} work orders are left")
 
 
 @contextlib.contextmanager
