@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.night import gemini_file, write_as
+from tests.support.postgres import in_memory
 from tests.support.running import Running, running
 
 _numbers = itertools.count(1)
@@ -18,7 +19,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def server() -> Iterator[Running]:
     """Run everything on a directory of its own, where other accounts can be let in."""
-    with tempfile.TemporaryDirectory(prefix="armillary-api-") as folder:
+    with tempfile.TemporaryDirectory(prefix="armillary-api-", dir=in_memory()) as folder:
         Path(folder).chmod(0o711)
         with running(Path(folder) / "data") as one:
             yield one

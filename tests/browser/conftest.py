@@ -18,6 +18,7 @@ from armillary.api.http.carriers import SESSION
 from armillary.demo import make_night
 from tests.support.browsing import Browsing, Watch
 from tests.support.night import gemini_file, write_as
+from tests.support.postgres import in_memory
 from tests.support.running import Running, running
 
 BROWSING = pytest.StashKey[Browsing]()
@@ -48,7 +49,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def server() -> Iterator[Running]:
     """Run everything on a directory of its own, with the demonstration night."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="armillary-browser-")))
+        made = tempfile.TemporaryDirectory(prefix="armillary-browser-", dir=in_memory())
+        folder = Path(stack.enter_context(made))
         one = stack.enter_context(running(folder / "data"))
         one.ingest(*make_night(folder / "night")[::STRIDE])
         yield one

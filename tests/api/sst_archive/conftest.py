@@ -19,6 +19,7 @@ from armillary.access.models import Scope
 from armillary.demo.solar import SolarCube, write_cube
 from tests.support.archive import OLD_NS
 from tests.support.ingestion import TINY
+from tests.support.postgres import in_memory
 from tests.support.running import Running, running
 
 _numbers = itertools.count()
@@ -58,7 +59,7 @@ class SunArchive:
 @pytest.fixture(scope="session")
 def sun() -> Iterator[SunArchive]:
     """Run everything on a directory of its own, where other accounts can be let in."""
-    with tempfile.TemporaryDirectory(prefix="armillary-sun-") as folder:
+    with tempfile.TemporaryDirectory(prefix="armillary-sun-", dir=in_memory()) as folder:
         base = Path(folder)
         base.chmod(0o711)
         root = base / "sst"
