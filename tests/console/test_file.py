@@ -548,6 +548,11 @@ async def test_a_revert_that_cannot_be_says_why(
         assert code in plain.text
         assert plain.status_code in (404, 409)
     assert (await objects(archive))[-1] == "M 42"
+    # An edit is taken back on the page of its own file.
+    await archive.ingest(put(archive.directory / "other.fits", a_file(cards=[("GAIN", 1, "")])))
+    other = await editor.post("/revert/other.fits", data={"edit": (await archive.edits(taken_in))[-1]})
+    assert other.status_code == 404
+    assert "one of another file" in other.text
 
 
 async def test_any_two_versions_are_compared_side_by_side(

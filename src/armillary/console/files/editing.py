@@ -19,7 +19,7 @@ from armillary.base.work.admin import find_orders
 from armillary.console.files.cards import Cards, ShownCard
 from armillary.console.routing import Form
 from armillary.edits import service as edits
-from armillary.edits.errors import ItemRefused
+from armillary.edits.errors import EditNotFound, ItemRefused
 from armillary.edits.models import APPENDED, CardState, EditRequest, Origin, Target
 from armillary.edits.service import Discretion, Key, checked, rules_of, states_of, status_of, submit_edit
 from armillary.errors import ArmillaryError, BadRequest, error_of
@@ -211,8 +211,8 @@ async def send(call: Call, request: EditRequest, wish: Wish) -> Sent:
     return Sent(accepted.order_id, status.changed, error)
 
 
-async def take_back(call: Call, edit_id: int, why: str) -> Sent:
-    """Ask for an edit to be taken back, and wait a moment for its end.
+async def take_back(call: Call, record: Record, edit_id: int, why: str) -> Sent:
+    """Ask for an edit of a file to be taken back, and wait a moment for its end.
 
     Raises
     ------
@@ -222,6 +222,8 @@ async def take_back(call: Call, edit_id: int, why: str) -> Sent:
     context = call.context
     async with context.database.begin() as connection:
         file_id, _ = await edits.file_of_edit(connection, edit_id, call.principal, call.today)
+    if file_id != record.version.file_id:
+        raise EditNotFound(f"Edit {edit_id} is one of another file.")
     order = await edits.submit_revert(
         context, file_id, edit_id, Origin(call.principal.name, call.address, why)
     )

@@ -229,27 +229,25 @@ async def revert(request: Request, ctx: Ctx, name: str) -> Response:
         raise EditNotFound
     if len(why) > editing.MAX_WHY or not why.isprintable():
         raise BadRequest(f"A reason is a text of at most {editing.MAX_WHY} characters in one line.")
+    record = await record_of(ctx, name)
     more: dict[str, Any] = {}
+    status = HTTPStatus.OK
     try:
-        more["reverted"] = await editing.take_back(ctx, int(number), why)
-        if (error := more["reverted"].error) is not None:
-            raise error
+        sent = await editing.take_back(ctx, record, int(number), why)
+        if sent.error is not None:
+            raise sent.error
+        more["reverted"] = sent
     except ArmillaryError as error:
-        more = {"refusal": _refusal(request, error)}
+        more, status = {"refusal": _refusal(request, error)}, error.status
     if is_part(request):
         answer = await _shown(request, ctx, View(name=name), more, block="outcome")
         answer.headers["HX-Trigger"] = "live:frames, reverted"
         return answer
     if "refusal" in more:
         answer = await _shown(request, ctx, View(name=name), more)
-        answer.status_code = error_status(more)
+        answer.status_code = int(status)
         return answer
     return RedirectResponse(f"/files/{quoted(name)}#history", HTTPStatus.SEE_OTHER)
-
-
-def error_status(_more: Mapping[str, Any]) -> int:
-    """Return the status of a page that says why a revert is refused."""
-    return int(HTTPStatus.CONFLICT)
 
 
 @router.post("/verify/{name:path}", dependencies=auditors)

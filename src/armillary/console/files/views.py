@@ -137,6 +137,8 @@ def _common(call: Call, asked: View, record: Record) -> dict[str, Any]:
 
 
 async def _version(call: Call, record: Record, version_id: int | None) -> Version:
+    if version_id in (None, record.version.id):
+        return record.version
     async with call.context.database.begin() as connection:
         return await query.version_of(connection, record, version_id)
 
