@@ -48,11 +48,13 @@ async def _events(ctx: Call, kinds: Iterable[str]) -> AsyncGenerator[Iterable[Ev
             ]
             for kind in kinds
         }
+        # What happened between the page, or the stream before this one, and now was told to nobody.
+        happened = sorted(set(kinds))
         while True:
-            happened = await _happened(news)
             yield [(str(number), kind, {}) for kind, number in zip(happened, numbers, strict=False)]
             if happened:
                 await asyncio.sleep(PAUSE_S)
+            happened = await _happened(news)
 
 
 async def _happened(news: dict[str, list[Subscription]]) -> list[str]:

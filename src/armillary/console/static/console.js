@@ -8,7 +8,6 @@ const connection = document.getElementById("connection");
 const kinds = [...new Set([...document.querySelectorAll("[data-live]")].flatMap((one) => one.dataset.live.split(",")))];
 let source = null;
 let waiting = 0;
-let cut = false;
 
 function tell(kind) {
   document.body.dispatchEvent(new CustomEvent(`live:${kind}`, { bubbles: true }));
@@ -20,12 +19,8 @@ function listen() {
   source.onopen = () => {
     waiting = 0;
     connection.hidden = true;
-    // What happened meanwhile was told to nobody.
-    if (cut) kinds.forEach(tell);
-    cut = false;
   };
   source.onerror = () => {
-    cut = true;
     connection.hidden = false;
     // The browser gives up after some answers; it is tried again, with pauses that grow to ten seconds.
     if (source && source.readyState === EventSource.CLOSED) {
@@ -43,10 +38,8 @@ function rest() {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) {
-    rest();
-    cut = kinds.length > 0;
-  } else listen();
+  if (document.hidden) rest();
+  else listen();
 });
 // A page that is left keeps no connection, also while the browser remembers it for the way back.
 addEventListener("pagehide", rest);
