@@ -20,7 +20,7 @@ from armillary.archive.query.criteria import terms_of
 from armillary.archive.query.cursors import write_cursor
 from armillary.archive.query.grammar import parse
 from armillary.archive.query.listing import Lister
-from armillary.archive.query.models import Term
+from armillary.archive.query.models import Like, Term
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.demo.filling import fill
 from tests.support.archive import Archive, an_archive
@@ -94,6 +94,8 @@ SEARCHES: dict[str, tuple[Sequence[Term], datetime | None, str]] = {
         terms_of(latest=3, per="filter", program="GN-2023A-Q-150"), None, "frame_by_program",
     ),
     "program": (terms_of(program="GN-2023A-Q-150"), None, "frame_by_program"),
+    "an object that there is not": (terms_of(object="Nothing 99"), None, "frame_by_object"),
+    "an object in any case": ([Like("object", "nothing 99", folded=True)], None, "frame_by_object"),
 }  # fmt: skip
 
 

@@ -153,6 +153,10 @@ def _of(term: Term) -> Iterator[Condition]:
     match term:
         case Among("name", values) if any("/" in str(value) for value in values):
             yield is_called([str(value) for value in values])
+        case Among("object", values):
+            # The index knows names in lower case alone.
+            yield sa.func.lower(frame.c.object).in_([sa.func.lower(value) for value in values])
+            yield frame.c.object.in_(values)
         case Among(name, values):
             yield column(name) == values[0] if len(values) == 1 else column(name).in_(values)
         case Differs(name, value):
@@ -172,6 +176,8 @@ def _of(term: Term) -> Iterator[Condition]:
             yield sa.or_(*(_starts(name, prefix) for prefix in prefixes))
         case Component(name, part):
             yield sa.or_(column(name) == part, *(_starts(name, part + joint) for joint in ("_", "+_")))
+        case Like("object", pattern, folded=True) if (text := _meant_literally(pattern)) is not None:
+            yield sa.func.lower(frame.c.object) == sa.func.lower(text)
         case Like(name, pattern, folded=True):
             yield column(name).ilike(pattern, escape="\\")
         case Like(name, pattern):
@@ -227,6 +233,12 @@ def _like(name: str, pattern: str) -> Iterator[Condition]:
     if name == "name" and (prefix := _PREFIX.match(pattern)) and prefix[0]:
         yield begins_with(file.c.name, re.sub(r"\\(.)", r"\1", prefix[0]))
     yield column(name).like(pattern, escape="\\")
+
+
+def _meant_literally(pattern: str) -> str | None:
+    """Return the text that a pattern stands for if it stands for one alone."""
+    whole = _PREFIX.fullmatch(pattern)
+    return re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL) if whole else None
 
 
 def _flag(name: str, value: bool) -> Condition:
