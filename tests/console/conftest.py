@@ -9,6 +9,7 @@ import pytest
 
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context
+from armillary.settings import ConsoleSettings
 from tests.support.archive import Archive, archive
 from tests.support.postgres import postgres
 from tests.support.serving import serving
@@ -23,7 +24,8 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 @pytest.fixture
 async def web(archive: Archive, postgres: EmbeddedServer) -> AsyncIterator[Context]:
     """Open the parts of a web process."""
-    async with as_web(archive, postgres) as context:
+    # A busy machine must not leave rows for later that a test looks for.
+    async with as_web(archive, postgres, console=ConsoleSettings(patience_ms=60_000)) as context:
         yield context
 
 

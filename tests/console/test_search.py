@@ -9,15 +9,24 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.fields import CRITERIA
+from armillary.archive.query import search
+from armillary.base.patience import patience
+from armillary.base.postgres.server import EmbeddedServer
 from armillary.console.searching import NAMES, PLACE
+from armillary.settings import ConsoleSettings
+from tests.console.conftest import BROWSER
 from tests.console.test_sessions import sign_in
 from tests.console.test_shell import HOSTILE
 from tests.support.archive import Archive, put
 from tests.support.frames import a_header
 from tests.support.headers import a_file
 from tests.support.rights import a_key
+from tests.support.serving import serving
+from tests.support.sites import as_web
 
 FUTURE = "2900-01-01"
 ROWS = re.compile(r'<td class="mono"><a href="/files/[^"]*">([^<]+)</a>')
@@ -337,3 +346,36 @@ async def test_a_page_that_is_refused_shows_no_commands(browser: httpx.AsyncClie
     shown = ways_in((await browser.get("/frames?night=2026-01-01&keyword=A%3Eit's")).text)
     assert list(shown) == ["curl", "python", "cli"]
     assert "--night=2026-01-01" in shown["cli"]
+
+
+async def test_what_looks_through_headers_for_long_comes_later(
+    archive: Archive, postgres: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page comes without its rows, says so, and asks for them itself; without scripts a link does."""
+    await take_in(archive, dim={"GAIN": 1.5})
+    slow = sa.text("SELECT pg_sleep(5)")
+    plain = search.search
+
+    async def slowly(connection: AsyncConnection, *asked: Any, **how: Any) -> Any:
+        if how.get("patience_ms") is None:
+            return await plain(connection, *asked, **how)
+        async with patience(connection, how["patience_ms"]):
+            return await connection.execute(slow)
+
+    monkeypatch.setattr("armillary.archive.query.service.search", slowly)
+    async with (
+        as_web(archive, postgres, console=ConsoleSettings(patience_ms=1)) as web,
+        serving(web) as client,
+    ):
+        client.headers.update(BROWSER)
+        shown = (await client.get("/frames?keyword=GAIN>1")).text
+        (address,) = re.findall(r'class="nothing" hx-get="([^"]+)" hx-trigger="load"', shown)
+        followed = await client.get(html.unescape(address), headers={"HX-Request": "true"})
+        waited = await client.get(html.unescape(address))
+        indexed = (await client.get("/frames?name=dim.fits")).text
+    assert "dim.fits" not in shown
+    assert "Looking through all headers" in shown
+    assert followed.text.lstrip().startswith('<form class="panel" aria-label="Results"')
+    assert "dim.fits" in followed.text
+    assert "dim.fits" in waited.text
+    assert "dim.fits" in indexed

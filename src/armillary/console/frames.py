@@ -12,7 +12,9 @@ from armillary.access.models import Scope
 from armillary.api.http.calls import Call, Ctx
 from armillary.archive.models import QaState
 from armillary.archive.query import service as query
+from armillary.archive.query.models import Compared, InHeader
 from armillary.archive.query.service import Cone, Page
+from armillary.base.database_errors import TooSlow
 from armillary.console.columns import COLUMNS, DEFAULT, chosen, unknown
 from armillary.console.rendering import is_part, page, part
 from armillary.console.routing import anybody, origin_of, page_router
@@ -35,15 +37,22 @@ _NOTHING = Page([], None)
 
 @router.get("/frames", dependencies=anybody)
 async def frames(request: Request, ctx: Ctx) -> Response:
-    """Show a page of the frames that fit, newest first, with the form that asks for them."""
-    search = await searched(request, ctx)
+    """Show a page of the frames that fit, newest first, with the form that asks for them.
+
+    What has to look through headers is given up after a moment unless `patience` is shown: then the page comes
+    without its rows, and asks for them. No index holds every keyword, and nobody likes to wait for a form.
+    """
+    patient = PATIENCE in request.query_params
+    search = await searched(request, ctx, _without_patience(request))
     if not is_part(request) and (_is_untidy(search) or search.empty):
         return RedirectResponse(search.address(cursor=search.given.get(CURSOR)), HTTPStatus.SEE_OTHER)
-    found = _NOTHING if search.problems else await _page(ctx, search)
+    found = await _found(ctx, search, patient=patient or is_part(request))
     values = _shown(search, found)
+    if patient and is_part(request):
+        return part(request, "frames.html", "results", values | _around(request, ctx, search))
     if not is_part(request):
         if "total" in search.given and not search.problems:
-            values |= await _total(ctx, search, patient=True, least=len(found.frames))
+            values |= await _total(ctx, search, patient=True, least=len(values["frames"]))
         status = HTTPStatus.BAD_REQUEST if search.problems else HTTPStatus.OK
         return page(request, "frames.html", values | _around(request, ctx, search), status=status)
     refuse(search)
@@ -57,9 +66,7 @@ async def total(request: Request, ctx: Ctx) -> Response:
     `patience` counts for longer; `shown` is how many a page shows that knows that there are more.
     """
     asked = request.query_params
-    search = await searched(
-        request, ctx, [pair for pair in asked.multi_items() if pair[0] not in (PATIENCE, SHOWN)]
-    )
+    search = await searched(request, ctx, _without_patience(request))
     refuse(search)
     shown = asked.get(SHOWN, "")
     least = int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 5 else 0
@@ -121,7 +128,23 @@ async def _place(search: Search, call: Call) -> None:
         search.problems[name] = error
 
 
-async def _page(call: Call, search: Search) -> Page:
+def _without_patience(request: Request) -> list[tuple[str, str]]:
+    return [pair for pair in request.query_params.multi_items() if pair[0] not in (PATIENCE, SHOWN)]
+
+
+async def _found(call: Call, search: Search, *, patient: bool) -> Page | None:
+    """Return a page, or None if headers have to be looked through for longer than somebody likes to wait."""
+    if search.problems:
+        return _NOTHING
+    if patient or not any(isinstance(term, Compared | InHeader) for term in search.terms):
+        return await _page(call, search, None)
+    try:
+        return await _page(call, search, call.context.settings.console.patience_ms)
+    except TooSlow:
+        return None
+
+
+async def _page(call: Call, search: Search, patience_ms: int | None) -> Page:
     try:
         async with call.context.database.begin() as connection:
             return await query.search(
@@ -131,6 +154,7 @@ async def _page(call: Call, search: Search) -> Page:
                 today=call.today,
                 limit=_limit(search),
                 cursor=search.given.get(CURSOR),
+                patience_ms=patience_ms,
             )
     except BadRequest as error:
         # A bookmark of a page may be cut short: the form stays, and so does the search.
@@ -154,11 +178,13 @@ def _is_untidy(search: Search) -> bool:
     return usual
 
 
-def _shown(search: Search, found: Page) -> dict[str, Any]:
+def _shown(search: Search, found: Page | None) -> dict[str, Any]:
+    known = found or _NOTHING
     return {
         "search": search,
-        "frames": found.frames,
-        "cursor": found.cursor,
+        "late": found is None,
+        "frames": known.frames,
+        "cursor": known.cursor,
         "columns": chosen(search.given.get("columns")),
         "view": search.given.get("view", VIEWS[0]),
     }

@@ -4,6 +4,7 @@ from armillary.settings.access import AccessSettings
 from armillary.settings.archive import ArchiveSettings
 from armillary.settings.auth import AuthSettings
 from armillary.settings.bus import BusSettings
+from armillary.settings.console import ConsoleSettings
 from armillary.settings.database import DatabaseSettings
 from armillary.settings.edits import EditSettings
 from armillary.settings.exports import DestinationSettings, ExportSettings
@@ -25,6 +26,7 @@ __all__ = [
     "AuthSettings",
     "BackupSettings",
     "BusSettings",
+    "ConsoleSettings",
     "DatabaseSettings",
     "DestinationSettings",
     "EditSettings",

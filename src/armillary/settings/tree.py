@@ -17,6 +17,7 @@ from armillary.settings.access import AccessSettings
 from armillary.settings.archive import ArchiveSettings
 from armillary.settings.auth import AuthSettings
 from armillary.settings.bus import BusSettings
+from armillary.settings.console import ConsoleSettings
 from armillary.settings.database import DatabaseSettings
 from armillary.settings.edits import EditSettings
 from armillary.settings.exports import ExportSettings
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     pipe: PipeSettings = PipeSettings()
     bus: BusSettings = BusSettings()
     headers: HeaderSettings = HeaderSettings()
+    console: ConsoleSettings = ConsoleSettings()
     auth: AuthSettings = AuthSettings()
     ingestion: IngestionSettings = IngestionSettings()
     sst: SstSettings = SstSettings()

@@ -19,6 +19,7 @@ from armillary.archive.query.conditions import conditions, only_needed
 from armillary.archive.query.cursors import after_row, read_cursor, write_cursor
 from armillary.archive.query.models import Term
 from armillary.base.database import AnyRow
+from armillary.base.patience import patience
 from armillary.fits.containers import logical_name
 
 FILE_COLUMNS = ("path", "filename", "file_size", "data_size", "file_md5", "data_md5", "lastmod", "entrytime")
@@ -40,11 +41,22 @@ async def search(
     today: date,
     limit: int = 100,
     cursor: str | None = None,
+    patience_ms: int | None = None,
 ) -> Page:
     """Return one page of the frames of which all terms hold, newest first, those without a date last.
 
     Positions are shown to, and searched for, only those who may see them.
+
+    Raises
+    ------
+    BadCursor
+        If the cursor is none.
+    TooSlow
+        If a statement takes longer than ``patience_ms``.
     """
+    if patience_ms is not None:
+        async with patience(connection, patience_ms):
+            return await search(connection, terms, viewer, today=today, limit=limit, cursor=cursor)
     limit = max(1, min(limit, MAX_PAGE))
     wanted = conditions(terms, viewer, today, rows=only_needed)
     after = read_cursor(cursor) if cursor else None

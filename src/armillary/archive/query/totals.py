@@ -19,12 +19,13 @@ from armillary.archive.query.conditions import conditions, only_needed
 from armillary.archive.query.models import InCone, Latest, Term
 from armillary.archive.query.nights.counts import counted_total
 from armillary.archive.query.visibility import hides_files, sees_everything
+from armillary.base.database_errors import TooSlow
+from armillary.base.patience import patience
 
 MOST_COUNTED = 1_000_000
 PATIENCE_MS = 2000
 QUICKLY, QUICK_MS = 10_000, 15
 """How many frames a page counts, and how long it may take: whoever looks at it waits for that."""
-CANCELLED = "57014"
 
 
 class Asked(StrEnum):
@@ -127,15 +128,10 @@ async def quick_total(
 
 async def _counted(connection: AsyncConnection, query: sa.Select[Any], patience_ms: int) -> int | None:
     """Return the number of rows, or None if counting takes too long."""
-    patience = sa.func.set_config("statement_timeout", str(patience_ms), True)
     try:
-        # A statement that runs out of time would end the whole transaction, in which the estimate is to be made.
-        async with connection.begin_nested():
-            await connection.execute(sa.select(patience))
+        async with patience(connection, patience_ms):
             return int(await connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0)
-    except sa.exc.DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != CANCELLED:
-            raise
+    except TooSlow:
         return None
 
 
