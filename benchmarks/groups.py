@@ -21,6 +21,7 @@ from benchmarks import (
     ingest,
     nights,
     outages,
+    pages,
     pipe,
     queue,
     rendering,
@@ -69,6 +70,7 @@ GROUPS: dict[str, Group] = {
     "8c": anew(tiles.rows),
     "9": anew(bulk.run),
     "10": anew(updates.run),
+    "11": pages.rows,
     "12": anew(starting.rows),
 }
 err = Console(stderr=True)
