@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from armillary.fits.planes import Plane
-from armillary.fits.rasters import SIDE, coarsest
-from armillary.fits.statistics import Statistics, Survey
+from armillary.fits.rasters import SIDE, Statistics, coarsest
+from armillary.fits.statistics import Survey
 from armillary.fits.tiles import Pixels
 from armillary.fits.tilings import Tile, halved, quantised, tile_of, values_of
 

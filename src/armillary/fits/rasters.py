@@ -1,4 +1,4 @@
-"""Which HDUs of a file are images of two or more axes, judged by headers alone: no array is loaded."""
+"""Which HDUs of a file are images of two or more axes, by headers alone, and what is told of values: no arrays."""
 
 from __future__ import annotations
 
@@ -15,6 +15,33 @@ when tiles are damaged, which ends the process."""
 
 SIDE = 256
 """Pixels of a side of the tiles that viewers are given; those at the far edges hold what is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many values of a sample are in each of equal bins between two values."""
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the values of an image are like.
+
+    The least, the greatest and the number of undefined values are those of all pixels; percentiles (by
+    `statistics.PERCENTS`), zscale, and the histogram between the first and the last percentile are of
+    ``sample`` values.
+    """
+
+    low: float
+    high: float
+    undefined: int
+    sample: int
+    percentiles: tuple[float, ...]
+    zscale: tuple[float, float]
+    histogram: Histogram
 
 
 @dataclass(frozen=True, slots=True)

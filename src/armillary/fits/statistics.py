@@ -8,6 +8,7 @@ from math import ceil, sqrt
 import numpy as np
 import numpy.typing as npt
 
+from armillary.fits.rasters import Histogram, Statistics
 from armillary.fits.zscale import zscale
 
 PERCENTS = (0.5, 1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 99.5)
@@ -16,32 +17,6 @@ _MOST = 1 << 20
 """Values of a sample."""
 
 Floats = npt.NDArray[np.floating]
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """How many values of a sample are in each of equal bins between two values."""
-
-    low: float
-    high: float
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """What the values of an image are like.
-
-    The least, the greatest and the number of undefined values are those of all pixels; percentiles (by
-    `PERCENTS`), zscale, and the histogram between the first and the last percentile are of ``sample`` values.
-    """
-
-    low: float
-    high: float
-    undefined: int
-    sample: int
-    percentiles: tuple[float, ...]
-    zscale: tuple[float, float]
-    histogram: Histogram
 
 
 @dataclass(slots=True)

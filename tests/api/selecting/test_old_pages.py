@@ -40,8 +40,15 @@ async def test_the_list_of_xml_obeys_as_the_others_do(lists: Lists) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_old_pages_lead_on(lists: Lists, page: str) -> None:
-    for path in (page, f"{page}/", f"{page}/RAW/cols=CTOWEQ/notengineering/GMOS-N/PIname=Hirst/NotFail"):
+async def test_old_pages_lead_to_the_search_with_their_selection(lists: Lists, page: str) -> None:
+    for path in (page, f"{page}/"):
         reply = await lists.get(path)
-        assert (reply.status_code, reply.headers["location"]) == (303, "/")
-        assert (await lists.get(reply.headers["location"])).status_code == 200
+        assert (reply.status_code, reply.headers["location"]) == (303, "/frames")
+    reply = await lists.get(f"{page}/RAW/notengineering/GMOS-N/20260101")
+    assert reply.headers["location"] == "/frames?selection=RAW%2Fnotengineering%2FGMOS-N%2F20260101"
+    assert (await lists.get(reply.headers["location"])).status_code == 200
+    reply = await lists.get(f"{page}/RAW/nonsense")
+    shown = await lists.get(reply.headers["location"])
+    # What the search does not know is not left out in silence.
+    assert shown.status_code == 400
+    assert "nonsense" in shown.text

@@ -122,7 +122,7 @@ async def test_a_bomb_among_small_files_costs_only_its_own_picture(
         bomb = bombs.tiles([bytes(3000)], image=(20_000, 20_000), tile=(20_000, 20_000), kind="RICE_1")
         put(folder / "bomb.fits", bomb)
         await archive.ingest(folder)
-        assert await orders(archive) == {"preview": 1}
+        assert await orders(archive) == {"preview": 1, "tiles": 1}
         assert len(await pictured(archive, folder)) == MANY
         await archive.drain()
         assert b"takes more than" in (await picture(archive, "bomb.fits") or b"")

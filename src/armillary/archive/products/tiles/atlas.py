@@ -11,12 +11,16 @@ import struct
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from armillary.archive.errors import NoPreview
-from armillary.fits.bzip2.places import Mark
 from armillary.fits.rasters import coarsest, tiles_at
+
+if TYPE_CHECKING:
+    # Whoever reads the catalog loads no arrays.
+    from armillary.fits.bzip2.places import Mark
 
 SIGNATURE = b"ARMTILE1"
 _HEAD = struct.Struct("<8sI")

@@ -20,8 +20,8 @@ from armillary.fits.header import read_values
 from armillary.fits.models import ReadAt
 from armillary.fits.planes import PackedImage, PlainImage, Plane, image_of
 from armillary.fits.pyramid import build
-from armillary.fits.rasters import SIDE, Raster, coarsest, tiles_at
-from armillary.fits.statistics import Statistics, Survey
+from armillary.fits.rasters import SIDE, Raster, Statistics, coarsest, tiles_at
+from armillary.fits.statistics import Survey
 from armillary.fits.tilings import Tile
 
 TILE_PIXELS = 16 << 20

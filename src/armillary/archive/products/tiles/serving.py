@@ -29,8 +29,7 @@ from armillary.context import Context
 from armillary.errors import NotFound
 from armillary.fits.containers import Container
 from armillary.fits.header import read_values
-from armillary.fits.rasters import SIDE, coarsest, raster_of, tiles_at
-from armillary.fits.statistics import Statistics
+from armillary.fits.rasters import SIDE, Statistics, coarsest, raster_of, tiles_at
 
 SWITCHED_OFF = "Tiles are switched off here: archive.tiles is 'off'."
 
