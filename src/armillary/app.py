@@ -174,7 +174,7 @@ def create_app(
     )
     mounted = dialects_of(chosen.photon_ranch) if dialects is None else dialects
     app.describing = Lock()
-    app.settings, app.dialects, app.context = chosen, Dialects(mounted, SHARED), context
+    app.settings, app.dialects, app.context = chosen, Dialects(mounted, SHARED, _pages_of(mounted)), context
     app.state.context, app.state.trusted = context, frozenset(map(str.lower, chosen.limits.origins))
     app.state.authenticators = (
         tokens,
@@ -191,6 +191,10 @@ def create_app(
     app.state.rules = _rules_of(chosen.auth)
     app.state.rules.refuse_unknown(photon_ranch.governed(walk(app.routes)))
     return app
+
+
+def _pages_of(mounted: Sequence[Dialect]) -> Dialect | None:
+    return console.DIALECT if console.DIALECT in mounted else None
 
 
 def _rules_of(settings: AuthSettings) -> Rules:

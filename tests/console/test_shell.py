@@ -99,6 +99,17 @@ async def test_failures_are_pages_that_say_what_to_do(browser: httpx.AsyncClient
     assert 'class="notice bad"' in piece.text
 
 
+async def test_an_address_that_there_is_not_is_a_page_for_people_alone(browser: httpx.AsyncClient) -> None:
+    for path in ("/no-such-page", "/v1/none", "/api/none/at/all", "/update_headers/x/y/z"):
+        shown = await browser.get(path)
+        told = await browser.get(path, headers={"Accept": "*/*"})
+        assert shown.status_code == told.status_code
+        if shown.status_code == 404:
+            assert "Search the archive" in shown.text, path
+        assert "<html" not in told.text, path
+    assert (await browser.get("/no-such-page")).status_code == 404
+
+
 async def test_the_wall_shows_what_came_last(browser: httpx.AsyncClient, archive: Archive) -> None:
     assert "The archive has no frames yet" in (await browser.get("/")).text
     await archive.ingest(put(archive.directory / "new.fits", a_file()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from http import HTTPStatus
 from types import MappingProxyType
 
 from fastapi import APIRouter, FastAPI, Response
@@ -29,7 +30,7 @@ log = get_logger(__name__)
 CONNECTIONS = ("http", "websocket")
 RECENT = 1024
 """Paths of which it is remembered what they mean; clients ask for few again and again."""
-_STATE = "dialect"
+_STATE, _PAGES = "dialect", "pages"
 Chooser = Callable[[Scope], str]
 """Returns the name of the dialect that a request speaks on a path which several dialects have."""
 
@@ -88,12 +89,17 @@ class Dialects:
     ----------
     shared
         Paths that several dialects have; what else a request says decides there.
+    pages
+        The dialect that tells people of a path which there is not, whichever dialect would own it.
     """
 
     def __init__(
-        self, dialects: Sequence[Dialect], shared: Mapping[str, Chooser] = MappingProxyType({})
+        self,
+        dialects: Sequence[Dialect],
+        shared: Mapping[str, Chooser] = MappingProxyType({}),
+        pages: Dialect | None = None,
     ) -> None:
-        self.all = tuple(dialects)
+        self.all, self.pages = tuple(dialects), pages
         self._owners = {prefix: one for one in self.all for prefix in one.prefixes}
         self._names = {one.name: one for one in self.all}
         self._shared = shared
@@ -144,7 +150,27 @@ def render(scope: Scope, error: BaseException) -> Response:
     elif not failure.is_declared and failure.code == Unavailable.code:
         log.warning("database away", error=reason_of(error))
     told = replace(failure, message=said_to(connection, failure.message))
-    return dialect_of(scope).render_error(connection, told)
+    return _teller(scope, error).render_error(connection, told)
+
+
+def _teller(scope: Scope, error: BaseException) -> Dialect:
+    """Return the dialect that tells a failure.
+
+    Somebody who typed an address that there is not, in a browser, is better served by a page than by what programs
+    read. No route has raised this: those raise errors of ours.
+    """
+    pages: Dialect | None = scope["state"].get(_PAGES)
+    if pages is None or not isinstance(error, HTTPException) or error.status_code != HTTPStatus.NOT_FOUND:
+        return dialect_of(scope)
+    return pages if wants_page(scope) else dialect_of(scope)
+
+
+def wants_page(scope: Scope) -> bool:
+    """Tell whether a browser asks for something to look at: it says that it takes HTML, and programs do not."""
+    headers = scope.get("headers", ())
+    return scope.get("method") == "GET" and any(
+        name == b"accept" and b"text/html" in value for name, value in headers
+    )
 
 
 def refusal(scope: Scope, error: ArmillaryError) -> Response:
@@ -176,7 +202,8 @@ class Addressed:
         dialect = self._dialects.of_scope(scope)
         meant = self._meant[dialect.name]
         known, token = meant(path)
-        scope = {**scope, "state": {**scope.get("state", {}), _STATE: dialect}}
+        state = {**scope.get("state", {}), _STATE: dialect, _PAGES: self._dialects.pages}
+        scope = {**scope, "state": state}
         if token:
             scope["state"][SHOWN_BY_PATH] = token
         if path.endswith("\n"):
