@@ -36,15 +36,17 @@ class Outages:
     """So many power failures during edits, and how long those took to land after each."""
 
     most: int
-    clean_s: float = 0.0
-    """Seconds from the ready line of a start after a stop in good order to the end of an order that waited for it.
+    clean_s: tuple[float, float] = (0.0, 0.0)
+    """Seconds to the end of an order that waited, from a start after a stop in good order and from its ready
+    line.
 
-    It is less than nothing if the worker is the first to be ready. That line is what to count from: it comes late
-    itself where the machine is busy.
+    The second is less than nothing if the worker is the first to be ready. Where the machine is busy with
+    something else for a moment, one of them is out of proportion: either the web process was held up, which the
+    line waits for, or the worker.
     """
     landings: list[str] = field(default_factory=list)
     beyond_s: list[float] = field(default_factory=list)
-    """How much longer it took after each outage until the first edit landed that was under way."""
+    """How much longer it took after each outage until the first edit landed that was under way, by either."""
     late: list[str] = field(default_factory=list)
 
     async def __call__(self, siege: Siege, clients: Clients) -> None:
@@ -58,7 +60,7 @@ class Outages:
             await siege.tree.begin_anew()
             await self._await_landing(siege, leases)
 
-    async def _start_cleanly(self, siege: Siege) -> float:
+    async def _start_cleanly(self, siege: Siege) -> tuple[float, float]:
         await _until_under_way(siege.context)
         await asyncio.to_thread(siege.tree.stop)
         async with siege.context.database.begin() as connection:
@@ -67,7 +69,7 @@ class Outages:
         await asyncio.to_thread(siege.tree.fail)
         await asyncio.to_thread(siege.tree.start)
         (ended,) = (await _ends(siege, orders)).values()
-        return ended - siege.tree.ready
+        return ended - siege.tree.began, ended - siege.tree.ready
 
     async def _fail(self, siege: Siege) -> dict[int, float]:
         """End everything; return the edits that were under way and when their leases end."""
@@ -87,11 +89,13 @@ class Outages:
                 self.late.append(f"edit {order} landed {at - leases[order]:.1f} s after the end of its lease")
         first, last = min(ended.values()), max(ended.values())
         tree = siege.tree
-        self.beyond_s.append(first - tree.ready - self.clean_s)
+        took = first - tree.began, first - tree.ready
+        self.beyond_s.append(min(now - clean for now, clean in zip(took, self.clean_s, strict=True)))
         self.landings.append(
             f"{len(ended)} edits under way landed {first - tree.began:.1f} to {last - tree.began:.1f} s after the"
             f" start, {first - tree.ready:.1f} to {last - tree.ready:.1f} s after the ready line;"
-            f" an order that waited for a clean start ended {self.clean_s:.1f} s after that"
+            f" an order that waited for a clean start ended {self.clean_s[0]:.1f} s after that start,"
+            f" {self.clean_s[1]:.1f} s after its ready line"
         )
 
 
