@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.patience import NotStarted, OutOfTime
-from tests.support.unsteady import is_late
+from tests.support.unsteady import ASKED, is_late
 
 ROOT = Path(__file__).parents[2]
 CONFTEST = """
@@ -49,7 +49,7 @@ def run(directory: Path, *modules: str, ci: bool = True, processes: int = 0) -> 
     (directory / "pytest.ini").write_text("[pytest]")
     for number, module in enumerate(modules):
         (directory / f"test_{number}.py").write_text(module)
-    environment = {key: value for key, value in os.environ.items() if key != "CI"}
+    environment = {key: value for key, value in os.environ.items() if key not in ASKED}
     environment |= {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": "-p no:schemathesis"}
     environment |= {"CI": "true"} if ci else {}
     command = [sys.executable, "-m", "pytest", f"-n{processes}", "--randomly-seed=7", str(directory)]

@@ -2,22 +2,35 @@
 
 A slow machine must not keep good work from landing, nor may a second run hide a wrong value. So a test is run
 again only if it starts processes or servers and all that went wrong was a time-out or a failure to start. What
-passes then is named *unsteady* in the last lines, to be mended. Nothing is run twice unless ``CI`` is set.
+passes then is named *unsteady* in the last lines, to be mended. Nothing is run twice unless ``CI`` is set, or
+``ONCE_MORE``, which `.ci/run` sets wherever it runs.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Generator
 
 import httpx
+import playwright.sync_api
 import pytest
 
 from tests.support.patience import NotStarted, OutOfTime
 
-LATE = (OutOfTime, NotStarted, TimeoutError, subprocess.TimeoutExpired, httpx.TimeoutException)
+LATE = (
+    OutOfTime,
+    NotStarted,
+    TimeoutError,
+    subprocess.TimeoutExpired,
+    httpx.TimeoutException,
+    playwright.sync_api.TimeoutError,
+)
+WAITED = re.compile(r"^(Locator|Page) expected .*Call log:", re.DOTALL)
+"""How the assertions of a browser begin that wait, and how they end."""
+ASKED = ("CI", "ONCE_MORE")
 MOST = 3
 """If more tests than this come late, the machine or the program is at fault, and a second run proves nothing."""
 
@@ -55,7 +68,7 @@ class Unsteady:
 
 def configure(config: pytest.Config) -> None:
     """Watch over a whole run: where tests are handed out, not in the processes that they are handed to."""
-    if os.environ.get("CI") and not hasattr(config, "workerinput"):
+    if any(map(os.environ.get, ASKED)) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Unsteady(), "unsteady")
 
 
@@ -76,11 +89,13 @@ def is_late(error: BaseException) -> bool:
     """Tell whether an error says only that something took too long, or did not start."""
     if isinstance(error, BaseExceptionGroup):
         return all(is_late(one) for one in error.exceptions)
-    return isinstance(error, LATE)
+    # What a page is expected to show is waited for; that it did not come in time is an assertion there.
+    waited = isinstance(error, AssertionError) and WAITED.search(str(error)) is not None
+    return waited or isinstance(error, LATE)
 
 
 def _passes_alone(config: pytest.Config, name: str) -> bool:
     command = [sys.executable, "-m", "pytest", "--quiet", "--rootdir", str(config.rootpath), name]
-    quiet = {key: value for key, value in os.environ.items() if key != "CI"}
+    quiet = {key: value for key, value in os.environ.items() if key not in ASKED}
     print(f"\n{name} came too late; once more, by itself:", flush=True)
     return subprocess.run(command, cwd=config.rootpath, env=quiet, check=False).returncode == 0
