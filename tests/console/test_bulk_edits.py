@@ -39,7 +39,7 @@ async def try_out(editor: httpx.AsyncClient, archive: Archive, **sent: Any) -> s
 
 async def rest(archive: Archive, made: httpx.Response) -> dict[str, Any]:
     """Let workers work until the change set rests to which an answer leads; return what is known of it."""
-    number = re.fullmatch(r"/work/changesets/(\d+)", made.headers["location"])
+    number = re.fullmatch(r"/changesets/(\d+)", made.headers["location"])
     assert number
     while True:
         # Its steps pause, so that one round of work may not be all of it.

@@ -119,7 +119,7 @@ async def test_change_sets_under_way_are_shown_to_editors(
     assert "change set" not in (await browser.get("/")).text
     browser.cookies.set(SESSION, await a_key(archive, "editor", "edit"))
     shown = (await browser.get("/")).text
-    assert re.findall(r'href="/work/changesets/(\d+)"', shown) == ["7"]
+    assert re.findall(r'href="/changesets/(\d+)"', shown) == ["7"]
 
 
 async def test_how_to_begin_is_unfolded_while_there_is_little(

@@ -96,7 +96,7 @@ async def test_strangers_are_told_what_a_token_would_show(browser: httpx.AsyncCl
     assert "Sign in with a token" in told
     assert "Change sets with edit" in told
     assert "PIPE queues and machines with read" in told
-    for path in ("/work/orders/1", "/work/changesets/1", "/work/orders?number=1"):
+    for path in ("/orders/1", "/changesets/1", "/orders?number=1"):
         assert (await browser.get(path)).status_code == 401
 
 
@@ -121,14 +121,14 @@ async def test_orders_say_why_they_wait_or_failed(browser: httpx.AsyncClient, ar
     page = (await browser.get("/work")).text
     assert 'href="/docs/errors#bad_request"' in page
     assert 'href="/files/a.fits"' in page
-    alone = await text_of(browser, f"/work/orders/{failed}")
+    alone = await text_of(browser, f"/orders/{failed}")
     assert "the tape is full. bad_request" in alone
     assert "Attempts 1 of 1" in alone
     assert f"{second}" in await text_of(browser, "/work", state="Queued", kind="slow")
     assert "the tape is full" not in await text_of(browser, "/work", state="Queued")
     assert "the tape is full" in await text_of(browser, "/work", file="a.fits.bz2")
     assert "No order is like that" in await text_of(browser, "/work", file="b.fits")
-    assert f"Order {due} ·" in (await browser.get(f"/work/orders?number={due}", follow_redirects=True)).text
+    assert f"Order {due} ·" in (await browser.get(f"/orders?number={due}", follow_redirects=True)).text
 
 
 async def test_orders_come_in_pages(browser: httpx.AsyncClient, archive: Archive) -> None:
@@ -161,23 +161,23 @@ async def test_an_order_is_cancelled_and_retried_by_forms(
     await enter(browser, archive, "admin")
     page = (await browser.get("/work")).text
     for action in (f"{waiting}/cancel", f"{failed}/retry"):
-        assert f'action="/work/orders/{action}"' in page
-    assert f'action="/work/orders/{failed}/cancel"' not in page
+        assert f'action="/orders/{action}"' in page
+    assert f'action="/orders/{failed}/cancel"' not in page
     async with working(archive):
-        reply = await browser.post(f"/work/orders/{waiting}/cancel")
-        assert (reply.status_code, reply.headers["location"]) == (303, f"/work/orders/{waiting}")
+        reply = await browser.post(f"/orders/{waiting}/cancel")
+        assert (reply.status_code, reply.headers["location"]) == (303, f"/orders/{waiting}")
         assert (await look(archive, waiting)).state == "Failed"
-        assert "Cancelled by holder of admin." in await text_of(browser, f"/work/orders/{waiting}")
-        again = await browser.post(f"/work/orders/{failed}/retry")
+        assert "Cancelled by holder of admin." in await text_of(browser, f"/orders/{waiting}")
+        again = await browser.post(f"/orders/{failed}/retry")
         assert again.status_code == 303
         number = int(again.headers["location"].rpartition("/")[2])
         assert number > failed
         assert (await look(archive, number)).args["retries"] == failed
         # With a script only the row is new, and says where the order went on.
-        row = await browser.post(f"/work/orders/{failed}/retry", headers={"HX-Request": "true"})
+        row = await browser.post(f"/orders/{failed}/retry", headers={"HX-Request": "true"})
         assert row.text.lstrip().startswith(f'<tr id="order-{failed}"')
         assert "Tried again as" in row.text
-        refused = await browser.post(f"/work/orders/{waiting}/cancel", headers={"HX-Request": "true"})
+        refused = await browser.post(f"/orders/{waiting}/cancel", headers={"HX-Request": "true"})
         assert (refused.status_code, 'class="notice bad"' in refused.text) == (409, True)
         assert "order_not_cancellable" in refused.text
 
@@ -186,10 +186,10 @@ async def test_pages_of_other_sites_change_nothing(browser: httpx.AsyncClient, a
     (waiting,) = await queue(archive, NewOrder(kind="slow", args={}))
     await enter(browser, archive, "admin")
     for path in (
-        f"/work/orders/{waiting}/cancel",
-        f"/work/orders/{waiting}/retry",
-        "/work/exports/retry",
-        "/work/changesets/1/stop",
+        f"/orders/{waiting}/cancel",
+        f"/orders/{waiting}/retry",
+        "/exports/retry",
+        "/changesets/1/stop",
     ):
         reply = await browser.post(path, headers=ELSEWHERE)
         assert reply.status_code in (401, 403), path
@@ -202,11 +202,11 @@ async def test_pages_of_other_sites_change_nothing(browser: httpx.AsyncClient, a
 async def test_others_may_not_change_orders(browser: httpx.AsyncClient, archive: Archive, scope: str) -> None:
     (waiting,) = await queue(archive, NewOrder(kind="slow", args={}))
     await enter(browser, archive, scope)
-    page = (await browser.get(f"/work/orders/{waiting}")).text
+    page = (await browser.get(f"/orders/{waiting}")).text
     assert f"Order {waiting}" in page
-    assert f"/work/orders/{waiting}/cancel" not in page
+    assert f"/orders/{waiting}/cancel" not in page
     for action in ("cancel", "retry"):
-        assert (await browser.post(f"/work/orders/{waiting}/{action}")).status_code == 403
+        assert (await browser.post(f"/orders/{waiting}/{action}")).status_code == 403
 
 
 async def test_texts_of_orders_are_texts(browser: httpx.AsyncClient, archive: Archive) -> None:
@@ -214,7 +214,7 @@ async def test_texts_of_orders_are_texts(browser: httpx.AsyncClient, archive: Ar
         archive, HOSTILE, NewOrder(kind="strange", args={"name": HOSTILE}, key=HOSTILE, max_attempts=1)
     )
     await enter(browser, archive, "admin")
-    for path in ("/work", f"/work/orders/{number}"):
+    for path in ("/work", f"/orders/{number}"):
         text = (await browser.get(path)).text
         assert "<script>alert" not in text
         assert "&lt;script&gt;alert(1)&lt;/script&gt;⟨001B⟩[31m" in text
@@ -230,12 +230,12 @@ async def test_editors_are_told_no_reason_that_may_tell_a_position(
     args: JsonObject = {"file_id": file_id, "name": "secret.fits"}
     (number,) = await failing(archive, "RA was 266.4168", NewOrder(kind="strange", args=args, max_attempts=1))
     await enter(browser, archive, "edit")
-    told = (await browser.get(f"/work/orders/{number}")).text
+    told = (await browser.get(f"/orders/{number}")).text
     assert "It was not applied; a token that may read the file is told why." in told
     assert "266.4168" not in told
     assert "bad_request" not in told
     await enter(browser, archive, "read")
-    assert "RA was 266.4168" in (await browser.get(f"/work/orders/{number}")).text
+    assert "RA was 266.4168" in (await browser.get(f"/orders/{number}")).text
 
 
 async def made(browser: httpx.AsyncClient, secret: str, **wanted: object) -> int:
@@ -267,23 +267,23 @@ async def test_a_change_set_is_followed_and_taken_back(browser: httpx.AsyncClien
     )
     secret = await enter(browser, archive, "edit")
     number = await made(browser, secret, names=names, values={"generic": [["OBJECT", "M33"]]})
-    asked = await text_of(browser, f"/work/changesets/{number}")
+    asked = await text_of(browser, f"/changesets/{number}")
     assert "requested" in asked
     async with working(archive):
         await until_state(archive, number, "completed")
-        told = await text_of(browser, f"/work/changesets/{number}")
+        told = await text_of(browser, f"/changesets/{number}")
         assert "3 of 3 files are done." in told
         assert "All 3 changed 3" in told
         assert "Revert what was changed" in told
         assert "Stop" not in told
-        page = (await browser.get(f"/work/changesets/{number}")).text
+        page = (await browser.get(f"/changesets/{number}")).text
         assert all(f'href="/files/{one}"' in page for one in names)
         assert "<script>alert" not in page
-        assert f'href="/work/changesets/{number}"' in (await browser.get("/work")).text
-        reply = await browser.post(f"/work/changesets/{number}/revert")
-        assert (reply.status_code, reply.headers["location"]) == (303, f"/work/changesets/{number}")
+        assert f'href="/changesets/{number}"' in (await browser.get("/work")).text
+        reply = await browser.post(f"/changesets/{number}/revert")
+        assert (reply.status_code, reply.headers["location"]) == (303, f"/changesets/{number}")
         await until_state(archive, number, "reverted")
-    told = await text_of(browser, f"/work/changesets/{number}")
+    told = await text_of(browser, f"/changesets/{number}")
     assert "reverted 3" in told
     assert "Reverted by holder of edit" in told
     assert "Revert what was changed" not in told
@@ -302,13 +302,13 @@ async def test_failures_of_a_change_set_are_told_in_words(
     async with working(archive):
         await until_state(archive, number, "completed")
         await until_state(archive, dry, "previewed")
-        told = await text_of(browser, f"/work/changesets/{number}", state="refused")
+        told = await text_of(browser, f"/changesets/{number}", state="refused")
         assert "f.fits ✕" in told or "f.fits refused" in told
         assert "NOSUCHKW" in told
         assert "Retry refused and failed files" in told
         assert "1 not as wanted" in await text_of(browser, "/work")
-        assert (await browser.post(f"/work/changesets/{number}/retry")).status_code == 303
-    shown = (await browser.get(f"/work/changesets/{dry}")).text
+        assert (await browser.post(f"/changesets/{number}/retry")).status_code == 303
+    shown = (await browser.get(f"/changesets/{dry}")).text
     assert "Of 1 files 1 would change" in shown
     assert "<ins>OBJECT  = &#39;M&lt;33" in shown
     assert "<del>OBJECT  = &#39;M31" in shown
@@ -323,9 +323,9 @@ async def test_a_change_set_is_stopped_and_resumed_by_forms(
     # Nobody edits yet: the change set is there, and its files wait.
     few = Worker(archive.context, [one for one in KINDS if one.name != STEP], name="few")
     await few.run_until([number])
-    page = f"/work/changesets/{number}"
+    page = f"/changesets/{number}"
     assert "applying" in await text_of(browser, page)
-    assert f'action="/work/changesets/{number}/stop"' in (await browser.get(page)).text
+    assert f'action="/changesets/{number}/stop"' in (await browser.get(page)).text
     stop = asyncio.Event()
     beside = asyncio.create_task(few.run(stop))
     assert (await browser.post(f"{page}/stop")).status_code == 303
@@ -346,7 +346,7 @@ async def test_a_change_set_is_stopped_and_resumed_by_forms(
 
 async def test_exports_are_tried_again_by_a_form(browser: httpx.AsyncClient, archive: Archive) -> None:
     await enter(browser, archive, "admin")
-    unknown = await browser.post("/work/exports/retry", data={"destination": "nowhere"})
+    unknown = await browser.post("/exports/retry", data={"destination": "nowhere"})
     assert (unknown.status_code, "nowhere" in unknown.text) == (404, True)
 
 
@@ -356,11 +356,11 @@ async def test_what_no_worker_does_in_time_is_told(
     monkeypatch.setattr(orders, "PATIENCE_S", 0.05)
     (waiting,) = await queue(archive, NewOrder(kind="slow", args={}))
     await enter(browser, archive, "admin")
-    reply = await browser.post(f"/work/orders/{waiting}/cancel")
+    reply = await browser.post(f"/orders/{waiting}/cancel")
     assert reply.status_code == 303
     told = await text_of(browser, reply.headers["location"])
     assert "asks for it; no worker has done it yet" in told
-    row = await browser.post(f"/work/orders/{waiting}/cancel", headers={"HX-Request": "true"})
+    row = await browser.post(f"/orders/{waiting}/cancel", headers={"HX-Request": "true"})
     assert "no worker has done it yet" in row.text
 
 
@@ -378,10 +378,10 @@ async def test_steps_are_told_with_what_was_skipped_and_why(
     (number,) = await queue(archive, NewOrder(kind="stepping", args={}))
     await Worker(archive.context, [Kind("stepping", work)], name="stepping").run_until([number])
     await enter(browser, archive, "read")
-    told = await text_of(browser, f"/work/orders/{number}")
+    told = await text_of(browser, f"/orders/{number}")
     assert "done read" in told
     assert "skipped header × 3 the same &lt;script&gt;" in told
     await enter(browser, archive, "edit")
-    told = await text_of(browser, f"/work/orders/{number}")
+    told = await text_of(browser, f"/orders/{number}")
     assert "header" not in told
     assert "are shown to tokens with the scope read" in told

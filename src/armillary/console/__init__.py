@@ -49,29 +49,13 @@ _PARTS = (
     tokens,
     work,
 )
-PREFIXES = (
-    "/assets",
-    "/docs",
-    "/edit",
-    "/files",
-    "/frames",
-    "/live",
-    "/nights",
-    "/previews",
-    "/revert",
-    "/sign-in",
-    "/sign-out",
-    "/status",
-    "/thumbnails",
-    "/tokens",
-    "/verify",
-    "/work",
-)
-"""The first parts of the paths of pages; the overview is at `/`, which other interfaces have, too."""
-
 _router = DialectRouter()
 for _part in _PARTS:
     _router.include_router(_part.router, include_in_schema=False)
+
+_paths = [route.path for part in _PARTS for route in part.router.routes]
+PREFIXES = tuple(sorted({f"/{path.split('/')[1]}" for path in _paths} - {"/"}))
+"""The first parts of the paths of pages; the overview is at `/`, which other interfaces have, too."""
 
 DIALECT = Dialect(
     name="console", router=_router, prefixes=PREFIXES, render_error=render_failure, carriers=READERS

@@ -83,7 +83,7 @@ async def carry_out(request: Request, ctx: Ctx, id: Id) -> Response:
     async with ctx.context.database.begin() as connection:
         made = await service.ask_previewed(connection, ctx.context, id, origin, viewer=ctx.principal)
     await wait_for(ctx.context.database, ctx.context.signals, [made], PATIENCE_S)
-    return RedirectResponse(f"/work/changesets/{made}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/changesets/{made}", HTTPStatus.SEE_OTHER)
 
 
 def _wanted(form: Form, search: Search, names: tuple[str, ...]) -> Wanted:

@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from armillary.api.http.calls import Call, Ctx
 from armillary.api.http.discretion import without_paths
 from armillary.base.work import wait_for
+from armillary.console.orders import WORK
 from armillary.console.rendering import page_or_part
 from armillary.console.routing import editors, origin_of, page_router
 from armillary.console.sessions import refuse_other_sites
@@ -37,7 +38,7 @@ _UNSAID: dict[str, Any] = {"why": "", "error": None, "finished": None, "reverter
 Id = Annotated[int, Path(ge=1, lt=1 << 63)]
 
 
-@router.get("/work/changesets/{id}", dependencies=editors)
+@router.get("/changesets/{id}", dependencies=editors)
 async def change_set(
     request: Request,
     ctx: Ctx,
@@ -46,18 +47,18 @@ async def change_set(
     after: Annotated[int, Query(ge=0, lt=1 << 63)] = 0,
 ) -> Response:
     """Show how a change set stands, and some of its files with what became of each."""
-    values = await _values(ctx, id, state, after) | {"origin": origin_of(request)}
+    values = await _values(ctx, id, state, after) | {"origin": origin_of(request), "place": WORK}
     return page_or_part(request, "changeset.html", "changeset", values)
 
 
-@router.post("/work/changesets/{id}/{action}", dependencies=editors)
+@router.post("/changesets/{id}/{action}", dependencies=editors)
 async def act(request: Request, ctx: Ctx, id: Id, action: Action) -> Response:
     """Stop, resume, retry or revert a change set, and show it when a worker has taken that on."""
     refuse_other_sites(request)
     async with ctx.context.database.begin() as connection:
         order = await service.ask_to(connection, id, action, actor=ctx.principal.name)
     await wait_for(ctx.context.database, ctx.context.signals, [order], PATIENCE_S)
-    return RedirectResponse(f"/work/changesets/{id}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/changesets/{id}", HTTPStatus.SEE_OTHER)
 
 
 async def _values(call: Call, id: int, state: FileState | None, after: int) -> dict[str, Any]:

@@ -21,30 +21,32 @@ from armillary.console.sessions import refuse_other_sites
 from armillary.operations import service as operations
 
 router = page_router()
+WORK = "/work"
+"""The page that leads to orders, which the bar on top marks."""
 Id = Annotated[int, Path(ge=1, lt=1 << 63)]
 Asked = Annotated[int | None, Query(ge=1, lt=1 << 63)]
 
 
-@router.get("/work/orders", dependencies=auditors)
+@router.get("/orders", dependencies=auditors)
 async def look_up(request: Request, number: Annotated[int, Query(ge=1, lt=1 << 63)]) -> Response:
     """Lead to the order of a number."""
-    return RedirectResponse(f"/work/orders/{number}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/orders/{number}", HTTPStatus.SEE_OTHER)
 
 
-@router.get("/work/orders/{order_id}", dependencies=auditors)
+@router.get("/orders/{order_id}", dependencies=auditors)
 async def order(request: Request, ctx: Ctx, order_id: Id, asked: Asked = None) -> Response:
     """Show a work order; ``asked`` is the order that asks for something to be done with it."""
-    values = await _values(ctx, order_id) | {"asked": asked, "origin": origin_of(request)}
+    values = await _values(ctx, order_id) | {"asked": asked, "origin": origin_of(request), "place": WORK}
     return page_or_part(request, "order.html", "order", values)
 
 
-@router.post("/work/orders/{order_id}/cancel", dependencies=operators)
+@router.post("/orders/{order_id}/cancel", dependencies=operators)
 async def cancel(request: Request, ctx: Ctx, order_id: Id) -> Response:
     """Take an order out of the queue, or let it end before its next step."""
     return await _carry_out(request, ctx, operations.CANCEL, order_id)
 
 
-@router.post("/work/orders/{order_id}/retry", dependencies=operators)
+@router.post("/orders/{order_id}/retry", dependencies=operators)
 async def retry(request: Request, ctx: Ctx, order_id: Id) -> Response:
     """Queue a failed order once more, or let one that waits for its time run now."""
     return await _carry_out(request, ctx, operations.RETRY, order_id)
@@ -61,7 +63,7 @@ async def _carry_out(request: Request, call: Call, kind: str, order_id: int) -> 
         again = now_at if isinstance(now_at, int) and now_at != order_id else None
         asked = asking if brought is None else None
         return part(request, "work/row.html", "row", values | {"again": again, "asked": asked})
-    where = f"/work/orders/{now_at or order_id}" + (f"?asked={asking}" if brought is None else "")
+    where = f"/orders/{now_at or order_id}" + (f"?asked={asking}" if brought is None else "")
     return RedirectResponse(where, HTTPStatus.SEE_OTHER)
 
 

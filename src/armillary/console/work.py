@@ -36,7 +36,7 @@ async def work(request: Request, ctx: Ctx) -> Response:
     return page(request, "work.html", values)
 
 
-@router.post("/work/exports/retry", dependencies=operators)
+@router.post("/exports/retry", dependencies=operators)
 async def retry_exports(request: Request, ctx: Ctx) -> Response:
     """Try the exports now that wait for a destination."""
     refuse_other_sites(request)
@@ -45,7 +45,7 @@ async def retry_exports(request: Request, ctx: Ctx) -> Response:
         order = await exports.ask_for_retry(
             connection, _word(destination, "destination"), actor=ctx.principal.name
         )
-    return RedirectResponse(f"/work/orders/{order}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/orders/{order}", HTTPStatus.SEE_OTHER)
 
 
 async def _panel(request: Request, call: Call, name: str, wanted: Wanted) -> Response:
