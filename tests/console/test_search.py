@@ -258,7 +258,7 @@ async def test_a_calendar_counts_nights(browser: httpx.AsyncClient, archive: Arc
     months = (await browser.get("/frames/calendar?night=2026-01-01&object=M+31")).text
     assert "January 2026" in months
     found = {
-        re.search(r"night=(\d{4}-\d\d-\d\d)", one)[1]: int(number)  # type: ignore[index]
+        re.search(r"night=(\d{4}-\d\d-\d\d)", one)[1]: int(number)  # type: ignore[index]  # it is there, or the test fails
         for one, number in re.findall(r'<a href="([^"]*)"[^>]*>\d+<b>(\d+)</b>', months)
     }
     assert found == {"2026-01-01": 1}

@@ -33,7 +33,7 @@ async def fill(archive: Archive, count: int = 5, sealed: int = 2) -> dict[str, b
 async def test_sizes_are_told_beforehand(browser: httpx.AsyncClient, archive: Archive) -> None:
     made = await fill(archive)
     shown = (await browser.get("/frames/download")).text
-    size = int(re.sub(r"\D", "", re.search(r"\(([\d\u202f]+) bytes\)", shown)[1]))  # type: ignore[index]
+    size = int(re.sub(r"\D", "", re.search(r"\(([\d\u202f]+) bytes\)", shown)[1]))  # type: ignore[index]  # it is there, or the test fails
     reply = await browser.get("/frames/download?format=zip")
     assert int(reply.headers["content-length"]) == len(reply.content)
     assert abs(size - len(reply.content)) < 1000
@@ -53,7 +53,7 @@ async def test_files_come_as_tar_and_zip(browser: httpx.AsyncClient, archive: Ar
     wanted = {name: made[name] for name in ("open2.fits", "open3.fits")}
     packed = await browser.get(f"{address}?{query}&format=tar")
     with tarfile.open(fileobj=io.BytesIO(packed.content)) as tar:
-        found = {one.name: tar.extractfile(one).read() for one in tar if one.name.endswith(".fits")}  # type: ignore[union-attr]
+        found = {one.name: tar.extractfile(one).read() for one in tar if one.name.endswith(".fits")}  # type: ignore[union-attr]  # files only
     assert found == wanted
     zipped = await browser.get(f"{address}?{query}&format=zip")
     with zipfile.ZipFile(io.BytesIO(zipped.content)) as opened:

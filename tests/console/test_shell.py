@@ -44,7 +44,7 @@ async def test_pages_load_nothing_that_is_written_into_them_or_lies_elsewhere(
 def test_templates_hold_no_script_and_no_style() -> None:
     assert ENVIRONMENT.list_templates()
     for name in ENVIRONMENT.list_templates():
-        source = ENVIRONMENT.loader.get_source(ENVIRONMENT, name)[0]  # type: ignore[union-attr]
+        source = ENVIRONMENT.loader.get_source(ENVIRONMENT, name)[0]  # type: ignore[union-attr]  # the environment has a loader
         assert not re.search(
             r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|\bhx-on\b|\|\s*safe", source
         ), name
@@ -123,6 +123,6 @@ async def test_the_wall_shows_what_came_last(browser: httpx.AsyncClient, archive
 
 def test_pages_are_no_part_of_the_interface_for_programs() -> None:
     app = create_app()
-    pages = [one for one in walk(app.routes) if app.dialects.of(one.path).name == "console"]  # type: ignore[attr-defined]
+    pages = [one for one in walk(app.routes) if app.dialects.of(one.path).name == "console"]  # type: ignore[attr-defined]  # of routes
     assert pages
-    assert not {one.path for one in pages} & set(app.openapi()["paths"])  # type: ignore[attr-defined]
+    assert not {one.path for one in pages} & set(app.openapi()["paths"])  # type: ignore[attr-defined]  # of routes
