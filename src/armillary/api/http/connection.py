@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 import httptools
 from starlette.responses import PlainTextResponse, Response
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from armillary.api.http.doors import NOBODY, Doors
 from armillary.api.http.failures import AGAIN
@@ -167,7 +167,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Ask the doors."""
-        super().connection_made(transport)
+        joined: Any = Joined(transport, self.loop)
+        super().connection_made(joined)
         self._since = self.loop.time()
         self._proxied = self._doors.proxies.trusts(self.address)
         try:
@@ -230,6 +231,8 @@ class Connection(HttpToolsProtocol):
             if rest:
                 self.data_received(rest)
             return
+        joined: Any = self.transport
+        self.transport = joined.released()
         self.handle_websocket_upgrade()
         self._upgraded = self._deaf = True
         protocol: Any = self.transport.get_protocol()
@@ -282,11 +285,6 @@ class Connection(HttpToolsProtocol):
             self._doors.drop(error.code, address)
             return self._answer_of(error)
         return app
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        joined: Any = Joined(cycle, self.loop)
-        cycle.transport = joined
-        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Count a part of the body."""

@@ -1,4 +1,4 @@
-"""Head and body go out together, and no head waits for a body that is not there yet."""
+"""What one turn of the loop writes goes out together at its end, and nothing waits for a later one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from armillary.api.http.joining import Joined
+from armillary.api.http.joining import MOST_HELD, Joined
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
 BODY = {"type": "http.response.body", "body": b"some"}
@@ -21,7 +21,7 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[bytes] = []
-        self.closed = False
+        self.closed = self.ended = False
 
     def write(self, data: Any) -> None:
         """Keep it."""
@@ -30,6 +30,10 @@ class Wire(asyncio.Transport):
     def writelines(self, list_of_data: Any) -> None:
         """Keep all of it as one."""
         self.sent.append(b"".join(list_of_data))
+
+    def write_eof(self) -> None:
+        """Note that nothing follows."""
+        self.ended = True
 
     def is_closing(self) -> bool:
         """Tell whether it was closed."""
@@ -43,10 +47,11 @@ class Wire(asyncio.Transport):
 def answering(method: str = "GET", *, keep_alive: bool = True, patient: bool = False) -> tuple[Any, Wire]:
     """Return how an answer is sent, and the wire that it goes to."""
     wire, log = Wire(), logging.getLogger("test")
+    joined = cast(Any, Joined(wire, asyncio.get_running_loop()))
     cycle = RequestResponseCycle(
         scope=cast(Any, {"type": "http", "method": method}),
-        transport=wire,
-        flow=FlowControl(wire),
+        transport=joined,
+        flow=FlowControl(joined),
         logger=log,
         access_logger=log,
         access_log=False,
@@ -56,7 +61,6 @@ def answering(method: str = "GET", *, keep_alive: bool = True, patient: bool = F
         keep_alive=keep_alive,
         on_response=lambda: None,
     )
-    cycle.transport = cast(Any, Joined(cycle, asyncio.get_running_loop()))
     return cycle, wire
 
 
@@ -76,7 +80,39 @@ async def test_the_head_of_a_stream_does_not_wait_for_its_first_part() -> None:
     await asyncio.sleep(0)
     assert [one[-4:] for one in wire.sent] == [b"\r\n\r\n"]
     await cycle.send(BODY)
+    await asyncio.sleep(0)
     assert wire.sent[1:] == [b"some"]
+
+
+async def test_answers_of_one_turn_are_sent_one_after_another_at_its_end() -> None:
+    found = [answering() for _ in range(3)]
+    for cycle, _ in found:
+        await cycle.send(START)
+        await cycle.send(BODY)
+    assert [wire.sent for _, wire in found] == [[], [], []]
+    await asyncio.sleep(0)
+    assert [len(wire.sent) for _, wire in found] == [1, 1, 1]
+
+
+async def test_the_transport_is_told_of_what_is_too_much_to_hold() -> None:
+    cycle, wire = answering()
+    large = bytes(MOST_HELD + 1)
+    await cycle.send({**START, "headers": [(b"content-length", b"%d" % len(large))]})
+    await cycle.send({**BODY, "body": large})
+    (sent,) = wire.sent
+    assert sent.endswith(large)
+    await asyncio.sleep(0)
+    assert len(wire.sent) == 1
+
+
+async def test_what_is_held_goes_before_an_end_and_before_another_protocol() -> None:
+    for last in ("write_eof", "released"):
+        wire = Wire()
+        joined = Joined(wire, asyncio.get_running_loop())
+        joined.write(b"some")
+        assert getattr(joined, last)() in (None, wire)
+        assert wire.sent == [b"some"]
+        assert wire.ended is (last == "write_eof")
 
 
 async def test_an_answer_without_a_body_is_sent_before_the_connection_is_closed() -> None:
@@ -88,14 +124,18 @@ async def test_an_answer_without_a_body_is_sent_before_the_connection_is_closed(
         assert b"".join(wire.sent).endswith(b"\r\n\r\n")
 
 
-async def test_who_asks_whether_to_go_on_is_told_before_the_answer_is_made() -> None:
+async def test_who_asks_whether_to_go_on_is_told_while_the_body_is_waited_for() -> None:
     cycle, wire = answering("POST", patient=True)
+    receiving = asyncio.create_task(cycle.receive())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert wire.sent == [b"HTTP/1.1 100 Continue\r\n\r\n"]
     cycle.more_body, cycle.body = False, bytearray(b"all")
     cycle.message_event.set()
-    await cycle.receive()
-    assert wire.sent == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+    assert (await receiving)["body"] == b"all"
     await cycle.send(START)
     await cycle.send(BODY)
+    await asyncio.sleep(0)
     assert len(wire.sent) == 2
     assert wire.sent[1].startswith(b"HTTP/1.1 200 OK\r\n")
 
