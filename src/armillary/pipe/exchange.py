@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -104,7 +104,8 @@ class Exchange:
         self, connection: asyncpg.Connection, writer: UUID, batch: int, items: Sequence[NewItem]
     ) -> list[_Stored]:
         now_ms = int(self._context.clock.now().timestamp() * 1000)
-        numbered = [Numbered(one, f"{now_ms}_{secrets.token_hex(4)}", now_ms) for one in items]
+        # The digits tell items of one millisecond apart, and protect nothing.
+        numbered = [Numbered(one, f"{now_ms}_{random.getrandbits(32):08x}", now_ms) for one in items]  # noqa: S311
         settings = self._context.settings.pipe
         rows = await store.insert_items(
             connection,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -92,7 +92,8 @@ def _id_of(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == HEADER and SANE.fullmatch(value):
             return str(value.decode())
-    return secrets.token_hex(8)
+    # It tells requests apart and protects nothing; a secret one would take a call to the system.
+    return f"{random.getrandbits(64):016x}"  # noqa: S311
 
 
 def _fields(scope: Scope, answer: _Answer) -> dict[str, Any]:

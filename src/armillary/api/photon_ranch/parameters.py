@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import Depends, Request
 
 from armillary.api.http.body import read_body
@@ -22,6 +24,9 @@ from armillary.context import Context
 
 MAX_DIGITS = 400
 """Digits of an integer in JSON; more are no number that anybody means."""
+_LONG = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
+_READ = "parameters"
+"""Where the state of a request has what it says, once that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +110,16 @@ async def parameters_of(request: Request) -> Parameters:
     RequestTooLarge
         If the body is over the limit.
     """
-    known: Parameters | None = getattr(request.state, "parameters", None)
+    state: dict[str, Any] = request.scope["state"]
+    known: Parameters | None = state.get(_READ)
     if known is not None:
         return known
     context: Context = request.app.state.context
     text = await read_body(request, context.settings.photon_ranch.max_body)
     body = as_object(read_json(text))
     asked = dict(request.query_params) if request.scope["query_string"] else {}
-    found = Parameters({**body, **asked}, body, text)
-    request.state.parameters = found
+    found = Parameters(body | asked if asked else body, body, text)
+    state[_READ] = found
     return found
 
 
@@ -137,6 +143,12 @@ def read_json(text: bytes) -> Any:
     """
     if not text:
         return NOTHING
+    try:
+        # What is valid for the stricter parser means the same to both, but for integers that are too long here.
+        if not _LONG.search(text):
+            return msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        pass
     try:
         return _DECODER.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
     except (ValueError, RecursionError):
