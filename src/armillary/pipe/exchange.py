@@ -105,7 +105,7 @@ class Exchange:
     ) -> list[_Stored]:
         now_ms = int(self._context.clock.now().timestamp() * 1000)
         # The digits tell items of one millisecond apart, and protect nothing.
-        numbered = [Numbered(one, f"{now_ms}_{random.getrandbits(32):08x}", now_ms) for one in items]  # noqa: S311
+        numbered = [Numbered(one, f"{now_ms}_{random.getrandbits(32):08x}", now_ms) for one in items]
         settings = self._context.settings.pipe
         rows = await store.insert_items(
             connection,

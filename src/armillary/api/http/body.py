@@ -14,19 +14,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
+from armillary.api.http.heard import headers_of
 from armillary.context import Context
 from armillary.errors import BadRequest, RequestTooLarge
 
 M = TypeVar("M", bound=BaseModel)
 MAX_KEY = 200
-
-
-def header_of(request: Request, name: bytes) -> str | None:
-    """Return the first value of a header, None if there is none; cheaper than the headers of the framework."""
-    for one, value in request.scope["headers"]:
-        if one == name:
-            return str(value.decode("latin-1"))
-    return None
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -39,10 +32,10 @@ async def read_body(request: Request, limit: int) -> bytes:
     ClientDisconnect
         If the client is gone before it is whole.
     """
-    declared = header_of(request, b"content-length") or ""
+    declared = headers_of(request.scope).get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
-        raise RequestTooLarge(f"the body of {declared} bytes is over the limit of {limit}; split the request")
-    # Most bodies come in one piece, which the generator of the framework would take longer to pass on than to read.
+        raise RequestTooLarge(f"the body of {int(declared)} bytes is over the limit of {limit}; split it")
+    # Most bodies come in one piece, and the generator of the framework takes longer to pass it on than to read it.
     parts, size, more = [], 0, True
     while more:
         message = await request.receive()
@@ -64,8 +57,11 @@ def idempotency_key(request: Request) -> str | None:
     BadRequest
         If it is no printable ASCII text of 1 to 200 characters.
     """
-    key = header_of(request, b"idempotency-key")
-    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+    said = headers_of(request.scope).get(b"idempotency-key")
+    if said is None:
+        return None
+    key = said.decode("latin-1")
+    if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise BadRequest("Idempotency-Key should be 1 to 200 printable ASCII characters")
     return key
 

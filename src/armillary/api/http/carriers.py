@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from starlette.requests import HTTPConnection
 
 from armillary.access.models import Credentials
+from armillary.api.http.heard import headers_of
 
 MAX_SECRET = 8192
 """What a JSON web token may have; ours are much shorter."""
@@ -39,16 +40,16 @@ class Carriers:
         return ", ".join(self.names).encode("latin-1")
 
     @cached_property
-    def _raw(self) -> frozenset[bytes]:
-        return frozenset(name.lower().encode() for name in self.names)
+    def _raw(self) -> tuple[bytes, ...]:
+        return tuple(name.lower().encode() for name in self.names)
 
     @cached_property
     def _own(self) -> tuple[bytes, ...]:
         return tuple(name.lower().encode() for name in self.headers)
 
-    def shown(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def shown(self, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         """Return the headers of a request that may carry a token, be it a valid one or not."""
-        return [one for one in headers if one[0] in self._raw]
+        return [(name, headers[name]) for name in self._raw if name in headers]
 
     def shown_on_purpose(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         """Tell whether a request shows a token where no browser puts one unasked."""
@@ -64,15 +65,14 @@ class Carriers:
         There is always one: whoever shows no secret still has an address.
         """
         scope = connection.scope
-        # Of several headers of a name the first counts.
-        said = dict(reversed(self.shown(scope["headers"])))
-        kind, _, bearer = said.get(b"authorization", b"").decode("latin-1").partition(" ")
-        shown = [
-            bearer.strip() if kind.lower() in SCHEMES else "",
-            *[said.get(name, b"").decode("latin-1") for name in self._own],
-            scope.get("state", {}).get(SHOWN_BY_PATH, ""),
-            *[connection.cookies.get(name, "") for name in self.cookies],
-        ]
+        said = headers_of(scope)
+        shown = [said.get(name, b"").decode("latin-1") for name in self._own]
+        shown.append(scope["state"].get(SHOWN_BY_PATH, ""))
+        if b"authorization" in said:
+            kind, _, bearer = said[b"authorization"].decode("latin-1").partition(" ")
+            shown.insert(0, bearer.strip() if kind.lower() in SCHEMES else "")
+        if b"cookie" in said:
+            shown += [connection.cookies.get(name, "") for name in self.cookies]
         address = client[0] if (client := scope.get("client")) else ""
         secrets = [secret for secret in shown if 0 < len(secret) <= MAX_SECRET]
         return [Credentials(secret, address) for secret in secrets or [""]]

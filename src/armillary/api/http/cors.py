@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from armillary.api.http.sending import START, Sending
+from armillary.api.http.sending import Headers, Sending
 
 ANY = ("*",)
-Headers = list[tuple[bytes, bytes]]
 ALLOWED = b"access-control-allow-origin"
 TOLD = frozenset({ALLOWED, b"access-control-expose-headers"})
 BY_ORIGIN = (b"vary", b"Origin")
@@ -56,18 +55,16 @@ class _Told:
         self._app, self._cors = app, cors
         exposed = ", ".join(cors.exposed).encode("latin-1")
         self._exposed: Headers = [(b"access-control-expose-headers", exposed)] if exposed else []
+        self._told_all: Headers = [(ALLOWED, b"*"), *self._exposed]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         told = self._told(scope)
 
-        def tell(message: Message) -> Message:
-            if message["type"] != START:
-                return message
-            kept = [one for one in message.get("headers", ()) if one[0].lower() not in TOLD]
-            return {**message, "headers": kept + told}
+        def tell(headers: Headers) -> Headers:
+            return [one for one in headers if one[0].lower() not in TOLD] + told
 
-        sending = Sending(send, tell)
+        sending = Sending(send, dressed=tell)
         if scope["type"] == "http" and scope["method"] == "OPTIONS":
             await Response(headers=self._preflight())(scope, receive, sending)
         else:
@@ -76,7 +73,7 @@ class _Told:
     def _told(self, scope: Scope) -> Headers:
         """Return the headers for whoever asks; an origin that may not call is told nothing but that it matters."""
         if self._cors.origins == ANY:
-            return [(ALLOWED, b"*"), *self._exposed]
+            return self._told_all
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         if origins and origins[0].decode("latin-1") in self._cors.origins:
             return [(ALLOWED, origins[0]), *self._exposed, BY_ORIGIN]

@@ -205,7 +205,7 @@ class Addressed:
         state = {**scope.get("state", {}), _STATE: dialect, _PAGES: self._dialects.pages}
         scope = {**scope, "state": state}
         if token:
-            scope["state"][SHOWN_BY_PATH] = token
+            state[SHOWN_BY_PATH] = token
         if path.endswith("\n"):
             # The pattern of a route would match without that line feed, and the name be another one; no pattern
             # begins with one.
@@ -244,13 +244,12 @@ class Guarded:
         """Serve one connection; an exception after the answer began is passed on, for the server to cut it."""
         begun = False
 
-        def watch(message: Message) -> Message:
+        def watch(_message: Message) -> None:
             nonlocal begun
             begun = True
-            return message
 
         try:
-            await self._app(scope, receive, Sending(send, watch))
+            await self._app(scope, receive, Sending(send, seen=watch))
         except Exception as error:
             if begun or scope["type"] not in CONNECTIONS:
                 raise

@@ -1,9 +1,9 @@
 """One system call for what is written to a connection in one turn of the event loop, at the end of that turn.
 
-The server writes heads and bodies one by one, and the system sends each at once. That costs the most where nobody
-expects it: a client that sleeps has to be woken, which may take the sender ten times as long as the rest of sending.
+The server writes heads and bodies one by one, and the system sends each at once. That costs most where nobody
+expects it: a client that sleeps has to be woken, which may take the sender ten times as long as all else does.
 One that is woken by a head alone reads twice; and clients that are answered one after another, with other work in
-between, fall asleep in between. Answers that are sent together find the client awake but for the first.
+between, fall asleep in between. Answers that are sent together find the client awake, but for the first of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 from typing import Any
 
 MOST_HELD = 1 << 16
-"""Bytes that wait for the end of a turn; of more, the transport has to know, lest it never says that it is full."""
+"""Bytes that wait for the end of a turn; of more the transport has to know, lest it never says it is full."""
 
 
 class Joined:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from armillary.api.http.carriers import SHOWN_BY_PATH
 from armillary.api.http.dialect import CONNECTIONS, dialect_of, refusal
+from armillary.api.http.heard import headers_of
 from armillary.base.metrics import REQUESTS_REFUSED
 from armillary.errors import ArmillaryError
 from armillary.settings import LimitSettings
@@ -129,7 +130,7 @@ class Limited:
 
 def _shown(scope: Scope) -> bytes:
     """Return a digest of what may be a token, in headers or in the path; nothing if there is none."""
-    parts = [name + value for name, value in dialect_of(scope).carriers.shown(scope["headers"])]
+    parts = [name + value for name, value in dialect_of(scope).carriers.shown(headers_of(scope))]
     parts += [b"path" + scope["state"][SHOWN_BY_PATH].encode()] if SHOWN_BY_PATH in scope["state"] else []
     return hashlib.sha256(b"\n".join(parts)).digest() if parts else b""
 

@@ -13,7 +13,8 @@ from typing import Any
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from armillary.api.http.sending import START, Sending
+from armillary.api.http.heard import headers_of
+from armillary.api.http.sending import START, Headers, Sending
 from armillary.base.log import bound, get_record
 from armillary.base.metrics import REQUEST_SECONDS, REQUESTS
 
@@ -51,7 +52,7 @@ class Traced:
         began = time.perf_counter()
         with bound(request=answer.id):
             try:
-                await self._app(scope, receive, Sending(send, answer.see))
+                await self._app(scope, receive, Sending(send, dressed=answer.sign, seen=answer.see))
             finally:
                 seconds = time.perf_counter() - began
                 method = scope["method"] if scope["method"] in METHODS else "other"
@@ -70,30 +71,32 @@ class _Answer:
         self._declared = -1
         self.update_request = ""
 
-    def see(self, message: Message) -> Message:
-        """Return a part of the answer; the first one gets the id."""
+    def sign(self, headers: Headers) -> Headers:
+        """Put the id among the headers, which tell what the answer is to be."""
+        for name, value in headers:
+            if name == b"armillary-request":
+                self.update_request = value.decode("latin-1")
+            elif name == b"content-length":
+                self._declared = int(value)
+        headers.append((HEADER, self.id.encode()))
+        return headers
+
+    def see(self, message: Message) -> None:
+        """Count a part of the answer."""
         if message["type"] == START:
             self.status = message["status"]
-            headers = list(message.get("headers", ()))
-            for name, value in headers:
-                if name == b"armillary-request":
-                    self.update_request = value.decode("latin-1")
-                elif name == b"content-length":
-                    self._declared = int(value)
-            return {**message, "headers": [*headers, (HEADER, self.id.encode())]}
-        if message["type"] == "http.response.body":
+        elif message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))
             # Clients that count may go before the empty last part.
             self.whole = self.size == self._declared or not message.get("more_body", False)
-        return message
 
 
 def _id_of(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == HEADER and SANE.fullmatch(value):
-            return str(value.decode())
+    said = headers_of(scope).get(HEADER)
+    if said and SANE.fullmatch(said):
+        return said.decode()
     # It tells requests apart and protects nothing; a secret one would take a call to the system.
-    return f"{random.getrandbits(64):016x}"  # noqa: S311
+    return f"{random.getrandbits(64):016x}"
 
 
 def _fields(scope: Scope, answer: _Answer) -> dict[str, Any]:

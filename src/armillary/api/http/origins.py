@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from armillary.api.http.carriers import NO_COOKIES, Carriers
 from armillary.api.http.dialect import dialect_of, refusal
+from armillary.api.http.heard import headers_of
 from armillary.errors import Forbidden
 
 READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -45,8 +46,7 @@ class SameOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        changes = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in READING)
-        if not changes or not self._is_cross_site(scope):
+        if not _changes(scope) or not tells_origin(scope) or not self._is_cross_site(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": CrossSite.code})
@@ -55,6 +55,15 @@ class SameOrigin:
 
     def _is_cross_site(self, scope: Scope) -> bool:
         return is_cross_site(scope["headers"], self._trusted, carriers=dialect_of(scope).carriers)
+
+
+def _changes(scope: Scope) -> bool:
+    return scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in READING)
+
+
+def tells_origin(scope: Scope) -> bool:
+    """Tell whether a browser says which page asks; nothing else has to be judged."""
+    return not ORIGINS.isdisjoint(headers_of(scope))
 
 
 def is_cross_site(

@@ -15,7 +15,7 @@ from armillary.access.errors import ScopeMissing, Unauthorized
 from armillary.access.models import ANYBODY, Authenticator, Principal, Scope
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.dialect import dialect_of
-from armillary.api.http.origins import is_cross_site
+from armillary.api.http.origins import is_cross_site, tells_origin
 from armillary.errors import ArmillaryError
 
 
@@ -88,7 +88,8 @@ class Policy:
     async def _principal(self, connection: HTTPConnection, resource: str | None) -> Principal:
         state, best = connection.app.state, ANYBODY
         shown = (self.carriers or dialect_of(connection.scope).carriers).credentials(connection)
-        if is_cross_site(connection.scope["headers"], state.trusted, ambient=True):
+        scope = connection.scope
+        if tells_origin(scope) and is_cross_site(scope["headers"], state.trusted, ambient=True):
             # The address is that of whoever looks at a page; what the page shows on purpose still counts.
             shown = [replace(one, address="") for one in shown]
         authenticators: Sequence[Authenticator] = state.authenticators

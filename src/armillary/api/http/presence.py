@@ -9,8 +9,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 def is_gone(receive: Receive) -> bool:
     """Tell whether the client has gone, without waiting; its body has to be read before.
 
-    The server tells of an end only to those who wait for a message. Where it is the one that we bring along, it can
-    be asked; elsewhere one step of the wait is enough to learn whether there is a message.
+    The server tells of an end only to those who wait for a message. Where it is the one that we bring along, it
+    can be asked; elsewhere one step of the wait is enough to learn whether there is a message.
     """
     cycle = getattr(receive, "__self__", None)
     if isinstance(cycle, RequestResponseCycle):

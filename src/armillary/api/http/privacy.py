@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from armillary.access.models import ANYBODY
 from armillary.api.http.carriers import Carriers
 from armillary.api.http.dialect import dialect_of
-from armillary.api.http.sending import START, Sending
+from armillary.api.http.heard import headers_of
+from armillary.api.http.sending import Headers, Sending
 
-Headers = list[tuple[bytes, bytes]]
 STRICT = frozenset({"private", "no-store", "no-cache"})
 """Rules under which no shared cache gives an answer to anybody without asking here again."""
 NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -32,15 +32,12 @@ class Private:
             await self._app(scope, receive, send)
             return
         carriers = dialect_of(scope).carriers
-        shown = bool(carriers.shown(scope["headers"]))
+        shown = bool(carriers.shown(headers_of(scope)))
 
-        def mark(message: Message) -> Message:
-            if message["type"] != START:
-                return message
-            known = shown or _is_known(scope)
-            return {**message, "headers": marked(message.get("headers", ()), carriers, shown=known)}
+        def mark(headers: Headers) -> Headers:
+            return marked(headers, carriers, shown=shown or _is_known(scope))
 
-        await self._app(scope, receive, Sending(send, mark))
+        await self._app(scope, receive, Sending(send, dressed=mark))
 
 
 def _is_known(scope: Scope) -> bool:
