@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from weakref import WeakSet
 
 from armillary.base.log import get_logger
 
@@ -12,6 +13,7 @@ REMEMBER_S = 1.0
 """How long a miss is believed: a new queue is told of by a signal, and this is for signals that are lost."""
 LOG_S = 300.0
 MOST = 10_000
+_everywhere: WeakSet[Missing] = WeakSet()
 
 
 class Missing:
@@ -21,6 +23,7 @@ class Missing:
         self._clock = clock
         self._seen: dict[str, float] = {}
         self._logged: OrderedDict[str, float] = OrderedDict()
+        _everywhere.add(self)
         self.generation = 0
         """How often everything was forgotten: what was looked up before may be older than that."""
 
@@ -47,3 +50,9 @@ class Missing:
         """Forget everything: there is a new queue."""
         self.generation += 1
         self._seen.clear()
+
+
+def forget_everywhere() -> None:
+    """Forget everything in all parts of this process, which need not wait for the signal from the database."""
+    for one in tuple(_everywhere):
+        one.forget()

@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.base.database import afterwards
 from armillary.base.text import storable
 from armillary.pipe import store
 from armillary.pipe.documents import DeadLetters
 from armillary.pipe.errors import BadOption, QueueExists, UnknownDeadLetter, UnknownQueue
+from armillary.pipe.missing import forget_everywhere
 from armillary.pipe.models import FURTHEST_PRIORITY, MOST_SHOWN, Item, Options, PriorityRule, QueueState
 
 MOST_RULES = 100
@@ -28,6 +30,8 @@ async def create(connection: AsyncConnection, name: str) -> None:
     """
     if not await store.create_queue(connection, name):
         raise QueueExists(f"Queue already exists: {name}")
+    # Whoever made it may send to it at once.
+    afterwards(connection, forget_everywhere)
 
 
 async def delete(connection: AsyncConnection, name: str) -> None:

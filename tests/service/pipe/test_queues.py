@@ -138,7 +138,8 @@ async def test_a_missing_queue_is_remembered_until_somebody_makes_it(
         await exchange.enqueue(a_new(1))
     async with opened(context) as other:
         # Another process makes it, and this one hears of that.
-        await make(context)
+        async with context.database.begin() as connection:
+            await connection.exec_driver_sql("INSERT INTO pipe_queue (name) VALUES ('sq001')")
         await other.enqueue(a_new(2))
     end = time.monotonic() + PATIENCE_S
     while True:
@@ -149,6 +150,16 @@ async def test_a_missing_queue_is_remembered_until_somebody_makes_it(
             in_time(end, "the queue is still missing")
             await asyncio.sleep(0.01)
     assert await drained(exchange) == [2, 3]
+
+
+async def test_whoever_makes_a_queue_may_send_to_it_at_once(context: Context) -> None:
+    # Nobody hears of anything here.
+    exchange = Exchange(context)
+    with pytest.raises(UnknownQueue):
+        await exchange.enqueue(a_new(1))
+    await make(context)
+    assert value_of(await exchange.enqueue(a_new(2))) == 2
+    await exchange.close()
 
 
 async def test_sending_makes_queues_where_that_is_set(context: Context) -> None:
