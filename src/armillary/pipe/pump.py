@@ -78,6 +78,8 @@ class Pump(Generic[A, R]):
         self._waiting: list[_Waiting[A, R]] = []
         self._running: asyncio.Task[None] | None = None
         self._connection: asyncpg.Connection | None = None
+        self._begun = False
+        """Whether the connection is in a transaction that nothing has been done in."""
         self._writer, self._number = uuid4(), 0
 
     async def ask(self, asked: A) -> R:
@@ -111,6 +113,9 @@ class Pump(Generic[A, R]):
             if batch:
                 self._batches.observe(len(batch))
                 await self._settle(batch)
+        if self._begun:
+            # It was meant for those whose callers were cancelled meanwhile.
+            await self._drop()
 
     async def _settle(self, batch: Sequence[_Waiting[A, R]]) -> None:
         """Answer every request of a batch."""
@@ -161,12 +166,19 @@ class Pump(Generic[A, R]):
             self._connection = await self._database.dedicated(**PLANNER)
         connection = self._connection
         self._number += 1
-        await connection.execute("BEGIN")
+        if not self._begun:
+            await connection.execute("BEGIN")
+        self._begun = False
         answers = await self._work(connection, self._writer, self._number, asked)
+        # Whoever waits already gets the next transaction with the end of this one: each message to the server
+        # takes as long as the rest of a request.
+        chained = bool(self._waiting)
         try:
-            await connection.execute("COMMIT")
+            await connection.execute("COMMIT; BEGIN" if chained else "COMMIT")
+            self._begun = chained
         except Exception as error:
-            if is_undone(error):
+            # What was refused may have been the second of two statements.
+            if is_undone(error) and not chained:
                 raise
             log.warning("commit out of sight", batch=self._number, error=reason_of(error))
             if not await self._was_committed(self._number):
@@ -198,7 +210,7 @@ class Pump(Generic[A, R]):
                 one.answer.set_exception(Unavailable(AWAY))
 
     async def _drop(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._begun = self._connection, None, False
         if connection is not None:
             await let_go(connection)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -19,13 +20,15 @@ from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context
 from armillary.errors import Unavailable
 from armillary.pipe import store
+from armillary.pipe.models import Item
 from armillary.pipe.pump import PATIENCE_S
 from armillary.pipe.service import Exchange
 from tests.support.archive import an_archive
+from tests.support.patience import in_time
 from tests.support.pipe import a_new, drained, make, value_of, wanted
 from tests.support.postgres import end_sessions
 
-COMMIT = b"COMMIT\x00"
+COMMIT, CHAINED = b"COMMIT", b"COMMIT; BEGIN\x00"
 
 
 class Wire:
@@ -36,7 +39,8 @@ class Wire:
         self.lose: str | None = None
         """What of the next commit gets lost: the ``request``, or the ``answer``."""
         self.refuses = False
-        self.cuts = 0
+        self.cuts = self.chained = 0
+        self.at_chain: Callable[[], object] = lambda: None
         self.cut = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -61,8 +65,11 @@ class Wire:
         self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, losing: asyncio.Event
     ) -> None:
         while data := await reader.read(1 << 16):
+            if CHAINED in data:
+                self.at_chain()
             if COMMIT in data and self.lose:
                 self.cuts += 1
+                self.chained += CHAINED in data
                 self.cut.set()
                 lost, self.lose = self.lose, None
                 if lost == "request":
@@ -98,18 +105,25 @@ async def wire(postgres: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Wire]:
 
 
 @pytest.fixture
-async def exchange(
-    request: pytest.FixtureRequest, context: Context, wire: Wire, tmp_path: Path
-) -> AsyncIterator[Exchange]:
-    """Open an exchange whose connections go through the wire, and which soon tries again."""
+async def away(context: Context, wire: Wire, tmp_path: Path) -> AsyncIterator[Database]:
+    """Open the database through the wire, as a web process does."""
     url = f"postgresql://{Role.WEB}@/{context.database.name}?host={tmp_path}"
     database = await Database.connect(url, Role.WEB, name=context.database.name, pool_size=2, away_s=0.05)
+    yield database
+    wire.lose, wire.refuses = None, False
+    await database.close()
+
+
+@pytest.fixture
+async def exchange(
+    request: pytest.FixtureRequest, context: Context, away: Database, wire: Wire
+) -> AsyncIterator[Exchange]:
+    """Open an exchange whose connections go through the wire, and which soon tries again."""
     patience_s = getattr(request, "param", PATIENCE_S)
-    one = Exchange(dataclasses.replace(context, database=database), patience_s=patience_s)
+    one = Exchange(dataclasses.replace(context, database=away), patience_s=patience_s)
     yield one
     wire.lose, wire.refuses = None, False
     await one.close()
-    await database.close()
 
 
 @pytest.mark.parametrize("lost", ["request", "answer"])
@@ -155,6 +169,50 @@ async def test_nobody_is_answered_before_it_is_known(
     wire.refuses = False
     assert value_of(await doubtful) == 1
     assert await drained(exchange) == [0, 1]
+
+
+async def beside(exchange: Exchange, number: int) -> list[asyncio.Task[Item]]:
+    """Send items of which all but the first wait for the end of its transaction."""
+    tasks = []
+    for one in range(number):
+        tasks.append(asyncio.create_task(exchange.enqueue(a_new(one))))
+        # One turn to ask, and for the first one more to be under way.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    return tasks
+
+
+@pytest.mark.parametrize("lost", ["request", "answer"])
+async def test_a_commit_with_which_the_next_transaction_begins_may_be_lost_as_well(
+    context: Context, exchange: Exchange, wire: Wire, lost: str
+) -> None:
+    await make(context)
+    for turn in range(3):
+        wire.lose = lost
+        stored = await asyncio.gather(*await beside(exchange, 4))
+        assert [value_of(one) for one in stored] == list(range(4))
+        assert (wire.cuts, wire.chained) == (turn + 1, turn + 1)
+    assert await drained(exchange) == 3 * list(range(4))
+
+
+async def test_a_transaction_that_nobody_needs_any_more_is_ended(
+    context: Context, exchange: Exchange, wire: Wire, away: Database
+) -> None:
+    await make(context)
+    first, second = await beside(exchange, 2)
+    wire.at_chain = second.cancel
+    assert value_of(await first) == 0
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND state = 'idle in transaction'"
+    # Whose session it is may see what it does.
+    async with away.raw() as connection:
+        deadline = time.monotonic() + PATIENCE_S
+        while await connection.fetchval(asked, context.database.name):
+            in_time(deadline, "a transaction stays open")
+            await asyncio.sleep(0.01)
+    assert value_of(await exchange.enqueue(a_new(2))) == 2
+    assert await drained(exchange) == [0, 2]
 
 
 async def test_requests_wait_for_a_server_that_ends_all_sessions(
