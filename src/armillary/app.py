@@ -27,12 +27,12 @@ from armillary.api.http.dialect import (
     Guarded,
     pass_on_failures,
 )
+from armillary.api.http.express import Express
 from armillary.api.http.limits import Limited
 from armillary.api.http.log import Traced
 from armillary.api.http.origins import SameOrigin
 from armillary.api.http.policy import Policy, refuse_undeclared, walk
 from armillary.api.http.privacy import Private
-from armillary.api.http.shortcuts import Shortcuts
 from armillary.base.database import Role
 from armillary.base.log import hide_secrets_of_server
 from armillary.context import Context, open_context, spooling_bus
@@ -95,6 +95,7 @@ class Application(FastAPI):
     context: Context | None = None
     """What it works with, if somebody else opens and closes that."""
     describing: Lock
+    express: Express
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, with the schemas of all answers that routes declare."""
@@ -109,11 +110,12 @@ class Application(FastAPI):
         """Return the application as the server calls it."""
         limits, logs = self.settings.limits, self.settings.logs
         framework = super().build_middleware_stack()
-        guarded = Guarded(Shortcuts(framework, self.dialects.all))
-        own = SameOrigin(guarded, trusted=limits.origins)
-        opened = CrossOrigin(Limited(own, limits), self.dialects)
+        limited = Limited(SameOrigin(Guarded(framework), trusted=limits.origins), limits)
+        opened = CrossOrigin(limited, self.dialects)
         traced = Traced(opened, proxies=limits.proxies, write=logs.requests)
-        return Addressed(Private(traced), self.dialects)
+        addressed = Addressed(Private(traced), self.dialects)
+        self.express = Express(self.state, addressed, limited, traced)
+        return addressed
 
 
 def create_app(
@@ -176,6 +178,9 @@ def create_app(
     app.describing = Lock()
     app.settings, app.dialects, app.context = chosen, Dialects(mounted, SHARED, _pages_of(mounted)), context
     app.state.context, app.state.trusted = context, frozenset(map(str.lower, chosen.limits.origins))
+    app.state.tokens = tokens
+    # Whoever shows no token is nobody, unless there is another way to be known.
+    app.state.strangers = not (chosen.auth.addresses or authenticators)
     app.state.authenticators = (
         tokens,
         *web_tokens,
@@ -190,6 +195,7 @@ def create_app(
     refuse_undeclared(app)
     app.state.rules = _rules_of(chosen.auth)
     app.state.rules.refuse_unknown(photon_ranch.governed(walk(app.routes)))
+    app.middleware_stack = app.build_middleware_stack()
     return app
 
 

@@ -61,7 +61,7 @@ def routes() -> DialectRouter:
 def app_of(archive: Archive, *, clock: Clock | None = None, **auth: Any) -> Application:
     """Return an application with these routes and settings of `auth`."""
     settings = archive.context.settings.model_copy(update={"auth": AuthSettings.model_validate(auth)})
-    dialect = replace(photon_ranch.dialect(settings.photon_ranch), router=routes(), shortcut=None)
+    dialect = replace(photon_ranch.dialect(settings.photon_ranch), router=routes(), lane=None)
     context = replace(archive.context, clock=clock or archive.context.clock)
     return create_app(settings, context=context, dialects=(dialect,))
 

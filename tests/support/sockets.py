@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from armillary.api.http.connection import Connection
 from armillary.api.http.dialect import Dialects
 from armillary.api.http.doors import Doors
+from armillary.api.http.express import Express
 from armillary.app import DIALECTS
 from armillary.commands.serving import Server
 from armillary.settings import LimitSettings
@@ -83,9 +84,9 @@ def application(served: Served) -> ASGIApp:
 
 
 @contextlib.contextmanager
-def served(*, ws: Any = "auto", **limits: Any) -> Iterator[Served]:
+def served(*, ws: Any = "auto", express: Express | None = None, **limits: Any) -> Iterator[Served]:
     """Serve until the end of the block."""
-    doors = Doors(LimitSettings(**limits), Dialects(DIALECTS))
+    doors = Doors(LimitSettings(**limits), Dialects(DIALECTS), express)
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         one = Served(listener.getsockname()[1], doors, [], [], threading.Event())
         protocol: Any = partial(Connection, doors)

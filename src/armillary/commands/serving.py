@@ -30,7 +30,7 @@ DESCRIPTORS = 256
 def run(settings: Settings, *, host: str, port: int, fd: int | None) -> None:
     """Serve on an address, or on a socket that somebody else has opened, until told to stop."""
     application = guarded(lambda: create_app(settings))
-    doors = Doors(settings.limits, application.dialects)
+    doors = Doors(settings.limits, application.dialects, application.express)
     protocol: Any = partial(Connection, doors)
     config = uvicorn.Config(
         application,

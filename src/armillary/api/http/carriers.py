@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from armillary.access.models import Credentials
 from armillary.api.http.heard import headers_of
@@ -59,12 +60,13 @@ class Carriers:
             for name, value in headers
         )
 
-    def credentials(self, connection: HTTPConnection) -> list[Credentials]:
-        """Return what was shown: bearer, headers, path, cookies; nothing longer than any token.
+    def credentials(self, scope: Scope) -> list[Credentials]:
+        """Return what was shown. There is always one: whoever shows no secret still has an address."""
+        address = client[0] if (client := scope.get("client")) else ""
+        return [Credentials(secret, address) for secret in self.secrets(scope) or [""]]
 
-        There is always one: whoever shows no secret still has an address.
-        """
-        scope = connection.scope
+    def secrets(self, scope: Scope) -> list[str]:
+        """Return the secrets that were shown: bearer, headers, path, cookies; nothing longer than any token."""
         said = headers_of(scope)
         shown = [said.get(name, b"").decode("latin-1") for name in self._own]
         shown.append(scope["state"].get(SHOWN_BY_PATH, ""))
@@ -72,10 +74,9 @@ class Carriers:
             kind, _, bearer = said[b"authorization"].decode("latin-1").partition(" ")
             shown.insert(0, bearer.strip() if kind.lower() in SCHEMES else "")
         if b"cookie" in said:
-            shown += [connection.cookies.get(name, "") for name in self.cookies]
-        address = client[0] if (client := scope.get("client")) else ""
-        secrets = [secret for secret in shown if 0 < len(secret) <= MAX_SECRET]
-        return [Credentials(secret, address) for secret in secrets or [""]]
+            sent = HTTPConnection(scope).cookies
+            shown += [sent.get(name, "") for name in self.cookies]
+        return [secret for secret in shown if 0 < len(secret) <= MAX_SECRET]
 
 
 NO_COOKIES = Carriers()

@@ -18,9 +18,10 @@ from urllib.parse import unquote
 
 import httptools
 from starlette.responses import PlainTextResponse, Response
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from armillary.api.http.doors import NOBODY, Doors
+from armillary.api.http.express import Way
 from armillary.api.http.failures import AGAIN
 from armillary.api.http.joining import Joined
 from armillary.api.http.log import METHODS
@@ -98,6 +99,8 @@ class Connection(HttpToolsProtocol):
         self._since = 0.0
         """When the present phase began, or a period of a body."""
         self._in_head = self._deaf = self._upgraded = self._proxied = False
+        self._way: Way | None = None
+        """The short way that is meant for the request which is being received, if there is one."""
         self._fed = 0
         """Bytes given to the parser from the piece on in which the head of the request began."""
         self._received = 0
@@ -285,6 +288,28 @@ class Connection(HttpToolsProtocol):
             self._doors.drop(error.code, address)
             return self._answer_of(error)
         return app
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # A request that waited for its turn behind others is received by now, or partly.
+        if cycle.more_body and cycle is self.cycle and app is self.config.loaded_app and not self._proxied:
+            express = self._doors.express
+            self._way = express.way_of(cycle, self.url) if express else None
+        if self._way is None:
+            super()._start_asgi_task(cycle, app)
+
+    def on_message_complete(self) -> None:
+        """Let a request begin that had to be received before."""
+        super().on_message_complete()
+        way, self._way, cycle = self._way, None, self.cycle
+        if way is None:
+            return
+        errand = way.errand_of(cycle)
+        if errand is None:
+            super()._start_asgi_task(cycle, self.app)
+            return
+        task = self.loop.create_task(way.carry_out(errand, cycle))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def on_body(self, body: bytes) -> None:
         """Count a part of the body."""

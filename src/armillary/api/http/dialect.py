@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +19,7 @@ from armillary.api.http.carriers import NO_COOKIES, SHOWN_BY_PATH, Carriers
 from armillary.api.http.cors import Cors
 from armillary.api.http.discretion import said_to
 from armillary.api.http.failures import Failure, failure_of
+from armillary.api.http.lanes import Lane
 from armillary.api.http.paths import one_slash
 from armillary.api.http.problems import problem
 from armillary.api.http.sending import Sending
@@ -67,8 +68,8 @@ class Dialect:
         What may carry a token, where a route says nothing else.
     cors
         Which pages of other sites may call it; None: no page may.
-    shortcut
-        Finds what answers a request without the framework, for routes that are asked very often.
+    lane
+        Finds the lane of an address, for routes that are asked very often.
     """
 
     name: str
@@ -79,7 +80,7 @@ class Dialect:
     token_of: Callable[[str], str] | None = None
     carriers: Carriers = NO_COOKIES
     cors: Cors | None = None
-    shortcut: Callable[[Scope], Callable[[Request], Awaitable[Response]] | None] | None = None
+    lane: Callable[[Scope], Lane | None] | None = None
 
 
 class Dialects:
@@ -194,10 +195,11 @@ class Addressed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a connection on with its path as the routes know it."""
         if scope["type"] in CONNECTIONS:
-            scope = self._addressed(scope)
+            scope = self.addressed(scope)
         await self._app(scope, receive, send)
 
-    def _addressed(self, scope: Scope) -> Scope:
+    def addressed(self, scope: Scope) -> Scope:
+        """Return a connection with its path as the routes know it, and with the dialect that it speaks."""
         path: str = scope["path"]
         dialect = self._dialects.of_scope(scope)
         meant = self._meant[dialect.name]

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from armillary.api.http.dialect import Dialects
+from armillary.api.http.express import Express
 from armillary.api.http.limits import network_of
 from armillary.api.http.log import Proxies
 from armillary.base.log import get_logger
@@ -56,8 +57,8 @@ class Guest(Protocol):
 class Doors:
     """Who is inside; for the event loop alone, no method blocks."""
 
-    def __init__(self, limits: LimitSettings, dialects: Dialects) -> None:
-        self.limits, self.dialects = limits, dialects
+    def __init__(self, limits: LimitSettings, dialects: Dialects, express: Express | None = None) -> None:
+        self.limits, self.dialects, self.express = limits, dialects, express
         self.proxies = Proxies(limits.proxies)
         # Dictionaries instead of sets, for the order in which they came.
         self._inside: dict[str, dict[Guest, None]] = {}

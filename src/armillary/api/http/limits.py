@@ -14,6 +14,7 @@ from ipaddress import IPv6Address, ip_address
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from armillary.access.models import Principal
 from armillary.api.http.carriers import SHOWN_BY_PATH
 from armillary.api.http.dialect import CONNECTIONS, dialect_of, refusal
 from armillary.api.http.heard import headers_of
@@ -99,6 +100,11 @@ class Limited:
         await self._app(scope, receive, send)
         if shown:
             self._note(shown, scope)
+
+    def grants(self, principal: Principal, address: str) -> bool:
+        """Count a request of somebody who is known for certain; tell whether it is within the limits."""
+        name = principal.name
+        return not (self._tokens.take(name) if name else self._addresses.take(network_of(address)))
 
     def _note(self, shown: bytes, scope: Scope) -> None:
         """Remember what a token turned out to be, and forget one that is none any more."""

@@ -47,22 +47,25 @@ class Traced:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(_id_of(scope))
+        answer = Traceable(_id_of(scope))
         scope.setdefault("state", {})["request_id"] = answer.id
         began = time.perf_counter()
         with bound(request=answer.id):
             try:
                 await self._app(scope, receive, Sending(send, dressed=answer.sign, seen=answer.see))
             finally:
-                seconds = time.perf_counter() - began
-                method = scope["method"] if scope["method"] in METHODS else "other"
-                _counter_of(method, answer.status).inc()
-                REQUEST_SECONDS.observe(seconds)
-                if self._write:
-                    log.info("request", **_fields(scope, answer), ms=round(1000 * seconds, 2))
+                self.note(scope, answer, time.perf_counter() - began)
+
+    def note(self, scope: Scope, answer: Traceable, seconds: float) -> None:
+        """Count a request that is answered, and write it down."""
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        _counter_of(method, answer.status).inc()
+        REQUEST_SECONDS.observe(seconds)
+        if self._write:
+            log.info("request", **_fields(scope, answer), ms=round(1000 * seconds, 2))
 
 
-class _Answer:
+class Traceable:
     """What is sent, seen on its way; ``status`` is 0 if the client was gone before it began."""
 
     def __init__(self, request_id: str) -> None:
@@ -95,11 +98,15 @@ def _id_of(scope: Scope) -> str:
     said = headers_of(scope).get(HEADER)
     if said and SANE.fullmatch(said):
         return said.decode()
-    # It tells requests apart and protects nothing; a secret one would take a call to the system.
+    return new_id()
+
+
+def new_id() -> str:
+    """Return an id that tells a request from others; it protects nothing, so it takes no call to the system."""
     return f"{random.getrandbits(64):016x}"
 
 
-def _fields(scope: Scope, answer: _Answer) -> dict[str, Any]:
+def _fields(scope: Scope, answer: Traceable) -> dict[str, Any]:
     """Return what the line says; never the query, which may hold what is nobody's business."""
     principal = scope.get("state", {}).get("principal")
     fields: dict[str, Any] = {

@@ -87,8 +87,8 @@ class Policy:
 
     async def _principal(self, connection: HTTPConnection, resource: str | None) -> Principal:
         state, best = connection.app.state, ANYBODY
-        shown = (self.carriers or dialect_of(connection.scope).carriers).credentials(connection)
         scope = connection.scope
+        shown = (self.carriers or dialect_of(scope).carriers).credentials(scope)
         if tells_origin(scope) and is_cross_site(scope["headers"], state.trusted, ambient=True):
             # The address is that of whoever looks at a page; what the page shows on purpose still counts.
             shown = [replace(one, address="") for one in shown]

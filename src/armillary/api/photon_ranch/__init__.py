@@ -53,7 +53,7 @@ def dialect(settings: PhotonRanchSettings) -> Dialect:
         render_error=render,
         normalise=normaliser(settings.prefixes),
         token_of=token_of,
-        shortcut=pipe.shortcut,
+        lane=pipe.lane,
         carriers=NO_COOKIES,
         cors=Cors(
             origins=settings.origins,

@@ -5,30 +5,33 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
+from starlette.datastructures import State
 from starlette.types import Scope as Connection
 
 from armillary.access.models import Scope
 from armillary.api.http.body import idempotency_key
 from armillary.api.http.calls import Ctx
+from armillary.api.http.lanes import Done, Errand, Heard, Lane
 from armillary.api.http.presence import is_gone
-from armillary.api.http.shortcuts import Called, around
-from armillary.api.photon_ranch.parameters import Asked, Parameters, parameters_of
+from armillary.api.photon_ranch.parameters import Asked, Parameters
 from armillary.api.photon_ranch.replies import Refused, as_json, raw
-from armillary.api.photon_ranch.rights import Resource, Right, reads
+from armillary.api.photon_ranch.rights import Resource, Right, admission, reads
 from armillary.base.text import storable
-from armillary.errors import BadRequest, Conflict, NotFound, RequestTooLarge
+from armillary.errors import ArmillaryError, BadRequest, Conflict, NotFound, RequestTooLarge
 from armillary.pipe import service
 from armillary.pipe.models import LONGEST_NAME, MOST_SHOWN, Item, Machine, NewItem, Wanted
 
 router = APIRouter()
 P = ParamSpec("P")
+T = TypeVar("T")
 _ITEM = msgspec.json.Encoder()
 PRODUCE, CONSUME, ADMIN = Scope.PIPE_PRODUCE, Scope.PIPE_CONSUME, Scope.PIPE_ADMIN
 SHOWN = 10
@@ -43,11 +46,11 @@ class _Body(msgspec.Struct):
     payload: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-def _told(handler: Callable[P, Awaitable[Response]]) -> Callable[P, Awaitable[Response]]:
+def _told(handler: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T | Response]]:
     """Let the message of what a queue refuses be the whole reply, with names as they are."""
 
     @functools.wraps(handler)
-    async def answer(*args: P.args, **kwargs: P.kwargs) -> Response:
+    async def answer(*args: P.args, **kwargs: P.kwargs) -> T | Response:
         try:
             return await handler(*args, **kwargs)
         except Refused:
@@ -199,29 +202,58 @@ def _route(handler: object) -> APIRoute:
     return found
 
 
-async def _enqueue(request: Request) -> Response:
-    return await enqueue(request, await parameters_of(request))
+class _Sent(msgspec.Struct, forbid_unknown_fields=True):
+    """A body that producers send all night; anything else is for the route to judge."""
+
+    queue_name: str
+    payload: msgspec.Raw = msgspec.Raw(b"{}")
+    sender: str = ""
 
 
-async def _dequeue(request: Request) -> Response:
-    return await dequeue(request, await parameters_of(request))
+_SENT = msgspec.json.Decoder(_Sent)
 
 
-_SHORT_ENQUEUE = around(_route(enqueue), _enqueue)
-_SHORT_DEQUEUE = around(_route(dequeue), _dequeue)
-
-
-def shortcut(scope: Connection) -> Called | None:
-    """Return what answers the two requests that producers and workers send all night."""
-    path: str = scope["path"]
-    if scope["method"] != "POST":
+def _new_errand(heard: Heard) -> Errand | None:
+    try:
+        sent = _SENT.decode(heard.body)
+        if not (sent.queue_name and _is_name(sent.queue_name) and _is_name(sent.sender)):
+            return None
+        new = _item_of(sent.queue_name, sent.sender, bytes(sent.payload), heard.state)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ArmillaryError):
         return None
+    exchange: service.Exchange = heard.state.pipe
+    return Errand(new.queue, lambda: _enqueued(exchange, new))
+
+
+def _wanted_errand(name: str, heard: Heard) -> Errand | None:
+    if heard.body:
+        return None
+    exchange: service.Exchange = heard.state.pipe
+    receive = heard.receive
+    return Errand(name, lambda: _dequeued_from(exchange, Wanted(name, lambda: is_gone(receive))))
+
+
+@_told
+async def _enqueued(exchange: service.Exchange, new: NewItem) -> bytes:
+    return _ITEM.encode(await exchange.enqueue(new))
+
+
+@_told
+async def _dequeued_from(exchange: service.Exchange, wanted: Wanted) -> Done:
+    item = await exchange.dequeue(wanted)
+    if item is None:
+        return raw(f"Queue is empty: {wanted.queue}", HTTPStatus.NOT_FOUND)
+    return _ITEM.encode(item)
+
+
+def lane(scope: Connection) -> Lane | None:
+    """Return the lane of the two requests that producers and workers send all night."""
+    path: str = scope["path"]
     if path == "/pipe/enqueue":
-        return _SHORT_ENQUEUE
-    # Other paths that mean the same are those whose names are encoded oddly, and take the longer way.
-    raw_path = scope.get("raw_path") or b""
-    if path.startswith(_IN_QUEUE) and raw_path.startswith(_IN_QUEUE.encode()) and path.endswith(_DEQUEUE):
-        return _SHORT_DEQUEUE if raw_path.endswith(_DEQUEUE.encode()) else None
+        return Lane(_new_errand, admission(_route(enqueue)))
+    if path.startswith(_IN_QUEUE) and path.endswith(_DEQUEUE):
+        name = path.removeprefix(_IN_QUEUE).removesuffix(_DEQUEUE)
+        return Lane(partial(_wanted_errand, name), admission(_route(dequeue)))
     return None
 
 
@@ -248,8 +280,11 @@ def _new_item(request: Request, asked: Parameters) -> NewItem:
         key = _text(asked, "idempotency_key")
         if not 0 < len(key) <= 200:
             raise Refused("Field idempotency_key should have 1 to 200 characters.")
-    most = request.app.state.context.settings.pipe.max_payload
-    payload = _payload(request, asked)
+    return _item_of(name, sender, _payload(request, asked), request.app.state, key)
+
+
+def _item_of(name: str, sender: str, payload: bytes, state: State, key: str | None = None) -> NewItem:
+    most = state.context.settings.pipe.max_payload
     if len(payload) > most:
         raise RequestTooLarge(f"The payload of {len(payload)} bytes is over the limit of {most}.")
     return NewItem(name, sender or "unknown", service.payload_of(payload), key)
@@ -277,11 +312,15 @@ def _text(asked: Parameters, field: str) -> str:
     value = asked.given(field)
     if value is None:
         return ""
-    if isinstance(value, dict | list) or not service.is_shown(str(value)) or len(str(value)) > LONGEST_NAME:
+    if isinstance(value, dict | list) or not _is_name(str(value)):
         raise Refused(
             f"Field {field} should be a text of at most {LONGEST_NAME} characters that can be shown."
         )
     return str(value)
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= LONGEST_NAME and service.is_shown(text)
 
 
 def _json(value: object) -> bytes:

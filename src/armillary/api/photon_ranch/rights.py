@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.datastructures import State
 from starlette.routing import BaseRoute
 
 from armillary.access.models import Principal, Scope
@@ -88,6 +90,20 @@ class Right(Policy):
                 return found.of(request)
             case find:
                 return find(request, await parameters_of(request))
+
+
+def admission(route: APIRoute) -> Callable[[State, Principal, str | None], bool]:
+    """Return what tells whether somebody may use a route, without a request."""
+    right = policy_of(route)
+    assert isinstance(right, Right)
+    name = _name(min(route.methods or ()), route)
+
+    def admits(state: State, principal: Principal, resource: str | None) -> bool:
+        rules: Rules = state.rules
+        opened = rules.opens(name, right.scope, guarded=right.guarded)
+        return opened or right.lets_in(principal, resource)
+
+    return admits
 
 
 def permits(request: Request, principal: Principal, scope: Scope, site: str) -> bool:
