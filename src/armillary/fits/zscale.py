@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Good = slice | Bools
+"""Which of the values count: a run of them, or any."""
 
 _SAMPLES = 1000
 _CONTRAST = 0.25
@@ -52,29 +55,51 @@ def _slope(sample: Floats) -> float | None:
     """Return the slope of the line through the sorted sample; nothing if too few values agree with it."""
     count = len(sample)
     least = max(5, int(count * _LEAST_GOOD))
-    grown = np.ones(max(1, int(count * _GROW)), dtype=np.int8)
-    x = np.arange(count, dtype=np.float64) - (count - 1) / 2
-    good, slope = np.ones(count, dtype=np.bool_), 0.0
+    x = _ranks(count)
+    good: Good = slice(0, count)
+    kept, slope = count, 0.0
     before = count + 1
     for _ in range(_MAX_ITERATIONS):
-        kept = int(np.count_nonzero(good))
         if kept >= before or kept < least:
             break
         before = kept
-        slope, residuals, sigma = _fit(x, sample, good.astype(np.float64), kept)
-        bad = np.abs(residuals) > _REJECT_SIGMA * sigma
-        bad |= ~good
-        good = np.convolve(bad, grown, mode="same") == 0
-    return slope if int(np.count_nonzero(good)) >= least else None
+        slope, residuals, sigma = _fit(x, sample, good, kept)
+        good, kept = _agreeing(np.abs(residuals) <= _REJECT_SIGMA * sigma, good)
+    return slope if kept >= least else None
 
 
-def _fit(x: Floats, y: Floats, weights: Floats, count: int) -> tuple[float, Floats, float]:
-    """Return the slope of the line through the values of weight 1, the residuals of all, and the scatter of those.
+@lru_cache(maxsize=64)
+def _ranks(count: int) -> Floats:
+    """Return the places of so many sorted values, counted from the middle."""
+    return np.arange(count, dtype=np.float64) - (count - 1) / 2
 
-    Products with weights instead of a choice of values: an image takes five fits, and choices cost most of them.
+
+def _fit(x: Floats, y: Floats, good: Good, count: int) -> tuple[float, Floats, float]:
+    """Return the slope of the line through the good values, the residuals of all, and the scatter of those."""
+    chosen_x, chosen_y = x[good], y[good]
+    middle, mean = float(chosen_x.sum()) / count, float(chosen_y.sum()) / count
+    dx = chosen_x - middle
+    slope = float(dx @ (chosen_y - mean)) / float(dx @ dx)
+    residuals = y - mean
+    residuals -= slope * (x - middle)
+    chosen = residuals[good]
+    return slope, residuals, math.sqrt(float(chosen @ chosen) / count)
+
+
+def _agreeing(near: Bools, good: Good) -> tuple[Good, int]:
+    """Return which values are good, and how many: those near the line, but for the neighbours of others.
+
+    One that was bad stays so. The values are sorted, and so the good ones nearly always are a run of neighbours,
+    which is chosen without a copy.
     """
-    dx, dy = x - float(weights @ x) / count, y - float(weights @ y) / count
-    chosen = weights * dx
-    slope = float(chosen @ dy) / float(chosen @ dx)
-    residuals = dy - slope * dx
-    return slope, residuals, math.sqrt(float(weights @ (residuals * residuals)) / count)
+    if isinstance(good, slice):
+        near[: good.start] = near[good.stop :] = False
+    else:
+        near &= good
+    count, width = len(near), max(1, int(len(near) * _GROW))
+    first, stop = int(near.argmax()), count - int(near[::-1].argmax())
+    if not near[first:stop].all():
+        spread = np.convolve(~near, np.ones(width, dtype=np.int8), mode="same") == 0
+        return spread, int(np.count_nonzero(spread))
+    first, stop = first and first + width // 2, stop if stop == count else stop - (width - 1) // 2
+    return slice(first, stop), max(0, stop - first)
