@@ -12,9 +12,11 @@ from pathlib import Path
 from sqlalchemy import text
 
 from armillary.archive.catalog import service as catalog
+from armillary.archive.intake.beside import LEAST, get_ready
+from armillary.archive.models import SMALL
 from armillary.archive.products import service as products
-from armillary.archive.products.portions import LEAST
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.sandbox.pool import CHILDREN
 from tests.support import bombs
 from tests.support.archive import OLD_NS, Archive, an_archive, put
 from tests.support.headers import a_file, a_primary
@@ -143,14 +145,60 @@ async def test_a_portion_that_takes_too_long_is_left_to_orders(
         assert len(await pictured(archive, folder)) == MANY
 
 
+async def test_a_broken_file_among_many_is_told_of_as_if_it_were_alone(archive: Archive) -> None:
+    folder = put_many(archive)
+    put(folder / "cut.fits", a_file()[:-2881])
+    report = await archive.ingest(folder)
+    assert (report.ingested, report.skipped) == (MANY, 0)
+    alone = await archive.ingest(folder / "cut.fits")
+    assert report.failed == alone.failed
+    assert "the file ends inside" in report.failed[0][1].lower()
+    (folder / "cut.fits").unlink()
+    assert len(await pictured(archive, folder)) == MANY
+
+
+async def test_equal_pictures_are_stored_once_and_damaged_ones_anew(archive: Archive) -> None:
+    folder = put_many(archive)
+    await archive.ingest(folder)
+    before = await picture(archive, "night-000.fits")
+    objects = [one for one in products.directory_of(archive.context).rglob("*") if one.is_file()]
+    assert len(objects) == 1
+    objects[0].write_bytes(b"")
+    second = put_many(archive, night="second")
+    await archive.ingest(second)
+    assert objects[0].read_bytes() == before
+    assert len(await pictured(archive, second)) == MANY
+
+
+def children() -> set[int]:
+    """Return the child processes of this one that work is left to."""
+    return {one.pid for one in processes() if one.parent == os.getpid() and "sandbox.child" in one.command}
+
+
+async def test_children_are_made_ready_for_many_small_files_alone(
+    postgres: EmbeddedServer, tmp_path: Path
+) -> None:
+    # A limit of its own, so that its children are those of no other test.
+    async with an_archive(postgres, tmp_path, preview_memory=(1 << 30) + 8192) as archive:
+        before = children()
+        few, large = put_many(archive, LEAST - 1), archive.directory / "large"
+        for number in range(LEAST):
+            put(large / f"{number}.fits", bytes(SMALL + 1))
+        for folder in (few, large):
+            await get_ready(archive.context, sorted(folder.iterdir()))
+        assert children() == before
+        many = put_many(archive, night="many")
+        await get_ready(archive.context, sorted(many.iterdir()))
+        ready = children() - before
+        assert len(ready) == CHILDREN
+        await archive.ingest(many)
+        assert children() - before == ready
+        assert len(await pictured(archive, many)) == MANY
+
+
 async def test_a_portion_whose_process_dies_is_drawn_one_by_one(
     postgres: EmbeddedServer, tmp_path: Path
 ) -> None:
-    def children() -> set[int]:
-        return {
-            one.pid for one in processes() if one.parent == os.getpid() and "sandbox.child" in one.command
-        }
-
     before = children()
     # A limit of its own, so that its children are used by no other test.
     async with an_archive(postgres, tmp_path, preview_memory=(1 << 30) + 4096) as archive:

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from armillary.archive.catalog.recording import NewVersion
+from armillary.archive.catalog.rows import NewVersion
 from armillary.demo.frames import NIGHTS, STATIONS, make_frames
 from armillary.fits.crc import crc64
 from armillary.fits.header import read_values

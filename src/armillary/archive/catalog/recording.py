@@ -2,115 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
-from operator import itemgetter
+from datetime import datetime
 from types import MappingProxyType
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog.file_store import Whereabouts
-from armillary.archive.catalog.keywords import clean, searchable_keywords, to_json
-from armillary.archive.catalog.models import HduRecord, Location, Version, hdus_to_json, to_signed
+from armillary.archive.catalog.models import Location, Version
 from armillary.archive.catalog.names import SHARED, FileKey, key_of
-from armillary.archive.catalog.series import CatalogSeries, own_keywords, pack_headers, series_of
+from armillary.archive.catalog.rows import FRAME, VERSION, NewVersion
 from armillary.archive.catalog.tables import frame, version
-from armillary.archive.fields import FRAME_FIELDS, HOT, UNTOLD, Fields
-from armillary.fits.header import read_values
-from armillary.fits.models import Value
-from armillary.fits.records import record_values
-from armillary.fits.series import HeaderValues
+from armillary.archive.fields import Fields
 
-_HOT = tuple(one.name for one in HOT)
-_DETAILS = tuple(one.name for one in FRAME_FIELDS if not one.hot)
-_DIGESTS = ("file_md5", "data_md5", "file_sha256", "data_sha256")
-_VERSION = (
-    *(
-        "root_id",
-        "path",
-        "filename",
-        "container",
-        "present",
-        "file_size",
-        "data_size",
-        "file_crc",
-        "data_crc",
-    ),
-    *("mtime_ns", "identity", "lastmod", "layout", "headers", "series_id", "origin", "previous_id", "undo"),
-    *_DIGESTS,
-)
-_FRAME = (*_HOT, "details", "warnings", "keywords", "series_id")
-_FRAME_COLUMNS = ("file_id", "version_id", "hpx", "visibility", *_FRAME)
+_FRAME_COLUMNS = ("file_id", "version_id", "hpx", "visibility", *FRAME)
 _NOWHERE: Mapping[Location, Whereabouts] = MappingProxyType({})
-_hot, _details = itemgetter(*_HOT), itemgetter(*_DETAILS)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows of a version and of its frame, without what is known only when they are written."""
-
-    version: tuple[Any, ...]
-    frame: tuple[Any, ...]
-    series: CatalogSeries | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewVersion:
-    """All that is known of a byte state when it is recorded; ``values`` of its headers if they were read."""
-
-    name: str
-    location: Location
-    container: str
-    file_size: int
-    data_size: int
-    file_crc: int
-    data_crc: int
-    mtime_ns: int
-    identity: str
-    hdus: tuple[HduRecord, ...]
-    trailing: int
-    trailing_crc: int
-    headers: tuple[bytes, ...]
-    origin: str
-    fields: Fields
-    values: HeaderValues | None = None
-    digests: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
-    previous_id: int | None = None
-    undo: str | None = None
-
-    @classmethod
-    def again(cls, known: Version, *, fields: Fields, values: HeaderValues) -> NewVersion:
-        """Return a version that is on record, with what its headers say now."""
-        return cls(
-            name=known.name,
-            location=known.location,
-            container=known.container,
-            file_size=known.file_size,
-            data_size=known.data_size,
-            file_crc=known.file_crc,
-            data_crc=known.data_crc,
-            mtime_ns=known.mtime_ns,
-            identity=known.identity,
-            hdus=known.hdus,
-            trailing=known.trailing,
-            trailing_crc=known.trailing_crc,
-            headers=known.headers(),
-            origin=known.origin,
-            fields=fields,
-            values=values,
-            previous_id=known.previous_id,
-            undo=known.undo,
-        )
-
-    @cached_property
-    def rows(self) -> Rows:
-        """Its rows; to be made by the thread that read the headers."""
-        return _rows_of(self)
 
 
 async def record_versions(
@@ -154,7 +61,7 @@ async def record_versions(
     series = [one.rows.series for one in new]
     await store.ensure_series(connection, {one.id: one for one in series if one})
     await store.copy_rows(
-        connection, version, ("id", "file_id", "canonical", "entrytime", *_VERSION), versions
+        connection, version, ("id", "file_id", "canonical", "entrytime", *VERSION), versions
     )
     await store.copy_rows(connection, frame, _FRAME_COLUMNS, frames)
     # Only what is known by name alone can be in several places.
@@ -188,52 +95,6 @@ async def _move(
     return [
         (one.file_id, one.location.root_id, one.location.path) for one, _ in moves if one.file_id in there
     ]
-
-
-def _rows_of(one: NewVersion) -> Rows:
-    series = series_of(one.values)
-    series_id = series.id if series else None
-    version_row = (
-        one.location.root_id,
-        one.location.path,
-        one.location.filename,
-        one.container,
-        True,
-        one.file_size,
-        one.data_size,
-        to_signed(one.file_crc),
-        to_signed(one.data_crc),
-        one.mtime_ns,
-        one.identity,
-        datetime.fromtimestamp(one.mtime_ns / 1e9, UTC),
-        to_json(hdus_to_json(one.hdus, one.trailing, one.trailing_crc)),
-        pack_headers(one.headers, series),
-        series_id,
-        one.origin,
-        one.previous_id,
-        one.undo,
-        *map(one.digests.get, _DIGESTS),
-    )
-    fields = {**UNTOLD, **one.fields}
-    details = zip(_DETAILS, _details(fields), strict=True)
-    frame_row = (
-        *[clean(value) if type(value) is str else value for value in _hot(fields)],
-        to_json({name: value for name, value in details if value is not None}),
-        [clean(warning) for warning in fields["warnings"]],
-        _keywords(one, series),
-        series_id,
-    )
-    return Rows(version_row, frame_row, series)
-
-
-def _keywords(one: NewVersion, series: CatalogSeries | None) -> str:
-    records: dict[str, Value] = {}
-    for raw in one.headers:
-        records = record_values(raw) | records
-    if series and one.values:
-        return own_keywords(one.values, series, records)
-    headers = one.values.headers if one.values else tuple(map(read_values, one.headers))
-    return to_json({**records, **searchable_keywords(headers)})
 
 
 def _positions(frames: Sequence[Fields]) -> list[int | None]:

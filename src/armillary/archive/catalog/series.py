@@ -26,8 +26,8 @@ LEVEL = 1
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogSeries:
-    """A series as a row of the catalog; the id follows from the rest, so that it needs no transaction.
+class SeriesRow:
+    """A row of ``series``; the id follows from the rest, so that it needs no transaction.
 
     ``headers`` are those of all HDUs of the first file, compressed.
     """
@@ -35,6 +35,13 @@ class CatalogSeries:
     id: UUID
     headers: bytes
     keywords: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSeries:
+    """A series as the catalog knows it, and what the rows of its files are made with."""
+
+    row: SeriesRow
     shared: Mapping[str, Value]
     pack: Callable[[bytes], bytes]
 
@@ -64,9 +71,8 @@ def _remember(series: Series) -> CatalogSeries:
     known = zstandard.ZstdCompressionDict(first, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
     known.precompute_compress(level=LEVEL)
     pack = zstandard.ZstdCompressor(level=LEVEL, dict_data=known).compress
-    found = _known[series] = CatalogSeries(
-        UUID(bytes=digest[:16]), _plain.compress(first), text, shared, pack
-    )
+    row = SeriesRow(UUID(bytes=digest[:16]), _plain.compress(first), text)
+    found = _known[series] = CatalogSeries(row, shared, pack)
     return found
 
 

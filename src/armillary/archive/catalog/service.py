@@ -27,7 +27,7 @@ from armillary.archive.catalog.lookup import (
 from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.priorities import science_priority
 from armillary.archive.catalog.product_store import get_product, move_products
-from armillary.archive.catalog.recording import NewVersion, record_versions
+from armillary.archive.catalog.recording import record_versions
 from armillary.archive.catalog.roots import (
     ensure_root,
     images_root,
@@ -38,6 +38,7 @@ from armillary.archive.catalog.roots import (
     store_root,
     visibility_of,
 )
+from armillary.archive.catalog.rows import NewVersion
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.catalog.store import (
     is_empty,

@@ -24,7 +24,7 @@ from armillary.archive.catalog.models import (
     with_sums,
 )
 from armillary.archive.catalog.names import SHARED
-from armillary.archive.catalog.series import CatalogSeries
+from armillary.archive.catalog.series import SeriesRow
 from armillary.archive.catalog.tables import (
     all_keywords,
     file,
@@ -281,7 +281,7 @@ async def copy_rows(
     await below.copy_records_to_table(table.name, records=rows, columns=list(columns))
 
 
-async def ensure_series(connection: AsyncConnection, wanted: Mapping[UUID, CatalogSeries]) -> None:
+async def ensure_series(connection: AsyncConnection, wanted: Mapping[UUID, SeriesRow]) -> None:
     """Record the series that new versions belong to, by id."""
     if wanted:
         below, rows = await driver(connection), wanted.values()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from armillary.archive.catalog.models import layout_of
-from armillary.archive.catalog.recording import NewVersion
+from armillary.archive.catalog.rows import NewVersion
 from armillary.archive.cubes.derived.derivation import Derived, DerivedKind, derive, uses
 from armillary.archive.cubes.errors import CubeRefused
 from armillary.archive.cubes.models import Options, Snapshot
@@ -17,20 +17,20 @@ from armillary.archive.cubes.oids import NEEDED, oid_in
 from armillary.archive.cubes.reading import text_of
 from armillary.archive.fields import Fields
 from armillary.archive.intake import examination
-from armillary.archive.intake.candidates import (
-    Candidate,
-    changing,
-    described,
-    is_same,
-    refuse_two_containers,
-    rests,
-)
 from armillary.archive.intake.fingerprints import (
     DataWatch,
     Fingerprint,
     fingerprint_of,
     header_sha256,
     sum_warnings,
+)
+from armillary.archive.intake.looks import (
+    Candidate,
+    changing,
+    described,
+    is_same,
+    refuse_two_containers,
+    rests,
 )
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.profiles.instants import Stamp, read_stamp

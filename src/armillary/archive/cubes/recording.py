@@ -24,8 +24,8 @@ from armillary.archive.cubes.previews import Ordered, order_previews
 from armillary.archive.cubes.retirement import take_out
 from armillary.archive.cubes.words.vocabularies import Assessment
 from armillary.archive.intake import paths
-from armillary.archive.intake.candidates import Candidate
 from armillary.archive.intake.ingest import record_candidates
+from armillary.archive.intake.looks import Candidate
 from armillary.base.work.steps import Steps
 from armillary.context import Context
 from armillary.errors import NotFound

@@ -20,7 +20,8 @@ from armillary.archive.cubes.words.refresh import configured, refresh
 from armillary.archive.cubes.words.vocabularies import assess
 from armillary.archive.errors import FileVanished, StillGrowing
 from armillary.archive.intake import presence
-from armillary.archive.intake.candidates import Candidate, attempt, candidates_of, note_moves, refuse_twins
+from armillary.archive.intake.candidates import candidates_of, note_moves, refuse_twins
+from armillary.archive.intake.looks import Candidate, attempt
 from armillary.base.log import get_logger
 from armillary.base.store import whole_or_part
 from armillary.base.work import Claim, LostLease, OrderCancelled, Response

@@ -20,8 +20,8 @@ from armillary.archive.images.headers import Read, columns_of, read_cards, read_
 from armillary.archive.images.models import IMAGEDATA, RETENTION, Directory
 from armillary.archive.images.names import ImageName, info_base, parse_name, site_of
 from armillary.archive.images.thumbnails import thumbnail_of
-from armillary.archive.intake.candidates import Candidate
 from armillary.archive.intake.ingest import record_candidates
+from armillary.archive.intake.looks import Candidate
 from armillary.archive.intake.staging import stage
 from armillary.archive.intake.uploads import check_target, discard_staged, take_in
 from armillary.base.database_errors import is_undone

@@ -7,8 +7,8 @@ import io
 
 from armillary.archive.catalog import file_store
 from armillary.archive.catalog.models import Location
-from armillary.archive.intake.candidates import Candidate, new_version
 from armillary.archive.intake.examination import examine_as_bytes
+from armillary.archive.intake.looks import Candidate, new_version
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
 from armillary.archive.products.service import described

@@ -14,25 +14,12 @@ from armillary.archive.catalog import store
 from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.recording import record_versions
 from armillary.archive.errors import FileVanished, StillGrowing
-from armillary.archive.intake import examination, presence
-from armillary.archive.intake.candidates import (
-    Candidate,
-    attempt,
-    candidates_of,
-    changing,
-    checksum_that_came_along,
-    is_same,
-    new_version,
-    note_moves,
-    refuse_twins,
-    refuse_two_containers,
-    rests,
-    sha256_of,
-    untouched,
-)
+from armillary.archive.intake import presence
+from armillary.archive.intake.beside import look_at_small
+from armillary.archive.intake.candidates import candidates_of, note_moves, refuse_twins
+from armillary.archive.intake.looks import Candidate, look_through
 from armillary.archive.intake.profiles import profiles_of
-from armillary.archive.intake.reading import Describer, describer_of
-from armillary.archive.intake.small import is_small
+from armillary.archive.intake.reading import describer_of
 from armillary.archive.products import service as products
 from armillary.base.database_errors import is_transient, reason_of
 from armillary.base.log import get_logger
@@ -53,7 +40,6 @@ async def ingest(context: Context, claims: Sequence[Claim]) -> None:
     await examine(context, candidates)
     await refuse_twins(context, candidates)
     await note_moves(context, candidates)
-    await _draw(context, candidates)
     await _finish(context, candidates)
 
 
@@ -63,23 +49,14 @@ async def examine(context: Context, candidates: Sequence[Candidate]) -> None:
     if all(candidate.args.get("known") for candidate in candidates):
         await asyncio.to_thread(_examine_in_turn, candidates, settings)
         return
-    left = await asyncio.to_thread(_examine_small, candidates, settings)
+    await look_at_small(context, candidates)
+    if not (left := _not_seen(candidates)):
+        return
+    left = await asyncio.to_thread(_examine_small, left, settings)
     # A hop to a thread costs as much as a small file, so each takes its share of the batch.
     threads = min(THREADS, len(left))
     shares = [left[number::threads] for number in range(threads)]
     await asyncio.gather(*(asyncio.to_thread(_examine_all, share, settings) for share in shares))
-
-
-async def _draw(context: Context, candidates: Sequence[Candidate]) -> None:
-    """Draw the pictures of small files, whose pixels are at hand; others get orders."""
-    wanted = [
-        (one, products.Subject(pixels.image, pixels.content, one.new))
-        for one in candidates
-        if not one.error and not one.skipped and one.new and one.examined and (pixels := one.examined.pixels)
-    ]
-    rows = await products.draw_portion(context, [subject for _, subject in wanted])
-    for (one, _), found in zip(wanted, rows, strict=True):
-        one.pictures = found
 
 
 def _examine_in_turn(candidates: Sequence[Candidate], settings: ArchiveSettings) -> None:
@@ -92,61 +69,17 @@ def _examine_small(candidates: Sequence[Candidate], settings: ArchiveSettings) -
     """Look at the small files, for which the same holds; return the others."""
     with _turn:
         _examine_all(candidates, settings, small=True)
+    return _not_seen(candidates)
+
+
+def _not_seen(candidates: Sequence[Candidate]) -> list[Candidate]:
     return [one for one in candidates if one.examined is None and one.error is None and not one.skipped]
 
 
 def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings, *, small: bool = False) -> None:
-    """Look at some files in a thread, or at the small ones among them; what goes wrong is kept with each."""
+    """Look at some files in a thread, or at the small ones among them."""
     describer = describer_of(profiles_of(settings.profiles), settings.site)
-
-    def look(candidate: Candidate) -> None:
-        _look(candidate, settings, describer, small=small)
-
-    def describe(candidate: Candidate) -> None:
-        candidate.new = new_version(candidate, describer)
-
-    # One step for all files after the other: its code and tables stay in the caches of the processor.
-    for step in (look, describe, _make_rows):
-        for candidate in candidates:
-            looked_at = step is look or candidate.examined is not None
-            if candidate.error is None and not candidate.skipped and looked_at:
-                attempt(step, candidate)
-
-
-def _make_rows(candidate: Candidate) -> None:
-    if candidate.new:
-        _ = candidate.new.rows
-
-
-def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer, *, small: bool) -> None:
-    known, force = candidate.known, bool(candidate.args.get("force"))
-    with candidate.store.open(candidate.location.key) as snapshot:
-        stored = candidate.stored = snapshot.stored
-        if small and not is_small(candidate.location.filename, stored.size):
-            return
-        refuse_two_containers(candidate)
-        verify = bool(candidate.args.get("verify"))
-        if known and not force and not verify and untouched(known, candidate.location, stored):
-            candidate.skipped = "unchanged"
-            return
-        crc = checksum_that_came_along(candidate.args.get("known"), stored)
-        candidate.examined = examination.examine(
-            snapshot,
-            candidate.location.filename,
-            max_header=settings.max_header,
-            max_unpacked=settings.max_unpacked,
-            known_crc=crc,
-            series=describer.series,
-            digests=True,
-        )
-        same = known is not None and not force and is_same(known, candidate)
-        if same and verify and known and known.file_sha256:
-            same = known.file_sha256 == sha256_of(snapshot)
-        still = crc is not None or rests(candidate, snapshot)
-    if not still:
-        raise changing(candidate)
-    if same:
-        candidate.skipped = "same bytes"
+    look_through(candidates, settings, describer, small=small)
 
 
 async def _finish(context: Context, candidates: Sequence[Candidate]) -> None:

@@ -51,7 +51,7 @@ async def left_behind(context: Context, arrivals: Sequence[Arrival]) -> list[lis
     if not arrivals:
         return []
     identities = {one.identity for one in arrivals}
-    async with context.database.begin() as connection:
+    async with context.database.look() as connection:
         roots = {root.id: root for root in await store.list_roots(connection)}
         # A file that is known by its path has nothing to do with others of its name.
         names = {one.name for one in arrivals if roots[one.location.root_id].identity is Identity.UNIQUE}
@@ -79,7 +79,7 @@ async def moved_from(context: Context, arrivals: Sequence[Arrival]) -> dict[Loca
     A file has left its place if nothing is there any more, or if the very file on the disk is elsewhere now. Its
     name has to be the same: what is renamed is another file.
     """
-    async with context.database.begin() as connection:
+    async with context.database.look() as connection:
         roots = {root.id: root for root in await store.list_roots(connection)}
         fresh = [
             one

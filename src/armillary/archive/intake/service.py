@@ -1,6 +1,7 @@
 """What other nouns and the dialects may ask of the intake: files into the catalog, and another look at them."""
 
 from armillary.archive.intake.adoption import location_of
+from armillary.archive.intake.beside import get_ready
 from armillary.archive.intake.bulk import (
     IngestReport,
     Run,
@@ -32,6 +33,7 @@ __all__ = [
     "collect",
     "describer_of",
     "examine",
+    "get_ready",
     "location_of",
     "plan",
     "profiles_of",

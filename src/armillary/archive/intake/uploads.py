@@ -17,9 +17,10 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.errors import BadFileName, FileAmbiguous, FileVanished, SameFileTwice, TwoContainers
 from armillary.archive.intake.adoption import COPY_CHUNK, check_name
-from armillary.archive.intake.candidates import Candidate, new_version, note_moves
+from armillary.archive.intake.candidates import note_moves
 from armillary.archive.intake.examination import Examined, examine, examine_as_bytes
 from armillary.archive.intake.ingest import record_candidates
+from armillary.archive.intake.looks import Candidate, new_version
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
 from armillary.archive.intake.staging import INGEST_UPLOAD, stage

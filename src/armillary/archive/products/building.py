@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.archive.catalog import file_store, product_store
 from armillary.archive.catalog.models import REASON_TYPE
 from armillary.archive.products import objects
+from armillary.archive.products.files import digest_in
 from armillary.archive.products.models import Lack, Made
-from armillary.archive.products.objects import digest_in
 from armillary.archive.products.registry import BY_NAME, Builder
 from armillary.archive.products.sources import Data, Superseded, Work, each, fingerprint, place_of
 from armillary.base.work import Claim, JsonValue, Response, completing_all

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from PIL import Image
 
 from armillary.archive.errors import NoPreview
+from armillary.archive.products.files import JPEG, key_of, write_new
 from armillary.fits.containers import Container, open_logical
 from armillary.fits.models import Layout
 from armillary.fits.pictures import Picture, picture_of, preview, preview_of, thumbnail
@@ -49,17 +51,34 @@ def plane_drawn(fd: int, subject: Subject) -> Iterator[Image.Image]:
         yield picture
 
 
-def draw_all(
-    images: Sequence[tuple[PlainImage, bytes]], long_side_px: int
-) -> list[dict[str, Picture] | None]:
-    """Return preview and thumbnail of each of many small images, None where that fails.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A picture in the store of products."""
 
-    The bytes are those of the first plane of each.
+    kind: str
+    key: str
+    width: int
+    height: int
+
+
+def draw_and_keep(
+    images: Sequence[tuple[PlainImage, bytes] | None], long_side_px: int, directory: Path
+) -> tuple[list[list[Kept]], dict[str, bytes]]:
+    """Draw preview and thumbnail of each of many small images and store them below a directory.
+
+    The bytes are those of the first plane of each. One without pictures has to be drawn alone. Those of
+    which there are other bytes are returned, too.
     """
-    return [_drawn(image, pixels, long_side_px) for image, pixels in images]
+    kept, contents = [], dict[str, bytes]()
+    for image in images:
+        pictures = _drawn(*image, long_side_px) if image else {}
+        keys = {kind: key_of(JPEG, one.jpeg) for kind, one in pictures.items()}
+        contents |= {keys[kind]: one.jpeg for kind, one in pictures.items()}
+        kept.append([Kept(kind, keys[kind], one.width, one.height) for kind, one in pictures.items()])
+    return kept, {key: contents[key] for key in write_new(directory, contents)}
 
 
-def _drawn(image: PlainImage, pixels: bytes, long_side_px: int) -> dict[str, Picture] | None:
+def _drawn(image: PlainImage, pixels: bytes, long_side_px: int) -> dict[str, Picture]:
     def read(offset: int, size: int) -> bytes:
         return pixels[offset - image.offset : offset - image.offset + size]
 
@@ -70,7 +89,7 @@ def _drawn(image: PlainImage, pixels: bytes, long_side_px: int) -> dict[str, Pic
         raise
     except Exception:
         # It is drawn once more, alone, and that tells what is wrong with it.
-        return None
+        return {}
 
 
 def read_at(fd: int, offset: int, size: int) -> bytes:

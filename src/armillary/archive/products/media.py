@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from armillary.archive.catalog import product_store
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.errors import BeingChanged, NoEncoder
+from armillary.archive.products.files import JPEG
 from armillary.archive.products.models import Lack, Made
 from armillary.archive.products.origins import (
     IMAGE,
@@ -18,7 +19,7 @@ from armillary.archive.products.origins import (
     of_file,
     source_of,
 )
-from armillary.archive.products.pictures import JPEG, Limits, confined, described
+from armillary.archive.products.pictures import Limits, confined, described
 from armillary.archive.products.sources import Work
 from armillary.archive.products.standing import has_encoder, standing_of
 from armillary.base.sandbox.pool import Ask

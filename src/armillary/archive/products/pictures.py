@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.errors import PictureFailed, PictureTooLarge, PictureTooSlow
+from armillary.archive.products.files import JPEG
 from armillary.archive.products.models import Made
 from armillary.archive.products.sources import Work, stored_chunks
 from armillary.base.sandbox.errors import ChildDied, OutOfMemory, OutOfTime
@@ -21,7 +22,6 @@ from armillary.fits.containers import Container
 if TYPE_CHECKING:
     from armillary.fits.pictures import Picture
 
-JPEG = "image/jpeg"
 S = TypeVar("S")
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from armillary.archive.products.conversions import STRETCHES, UNPACKED, tif_of
 from armillary.archive.products.demand import awaited
 from armillary.archive.products.leftovers import settle_products
-from armillary.archive.products.objects import fetch
+from armillary.archive.products.objects import directory_of, fetch, mend
 from armillary.archive.products.options import MediaOptions
 from armillary.archive.products.orders import (
     DIGEST,
@@ -16,7 +16,7 @@ from armillary.archive.products.orders import (
 from armillary.archive.products.origins import IMAGE, THUMBNAIL, VIDEO, Where
 from armillary.archive.products.outcomes import MediaOutcome, media_outcome
 from armillary.archive.products.pictures import described
-from armillary.archive.products.portions import Subject, add_pictures, draw_portion
+from armillary.archive.products.portions import add_pictures, rows_of
 from armillary.archive.products.registry import OF_KIND
 from armillary.archive.products.standing import Standing, media_standing
 from armillary.archive.products.tiles.building import needs_tiles
@@ -45,7 +45,6 @@ __all__ = [
     "ServedTile",
     "SkyGrid",
     "Standing",
-    "Subject",
     "TileImage",
     "TileIndex",
     "Where",
@@ -55,11 +54,13 @@ __all__ = [
     "data_word",
     "described",
     "digests_pending",
-    "draw_portion",
+    "directory_of",
     "fetch",
     "media_outcome",
     "media_standing",
+    "mend",
     "needs_tiles",
+    "rows_of",
     "settle_products",
     "submit_cube_media",
     "submit_products",

@@ -6,6 +6,7 @@ Standard library only, so that it starts at once; what the functions need is loa
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -24,6 +25,8 @@ PR_SET_PDEATHSIG = 1
 
 def main(descriptor: int, parent: int) -> None:
     """Answer requests until there are no more."""
+    # What is loaded for the first request stays, and is not searched for garbage again and again.
+    gc.disable()
     _die_with(parent)
     # Ctrl-C at the terminal is for the parent, which ends its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -35,6 +38,8 @@ def main(descriptor: int, parent: int) -> None:
                 # What is loaded by now does not count.
                 _limit_memory(memory)
                 limited = True
+                gc.freeze()
+                gc.enable()
             answer = _answer(function, (*fds, *args))
             for fd in fds:
                 os.close(fd)

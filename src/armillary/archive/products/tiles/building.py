@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from armillary.archive.catalog import product_store
 from armillary.archive.catalog.models import Version, layout_of
-from armillary.archive.catalog.recording import NewVersion
+from armillary.archive.catalog.rows import NewVersion
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.errors import NoPreview
 from armillary.archive.products.models import Made

@@ -1,0 +1,101 @@
+"""Let child processes beside this one look at small files: they take longer to read than to record."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from armillary.archive.intake import portions
+from armillary.archive.intake.looks import Candidate
+from armillary.archive.intake.portions import Answer, Asked, Portion, look_at_all
+from armillary.archive.intake.small import is_small
+from armillary.archive.products import service as products
+from armillary.base.log import get_logger
+from armillary.base.sandbox.errors import ChildDied, OutOfMemory, OutOfTime
+from armillary.base.sandbox.pool import CHILDREN, Ask
+from armillary.context import Context
+
+log = get_logger(__name__)
+
+LEAST = 8
+"""Fewer files are not kept waiting for a child that may have to be started first."""
+PORTION_S = 30.0
+"""A portion takes milliseconds, and a child that has to be started first some seconds where much else runs."""
+
+
+async def get_ready(context: Context, paths: Sequence[Path]) -> None:
+    """Start the children, if these files are many and seem to be small, before anybody waits for them."""
+    first = paths[:LEAST]
+    if len(first) < LEAST or not await asyncio.to_thread(lambda: all(map(_seems_small, first))):
+        return
+    settings = context.settings.archive
+
+    def load(ask: Ask) -> None:
+        ask(portions.get_ready, None, settings.profiles)
+
+    with suppress(OutOfMemory, OutOfTime, ChildDied):
+        run = context.quick.run
+        await asyncio.gather(
+            *(run(load, memory=settings.preview_memory, seconds=PORTION_S) for _ in range(CHILDREN))
+        )
+
+
+async def look_at_small(context: Context, candidates: Sequence[Candidate]) -> None:
+    """Have the small files among many looked at, and their pictures drawn; nothing is said of the others.
+
+    Nor is anything said of files with which something is wrong, nor of any if the child fails.
+    """
+    small = await asyncio.to_thread(_small_ones, candidates)
+    if len(small) < LEAST:
+        return
+    answer = await _asked(context, small)
+    if answer is None:
+        return
+    await products.mend(context, answer.damaged)
+    for candidate, seen in zip(small, answer.files, strict=True):
+        if seen is None:
+            continue
+        candidate.stored, candidate.skipped = seen.stored, seen.skipped
+        candidate.examined, candidate.new = seen.examined, seen.new
+        if seen.new:
+            candidate.pictures = products.rows_of(context, seen.new, seen.pictures)
+
+
+def _small_ones(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the files that seem to be small; whoever reads them looks again."""
+    return [
+        one for one in candidates if one.root.path and _seems_small(f"{one.root.path}/{one.location.key}")
+    ]
+
+
+def _seems_small(path: str | Path) -> bool:
+    try:
+        # A text and not a path: that is five times as fast.
+        return is_small(str(path), os.stat(path).st_size)  # noqa: PTH116
+    except OSError:
+        return False
+
+
+async def _asked(context: Context, candidates: Sequence[Candidate]) -> Answer | None:
+    settings = context.settings.archive
+    portion = Portion(
+        settings,
+        {one.root.id: one.root for one in candidates},
+        context.stores.private,
+        products.directory_of(context),
+        context.clock.now(),
+        [Asked(one.location, one.known, one.args) for one in candidates],
+    )
+
+    def look(ask: Ask) -> Answer:
+        return ask(look_at_all, None, portion)
+
+    try:
+        seconds = min(settings.preview_s, PORTION_S)
+        return await context.quick.run(look, memory=settings.preview_memory, seconds=seconds)
+    except (OutOfMemory, OutOfTime, ChildDied) as error:
+        log.warning("small files read without help", count=len(candidates), reason=error.message)
+        return None

@@ -1,0 +1,138 @@
+"""Many small files, looked at by a child process: read, described, made rows of, and drawn.
+
+What is done there keeps no other thread of this process waiting for the interpreter, and each core has a child.
+It loads no more than this needs, and asks no database. What a child cannot tell of a file is left to its parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from armillary.archive.catalog.models import Location, Root, Version
+from armillary.archive.catalog.rows import NewVersion
+from armillary.archive.intake.examination import Examined
+from armillary.archive.intake.looks import Candidate, look_through
+from armillary.archive.intake.profiles import profiles_of
+from armillary.archive.intake.reading import describer_of
+from armillary.base.memory import uncollected
+from armillary.base.store import StoredObject
+from armillary.base.store.stores import Stores
+from armillary.settings import ArchiveSettings
+
+if TYPE_CHECKING:
+    from armillary.archive.products.drawing import Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A file to be looked at, what the catalog knows of it, and what its order asks."""
+
+    location: Location
+    known: Version | None
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Files to be looked at together: where they lie, where pictures of them are to be stored."""
+
+    settings: ArchiveSettings
+    roots: Mapping[int, Root]
+    private: Path
+    objects: Path
+    now: datetime
+    files: Sequence[Asked]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was seen of a file: that it need not be taken in, or all that the catalog is to know."""
+
+    stored: StoredObject
+    skipped: str = ""
+    examined: Examined | None = None
+    new: NewVersion | None = None
+    pictures: Sequence[Kept] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was seen of each file; None of one that is not small, or with which something is wrong.
+
+    ``damaged`` are pictures of which there are other bytes in the store.
+    """
+
+    files: Sequence[Looked | None]
+    damaged: Mapping[str, bytes]
+
+
+def get_ready(profiles: Path | None) -> None:
+    """Load what is needed to look at files, in a child process that nobody waits for yet."""
+    with uncollected():
+        import armillary.archive.products.drawing  # noqa: F401
+
+        profiles_of(profiles)
+
+
+def look_at_all(portion: Portion) -> Answer:
+    """Look at the files of a portion, in a child process."""
+    with uncollected():
+        return _answer(portion)
+
+
+def _answer(portion: Portion) -> Answer:
+    settings = portion.settings
+    stores = Stores(portion.private)
+    with closing(stores):
+        opened = {
+            number: stores.at(root.name, root.url, in_place=root.in_place, claimed=root.claimed)
+            for number, root in portion.roots.items()
+        }
+        candidates = [
+            Candidate(
+                None,
+                portion.roots[one.location.root_id],
+                opened[one.location.root_id],
+                one.location,
+                one.known,
+                portion.now,
+                args=one.args,
+            )
+            for one in portion.files
+        ]
+        describer = describer_of(profiles_of(settings.profiles), settings.site)
+        look_through(candidates, settings, describer, small=True)
+    pictures, damaged = _draw(candidates, portion)
+    return Answer([_looked(*one) for one in zip(candidates, pictures, strict=True)], damaged)
+
+
+def _draw(
+    candidates: Sequence[Candidate], portion: Portion
+) -> tuple[Sequence[Sequence[Kept]], Mapping[str, bytes]]:
+    """Draw and store the pictures of files whose pixels are at hand; return what is damaged there, too."""
+    pixels = [one.examined.pixels if one.new and one.examined else None for one in candidates]
+    if not any(pixels):
+        return [()] * len(candidates), {}
+    # Only here: arrays and pictures take long to load.
+    from armillary.archive.products.drawing import draw_and_keep
+
+    images = [(one.image, one.content) if one else None for one in pixels]
+    return draw_and_keep(images, portion.settings.preview_px, portion.objects)
+
+
+def _looked(candidate: Candidate, pictures: Sequence[Kept]) -> Looked | None:
+    stored = candidate.stored
+    if stored is None or candidate.error is not None:
+        return None
+    if candidate.skipped:
+        return Looked(stored, candidate.skipped)
+    if candidate.new is None or candidate.examined is None:
+        return None
+    # Who records the file needs neither pixels nor values.
+    examined = replace(candidate.examined, pixels=None, values=None)
+    return Looked(stored, "", examined, candidate.new.with_rows(), pictures)
