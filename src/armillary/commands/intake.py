@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
@@ -12,6 +13,7 @@ import typer
 
 from armillary.access.models import OPERATOR
 from armillary.archive.fields import CRITERIA
+from armillary.base.memory import uncollected
 from armillary.base.signatures import with_parameters
 from armillary.commands.archive import option_of
 from armillary.commands.tables import print_table
@@ -48,6 +50,10 @@ Paths = Annotated[list[Path], typer.Argument(help="FITS files, or directories of
 NOT_BEGUN = 2
 """Exit status of what could not begin; 1 is for files that failed."""
 Flag = bool | None
+Foresee = Callable[[Sequence[Path]], None]
+"""Is told which files are about to be queued."""
+Start = Callable[["Context", Foresee], Awaitable["Run"]]
+"""Queues files."""
 T = TypeVar("T")
 
 
@@ -145,17 +151,17 @@ def ingest(
     )
 
 
-def _start(paths: Sequence[Path], **how: Any) -> Callable[[Context], Awaitable[Run]]:
+def _start(paths: Sequence[Path], **how: Any) -> Start:
     """Return what queues files below paths."""
 
-    async def start(context: Context) -> Run:
+    async def start(context: Context, foresee: Foresee) -> Run:
         from armillary.archive.intake.service import submit_paths
 
         if not context.settings.ingestion.roots:
-            return await submit_paths(context, paths, **how)
+            return await submit_paths(context, paths, foresee=foresee, **how)
         from armillary.archive.cubes.service import unsettled
 
-        return await submit_paths(context, paths, unsettled=unsettled, **how)
+        return await submit_paths(context, paths, unsettled=unsettled, foresee=foresee, **how)
 
     return start
 
@@ -167,7 +173,7 @@ def _given(words: list[str] | None) -> list[str] | None:
 
 def _take_in(
     data: Path,
-    start: Callable[[Context], Awaitable[Run]],
+    start: Start,
     *,
     later: bool,
     as_json: bool,
@@ -182,7 +188,10 @@ def _take_in(
         await _register(context)
         with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
             task = progress.add_task("finding files", total=None)
-            started = await start(context)
+            ahead: list[asyncio.Future[None]] = []
+            started = await start(
+                context, lambda paths: None if later else ahead.extend(_ahead(context, paths))
+            )
             if later:
                 return len(started.orders)
             progress.update(task, description="ingesting", total=len(started.orders))
@@ -191,6 +200,7 @@ def _take_in(
                 progress.update(task, completed=done)
 
             report = intake.collect(started, await _ended(context, list(started.orders), show))
+            await asyncio.gather(*ahead)
             await intake.tell_contested(context, started)
             if not is_up(data):
                 progress.update(task, description="digests and previews", total=None)
@@ -224,12 +234,28 @@ async def _register(context: Context) -> None:
         await register(context)
 
 
+def _ahead(context: Context, paths: Sequence[Path]) -> list[asyncio.Future[None]]:
+    """Begin to load what the intake of files needs, while their orders are being queued."""
+    from armillary.archive.intake.service import get_ready
+
+    if not paths:
+        return []
+    loaded = asyncio.get_running_loop().run_in_executor(None, _load_work)
+    return [loaded, asyncio.create_task(get_ready(context, paths))]
+
+
+def _load_work() -> None:
+    with uncollected():
+        import armillary.commands.work  # noqa: F401
+
+
 async def _ended(context: Context, orders: Sequence[int], show: Callable[[int], None]) -> dict[int, Outcome]:
     """Help with the queue until these orders have ended; return how."""
     if not orders:
         return {}
     # Only here: the kinds of work bring most of the program with them, which takes longer than to find that
     # nothing has changed.
+    _load_work()
     from armillary.commands.work import finish
 
     return await finish(context, orders, show=show)
@@ -306,7 +332,7 @@ def reingest(
     ):
         raise typer.BadParameter("give conditions, or --all for every file")
 
-    async def start(context: Context) -> Run:
+    async def start(context: Context, _foresee: Foresee) -> Run:
         from armillary.archive.intake.service import submit_found
         from armillary.archive.query.service import terms_of
 

@@ -74,6 +74,7 @@ async def submit_paths(
     options: Mapping[str, Any] | None = None,
     priority: int = 0,
     unsettled: Unsettled | None = None,
+    foresee: Callable[[Sequence[Path]], None] | None = None,
 ) -> Run:
     """Find the files below paths and queue their intake, adopted where they are or copied into the store.
 
@@ -87,6 +88,8 @@ async def submit_paths(
         What is asked of each file of an ingestion root, and how urgent it is.
     unsettled
         Tells of which files of an ingestion root there is something to do though they did not change.
+    foresee
+        Is told which files are about to be queued.
     """
     run = Run()
     async with context.database.begin() as connection:
@@ -110,6 +113,8 @@ async def submit_paths(
     due = set() if everything or unsettled is None else await _due(context, placed, unsettled)
     changed = placed if everything else await asyncio.to_thread(_changed, placed, below, due)
     run.report.skipped += len(placed) - len(changed)
+    if foresee:
+        foresee([path for _, path in changed])
     asked = {"force": force, "verify": verify, "options": options, "priority": priority}
     for start in range(0, len(changed), PORTION):
         await _queue(context, run, changed[start : start + PORTION], **asked)
