@@ -18,8 +18,8 @@ from armillary.fits.zscale import zscale
 
 _QUALITY = 88
 _ASINH_SOFTENING = 10.0
-_STRIP = 64
-"""Rows that become shades at once."""
+_STRIP = 1 << 16
+"""Pixels that become shades at once."""
 
 
 class Stretch(StrEnum):
@@ -63,7 +63,7 @@ def preview(
 
 def preview_of(plane: Plane, *, long_side_px: int = 1024, stretch: Stretch = Stretch.LINEAR) -> Picture:
     """Return a picture of an image, as `preview` does."""
-    return _encode(picture_of(plane, long_side_px=long_side_px, stretch=stretch))
+    return encoded(picture_of(plane, long_side_px=long_side_px, stretch=stretch))
 
 
 def picture_of(plane: Plane, *, long_side_px: int, stretch: Stretch = Stretch.LINEAR) -> Image.Image:
@@ -79,7 +79,7 @@ def thumbnail(picture: Picture, *, height: int = 128) -> Picture:
         return picture
     width = max(1, round(picture.width * height / picture.height))
     with Image.open(io.BytesIO(picture.jpeg)) as image:
-        return _encode(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0))
+        return encoded(image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0))
 
 
 def limits(values: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -101,8 +101,9 @@ def shades(
     shown = np.zeros(values.shape, np.uint8)
     if white > black:
         # Strip by strip, or a large picture would be in memory three times.
-        for at in range(0, len(values), _STRIP):
-            shown[at : at + _STRIP] = _levels(values[at : at + _STRIP], black, white, stretch)
+        strip = max(1, _STRIP // values.shape[1])
+        for at in range(0, len(values), strip):
+            shown[at : at + strip] = _levels(values[at : at + strip], black, white, stretch)
     return shown
 
 
@@ -119,7 +120,8 @@ def _levels(
     return level.astype(np.uint8)
 
 
-def _encode(image: Image.Image) -> Picture:
+def encoded(image: Image.Image) -> Picture:
+    """Return a picture as a JPEG file."""
     out = io.BytesIO()
     image.save(out, "JPEG", quality=_QUALITY)
     return Picture(jpeg=out.getvalue(), width=image.width, height=image.height)

@@ -97,9 +97,18 @@ def _agreeing(near: Bools, good: Good) -> tuple[Good, int]:
     else:
         near &= good
     count, width = len(near), max(1, int(len(near) * _GROW))
-    first, stop = int(near.argmax()), count - int(near[::-1].argmax())
-    if not near[first:stop].all():
-        spread = np.convolve(~near, np.ones(width, dtype=np.int8), mode="same") == 0
-        return spread, int(np.count_nonzero(spread))
-    first, stop = first and first + width // 2, stop if stop == count else stop - (width - 1) // 2
-    return slice(first, stop), max(0, stop - first)
+    first, stop = _ends(near)
+    if near[first:stop].all():
+        first, stop = first and first + width // 2, stop if stop == count else stop - (width - 1) // 2
+        return slice(first, stop), max(0, stop - first)
+    spread = np.convolve(~near, np.ones(width, dtype=np.int8), mode="same") == 0
+    first, stop = _ends(spread)
+    # What lay between bad ones that are close to each other is bad as well, and then they are a run again.
+    if spread[first:stop].all():
+        return slice(first, stop), stop - first
+    return spread, int(np.count_nonzero(spread))
+
+
+def _ends(good: Bools) -> tuple[int, int]:
+    """Return where the first and the last good value are, and all if there are none."""
+    return int(good.argmax()), len(good) - int(good[::-1].argmax())

@@ -15,7 +15,7 @@ from armillary.archive.errors import NoPreview
 from armillary.archive.products.files import JPEG, key_of, write_new
 from armillary.fits.containers import Container, open_logical
 from armillary.fits.models import Layout
-from armillary.fits.pictures import Picture, picture_of, preview, preview_of, thumbnail
+from armillary.fits.pictures import Picture, encoded, picture_of, preview, thumbnail
 from armillary.fits.planes import PlainImage, first_plane
 
 
@@ -69,26 +69,37 @@ def draw_and_keep(
     The bytes are those of the first plane of each. One without pictures has to be drawn alone. Those of
     which there are other bytes are returned, too.
     """
+    # One step for all images after the other: its code and tables stay in the caches of the processor.
+    shown = [_shown(*image, long_side_px) if image else None for image in images]
     kept, contents = [], dict[str, bytes]()
-    for image in images:
-        pictures = _drawn(*image, long_side_px) if image else {}
-        keys = {kind: key_of(JPEG, one.jpeg) for kind, one in pictures.items()}
-        contents |= {keys[kind]: one.jpeg for kind, one in pictures.items()}
-        kept.append([Kept(kind, keys[kind], one.width, one.height) for kind, one in pictures.items()])
+    for one in shown:
+        pictures = _encoded(one) if one else {}
+        keys = {kind: key_of(JPEG, picture.jpeg) for kind, picture in pictures.items()}
+        contents |= {keys[kind]: picture.jpeg for kind, picture in pictures.items()}
+        kept.append([Kept(kind, keys[kind], two.width, two.height) for kind, two in pictures.items()])
     return kept, {key: contents[key] for key in write_new(directory, contents)}
 
 
-def _drawn(image: PlainImage, pixels: bytes, long_side_px: int) -> dict[str, Picture]:
+def _shown(image: PlainImage, pixels: bytes, long_side_px: int) -> Image.Image | None:
     def read(offset: int, size: int) -> bytes:
         return pixels[offset - image.offset : offset - image.offset + size]
 
     try:
-        drawn = preview_of(image.plane(read), long_side_px=long_side_px)
-        return {"preview": drawn, "thumbnail": thumbnail(drawn)}
+        return picture_of(image.plane(read), long_side_px=long_side_px)
     except MemoryError:
         raise
     except Exception:
         # It is drawn once more, alone, and that tells what is wrong with it.
+        return None
+
+
+def _encoded(image: Image.Image) -> dict[str, Picture]:
+    try:
+        drawn = encoded(image)
+        return {"preview": drawn, "thumbnail": thumbnail(drawn)}
+    except MemoryError:
+        raise
+    except Exception:
         return {}
 
 
