@@ -162,22 +162,34 @@ def at_place(name: sa.ColumnElement[Any], path: sa.ColumnElement[Any]) -> sa.Col
     return sa.and_(file.c.name == name, file.c.directory == directories, version.c.path == path)
 
 
+def _present_at() -> sa.Select[Any]:
+    """Return the query of the present versions at places; made once, since that takes as long as to run it."""
+    # One statement text for any number of places: it is prepared once, and a join with an array is never a scan.
+    columns = (
+        sa.bindparam("root_ids", type_=sa.ARRAY(sa.SmallInteger)),
+        sa.bindparam("paths", type_=sa.ARRAY(sa.Text)),
+        sa.bindparam("names", type_=sa.ARRAY(sa.Text)),
+    )
+    place = sa.func.unnest(*columns).table_valued("root_id", "path", "name").render_derived("place")
+    return versions.join(place, at_place(place.c.name, place.c.path)).where(
+        version.c.root_id == place.c.root_id, version.c.present
+    )
+
+
+_PRESENT_AT = _present_at()
+
+
 async def present_at(
     connection: AsyncConnection, places: Iterable[tuple[int, str, str]]
 ) -> dict[tuple[int, str, str], Version]:
     """Return the present versions at (root id, path, logical name)."""
-    # One statement text for any number of places: it is prepared once, and a join with an array is never a scan.
     wanted = sorted(set(places))
-    columns = [
-        sa.cast([place[0] for place in wanted], sa.ARRAY(sa.SmallInteger)),
-        sa.cast([place[1] for place in wanted], sa.ARRAY(sa.Text)),
-        sa.cast([place[2] for place in wanted], sa.ARRAY(sa.Text)),
-    ]
-    place = sa.func.unnest(*columns).table_valued("root_id", "path", "name").render_derived("place")
-    query = versions.join(place, at_place(place.c.name, place.c.path)).where(
-        version.c.root_id == place.c.root_id, version.c.present
-    )
-    found = await fetch_versions(connection, query)
+    columns = {
+        "root_ids": [place[0] for place in wanted],
+        "paths": [place[1] for place in wanted],
+        "names": [place[2] for place in wanted],
+    }
+    found = await fetch_versions(connection, _PRESENT_AT, columns)
     return {(one.location.root_id, one.location.path, one.name): one for one in found}
 
 
@@ -233,7 +245,12 @@ async def same_content(
 
     Of one checksum there are at most ``MOST_ALIKE``: bytes that very many files have in common identify none.
     """
-    asked = sa.func.unnest(sa.cast(sorted(set(checksums)), sa.ARRAY(sa.BigInteger)))
+    rows = (await connection.execute(_SAME_CONTENT, {"checksums": sorted(set(checksums))})).all()
+    return [(row.file_size, row.file_crc, _whereabouts_of(row)) for row in rows]
+
+
+def _same_content() -> sa.Select[Any]:
+    asked = sa.func.unnest(sa.bindparam("checksums", type_=sa.ARRAY(sa.BigInteger)))
     one = asked.table_valued("crc").render_derived("asked")
     alike = (
         sa.select(version.c.id)
@@ -246,8 +263,10 @@ async def same_content(
     query = _standing.add_columns(version.c.file_size, version.c.file_crc).where(
         version.c.id.in_(chosen), file.c.root_id != SHARED
     )
-    rows = (await connection.execute(query.order_by(version.c.id))).all()
-    return [(row.file_size, row.file_crc, _whereabouts_of(row)) for row in rows]
+    return query.order_by(version.c.id)
+
+
+_SAME_CONTENT = _same_content()
 
 
 async def contested(

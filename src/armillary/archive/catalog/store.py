@@ -58,6 +58,7 @@ UPDATE version AS v SET present = v.present AND v.id NOT IN (SELECT id FROM ther
 FROM (SELECT id FROM there UNION SELECT id FROM foremost) AS retired
 WHERE v.id = retired.id
 """
+_ROOTS = sa.select(*root.c).order_by(root.c.id)
 versions = sa.select(*VERSION_COLUMNS).join_from(version, file, file.c.id == version.c.file_id)
 
 
@@ -94,9 +95,11 @@ def _version_of(row: AnyRow) -> Version:
     )
 
 
-async def fetch_versions(connection: AsyncConnection, query: sa.Select[Any]) -> list[Version]:
-    """Return the versions that a query chooses from ``versions``."""
-    return [_version_of(row) for row in (await connection.execute(query)).all()]
+async def fetch_versions(
+    connection: AsyncConnection, query: sa.Select[Any], values: Mapping[str, Any] | None = None
+) -> list[Version]:
+    """Return the versions that a query chooses from ``versions``, with the values of its parameters."""
+    return [_version_of(row) for row in (await connection.execute(query, values)).all()]
 
 
 async def is_empty(connection: AsyncConnection) -> bool:
@@ -106,7 +109,7 @@ async def is_empty(connection: AsyncConnection) -> bool:
 
 async def list_roots(connection: AsyncConnection) -> list[Root]:
     """Return every root."""
-    rows = (await connection.execute(sa.select(*root.c).order_by(root.c.id))).all()
+    rows = (await connection.execute(_ROOTS)).all()
     if not rows:
         return []
     home = home_of(connection)
@@ -221,14 +224,16 @@ async def present_by_label(
     return [(row.data_label, row.reduction, one) for row in rows for one in found.get(row.file_id) or (None,)]
 
 
+_TEXTS = sa.ARRAY(sa.Text)
+_TWINS = sa.select(version.c.identity, version.c.root_id, version.c.path, version.c.filename).where(
+    version.c.identity == sa.any_(sa.bindparam("identities", type_=_TEXTS)), version.c.present
+)
+
+
 async def present_twins(connection: AsyncConnection, identities: Iterable[str]) -> dict[str, list[Location]]:
     """Return where the present versions with these identities (device and inode) are."""
-    wanted = sa.cast(sorted(set(identities)), sa.ARRAY(sa.Text))
-    query = sa.select(version.c.identity, version.c.root_id, version.c.path, version.c.filename).where(
-        version.c.identity == sa.any_(wanted), version.c.present
-    )
     found: dict[str, list[Location]] = {}
-    for row in (await connection.execute(query)).all():
+    for row in (await connection.execute(_TWINS, {"identities": sorted(set(identities))})).all():
         found.setdefault(row.identity, []).append(Location(row.root_id, row.path, row.filename))
     return found
 
@@ -237,6 +242,15 @@ async def present_of(
     connection: AsyncConnection, names: Iterable[str], identities: Iterable[str]
 ) -> list[Presence]:
     """Return every presence of files that are known by these names alone, or of these files on the disk."""
+    wanted = {"names": sorted(set(names)), "identities": sorted(set(identities))}
+    return [
+        Presence(row.id, row.name, row.identity, Location(row.root_id, row.path, row.filename))
+        for row in (await connection.execute(_PRESENT_OF, wanted)).all()
+    ]
+
+
+def _present_of() -> sa.CompoundSelect[Any]:
+    """Return the query of `present_of`; made once, since that takes as long as to run it."""
     columns = (version.c.id, file.c.name, version.c.identity, version.c.root_id, version.c.path)
     present = (
         sa.select(*columns, version.c.filename)
@@ -244,17 +258,15 @@ async def present_of(
         .where(version.c.present)
     )
     of_names = present.where(
-        file.c.name == sa.any_(sa.cast(sorted(set(names)), sa.ARRAY(sa.Text))),
+        file.c.name == sa.any_(sa.bindparam("names", type_=_TEXTS)),
         *(file.c.directory == "", file.c.root_id == SHARED),
     )
-    files = sa.cast(sorted(set(identities)), sa.ARRAY(sa.Text))
+    files = sa.bindparam("identities", type_=_TEXTS)
     # Two branches, since neither index serves an OR of both conditions.
-    query = of_names.union(present.where(version.c.identity == sa.any_(files)))
-    rows = (await connection.execute(query)).all()
-    return [
-        Presence(row.id, row.name, row.identity, Location(row.root_id, row.path, row.filename))
-        for row in rows
-    ]
+    return of_names.union(present.where(version.c.identity == sa.any_(files)))
+
+
+_PRESENT_OF = _present_of()
 
 
 async def next_version_ids(connection: AsyncConnection, count: int) -> list[int]:
