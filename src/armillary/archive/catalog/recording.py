@@ -12,9 +12,8 @@ from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog.file_store import Whereabouts
 from armillary.archive.catalog.models import Location, Version
 from armillary.archive.catalog.names import SHARED, FileKey, key_of
-from armillary.archive.catalog.rows import FRAME, VERSION, NewVersion
+from armillary.archive.catalog.rows import FRAME, VERSION, Entry, NewVersion
 from armillary.archive.catalog.tables import frame, version
-from armillary.archive.fields import Fields
 
 _FRAME_COLUMNS = ("file_id", "version_id", "hpx", "visibility", *FRAME)
 _NOWHERE: Mapping[Location, Whereabouts] = MappingProxyType({})
@@ -22,7 +21,7 @@ _NOWHERE: Mapping[Location, Whereabouts] = MappingProxyType({})
 
 async def record_versions(
     connection: AsyncConnection,
-    new: Sequence[NewVersion],
+    new: Sequence[NewVersion | Entry],
     *,
     now: datetime,
     moved: Mapping[Location, Whereabouts] = _NOWHERE,
@@ -53,7 +52,7 @@ async def record_versions(
         (ids[at], file_ids[keys[at]], last[keys[at]] == at, now, *one.rows.version)
         for at, one in enumerate(new)
     ]
-    positions = _positions([one.fields for one in new])
+    positions = _positions([one.sky for one in new])
     frames = [
         (file_ids[key], ids[at], positions[at], rules[new[at].location.root_id][0], *new[at].rows.frame)
         for key, at in last.items()
@@ -74,7 +73,7 @@ async def renew_frames(connection: AsyncConnection, renewed: Sequence[tuple[Vers
     """Give versions new frames, whose headers are read otherwise now; their bytes are the same."""
     rules = await store.rules_of(connection, (one.location.root_id for one, _ in renewed))
     await store.delete_frames(connection, [one.file_id for one, _ in renewed])
-    positions = _positions([new.fields for _, new in renewed])
+    positions = _positions([new.sky for _, new in renewed])
     rows = [
         (one.file_id, one.id, position, rules[one.location.root_id][0], *new.rows.frame)
         for (one, new), position in zip(renewed, positions, strict=True)
@@ -97,15 +96,14 @@ async def _move(
     ]
 
 
-def _positions(frames: Sequence[Fields]) -> list[int | None]:
+def _positions(frames: Sequence[tuple[float, float] | None]) -> list[int | None]:
     """Return the HEALPix index of every frame that has coordinates, by one call of the library."""
     # Only here: who only reads the catalog needs neither.
     import numpy as np
 
     from armillary.sky.healpix import healpix_indices
 
-    known = [(at, one.get("ra_deg"), one.get("dec_deg")) for at, one in enumerate(frames)]
-    placed = [(at, ra, dec) for at, ra, dec in known if ra is not None and dec is not None]
+    placed = [(at, *one) for at, one in enumerate(frames) if one is not None]
     indices = healpix_indices(np.array([ra for _, ra, _ in placed]), np.array([dec for *_, dec in placed]))
     found: list[int | None] = [None] * len(frames)
     for (at, *_), index in zip(placed, indices.tolist(), strict=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from armillary.archive.catalog.keywords import clean, searchable_keywords, to_json
 from armillary.archive.catalog.models import HduRecord, Location, Version, hdus_to_json, to_signed
@@ -41,13 +41,24 @@ FRAME = (*_HOT, "details", "warnings", "keywords", "series_id")
 _hot, _details = itemgetter(*_HOT), itemgetter(*_DETAILS)
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """The rows of a version and of its frame, without what is known only when they are written."""
 
     version: tuple[Any, ...]
     frame: tuple[Any, ...]
     series: SeriesRow | None
+
+
+class Entry(NamedTuple):
+    """What is written of a new version; ``sky`` is its position in degrees.
+
+    It is what another process may be given, for it is soon handed over.
+    """
+
+    name: str
+    location: Location
+    sky: tuple[float, float] | None
+    rows: Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +113,17 @@ class NewVersion:
     def rows(self) -> Rows:
         """Its rows; to be made by the thread that read the headers."""
         return _rows_of(self)
+
+    @property
+    def sky(self) -> tuple[float, float] | None:
+        """Its position in degrees."""
+        ra, dec = self.fields.get("ra_deg"), self.fields.get("dec_deg")
+        return None if ra is None or dec is None else (ra, dec)
+
+    @property
+    def entry(self) -> Entry:
+        """What is written of it."""
+        return Entry(self.name, self.location, self.sky, self.rows)
 
     def with_rows(self) -> NewVersion:
         """Return it with its rows made, and without the values of the headers, which only they needed.

@@ -56,12 +56,10 @@ async def look_at_small(context: Context, candidates: Sequence[Candidate]) -> No
         return
     await products.mend(context, answer.damaged)
     for candidate, seen in zip(small, answer.files, strict=True):
-        if seen is None:
-            continue
-        candidate.stored, candidate.skipped = seen.stored, seen.skipped
-        candidate.examined, candidate.new = seen.examined, seen.new
-        if seen.new:
-            candidate.pictures = products.rows_of(context, seen.new, seen.pictures)
+        if seen is not None:
+            candidate.stored, candidate.skipped, candidate.told = seen.stored, seen.skipped, seen.bytes
+            candidate.new, candidate.entry = seen.new, seen.entry
+            candidate.pictures = products.rows_of(context, seen.source, seen.pictures)
 
 
 def _small_ones(candidates: Sequence[Candidate]) -> list[Candidate]:

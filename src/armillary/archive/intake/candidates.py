@@ -33,13 +33,13 @@ async def note_moves(context: Context, candidates: Sequence[Candidate]) -> None:
 
 
 def _arrival_of(candidate: Candidate, identity: str) -> presence.Arrival:
-    examined = candidate.examined
+    known = candidate.bytes
     return presence.Arrival(
         candidate.name,
         identity,
         candidate.location,
-        size=examined.file_size if examined else 0,
-        crc=examined.file_crc if examined else None,
+        size=known.size if known else 0,
+        crc=known.crc if known else None,
         is_new=candidate.known is None,
     )
 
@@ -79,7 +79,7 @@ def _location(claim: Claim) -> Location:
 
 async def refuse_twins(context: Context, candidates: Sequence[Candidate]) -> None:
     """Refuse a second name of a file: an edit under one name would change the other unseen."""
-    fresh = [c for c in candidates if c.stored and c.examined and not c.error and not c.skipped]
+    fresh = [c for c in candidates if c.stored and c.bytes and not c.error and not c.skipped]
     async with context.database.look() as connection:
         twins = await store.present_twins(connection, [c.stored.identity for c in fresh if c.stored])
     seen: dict[str, Location] = {}

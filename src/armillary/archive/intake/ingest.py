@@ -73,7 +73,7 @@ def _examine_small(candidates: Sequence[Candidate], settings: ArchiveSettings) -
 
 
 def _not_seen(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return [one for one in candidates if one.examined is None and one.error is None and not one.skipped]
+    return [one for one in candidates if one.bytes is None and one.error is None and not one.skipped]
 
 
 def _examine_all(candidates: Sequence[Candidate], settings: ArchiveSettings, *, small: bool = False) -> None:
@@ -146,21 +146,21 @@ async def record_candidates(
         connection,
         ids,
         actor="armillary",
-        digested={id for id, one in of_version.items() if one.examined and one.examined.digests},
+        digested={id for id, one in of_version.items() if one.bytes and one.bytes.has_digests},
         pictured={id for id, one in of_version.items() if one.pictures or not _has_image(one)},
         tiled={id for id, one in of_version.items() if one.new and products.needs_tiles(one.new, settings)},
     )
 
 
 def _has_image(candidate: Candidate) -> bool:
-    examined = candidate.examined
-    return is_fits(candidate.location.filename) and (examined is None or examined.has_image)
+    known = candidate.bytes
+    return is_fits(candidate.location.filename) and (known is None or known.has_image)
 
 
 async def record_new(new: Sequence[Candidate], connection: AsyncConnection, *, now: datetime) -> list[int]:
     """Record examined files as versions with frames and return the versions' ids."""
     moved = {c.location: c.moved for c in new if c.moved}
-    return await record_versions(connection, [c.new for c in new if c.new], now=now, moved=moved)
+    return await record_versions(connection, [one for c in new if (one := c.recorded)], now=now, moved=moved)
 
 
 def _outcome(candidate: Candidate) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from armillary.archive.catalog.models import Location, Root, Version
-from armillary.archive.catalog.rows import NewVersion
+from armillary.archive.catalog.rows import Entry, NewVersion
 from armillary.archive.errors import FileUnreadable, FileVanished, StillGrowing, TwoContainers
 from armillary.archive.fields import UNTOLD, Fields
 from armillary.archive.intake import examination
@@ -38,6 +38,15 @@ NS = 1_000_000_000
 CHUNK = 1 << 20
 
 
+class Bytes(NamedTuple):
+    """What is known of the bytes of a file that was looked at."""
+
+    size: int
+    crc: int
+    has_digests: bool
+    has_image: bool
+
+
 @dataclass(slots=True)
 class Candidate:
     """One file on its way into the catalog; ``claim`` is that of its work order, if it has one."""
@@ -51,6 +60,10 @@ class Candidate:
     stored: StoredObject | None = None
     examined: Examined | None = None
     new: NewVersion | None = None
+    entry: Entry | None = None
+    """What is written of a file at which a child has looked, if that is all that needs to be known."""
+    told: Bytes | None = None
+    """What the child has told of its bytes."""
     error: Exception | None = None
     skipped: str = ""
     trouble: str = ""
@@ -69,6 +82,19 @@ class Candidate:
     def name(self) -> str:
         """The logical name."""
         return logical_name(self.location.filename)
+
+    @property
+    def bytes(self) -> Bytes | None:
+        """What is known of its bytes, if it was looked at."""
+        one = self.examined
+        return self.told or (
+            Bytes(one.file_size, one.file_crc, one.digests is not None, one.has_image) if one else None
+        )
+
+    @property
+    def recorded(self) -> NewVersion | Entry | None:
+        """What is to be recorded."""
+        return self.new or self.entry
 
     @property
     def waited_s(self) -> float:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from armillary.archive.catalog.models import Location, Root, Version
-from armillary.archive.catalog.rows import NewVersion
-from armillary.archive.intake.examination import Examined
-from armillary.archive.intake.looks import Candidate, look_through
+from armillary.archive.catalog.rows import Entry, NewVersion
+from armillary.archive.intake.looks import Bytes, Candidate, look_through
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
+from armillary.archive.products.models import fingerprint, may_have_tiles
 from armillary.base.memory import uncollected
 from armillary.base.store import StoredObject
 from armillary.base.store.stores import Stores
@@ -49,14 +49,18 @@ class Portion:
     files: Sequence[Asked]
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What was seen of a file: that it need not be taken in, or all that the catalog is to know."""
+class Looked(NamedTuple):
+    """What was seen of a file: that it need not be taken in, or all that the catalog is to know.
+
+    Of most files an entry says that. ``source`` is the word for their data.
+    """
 
     stored: StoredObject
     skipped: str = ""
-    examined: Examined | None = None
+    bytes: Bytes | None = None
+    entry: Entry | None = None
     new: NewVersion | None = None
+    source: str = ""
     pictures: Sequence[Kept] = ()
 
 
@@ -108,7 +112,7 @@ def _answer(portion: Portion) -> Answer:
         describer = describer_of(profiles_of(settings.profiles), settings.site)
         look_through(candidates, settings, describer, small=True)
     pictures, damaged = _draw(candidates, portion)
-    return Answer([_looked(*one) for one in zip(candidates, pictures, strict=True)], damaged)
+    return Answer([_looked(*one, settings) for one in zip(candidates, pictures, strict=True)], damaged)
 
 
 def _draw(
@@ -125,14 +129,21 @@ def _draw(
     return draw_and_keep(images, portion.settings.preview_px, portion.objects)
 
 
-def _looked(candidate: Candidate, pictures: Sequence[Kept]) -> Looked | None:
-    stored = candidate.stored
+def _looked(candidate: Candidate, pictures: Sequence[Kept], settings: ArchiveSettings) -> Looked | None:
+    stored, new = candidate.stored, candidate.new
     if stored is None or candidate.error is not None:
         return None
     if candidate.skipped:
-        return Looked(stored, candidate.skipped)
-    if candidate.new is None or candidate.examined is None:
+        return Looked(stored, candidate.skipped, candidate.bytes)
+    if new is None:
         return None
-    # Who records the file needs neither pixels nor values.
-    examined = replace(candidate.examined, pixels=None, values=None)
-    return Looked(stored, "", examined, candidate.new.with_rows(), pictures)
+    # More than an entry is asked of what may get tiles, and of what may have moved.
+    whole = candidate.known is not None or may_have_tiles(new, settings.tiles_px)
+    return Looked(
+        stored,
+        bytes=candidate.bytes,
+        entry=None if whole else new.entry,
+        new=new.with_rows() if whole else None,
+        source=fingerprint(new),
+        pictures=pictures,
+    )

@@ -13,9 +13,9 @@ from armillary.archive.catalog import file_store, product_store
 from armillary.archive.catalog.models import REASON_TYPE
 from armillary.archive.products import objects
 from armillary.archive.products.files import digest_in
-from armillary.archive.products.models import Lack, Made
+from armillary.archive.products.models import Lack, Made, fingerprint
 from armillary.archive.products.registry import BY_NAME, Builder
-from armillary.archive.products.sources import Data, Superseded, Work, each, fingerprint, place_of
+from armillary.archive.products.sources import Superseded, Work, each, place_of
 from armillary.base.work import Claim, JsonValue, Response, completing_all
 from armillary.context import Context
 from armillary.errors import ArmillaryError, Unavailable
@@ -78,7 +78,7 @@ async def _record(
 ) -> None:
     """Put what was built of a version on record, for the version that has its place now."""
     for made, key in built.made:
-        values = row_of(context, builder, work.version, made, key=key)
+        values = row_of(context, builder, fingerprint(work.version), made, key=key)
         await product_store.put_product(connection, {"version_id": owner, **values})
     for lack in built.lacks:
         values = {"version_id": owner, **_row_of_lack(context, builder, work, lack)}
@@ -101,11 +101,14 @@ async def _say_why_not(context: Context, builder: Builder, work: Work, reason: s
 def _row_of_lack(context: Context, builder: Builder, work: Work, lack: Lack) -> dict[str, Any]:
     content = lack.reason.encode()
     made = Made(lack.kind, REASON_TYPE, content, source=lack.source, options=lack.options)
-    return row_of(context, builder, work.version, made, key=None)
+    return row_of(context, builder, fingerprint(work.version), made, key=None)
 
 
-def row_of(context: Context, builder: Builder, of: Data, made: Made, *, key: str | None) -> dict[str, Any]:
-    """Return the row of a product but for its version; ``key`` is where its bytes are, if not in the row."""
+def row_of(context: Context, builder: Builder, source: str, made: Made, *, key: str | None) -> dict[str, Any]:
+    """Return the row of a product but for its version.
+
+    ``source`` is the word for the data of that, and ``key`` is where the bytes are, if not in the row.
+    """
     return {
         "kind": made.kind,
         "media_type": made.media_type,
@@ -115,7 +118,7 @@ def row_of(context: Context, builder: Builder, of: Data, made: Made, *, key: str
         "made": context.clock.now(),
         "step": builder.step,
         "parameters": {**builder.parameters(context.settings.archive), **made.options},
-        "source": made.source or fingerprint(of),
+        "source": made.source or source,
         "key": key,
         "content": None if key else made.content,
     }

@@ -12,7 +12,8 @@ from armillary.archive.catalog.content import content_of
 from armillary.archive.catalog.models import Version
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.errors import BeingChanged
-from armillary.archive.products.sources import Superseded, Work, data_of, each, stored_chunks
+from armillary.archive.products.models import data_of
+from armillary.archive.products.sources import Superseded, Work, each, stored_chunks
 from armillary.base.halting import Halt, in_thread
 from armillary.base.store import ObjectStore, Snapshot
 from armillary.base.work import Claim, Response, completing_all

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -51,8 +52,7 @@ def plane_drawn(fd: int, subject: Subject) -> Iterator[Image.Image]:
         yield picture
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """A picture in the store of products."""
 
     kind: str

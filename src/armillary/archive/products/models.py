@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from armillary.archive.catalog.models import HduRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +36,38 @@ class Lack:
     source: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     lasting: bool = True
+
+
+class Data(Protocol):
+    """What is known of the data of a version, recorded or not."""
+
+    @property
+    def hdus(self) -> Sequence[HduRecord]:
+        """Size and checksum of the data of every HDU."""
+        ...
+
+    @property
+    def trailing(self) -> int:
+        """How many bytes follow the last HDU."""
+        ...
+
+    @property
+    def trailing_crc(self) -> int:
+        """Their checksum."""
+        ...
+
+
+def data_of(version: Data) -> list[tuple[int, int]]:
+    """Return size and checksum of the data of every HDU, and of what follows the last: what no edit changes."""
+    data = [(hdu.data_size, hdu.data_crc) for hdu in version.hdus]
+    return [*data, (version.trailing, version.trailing_crc)]
+
+
+def fingerprint(version: Data) -> str:
+    """Return a word for the data of a version; versions that differ in headers alone have the same."""
+    return blake2b(repr(data_of(version)).encode(), digest_size=12).hexdigest()
+
+
+def may_have_tiles(of: Data, tiles_px: int) -> bool:
+    """Tell whether an image may be so large, or packed in such a way, that it is looked at in tiles."""
+    return any(hdu.data_size > tiles_px**2 or hdu.kind == "BINTABLE" for hdu in of.hdus)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from armillary.archive.catalog.models import Version
 from armillary.archive.errors import MediaSourceMissing
-from armillary.archive.products.sources import fingerprint
+from armillary.archive.products.models import fingerprint
 from armillary.base.store import ObjectStore, StoredObject
 from armillary.base.store.errors import OutsideRoot
 from armillary.errors import NotFound

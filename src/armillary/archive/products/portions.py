@@ -17,20 +17,17 @@ from armillary.archive.products.files import JPEG
 from armillary.archive.products.models import Made
 from armillary.archive.products.orders import PREVIEW
 from armillary.archive.products.registry import BY_NAME
-from armillary.archive.products.sources import Data, fingerprint
 from armillary.context import Context
 
 if TYPE_CHECKING:
     from armillary.archive.products.drawing import Kept
 
 
-def rows_of(context: Context, of: Data, pictures: Sequence[Kept]) -> list[dict[str, Any]]:
-    """Return the rows of pictures that are stored, but for their version."""
-    if not pictures:
-        return []
-    builder, source = BY_NAME[PREVIEW], fingerprint(of)
-    made = [Made(one.kind, JPEG, b"", one.width, one.height, source) for one in pictures]
-    return [row_of(context, builder, of, one, key=kept.key) for one, kept in zip(made, pictures, strict=True)]
+def rows_of(context: Context, source: str, pictures: Sequence[Kept]) -> list[dict[str, Any]]:
+    """Return the rows of pictures that are stored, but for their version; ``source`` is the word for its data."""
+    builder = BY_NAME[PREVIEW]
+    made = [(one.key, Made(one.kind, JPEG, b"", one.width, one.height, source)) for one in pictures]
+    return [row_of(context, builder, source, one, key=key) for key, one in made]
 
 
 async def add_pictures(connection: AsyncConnection, rows: Mapping[int, Sequence[dict[str, Any]]]) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Protocol
 
 from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
-from armillary.archive.catalog.models import HduRecord, Version
+from armillary.archive.catalog.models import Version
 from armillary.base.store import ObjectStore, Snapshot, whole_or_part
 from armillary.base.work import Claim, Response
 from armillary.context import Context
@@ -76,36 +74,6 @@ async def find(context: Context, claims: Sequence[Claim]) -> list[Work]:
 def place_of(version: Version) -> tuple[int, str, str]:
     """Return the place at which a version lies or lay: root, directory, logical name."""
     return version.location.root_id, version.location.path, version.name
-
-
-class Data(Protocol):
-    """What is known of the data of a version, recorded or not."""
-
-    @property
-    def hdus(self) -> Sequence[HduRecord]:
-        """Size and checksum of the data of every HDU."""
-        ...
-
-    @property
-    def trailing(self) -> int:
-        """How many bytes follow the last HDU."""
-        ...
-
-    @property
-    def trailing_crc(self) -> int:
-        """Their checksum."""
-        ...
-
-
-def data_of(version: Data) -> list[tuple[int, int]]:
-    """Return size and checksum of the data of every HDU, and of what follows the last: what no edit changes."""
-    data = [(hdu.data_size, hdu.data_crc) for hdu in version.hdus]
-    return [*data, (version.trailing, version.trailing_crc)]
-
-
-def fingerprint(version: Data) -> str:
-    """Return a word for the data of a version; versions that differ in headers alone have the same."""
-    return blake2b(repr(data_of(version)).encode(), digest_size=12).hexdigest()
 
 
 def stored_chunks(snapshot: Snapshot) -> Iterable[bytes]:

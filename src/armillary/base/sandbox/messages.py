@@ -8,7 +8,6 @@ import struct
 from typing import Any
 
 _LENGTH = struct.Struct("<Q")
-_PIECE = 1 << 20
 
 
 def send(channel: socket.socket, value: object, *, fd: int | None = None) -> None:
@@ -33,11 +32,13 @@ def receive(channel: socket.socket) -> tuple[Any, list[int]]:
     return pickle.loads(_exactly(channel, _LENGTH.unpack(head)[0])), fds  # noqa: S301  # ours on both sides
 
 
-def _exactly(channel: socket.socket, size: int) -> bytes:
-    body = bytearray()
-    while len(body) < size:
-        piece = channel.recv(min(_PIECE, size - len(body)))
-        if not piece:
-            raise EOFError
-        body += piece
-    return bytes(body)
+def _exactly(channel: socket.socket, size: int) -> bytearray:
+    """Return so many bytes, received where they stay: nothing is copied."""
+    body = bytearray(size)
+    with memoryview(body) as room:
+        at = 0
+        while at < size:
+            if not (count := channel.recv_into(room[at:])):
+                raise EOFError
+            at += count
+    return body

@@ -7,11 +7,11 @@ from armillary.archive.catalog.models import Version, layout_of
 from armillary.archive.catalog.rows import NewVersion
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.errors import NoPreview
-from armillary.archive.products.models import Made
+from armillary.archive.products.models import Made, fingerprint, may_have_tiles
 from armillary.archive.products.objects import fetch
 from armillary.archive.products.orders import TILES
 from armillary.archive.products.pictures import Limits, confined, described
-from armillary.archive.products.sources import Work, fingerprint
+from armillary.archive.products.sources import Work
 from armillary.archive.products.tiles.models import TiledSubject, unpacks_slowly
 from armillary.base.sandbox.pool import Ask
 from armillary.context import Context
@@ -91,8 +91,7 @@ def needs_tiles(new: NewVersion, settings: ArchiveSettings) -> bool:
     if settings.tiles != "ingest":
         return False
     slow = unpacks_slowly(new.data_size, Container(new.container))
-    most = settings.tiles_px**2
-    if not slow and not any(hdu.data_size > most or hdu.kind == "BINTABLE" for hdu in new.hdus):
+    if not slow and not may_have_tiles(new, settings.tiles_px):
         return False
     layout = layout_of(new.hdus, new.headers, new.trailing)
     wanted = subject(layout, Container(new.container), settings)

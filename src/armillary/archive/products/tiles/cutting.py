@@ -11,8 +11,8 @@ from armillary.archive.catalog.models import Root, Version
 from armillary.archive.catalog.roots import root_by_id, store_of
 from armillary.archive.catalog.standing import check_standing
 from armillary.archive.errors import TileNotFound
+from armillary.archive.products.models import fingerprint
 from armillary.archive.products.pictures import Limits, confined, described
-from armillary.archive.products.sources import fingerprint
 from armillary.archive.products.tiles.atlas import Atlas
 from armillary.archive.products.tiles.building import STEP
 from armillary.base.sandbox.pool import Ask
