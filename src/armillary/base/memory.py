@@ -7,6 +7,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MANY = 10_000
+"""Values that are made between two looks for garbage where much is done at once; usually that is 700."""
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
@@ -17,6 +19,15 @@ def give_back() -> bool:
     no more than before would seem to grow for hours. Takes some milliseconds: call it in a thread.
     """
     return bool(_trim and _trim(0))
+
+
+def collect_seldom() -> None:
+    """Look for garbage in circles seldom from now on, and never among what is loaded by now.
+
+    For processes that do much work at once and end: what is in no circle goes as soon as nobody needs it anyway.
+    """
+    gc.freeze()
+    gc.set_threshold(MANY, *gc.get_threshold()[1:])
 
 
 @contextmanager

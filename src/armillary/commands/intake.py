@@ -13,7 +13,7 @@ import typer
 
 from armillary.access.models import OPERATOR
 from armillary.archive.fields import CRITERIA
-from armillary.base.memory import uncollected
+from armillary.base.memory import collect_seldom, uncollected
 from armillary.base.signatures import with_parameters
 from armillary.commands.archive import option_of
 from armillary.commands.tables import print_table
@@ -258,6 +258,7 @@ async def _ended(context: Context, orders: Sequence[int], show: Callable[[int], 
     _load_work()
     from armillary.commands.work import finish
 
+    collect_seldom()
     return await finish(context, orders, show=show)
 
 
