@@ -170,6 +170,21 @@ async def test_equal_pictures_are_stored_once_and_damaged_ones_anew(archive: Arc
     assert len(await pictured(archive, second)) == MANY
 
 
+async def test_pictures_that_cannot_be_stored_keep_no_file_out(archive: Archive) -> None:
+    objects = products.directory_of(archive.context)
+    objects.parent.mkdir(exist_ok=True)
+    objects.write_bytes(b"in the way")
+    folder = put_many(archive)
+    assert (await archive.ingest(folder)).ingested == MANY
+    assert await orders(archive) == {"preview": MANY}
+    async with archive.context.database.begin() as connection:
+        tries = text("SELECT max(attempts) FROM work_order WHERE kind = 'ingest'")
+        assert await connection.scalar(tries) == 1
+    objects.unlink()
+    await archive.drain()
+    assert len(await pictured(archive, folder)) == MANY
+
+
 def children() -> set[int]:
     """Return the child processes of this one that work is left to."""
     return {one.pid for one in processes() if one.parent == os.getpid() and "sandbox.child" in one.command}

@@ -14,9 +14,9 @@ from armillary.archive.intake.portions import Answer, Asked, Portion, look_at_al
 from armillary.archive.intake.small import is_small
 from armillary.archive.products import service as products
 from armillary.base.log import get_logger
-from armillary.base.sandbox.errors import ChildDied, OutOfMemory, OutOfTime
 from armillary.base.sandbox.pool import CHILDREN, Ask
 from armillary.context import Context
+from armillary.errors import ArmillaryError
 
 log = get_logger(__name__)
 
@@ -36,7 +36,7 @@ async def get_ready(context: Context, paths: Sequence[Path]) -> None:
     def load(ask: Ask) -> None:
         ask(portions.get_ready, None, settings.profiles)
 
-    with suppress(OutOfMemory, OutOfTime, ChildDied):
+    with suppress(ArmillaryError, RuntimeError):
         run = context.quick.run
         await asyncio.gather(
             *(run(load, memory=settings.preview_memory, seconds=PORTION_S) for _ in range(CHILDREN))
@@ -55,11 +55,11 @@ async def look_at_small(context: Context, candidates: Sequence[Candidate]) -> No
     if answer is None:
         return
     await products.mend(context, answer.damaged)
-    for candidate, seen in zip(small, answer.files, strict=True):
-        if seen is not None:
-            candidate.stored, candidate.skipped, candidate.told = seen.stored, seen.skipped, seen.bytes
-            candidate.new, candidate.entry = seen.new, seen.entry
-            candidate.pictures = products.rows_of(context, seen.source, seen.pictures)
+    told = [(candidate, seen) for candidate, seen in zip(small, answer.files, strict=True) if seen]
+    rows = products.rows_of(context, [(seen.source, seen.pictures) for _, seen in told])
+    for (candidate, seen), pictures in zip(told, rows, strict=True):
+        candidate.stored, candidate.skipped, candidate.told = seen.stored, seen.skipped, seen.bytes
+        candidate.new, candidate.entry, candidate.pictures = seen.new, seen.entry, pictures
 
 
 def _small_ones(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -94,6 +94,7 @@ async def _asked(context: Context, candidates: Sequence[Candidate]) -> Answer | 
     try:
         seconds = min(settings.preview_s, PORTION_S)
         return await context.quick.run(look, memory=settings.preview_memory, seconds=seconds)
-    except (OutOfMemory, OutOfTime, ChildDied) as error:
-        log.warning("small files read without help", count=len(candidates), reason=error.message)
+    except (ArmillaryError, RuntimeError) as error:
+        # Whatever it is, it need not keep the files out: a picture that could not be stored is no reason.
+        log.warning("small files read without help", count=len(candidates), reason=str(error))
         return None

@@ -51,14 +51,14 @@ async def candidates_of(context: Context, claims: Sequence[Claim]) -> list[Candi
         keys = [(place.root_id, place.path, logical_name(place.filename)) for place in places]
         known = await file_store.present_at(connection, keys)
     opened = {number: _opened(context, roots[number]) for number in {place.root_id for place in places}}
-    candidates = []
+    candidates, now = [], context.clock.now()
     for claim, place, key in zip(claims, places, keys, strict=True):
         root, bytes_of = roots[place.root_id], opened[place.root_id]
         if isinstance(bytes_of, ArmillaryError):
             # The files of other roots go on.
             await claim.fail(bytes_of)
             continue
-        args, now = dict(claim.order.args), context.clock.now()
+        args = dict(claim.order.args)
         one = Candidate(claim, root, bytes_of, place, known.get(key), now, args=args)
         one.quiet_s = context.settings.archive.quiet_s
         candidates.append(one)

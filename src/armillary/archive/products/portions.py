@@ -6,14 +6,15 @@ one that takes too much costs no other its picture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import product_store
+from armillary.archive.catalog.keywords import to_json
 from armillary.archive.products.building import row_of
-from armillary.archive.products.files import JPEG
+from armillary.archive.products.files import JPEG, digest_in
 from armillary.archive.products.models import Made
 from armillary.archive.products.orders import PREVIEW
 from armillary.archive.products.registry import BY_NAME
@@ -23,11 +24,26 @@ if TYPE_CHECKING:
     from armillary.archive.products.drawing import Kept
 
 
-def rows_of(context: Context, source: str, pictures: Sequence[Kept]) -> list[dict[str, Any]]:
-    """Return the rows of pictures that are stored, but for their version; ``source`` is the word for its data."""
-    builder = BY_NAME[PREVIEW]
-    made = [(one.key, Made(one.kind, JPEG, b"", one.width, one.height, source)) for one in pictures]
-    return [row_of(context, builder, source, one, key=key) for key, one in made]
+def rows_of(context: Context, stored: Iterable[tuple[str, Sequence[Kept]]]) -> list[list[dict[str, Any]]]:
+    """Return the rows of pictures that are stored, but for their versions.
+
+    Each version comes with the word for its data.
+    """
+    # What all have in common is told, and turned into JSON, once.
+    common = row_of(context, BY_NAME[PREVIEW], "", Made("", JPEG, b""), key=None) | {"content": None}
+    common["parameters"] = to_json(common["parameters"])
+    return [[common | _told(source, one) for one in pictures] for source, pictures in stored]
+
+
+def _told(source: str, one: Kept) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "width": one.width,
+        "height": one.height,
+        "sha256": digest_in(one.key),
+        "source": source,
+        "key": one.key,
+    }
 
 
 async def add_pictures(connection: AsyncConnection, rows: Mapping[int, Sequence[dict[str, Any]]]) -> None:
