@@ -17,7 +17,7 @@ import pytest
 from armillary.api.sst_archive.orders import why_failed
 from armillary.archive.cubes import service as cubes
 from armillary.archive.cubes.errors import NotInRoot
-from armillary.archive.intake import candidates
+from armillary.archive.intake import looks
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.work import State
 from armillary.demo.solar import AXES, EXTENSIONS, SolarCube
@@ -228,7 +228,7 @@ async def test_how_long_a_file_rests_before_it_is_cut_is_a_setting(
 async def test_patience_with_a_file_that_never_rests_ends(
     observatory: Observatory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(looks, "PATIENCE_S", 0.0)
     path = observatory.put(CUBE)
     put(path, path.read_bytes()[:-BLOCK], mtime_ns=time.time_ns())
     await refused(observatory, path, path.name)
