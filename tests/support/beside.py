@@ -20,7 +20,7 @@ from armillary.base.database import Role
 from armillary.context import open_context
 from armillary.headers import service
 from armillary.sky.instants import tai_of_datetime
-from tests.support.exposing import INSTRUMENT, SECOND, TIMING, Camera, configure, with_headers
+from tests.support.exposing import INSTRUMENT, LATE_S, SECOND, Camera, configure, with_headers
 from tests.support.patience import in_time
 from tests.support.running import PATIENCE_S, Running
 
@@ -103,13 +103,12 @@ class Beside:
 @contextlib.contextmanager
 def serving(server: Running) -> Iterator[None]:
     """Let a header service of the small instrument work in a thread."""
-    timing = TIMING.replace("d2: 3s", "d2: 500ms")
-    configure(server.settings.headers.at(server.settings.data), INSTRUMENT, timing=timing)
+    configure(server.settings.headers.at(server.settings.data), INSTRUMENT)
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     async def body() -> None:
         async with open_context(server.settings, Role.WORKER, application="armillary header test") as context:
-            await service.run(with_headers(context, late_s=0.1), INSTRUMENT, stop)
+            await service.run(with_headers(context, late_s=LATE_S), INSTRUMENT, stop)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(body(),))
     thread.start()

@@ -116,14 +116,15 @@ topics:
   station: {kind: telemetry, fields: {temperature: {type: float, unit: deg_C}, observed: {type: float}}}
 """,
 }
-TIMING = "{d1: 300ms, d2: 3s, readout_grace: 1s, margin: 2s, default: 4s}"
+TIMING = "{d1: 300ms, d2: 500ms, readout_grace: 1s, margin: 2s, default: 4s}"
+LATE_S = 0.2
+"""Seconds after a late sample until headers are looked at again: tests publish at once what belongs together."""
 
 
 def configure(
     directory: Path,
     name: str,
     *,
-    timing: str = TIMING,
     comment: str = "Image",
     more: Mapping[str, str] | None = None,
 ) -> None:
@@ -131,16 +132,14 @@ def configure(
 
     ``more`` are further keywords, each with its options.
     """
-    _write(directory, name, timing, comment, more or {}, "")
+    _write(directory, name, comment, more or {}, "")
     lacking = sorted({one.name for one in lint(load(directory), instrument=name) if one.code == "X05"})
     waived = [f"  - {{code: X05, name: {one}, reason: a small camera}}" for one in lacking]
-    _write(directory, name, timing, comment, more or {}, "\n".join(["waive:", *waived]) if waived else "")
+    _write(directory, name, comment, more or {}, "\n".join(["waive:", *waived]) if waived else "")
 
 
-def _write(
-    directory: Path, name: str, timing: str, comment: str, more: Mapping[str, str], waived: str
-) -> None:
-    recipe = RECIPE.format(name=name, timing=timing, comment=comment)
+def _write(directory: Path, name: str, comment: str, more: Mapping[str, str], waived: str) -> None:
+    recipe = RECIPE.format(name=name, timing=TIMING, comment=comment)
     further = "".join(f"  {key}: {options}\n" for key, options in more.items())
     files = {
         f"instruments/{name}.yaml": f"{recipe}{further}{waived}\n",
@@ -326,5 +325,5 @@ async def observatory(archive: Archive) -> Observatory:
     """Open an archive with a configured instrument."""
     directory = archive.directory / "headers"
     configure(directory, INSTRUMENT)
-    context = with_headers(archive.context, directory=directory)
+    context = with_headers(archive.context, directory=directory, late_s=LATE_S)
     return Observatory(context, Camera(context))

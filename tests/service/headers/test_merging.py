@@ -267,7 +267,6 @@ async def test_an_edit_that_was_accepted_before_the_first_merge_is_not_overwritt
 async def test_an_edit_that_was_accepted_before_a_later_merge_is_not_overwritten(
     observatory: Observatory, archive: Archive
 ) -> None:
-    observatory = observatory.such(late_s=0.1)
     camera, t = observatory.camera, observatory.camera.now() - 20 * SECOND
     async with observatory.serving():
         await observatory.enable()

@@ -54,7 +54,6 @@ async def test_a_topic_that_was_silent_at_the_start_gives_the_value_of_the_windo
 
 
 async def test_what_changes_after_the_shutter_is_no_news(windowed: Observatory) -> None:
-    windowed = windowed.such(late_s=0.1)
     camera, t = windowed.camera, windowed.camera.now() - 20 * SECOND
     before = camera.sample("station", t - SECOND, source="weather", temperature=8.0)
     async with windowed.serving():
