@@ -126,7 +126,8 @@ def issuing(*, absent: bool = False, **given: Any) -> Iterator[Issuer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
     server.server_bind()
     issuer.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
+    # Each of its tests waits at the end until it has looked whether it is to stop.
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def begin() -> None:
         server.server_activate()

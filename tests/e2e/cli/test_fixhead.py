@@ -150,7 +150,7 @@ def old_server(answer: list[dict[str, Any]]) -> Iterator[tuple[str, list[tuple[s
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    serving = threading.Thread(target=server.serve_forever)
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     serving.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", received

@@ -20,7 +20,7 @@ from tests.support.postgres import server_account
 def address() -> Iterator[str]:
     """Serve something that always answers."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answering) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
