@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from armillary.api.http.values import plain
+from armillary.console import bulk
 from armillary.edits.changesets import service
 from tests.console.test_sessions import sign_in
 from tests.support.archive import Archive, put
@@ -20,8 +21,12 @@ CARDS: dict[str, Any] = FOUND | {"set_comment": ["the galaxy", "", ""]}
 
 
 @pytest.fixture
-async def editor(browser: httpx.AsyncClient, archive: Archive) -> httpx.AsyncClient:
+async def editor(
+    browser: httpx.AsyncClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> httpx.AsyncClient:
     """Return a browser of somebody who may edit, and four frames."""
+    # No worker looks before the answer has come.
+    monkeypatch.setattr(bulk, "PATIENCE_S", 0.0)
     for number in range(4):
         cards = [("RELEASE", "2020-01-01", ""), ("EXPTIME", 10.0 * number, ""), ("OBJECT", f"M {number}", "")]
         await archive.ingest(put(archive.directory / f"f{number}.fits", a_file(cards=cards)))
