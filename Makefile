@@ -1,5 +1,6 @@
 # make run     start Armillary with a demonstration night
-# make test    functions, engines, interfaces; SEED=number gives another order, ARMILLARY_EXAMPLES=other other examples
+# make test    functions, engines, interfaces; SEED=number gives another order, ARMILLARY_EXAMPLES=other other examples,
+#              PROCESSES=number more or fewer processes at once (2)
 # make unit    the pure parts alone
 # make siege   whole programs: installed and used, killed, under load, on full disks; CI runs it after the tests
 # make bench   the side-by-side table
@@ -10,6 +11,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 DATA ?= demo
 PORT ?= 8000
 SEED ?= 1
+# How many processes run tests at once.
+PROCESSES ?= 2
 # The many processes that tests start would compile everything again where Python may write no bytecode.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -51,14 +54,14 @@ packages:
 test: .venv/ready-test packages
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m compileall -q src
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) --ignore=tests/crash --ignore=tests/e2e
+	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --randomly-seed=$(SEED) --ignore=tests/crash --ignore=tests/e2e
 
 unit: .venv/ready-test
-	$(BIN)/pytest --quiet --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) tests/unit
+	$(BIN)/pytest --quiet --numprocesses $(PROCESSES) --dist loadfile --randomly-seed=$(SEED) tests/unit
 
 siege: .venv/ready-test packages
 	@$(BIN)/python -m compileall -q src
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --randomly-seed=$(SEED) tests/crash tests/e2e
+	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --randomly-seed=$(SEED) tests/crash tests/e2e
 
 bench: .venv/ready-bench
 	-@scripts/system-packages /usr/lib/postgresql/15/lib/q3c.so=postgresql-15-q3c
