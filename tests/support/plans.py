@@ -55,10 +55,10 @@ class Overheard:
     connection: AsyncConnection
     statements: list[Statement] = field(default_factory=list)
 
-    async def execute(self, query: sa.Select[Any]) -> Any:
-        """Keep a query, then run it."""
-        self.statements.append(Statement.of(query))
-        return await self.connection.execute(query)
+    async def execute(self, query: sa.Select[Any], values: Mapping[str, Any] | None = None) -> Any:
+        """Keep a query with the values of its parameters, then run it."""
+        self.statements.append(Statement.of(query.params(values or {})))
+        return await self.connection.execute(query, values)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.connection, name)
