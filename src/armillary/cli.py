@@ -8,11 +8,12 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_group
 
+from armillary import __version__
 from armillary.commands.help import PlainGroup
 
 
@@ -147,8 +148,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="From telescope telemetry to a living FITS archive, in one program.",
 )
+
+
+def _tell_version(wanted: bool) -> None:  # the value of an option
+    if wanted:
+        print(f"armillary {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help="From telescope telemetry to a living FITS archive, in one program.")
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Show the version of the program."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def _placeholder() -> None:

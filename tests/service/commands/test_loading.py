@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -80,6 +81,12 @@ def test_help_loads_no_command_and_nothing_heavy() -> None:
         "armillary.commands",
         "armillary.commands.help",
     }
+    assert modules & HEAVY == set()
+
+
+def test_the_version_is_told_without_loading_anything() -> None:
+    modules, text = loaded("--version")
+    assert text == f"armillary {metadata.version('armillary')}\n"
     assert modules & HEAVY == set()
 
 
