@@ -14,6 +14,7 @@ from tests.support.postgres import in_memory
 from tests.support.running import Running, running
 
 _numbers = itertools.count(1)
+_programs = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,12 @@ def server() -> Iterator[Running]:
 
 
 Maker = Callable[..., str]
+
+
+@pytest.fixture
+def own_program() -> str:
+    """Return a program that has no file yet; modules share a server, and so these numbers."""
+    return f"GN-2027A-Q-{next(_programs)}"
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import itertools
 import json
 import os
 import re
@@ -20,7 +19,6 @@ from tests.api.conftest import Maker
 from tests.support.command import ENVIRONMENT
 from tests.support.running import Running
 
-_programs = itertools.count(5001)
 SEARCHES: tuple[dict[str, Any], ...] = (
     {"exposure_min_s": "15", "exposure_max_s": "25"},
     {"since": "2026-01-01 09:30", "until": "2026-01-01T09:31:00Z"},
@@ -54,12 +52,11 @@ def said_by(server: Running, *command: str) -> str:
 
 @pytest.mark.parametrize("query", SEARCHES, ids=lambda query: next(iter(query), ""))
 def test_copied_commands_find_what_the_page_shows(
-    server: Running, a_file: Maker, query: dict[str, Any]
+    server: Running, a_file: Maker, own_program: str, query: dict[str, Any]
 ) -> None:
-    program = f"GN-2027A-Q-{next(_programs)}"
     for seconds in (10, 20, 30):
-        a_file(GEMPRGID=program, EXPTIME=seconds, RELEASE="2020-01-01", OBJECT="M 1")
-    commands, shown = commands_of(server, {"program": program, **query})
+        a_file(GEMPRGID=own_program, EXPTIME=seconds, RELEASE="2020-01-01", OBJECT="M 1")
+    commands, shown = commands_of(server, {"program": own_program, **query})
     assert shown
     told = json.loads(said_by(server, "bash", "-c", commands["curl"]))
     assert [one["name"] for one in told["frames"]] == shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +12,6 @@ from armillary.access.models import Scope
 from tests.api.conftest import Maker
 from tests.support.running import Running
 
-_programs = itertools.count(1001)
 RELEASE = (datetime.now(UTC).date() + timedelta(days=400)).isoformat()
 
 
@@ -34,10 +32,11 @@ def names(server: Running, **query: Any) -> set[str]:
 
 
 @pytest.fixture
-def program(a_file: Maker) -> tuple[str, list[str]]:
+def program(a_file: Maker, own_program: str) -> tuple[str, list[str]]:
     """Return a program of its own with three files, of 10, 20 and 30 seconds."""
-    word = f"GN-2027A-Q-{next(_programs)}"
-    return word, [a_file(GEMPRGID=word, EXPTIME=seconds, RELEASE="2020-01-01") for seconds in (10, 20, 30)]
+    return own_program, [
+        a_file(GEMPRGID=own_program, EXPTIME=seconds, RELEASE="2020-01-01") for seconds in (10, 20, 30)
+    ]
 
 
 def test_a_selection_finds_what_the_lists_find(server: Running, program: tuple[str, list[str]]) -> None:
@@ -73,13 +72,12 @@ def test_exposures_are_found_by_an_interval(server: Running, program: tuple[str,
     assert "START/END" in refused.json()["detail"]
 
 
-def test_the_latest_of_each_group_are_found(server: Running, a_file: Maker) -> None:
-    word = f"GN-2027A-Q-{next(_programs)}"
+def test_the_latest_of_each_group_are_found(server: Running, a_file: Maker, own_program: str) -> None:
     made = [
-        a_file(GEMPRGID=word, OBSTYPE=kind, UT=f"0{hour}:00:00", RELEASE="2020-01-01")
+        a_file(GEMPRGID=own_program, OBSTYPE=kind, UT=f"0{hour}:00:00", RELEASE="2020-01-01")
         for hour, kind in enumerate(("OBJECT", "FLAT", "OBJECT", "FLAT", "FLAT"))
     ]
-    newest = {"program": word, "per": "observation_type", "total": "exact"}
+    newest = {"program": own_program, "per": "observation_type", "total": "exact"}
     assert names(server, latest=1, **newest) == {made[2], made[4]}
     assert names(server, latest=2, **newest) == set(made) - {made[1]}
     first = found(server, latest=1, limit=1, **newest)
@@ -152,10 +150,9 @@ def test_totals_do_not_give_positions_away(server: Running, a_file: Maker) -> No
     assert found(server, total="estimate", cone="201.5,-41.5,0.01")["total_is"] == "exact"
 
 
-def test_frames_are_found_by_what_could_not_be_read(server: Running, a_file: Maker) -> None:
-    word = f"GN-2027A-Q-{next(_programs)}"
-    good = a_file(GEMPRGID=word, RELEASE="2020-01-01")
-    doubtful = a_file(GEMPRGID=word, RELEASE="2020-01-01", AIRMASS="two")
-    assert names(server, program=word, warnings=True) == {doubtful}
-    assert names(server, program=word, warnings=False) == {good}
-    assert names(server, program=word) == {good, doubtful}
+def test_frames_are_found_by_what_could_not_be_read(server: Running, a_file: Maker, own_program: str) -> None:
+    good = a_file(GEMPRGID=own_program, RELEASE="2020-01-01")
+    doubtful = a_file(GEMPRGID=own_program, RELEASE="2020-01-01", AIRMASS="two")
+    assert names(server, program=own_program, warnings=True) == {doubtful}
+    assert names(server, program=own_program, warnings=False) == {good}
+    assert names(server, program=own_program) == {good, doubtful}

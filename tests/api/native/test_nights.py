@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import httpx
@@ -12,8 +11,6 @@ from armillary.access.models import Scope
 from tests.api.conftest import Maker
 from tests.support.running import Running
 
-_programs = itertools.count(5001)
-
 
 def ask(server: Running, path: str, *, scope: Scope | None = None, **query: Any) -> httpx.Response:
     with server.client(scope=scope) as client:
@@ -21,12 +18,11 @@ def ask(server: Running, path: str, *, scope: Scope | None = None, **query: Any)
 
 
 @pytest.fixture
-def program(a_file: Maker) -> str:
+def program(a_file: Maker, own_program: str) -> str:
     """Return a program of its own with two frames of one night and one of another."""
-    word = f"GN-2027A-Q-{next(_programs)}"
     for day, time in (("2031-03-01", "09:00:00"), ("2031-03-01", "09:30:00"), ("2031-03-03", "09:00:00")):
-        a_file(**{"GEMPRGID": word, "DATE-OBS": day, "UT": time, "RELEASE": "2020-01-01"})
-    return word
+        a_file(**{"GEMPRGID": own_program, "DATE-OBS": day, "UT": time, "RELEASE": "2020-01-01"})
+    return own_program
 
 
 def test_nights_are_counted_with_the_criteria_of_searches(server: Running, program: str) -> None:
