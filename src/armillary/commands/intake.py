@@ -35,8 +35,7 @@ from armillary.errors import ArmillaryError
 if TYPE_CHECKING:
     from armillary.archive.catalog.models import Location, Root
     from armillary.archive.cubes.service import Retired
-    from armillary.archive.intake.service import IngestReport, Planned, Run
-    from armillary.base.work import Outcome
+    from armillary.archive.intake.service import IngestReport, Planned, Search
     from armillary.context import Context
 
 CONTESTED = (
@@ -50,10 +49,8 @@ Paths = Annotated[list[Path], typer.Argument(help="FITS files, or directories of
 NOT_BEGUN = 2
 """Exit status of what could not begin; 1 is for files that failed."""
 Flag = bool | None
-Foresee = Callable[[Sequence[Path]], None]
-"""Is told which files are about to be queued."""
-Start = Callable[["Context", Foresee], Awaitable["Run"]]
-"""Queues files."""
+Find = Callable[["Context"], Awaitable["Search"]]
+"""Finds files that are to be queued."""
 T = TypeVar("T")
 
 
@@ -147,23 +144,27 @@ def ingest(
     said = {name: value for name, value in options.items() if value is not None}
     how = {"copy": copy, "force": force, "in_place": private, "watched": watched, "verify": verify}
     _take_in(
-        data, _start(paths, options=said, priority=priority, **how), later=later, as_json=as_json, new=True
+        data,
+        _find(paths, options=said, priority=priority, **how),
+        later=later,
+        as_json=as_json,
+        new=True,
     )
 
 
-def _start(paths: Sequence[Path], **how: Any) -> Start:
-    """Return what queues files below paths."""
+def _find(paths: Sequence[Path], **how: Any) -> Find:
+    """Return what finds files below paths."""
 
-    async def start(context: Context, foresee: Foresee) -> Run:
-        from armillary.archive.intake.service import submit_paths
+    async def find(context: Context) -> Search:
+        from armillary.archive.intake.service import search_paths
 
         if not context.settings.ingestion.roots:
-            return await submit_paths(context, paths, foresee=foresee, **how)
+            return await search_paths(context, paths, **how)
         from armillary.archive.cubes.service import unsettled
 
-        return await submit_paths(context, paths, unsettled=unsettled, foresee=foresee, **how)
+        return await search_paths(context, paths, unsettled=unsettled, **how)
 
-    return start
+    return find
 
 
 def _given(words: list[str] | None) -> list[str] | None:
@@ -173,13 +174,13 @@ def _given(words: list[str] | None) -> list[str] | None:
 
 def _take_in(
     data: Path,
-    start: Start,
+    find: Find,
     *,
     later: bool,
     as_json: bool,
     new: bool = False,
 ) -> None:
-    """Queue files as ``start`` does, wait for them, and tell what became of them."""
+    """Queue the files that ``find`` finds, wait for them, and tell what became of them."""
     from rich.progress import Progress
 
     from armillary.archive.intake import service as intake
@@ -188,20 +189,15 @@ def _take_in(
         await _register(context)
         with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
             task = progress.add_task("finding files", total=None)
-            ahead: list[asyncio.Future[None]] = []
-            started = await start(
-                context, lambda paths: None if later else ahead.extend(_ahead(context, paths))
-            )
+            found = await find(context)
             if later:
-                return len(started.orders)
-            progress.update(task, description="ingesting", total=len(started.orders))
+                return len((await intake.queue(context, found)).orders)
+            progress.update(task, description="ingesting", total=len(found.changed))
 
             def show(done: int) -> None:
                 progress.update(task, completed=done)
 
-            report = intake.collect(started, await _ended(context, list(started.orders), show))
-            await asyncio.gather(*ahead)
-            await intake.tell_contested(context, started)
+            report = await _taken_in(context, found, show)
             if not is_up(data):
                 progress.update(task, description="digests and previews", total=None)
                 await _finish_rest(context)
@@ -234,32 +230,40 @@ async def _register(context: Context) -> None:
         await register(context)
 
 
-def _ahead(context: Context, paths: Sequence[Path]) -> list[asyncio.Future[None]]:
-    """Begin to load what the intake of files needs, while their orders are being queued."""
-    from armillary.archive.intake.service import get_ready
+async def _taken_in(context: Context, found: Search, show: Callable[[int], None]) -> IngestReport:
+    """Queue files, help with them as soon as the first are queued, and return what became of all."""
+    from armillary.archive.intake import service as intake
 
-    if not paths:
-        return []
-    loaded = asyncio.get_running_loop().run_in_executor(None, _load_work)
-    return [loaded, asyncio.create_task(get_ready(context, paths))]
+    if not found.changed:
+        # What follows loads most of the program, which takes longer than to find that nothing has changed.
+        return intake.collect(await intake.queue(context, found), {})
+    # What is gathered goes on by itself.
+    children = asyncio.gather(intake.get_ready(context, [path for _, path in found.changed]))
+    # Not beside the queueing: the two would only wait for each other, and both keep the first files waiting.
+    await asyncio.to_thread(_load_work)
+    from armillary.commands.work import finish
+
+    collect_seldom()
+    queueing = asyncio.create_task(_queued(context, found))
+    try:
+        report = intake.collect(found.run, await finish(context, queueing, show=show))
+        await children
+    finally:
+        queueing.cancel()
+        children.cancel()
+    await intake.tell_contested(context, found.run)
+    return report
+
+
+async def _queued(context: Context, found: Search) -> Sequence[int]:
+    from armillary.archive.intake import service as intake
+
+    return list((await intake.queue(context, found)).orders)
 
 
 def _load_work() -> None:
     with uncollected():
         import armillary.commands.work  # noqa: F401
-
-
-async def _ended(context: Context, orders: Sequence[int], show: Callable[[int], None]) -> dict[int, Outcome]:
-    """Help with the queue until these orders have ended; return how."""
-    if not orders:
-        return {}
-    # Only here: the kinds of work bring most of the program with them, which takes longer than to find that
-    # nothing has changed.
-    _load_work()
-    from armillary.commands.work import finish
-
-    collect_seldom()
-    return await finish(context, orders, show=show)
 
 
 async def _finish_rest(context: Context) -> None:
@@ -333,14 +337,14 @@ def reingest(
     ):
         raise typer.BadParameter("give conditions, or --all for every file")
 
-    async def start(context: Context, _foresee: Foresee) -> Run:
-        from armillary.archive.intake.service import submit_found
+    async def find(context: Context) -> Search:
+        from armillary.archive.intake.service import search_members
         from armillary.archive.query.service import terms_of
 
         terms = terms_of(name=name, cone=None, keywords=keywords, **wanted)
-        return await submit_found(context, terms, force=force, verify=verify)
+        return await search_members(context, terms, force=force, verify=verify)
 
-    _take_in(data, start, later=later, as_json=as_json)
+    _take_in(data, find, later=later, as_json=as_json)
 
 
 with_parameters(reingest, map(option_of, CRITERIA))
@@ -358,7 +362,7 @@ def watch(
 ) -> None:
     """Let a running Armillary take in new files of directories, as `ingest --watch` does, or no longer."""
     how = {"copy": False, "force": False, "in_place": private, "watched": not stop}
-    _take_in(data, _start(paths, **how), later=False, as_json=as_json, new=True)
+    _take_in(data, _find(paths, **how), later=False, as_json=as_json, new=True)
 
 
 def retire(

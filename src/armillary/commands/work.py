@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from armillary.access.tasks import KINDS as ACCESS_KINDS
 from armillary.archive.tasks import KINDS as ARCHIVE_KINDS
@@ -23,17 +24,24 @@ KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *CHANGE_SET_KINDS, *EXPORT_KINDS, *ORDER_K
 
 
 async def finish(
-    context: Context, order_ids: Sequence[int], *, show: Callable[[int], None] | None = None
+    context: Context,
+    order_ids: Sequence[int] | asyncio.Future[Sequence[int]],
+    *,
+    show: Callable[[int], None] | None = None,
 ) -> dict[int, Outcome]:
     """Help with the queue until these orders have ended; return how.
 
-    ``show`` is told from time to time how many have.
+    A future tells them once all are queued. ``show`` is told from then on, from time to time, how many have ended.
     """
-    ends = Ends(context.database, order_ids)
     helping = asyncio.create_task(Worker(context, KINDS, name="cli", slots=4).run_until(order_ids))
     said: str | None = None
     # Ends are told: to ask for the outcome of all orders at each look would cost more than many of them.
     async with context.signals.subscribe(DONE_CHANNEL) as told:
+        if isinstance(order_ids, asyncio.Future):
+            both: set[asyncio.Future[Any]] = {helping, order_ids}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            order_ids = order_ids.result() if order_ids.done() else ()
+        ends = Ends(context.database, order_ids)
         await ends.look()
         while not (await asyncio.wait({helping}, timeout=LOOK_S))[0]:
             before = len(ends.missing)

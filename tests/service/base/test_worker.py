@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from armillary.base.database_errors import is_transient
@@ -66,6 +67,39 @@ async def test_one_key_runs_in_order_and_never_twice_at_once_whatever_the_priori
     await asyncio.gather(*(worker.run_until(ids) for worker in workers))
     assert {key: sorted(found) for key, found in seen.items()} == seen
     assert sorted(i for found in seen.values() for i in found) == ids
+
+
+async def test_work_begins_on_orders_while_others_are_being_queued(context: AContext) -> None:
+    ran: list[int] = []
+    first_ran = asyncio.Event()
+
+    async def handler(_context: AContext, claims: Sequence[Claim]) -> None:
+        ran.extend(claim.order.id for claim in claims)
+        first_ran.set()
+
+    async def queued() -> Sequence[int]:
+        ids = await queue(context.database, *map(an_order, range(3)))
+        await first_ran.wait()
+        return [*ids, *await queue(context.database, *map(an_order, range(3)))]
+
+    queueing = asyncio.create_task(queued())
+    async with asyncio.timeout(WAIT_S):
+        await a_worker(context, handler).run_until(queueing)
+    assert len(ran) == 6
+    assert sorted(ran) == sorted(queueing.result())
+
+
+async def test_work_ends_with_what_queues_if_that_fails(context: AContext) -> None:
+    async def queued() -> Sequence[int]:
+        await queue(context.database, an_order(0))
+        raise BadRequest("no more")
+
+    async def handler(_context: AContext, _claims: Sequence[Claim]) -> None:
+        return None
+
+    async with asyncio.timeout(WAIT_S):
+        with pytest.raises(BadRequest, match="no more"):
+            await a_worker(context, handler).run_until(asyncio.create_task(queued()))
 
 
 async def test_a_stop_waits_for_what_was_begun_but_not_for_what_can_be_interrupted(context: AContext) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 Unsettled = Callable[[Context, Root], Awaitable[Sequence[Location]]]
 """Returns the files of an ingestion root for which there is something to do though they did not change."""
 PORTION = 5000
+FIRST, GROWTH = 500, 2
+"""Orders that are queued first, since work on them begins at once, and how much larger each next portion is."""
 MOST_CONTESTED = 1000
 
 
@@ -62,7 +64,22 @@ class Run:
     """Logical names of files that are known by them alone."""
 
 
-async def submit_paths(
+@dataclass(slots=True)
+class Search:
+    """What was found: files that are to be queued, and what is asked of them; places where files are no more."""
+
+    changed: Sequence[tuple[Location, Path]]
+    missing: Sequence[Location] = ()
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    run: Run = field(default_factory=Run)
+
+
+async def submit_paths(context: Context, paths: Sequence[Path], **how: Any) -> Run:
+    """Find the files below paths, as `search_paths` does and with what it takes, and queue their intake."""
+    return await queue(context, await search_paths(context, paths, **how))
+
+
+async def search_paths(
     context: Context,
     paths: Sequence[Path],
     *,
@@ -74,9 +91,8 @@ async def submit_paths(
     options: Mapping[str, Any] | None = None,
     priority: int = 0,
     unsettled: Unsettled | None = None,
-    foresee: Callable[[Sequence[Path]], None] | None = None,
-) -> Run:
-    """Find the files below paths and queue their intake, adopted where they are or copied into the store.
+) -> Search:
+    """Find the files below paths, adopted where they are or copied into the store, whose intake is to be queued.
 
     Parameters
     ----------
@@ -88,8 +104,6 @@ async def submit_paths(
         What is asked of each file of an ingestion root, and how urgent it is.
     unsettled
         Tells of which files of an ingestion root there is something to do though they did not change.
-    foresee
-        Is told which files are about to be queued.
     """
     run = Run()
     async with context.database.begin() as connection:
@@ -113,46 +127,44 @@ async def submit_paths(
     due = set() if everything or unsettled is None else await _due(context, placed, unsettled)
     changed = placed if everything else await asyncio.to_thread(_changed, placed, below, due)
     run.report.skipped += len(placed) - len(changed)
-    if foresee:
-        foresee([path for _, path in changed])
-    asked = {"force": force, "verify": verify, "options": options, "priority": priority}
-    for start in range(0, len(changed), PORTION):
-        await _queue(context, run, changed[start : start + PORTION], **asked)
-    # Files of these directories that the catalog knows and that nobody came across.
     there = {str(path) for _, path in placed}
-    await presence.mark_missing(context, [place for path, (place, _) in below.items() if path not in there])
+    missing = [place for path, (place, _) in below.items() if path not in there]
+    asked = {"force": force, "verify": verify, "options": options, "priority": priority}
+    return Search(changed, missing, asked, run)
+
+
+async def queue(context: Context, found: Search) -> Run:
+    """Queue the intake of files that were found, and note by which path each was named."""
+    run, start, size = found.run, 0, FIRST
+    while portion := found.changed[start : start + size]:
+        async with context.database.begin() as connection:
+            places = [place for place, _ in portion]
+            ids = await orders.submit_ingests(connection, places, actor="operator", **found.asked)
+        for order, (_, path) in zip(ids, portion, strict=True):
+            run.orders.setdefault(order, []).append(path)
+        start, size = start + size, min(size * GROWTH, PORTION)
+    # Last: where a file is no more that has moved, its new place is seen first.
+    await presence.mark_missing(context, found.missing)
     return run
 
 
-async def _queue(context: Context, run: Run, placed: Sequence[tuple[Location, Path]], **asked: Any) -> None:
-    """Queue the intake of files, and note by which path each was named."""
-    async with context.database.begin() as connection:
-        places = [place for place, _ in placed]
-        ids = await orders.submit_ingests(connection, places, actor="operator", **asked)
-    for order, (_, path) in zip(ids, placed, strict=True):
-        run.orders.setdefault(order, []).append(path)
-
-
-async def submit_found(context: Context, terms: Sequence[Term], *, force: bool, verify: bool) -> Run:
-    """Queue another intake of all present files of which terms hold."""
+async def search_members(context: Context, terms: Sequence[Term], *, force: bool, verify: bool) -> Search:
+    """Find all present files of which terms hold, for another intake."""
     # Only here: who takes directories in searches for nothing.
     from armillary.archive.query import service as query
 
-    run, after = Run(), 0
+    found: list[tuple[Location, Path]] = []
+    after = 0
     members = query.members_of(terms, today=context.clock.now().date())
     while True:
         async with context.database.begin() as connection:
             roots = {root.id: root for root in await store.list_roots(connection)}
             rows = await query.page_of(connection, members, after=after, count=PORTION)
             versions = await file_store.present_of_files(connection, [row.file_id for row in rows])
-            places = [one.location for one in versions]
-            ids = await orders.submit_ingests(
-                connection, places, actor="operator", force=force, verify=verify
-            )
-        for order, place in zip(ids, places, strict=True):
-            run.orders.setdefault(order, []).append(Path(roots[place.root_id].shown(place.key)))
+        places = [one.location for one in versions]
+        found += [(place, Path(roots[place.root_id].shown(place.key))) for place in places]
         if len(rows) < PORTION:
-            return run
+            return Search(found, asked={"force": force, "verify": verify})
         after = rows[-1].file_id
 
 

@@ -27,7 +27,7 @@ class Ends:
         for message in messages:
             told |= set(map(int, message.split(","))) if message else self.missing
         if asked := told & self.missing:
-            async with self._database.begin() as connection:
+            async with self._database.look() as connection:
                 self.found |= await outcomes(connection, sorted(asked))
             self.missing -= self.found.keys()
 

@@ -109,14 +109,22 @@ class Worker(Generic[C]):
                 await self._ledger.exchange(self._slots.reports, (), 0, {})
             return bool(claims)
 
-    async def run_until(self, order_ids: Sequence[int]) -> None:
-        """Work until all these orders have ended, whoever runs them."""
-        left = deque(order_ids)
+    async def run_until(self, order_ids: Sequence[int] | asyncio.Future[Sequence[int]]) -> None:
+        """Work until all these orders have ended, whoever runs them.
+
+        A future tells them once all are queued; work on those that are begins before that.
+        """
+        queueing = order_ids if isinstance(order_ids, asyncio.Future) else None
+        left = deque(() if isinstance(order_ids, asyncio.Future) else order_ids)
+        if queueing:
+            queueing.add_done_callback(lambda _: self._wake.set())
         async with self._attending(None):
             while True:
                 if await self._turn(claiming=True):
                     continue
-                if self._slots.is_idle and await self._have_ended(left):
+                if queueing and queueing.done():
+                    left, queueing = deque(queueing.result()), None
+                if queueing is None and self._slots.is_idle and await self._have_ended(left):
                     return
                 await self._pause(await self._pause_s())
 
@@ -207,7 +215,8 @@ class Worker(Generic[C]):
 
     async def _top_up(self, kind: Kind[C], most: int) -> list[Claim]:
         try:
-            return await self._ledger.exchange((), [kind.name], most, self._folds)
+            folds = {kind.name: kind.fold} if kind.name in self._folds else {}
+            return await self._ledger.exchange((), [kind.name], most, folds)
         except Exception as error:
             # What was claimed is ours and must run, whatever became of the rest.
             log.warning("batch not filled", kind=kind.name, error=reason_of(error))
@@ -220,7 +229,7 @@ class Worker(Generic[C]):
             while left:
                 # A few at a time: whoever asks after each end for all that were to end asks for millions.
                 asked = list(islice(left, ASKED))
-                async with self.context.database.begin() as connection:
+                async with self.context.database.look() as connection:
                     ended = await outcomes(connection, asked)
                 while left and left[0] in ended:
                     left.popleft()
