@@ -21,7 +21,8 @@ from armillary.base.work.periods import Period
 from armillary.context import Context
 from armillary.settings import Settings
 
-BATCH = 100
+BATCH, FILES = 100, 250
+"""What is taken at once: most of the cost of a small file is that of its batch."""
 PRODUCTS = 4
 
 
@@ -38,7 +39,7 @@ def periods_of(settings: Settings) -> tuple[Period, ...]:
 
 KINDS = (
     Kind("echo", echo, batch=BATCH),
-    Kind(INGEST, ingest, batch=BATCH),
+    Kind(INGEST, ingest, batch=FILES),
     Kind(INGEST_CUBE, ingest_cube),
     Kind(INGEST_UPLOAD, ingest_upload),
     Kind(ARRIVAL, arrive),

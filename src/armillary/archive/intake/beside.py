@@ -63,10 +63,12 @@ async def look_at_small(context: Context, candidates: Sequence[Candidate]) -> No
 
 
 def _small_ones(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the files that seem to be small; whoever reads them looks again."""
-    return [
-        one for one in candidates if one.root.path and _seems_small(f"{one.root.path}/{one.location.key}")
-    ]
+    return [one for one in candidates if seems_small(one)]
+
+
+def seems_small(one: Candidate) -> bool:
+    """Tell whether a file is one for children, by a look at its size; whoever reads it looks again."""
+    return one.root.path is not None and _seems_small(f"{one.root.path}/{one.location.key}")
 
 
 def _seems_small(path: str | Path) -> bool:

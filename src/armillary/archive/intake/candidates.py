@@ -23,9 +23,13 @@ async def note_moves(context: Context, candidates: Sequence[Candidate]) -> None:
     """Find out which places of the catalog the files have left."""
     arrived = [c for c in candidates if c.stored and not c.error]
     arrivals = [_arrival_of(c, c.stored.identity) for c in arrived if c.stored]
-    moved = await presence.moved_from(context, arrivals)
+    if not arrivals:
+        return
+    async with context.database.look() as connection:
+        roots = {root.id: root for root in await store.list_roots(connection)}
+    moved = await presence.moved_from(context, roots, arrivals)
     gone = {place.version_id for place in moved.values()}
-    for one, left in zip(arrived, await presence.left_behind(context, arrivals), strict=True):
+    for one, left in zip(arrived, await presence.left_behind(context, roots, arrivals), strict=True):
         one.left, one.moved = [number for number in left if number not in gone], moved.get(one.location)
         if one.known and one.known.id in gone and one.new:
             # What lies where a file was that has moved is another file.

@@ -15,7 +15,7 @@ from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.recording import record_versions
 from armillary.archive.errors import FileVanished, StillGrowing
 from armillary.archive.intake import presence
-from armillary.archive.intake.beside import look_at_small
+from armillary.archive.intake.beside import look_at_small, seems_small
 from armillary.archive.intake.candidates import candidates_of, note_moves, refuse_twins
 from armillary.archive.intake.looks import Candidate, look_through
 from armillary.archive.intake.profiles import profiles_of
@@ -31,12 +31,33 @@ from armillary.settings import ArchiveSettings
 log = get_logger(__name__)
 NS = 1_000_000_000
 THREADS = 2
+LARGE = 100
+"""So many files at most that are not small are recorded together."""
 _turn = threading.Lock()
 
 
 async def ingest(context: Context, claims: Sequence[Claim]) -> None:
-    """Take a batch of files in: each gets its own outcome, all share one transaction."""
-    candidates = await candidates_of(context, claims)
+    """Take a batch of files in: each gets its own outcome, and those of a portion share one transaction."""
+    for portion in await asyncio.to_thread(_portions, await candidates_of(context, claims)):
+        await _take_in(context, portion)
+
+
+def _portions(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Divide candidates: large files take so long that who watches wants to see some before all are done."""
+    portions: list[list[Candidate]] = [[]]
+    large = 0
+    for one in candidates:
+        if large == LARGE:
+            portions.append([])
+            large = 0
+        portions[-1].append(one)
+        large += not seems_small(one)
+    return portions
+
+
+async def _take_in(context: Context, candidates: Sequence[Candidate]) -> None:
+    if not candidates:
+        return
     await examine(context, candidates)
     await refuse_twins(context, candidates)
     await note_moves(context, candidates)

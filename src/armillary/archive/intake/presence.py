@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,10 @@ class Arrival:
     is_new: bool = False
 
 
-async def left_behind(context: Context, arrivals: Sequence[Arrival]) -> list[list[int]]:
-    """Return, for each arrival, the present versions at places that its file has left.
+async def left_behind(
+    context: Context, roots: Mapping[int, Root], arrivals: Sequence[Arrival]
+) -> list[list[int]]:
+    """Return, for each arrival, the present versions at places that its file has left; ``roots`` are all of them.
 
     The same file on the disk under another path has been moved there, whatever its name was; a file of the
     same name may have been moved to another disk.
@@ -51,10 +53,9 @@ async def left_behind(context: Context, arrivals: Sequence[Arrival]) -> list[lis
     if not arrivals:
         return []
     identities = {one.identity for one in arrivals}
+    # A file that is known by its path has nothing to do with others of its name.
+    names = {one.name for one in arrivals if roots[one.location.root_id].identity is Identity.UNIQUE}
     async with context.database.look() as connection:
-        roots = {root.id: root for root in await store.list_roots(connection)}
-        # A file that is known by its path has nothing to do with others of its name.
-        names = {one.name for one in arrivals if roots[one.location.root_id].identity is Identity.UNIQUE}
         recorded = await store.present_of(connection, names, identities)
     of_name: dict[str, list[Presence]] = {}
     of_file: dict[str, list[Presence]] = {}
@@ -73,21 +74,22 @@ async def left_behind(context: Context, arrivals: Sequence[Arrival]) -> list[lis
     ]
 
 
-async def moved_from(context: Context, arrivals: Sequence[Arrival]) -> dict[Location, Whereabouts]:
+async def moved_from(
+    context: Context, roots: Mapping[int, Root], arrivals: Sequence[Arrival]
+) -> dict[Location, Whereabouts]:
     """Return where files were before that are known by their paths, and that moved to new places with their bytes.
 
     A file has left its place if nothing is there any more, or if the very file on the disk is elsewhere now. Its
     name has to be the same: what is renamed is another file.
     """
+    fresh = [
+        one
+        for one in arrivals
+        if one.is_new and one.crc is not None and roots[one.location.root_id].identity is Identity.BY_PATH
+    ]
+    if not fresh:
+        return {}
     async with context.database.look() as connection:
-        roots = {root.id: root for root in await store.list_roots(connection)}
-        fresh = [
-            one
-            for one in arrivals
-            if one.is_new and one.crc is not None and roots[one.location.root_id].identity is Identity.BY_PATH
-        ]
-        if not fresh:
-            return {}
         known = await file_store.same_content(connection, [to_signed(one.crc or 0) for one in fresh])
     former: dict[tuple[str, int, int], list[Whereabouts]] = {}
     for size, crc, place in known:
