@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from armillary.base.database import Database, Role
 from armillary.base.feed.generations import notice_restore
 from armillary.base.place import POSTGRES, PRIVATE, STAGING
 from armillary.base.postgres.server import EmbeddedServer
-from armillary.base.sandbox.pool import Sandbox
+from armillary.base.sandbox.pool import Child, Sandbox
 from armillary.base.sharing import Shared
 from armillary.base.signals import PostgresSignals
 from armillary.base.store.stores import Stores
@@ -80,11 +80,17 @@ def spool_of(context: Context) -> Path:
 
 @asynccontextmanager
 async def open_context(
-    settings: Settings, role: Role, *, application: str = "armillary", anywhere: bool = False
+    settings: Settings,
+    role: Role,
+    *,
+    application: str = "armillary",
+    anywhere: bool = False,
+    quick: Sequence[Child] = (),
 ) -> AsyncIterator[Context]:
     """Open database and stores in a role; the embedded server is started if nobody did yet.
 
     With ``anywhere`` it does not matter whether the database belongs to the directory: for those who say so.
+    Children that were started for ``quick`` work are ended with the context.
 
     Raises
     ------
@@ -95,6 +101,8 @@ async def open_context(
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
+        at_hand = Sandbox(idle=list(quick))
+        stack.callback(at_hand.close)
         source = await _source(settings, role, stack)
         await _check_database(settings, source, role, anywhere=anywhere)
         database = await Database.connect(
@@ -112,10 +120,9 @@ async def open_context(
         stack.push_async_callback(signals.close)
         stores = Stores(settings.data / PRIVATE)
         stack.callback(stores.close)
-        sandbox, quick = Sandbox(), Sandbox()
+        sandbox = Sandbox()
         stack.callback(sandbox.close)
-        stack.callback(quick.close)
-        yield Context(settings, database, stores, signals, SystemClock(), sandbox, quick)
+        yield Context(settings, database, stores, signals, SystemClock(), sandbox, at_hand)
 
 
 async def _source(settings: Settings, role: Role, stack: AsyncExitStack) -> str | EmbeddedServer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -83,3 +84,9 @@ def path_of(url: str) -> Path | None:
     """Return the directory of this machine that a URL means, or None if it means another place."""
     parts = urlsplit(url)
     return Path(os.fsdecode(unquote_to_bytes(parts.path))) if parts.scheme == "file" else None
+
+
+def root_name(path: Path) -> str:
+    """Return a short name for a root, which also names its private directory."""
+    word = re.sub(r"[^A-Za-z0-9._-]", "_", path.name)[:40] or "root"
+    return f"{word}-{zlib.crc32(bytes(path)):08x}"

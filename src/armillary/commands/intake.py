@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from armillary.archive.catalog.models import Location, Root
     from armillary.archive.cubes.service import Retired
     from armillary.archive.intake.service import IngestReport, Planned, Search
+    from armillary.base.sandbox.pool import Child
     from armillary.context import Context
 
 CONTESTED = (
@@ -146,6 +148,7 @@ def ingest(
     _take_in(
         data,
         _find(paths, options=said, priority=priority, **how),
+        paths=paths,
         later=later,
         as_json=as_json,
         new=True,
@@ -176,11 +179,15 @@ def _take_in(
     data: Path,
     find: Find,
     *,
+    paths: Sequence[Path] = (),
     later: bool,
     as_json: bool,
     new: bool = False,
 ) -> None:
-    """Queue the files that ``find`` finds, wait for them, and tell what became of them."""
+    """Queue the files that ``find`` finds, wait for them, and tell what became of them.
+
+    They are somewhere below ``paths``, if that is known.
+    """
     from rich.progress import Progress
 
     from armillary.archive.intake import service as intake
@@ -203,7 +210,8 @@ def _take_in(
                 await _finish_rest(context)
             return report
 
-    report = _begun(lambda: run(data, action, new=new))
+    with _child_for(() if later else paths, data) as quick:
+        report = _begun(lambda: run(data, action, new=new, quick=quick))
     if isinstance(report, int):
         print_json({"queued": report}) if as_json else out.print(f"{report} queued")
         return
@@ -212,6 +220,19 @@ def _take_in(
     else:
         _show(report)
     raise typer.Exit(1 if report.failed else 0)
+
+
+@contextmanager
+def _child_for(paths: Sequence[Path], data: Path) -> Iterator[Sequence[Child]]:
+    """Start a child that loads what the files seem to need while the rest of the command is loaded here."""
+    from armillary.archive.intake.foresight.service import child_for
+
+    started = child_for(paths, data)
+    try:
+        yield [started] if started else []
+    finally:
+        if started:
+            started.end()
 
 
 def _begun(action: Callable[[], T]) -> T:

@@ -15,7 +15,7 @@ import os
 import sys
 import time
 import tomllib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -27,6 +27,7 @@ from armillary.base.text import storable
 from armillary.errors import ArmillaryError, Unavailable
 
 if TYPE_CHECKING:
+    from armillary.base.sandbox.pool import Child
     from armillary.context import Context
     from armillary.settings import Settings
 
@@ -85,6 +86,7 @@ def run(
     new: bool = False,
     anywhere: bool = False,
     application: str = "armillary cli",
+    quick: Sequence[Child] = (),
 ) -> T:
     """Run an action with a context of the directory, and end the command with a clear message if it fails.
 
@@ -104,7 +106,8 @@ def run(
     log.configure(level=os.environ.get("ARMILLARY_LOG", "ERROR"))
 
     async def body() -> T:
-        async with open_context(settings, Role.WORKER, application=application, anywhere=anywhere) as context:
+        opened = open_context(settings, Role.WORKER, application=application, anywhere=anywhere, quick=quick)
+        async with opened as context:
             return await action(context)
 
     return guarded(lambda: asyncio.run(body()))

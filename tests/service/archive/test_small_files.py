@@ -9,10 +9,13 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from armillary.archive.catalog import service as catalog
-from armillary.archive.intake.beside import LEAST, get_ready
+from armillary.archive.intake.beside import get_ready
+from armillary.archive.intake.foresight.service import child_for
+from armillary.archive.intake.small import LEAST
 from armillary.archive.models import SMALL
 from armillary.archive.products import service as products
 from armillary.base.postgres.server import EmbeddedServer
@@ -209,6 +212,30 @@ async def test_children_are_made_ready_for_many_small_files_alone(
         await archive.ingest(many)
         assert children() - before == ready
         assert len(await pictured(archive, many)) == MANY
+
+
+async def test_a_child_is_started_where_many_small_files_seem_to_be(
+    postgres: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_archive(postgres, tmp_path) as archive:
+        few = put_many(archive, LEAST - 1)
+        (few / "notes.txt").write_text("none of ours")
+        put(few / ".hidden.fits", b"")
+        large = archive.directory / "large"
+        for number in range(LEAST):
+            put(large / f"{number}.fits", bytes(SMALL + 1))
+        data = archive.context.settings.data
+        for folder in (few, large, tmp_path / "nowhere"):
+            assert child_for([folder], data) is None
+        many = put_many(archive, night="below/many")
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
+        assert child_for([many.parent], data) is None
+        monkeypatch.undo()
+        started = child_for([many.parent], data)
+        assert started is not None
+        started.end()
+        await archive.ingest(many.parent)
+        assert child_for([many.parent], data) is None
 
 
 async def test_a_portion_whose_process_dies_is_drawn_one_by_one(

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from armillary.archive.errors import FileAmbiguous
-from armillary.archive.intake.bulk import root_name
+from armillary.base.place import root_name
 from armillary.edits.revert import submit_revert
 from tests.support.archive import ORIGIN, Archive, OrderFailed, put, sha256
 from tests.support.edits import accept_one

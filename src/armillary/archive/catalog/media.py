@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 
 FITS_TYPE = "application/fits"
+FITS_NAME = re.compile(r".+\.(fits|fit|fts)(\.fz)?(\.bz2|\.gz)?", re.IGNORECASE | re.DOTALL)
+"""What files are called that are found in directories."""
 MEDIA = MappingProxyType(
     {
         "jpg": "image/jpeg",

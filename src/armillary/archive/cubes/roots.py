@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from armillary.access.models import Level
 from armillary.archive.catalog import service as catalog
 from armillary.archive.catalog import store
+from armillary.archive.catalog.media import FITS_NAME
 from armillary.archive.catalog.models import Location, Root
 from armillary.archive.cubes.errors import (
     NoIngestionRoot,
@@ -18,7 +19,7 @@ from armillary.archive.cubes.errors import (
     RootNotSetUp,
     UnknownIngestionRoot,
 )
-from armillary.archive.intake.adoption import FITS_NAME, check_name
+from armillary.archive.intake.adoption import check_name
 from armillary.archive.models import Identity
 from armillary.base.log import get_logger
 from armillary.context import Context

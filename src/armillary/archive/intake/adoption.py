@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
 
+from armillary.archive.catalog.media import FITS_NAME
 from armillary.archive.catalog.models import Location, Root
 from armillary.archive.errors import BadFileName, FileUnreadable, FileVanished, OutsideRoots
 from armillary.base.text import has_controls
 from armillary.errors import ArmillaryError
 
-FITS_NAME = re.compile(r".+\.(fits|fit|fts)(\.fz)?(\.bz2|\.gz)?", re.IGNORECASE | re.DOTALL)
 LONGEST_KEY = 1024
 """Bytes of a path below its root: as long as the keys of object stores."""
 COPY_CHUNK = 1 << 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from armillary.archive.intake import portions
 from armillary.archive.intake.looks import Candidate
 from armillary.archive.intake.portions import Answer, Asked, Portion, look_at_all
-from armillary.archive.intake.small import is_small
+from armillary.archive.intake.small import LEAST, seems_small
 from armillary.archive.products import service as products
 from armillary.base.log import get_logger
 from armillary.base.sandbox.pool import CHILDREN, Ask
@@ -20,8 +19,6 @@ from armillary.errors import ArmillaryError
 
 log = get_logger(__name__)
 
-LEAST = 8
-"""Fewer files are not kept waiting for a child that may have to be started first."""
 PORTION_S = 30.0
 """A portion takes milliseconds, and a child that has to be started first some seconds where much else runs."""
 
@@ -29,7 +26,7 @@ PORTION_S = 30.0
 async def get_ready(context: Context, paths: Sequence[Path]) -> None:
     """Start the children, if these files are many and seem to be small, before anybody waits for them."""
     first = paths[:LEAST]
-    if len(first) < LEAST or not await asyncio.to_thread(lambda: all(map(_seems_small, first))):
+    if len(first) < LEAST or not await asyncio.to_thread(lambda: all(map(seems_small, first))):
         return
     settings = context.settings.archive
 
@@ -63,20 +60,12 @@ async def look_at_small(context: Context, candidates: Sequence[Candidate]) -> No
 
 
 def _small_ones(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return [one for one in candidates if seems_small(one)]
+    return [one for one in candidates if suits_children(one)]
 
 
-def seems_small(one: Candidate) -> bool:
+def suits_children(one: Candidate) -> bool:
     """Tell whether a file is one for children, by a look at its size; whoever reads it looks again."""
-    return one.root.path is not None and _seems_small(f"{one.root.path}/{one.location.key}")
-
-
-def _seems_small(path: str | Path) -> bool:
-    try:
-        # A text and not a path: that is five times as fast.
-        return is_small(str(path), os.stat(path).st_size)  # noqa: PTH116
-    except OSError:
-        return False
+    return one.root.path is not None and seems_small(f"{one.root.path}/{one.location.key}")
 
 
 async def _asked(context: Context, candidates: Sequence[Candidate]) -> Answer | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import zlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ from armillary.archive.errors import FileUnreadable, FileVanished, NotWatchable
 from armillary.archive.intake import orders, presence
 from armillary.archive.intake.adoption import Finder, location_of, read_chunks
 from armillary.archive.models import Identity
+from armillary.base.place import root_name
 from armillary.base.store import ObjectStore
 from armillary.base.work import Outcome
 from armillary.context import Context
@@ -258,12 +257,6 @@ async def _adopted(connection: AsyncConnection, context: Context, path: Path, in
         visibility=catalog.visibility_of(context.settings.archive),
         identity=Identity(context.settings.archive.identity),
     )
-
-
-def root_name(path: Path) -> str:
-    """Return a short name for a root, which also names its private directory."""
-    word = re.sub(r"[^A-Za-z0-9._-]", "_", path.name)[:40] or "root"
-    return f"{word}-{zlib.crc32(bytes(path)):08x}"
 
 
 async def _copy(

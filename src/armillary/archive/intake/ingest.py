@@ -15,7 +15,7 @@ from armillary.archive.catalog.media import is_fits
 from armillary.archive.catalog.recording import record_versions
 from armillary.archive.errors import FileVanished, StillGrowing
 from armillary.archive.intake import presence
-from armillary.archive.intake.beside import look_at_small, seems_small
+from armillary.archive.intake.beside import look_at_small, suits_children
 from armillary.archive.intake.candidates import candidates_of, note_moves, refuse_twins
 from armillary.archive.intake.looks import Candidate, look_through
 from armillary.archive.intake.profiles import profiles_of
@@ -51,7 +51,7 @@ def _portions(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
             portions.append([])
             large = 0
         portions[-1].append(one)
-        large += not seems_small(one)
+        large += not suits_children(one)
     return portions
 
 

@@ -14,10 +14,11 @@ from typing import Any
 from watchfiles import awatch
 
 from armillary.archive.catalog import store
+from armillary.archive.catalog.media import FITS_NAME
 from armillary.archive.catalog.models import Location, Root
 from armillary.archive.errors import NotWatchable
 from armillary.archive.intake import orders, presence
-from armillary.archive.intake.adoption import FITS_NAME, Finder, location_of, walk
+from armillary.archive.intake.adoption import Finder, location_of, walk
 from armillary.archive.intake.bulk import Unsettled
 from armillary.archive.intake.paths import retired_of
 from armillary.base.database_errors import is_transient

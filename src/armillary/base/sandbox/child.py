@@ -1,17 +1,20 @@
 """The child process: call functions as told, with no more memory than allowed, until the parent is gone.
 
-Standard library only, so that it starts at once; what the functions need is loaded with the first of them.
+Standard library only, so that it starts at once; what the functions need is loaded with the first of them, or
+before that, if it is told.
 """
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import os
 import resource
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,13 +26,15 @@ from armillary.errors import ArmillaryError
 PR_SET_PDEATHSIG = 1
 
 
-def main(descriptor: int, parent: int) -> None:
-    """Answer requests until there are no more."""
+def main(descriptor: int, parent: int, modules: Sequence[str]) -> None:
+    """Load modules, and answer requests until there are no more."""
     # What is loaded for the first request stays, and is not searched for garbage again and again.
     gc.disable()
     _die_with(parent)
     # Ctrl-C at the terminal is for the parent, which ends its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in modules:
+        importlib.import_module(name)
     limited = False
     with socket.socket(fileno=descriptor) as channel, suppress(EOFError, OSError):
         while True:
@@ -73,4 +78,4 @@ def _answer(function: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

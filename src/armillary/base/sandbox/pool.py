@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from armillary.base.log import get_logger
@@ -91,13 +91,14 @@ class Sandbox:
 class Child:
     """One child process of a sandbox. All but `serve` is for the thread of the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        """Start a child, which loads these modules at once."""
         # The kernel ends it with the thread that starts it: here that of the event loop, which lives longest.
         self._channel, theirs = socket.socketpair()
         with theirs:
             number, module = str(theirs.fileno()), "armillary.base.sandbox.child"
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, number, str(os.getpid())],
+                [sys.executable, "-P", "-m", module, number, str(os.getpid()), *modules],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
