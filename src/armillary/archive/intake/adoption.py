@@ -44,8 +44,8 @@ class Finder:
 
     def __init__(self, roots: Sequence[Path], *, nested: bool = True, own: Path | None = None) -> None:
         self._roots, self._nested, self._own = list(roots), nested, own
-        self._walked: set[Path] = set()
-        self._plain: dict[tuple[Path, Path], tuple[Path, Path]] = {}
+        self._walked: set[str] = set()
+        self._plain: dict[tuple[str, Path], tuple[Path, Path]] = {}
         self.found = Found()
 
     def search(self, paths: Sequence[Path]) -> Found:
@@ -71,10 +71,10 @@ class Finder:
         inside = self._own is not None and whole.is_relative_to(self._own)
         for one in walk(whole, apart=None if inside else self._own, report=self._report):
             # A directory and a part of it have files in common; a file that is named itself always counts.
-            if not is_directory or one not in self._walked:
+            if not is_directory or str(one) not in self._walked:
                 self.place(one, base)
             if is_directory:
-                self._walked.add(one)
+                self._walked.add(str(one))
 
     def place(self, one: Path, base: Path) -> None:
         """Note where one file found below a directory belongs."""
@@ -90,7 +90,7 @@ class Finder:
         owner = (self._root_above(target) or above) if self._nested else above
         below = target.relative_to(owner)
         if target == one:
-            self._plain[one.parent, base] = owner, below.parent
+            self._plain[os.path.dirname(str(one)), base] = owner, below.parent  # noqa: PTH120
         return owner, below
 
     def _beside_known(self, one: Path, base: Path) -> tuple[Path, Path] | None:
@@ -98,11 +98,14 @@ class Finder:
 
         Most files are such, and to follow every directory above each takes longer than all else.
         """
-        if (known := self._plain.get((one.parent, base))) is None or not is_plain(one):
+        # Texts, since every path that is made or looked up takes longer than to look at the file.
+        known = self._plain.get((os.path.dirname(str(one)), base))  # noqa: PTH120
+        if known is None or not is_plain(one):
             return None
         owner, directory = known
-        check_name(directory / one.name, whole=one)
-        return owner, directory / one.name
+        below = directory / one.name
+        check_name(below, whole=one)
+        return owner, below
 
     def _root_above(self, path: Path) -> Path | None:
         """Return the innermost known root that holds a path."""
@@ -141,17 +144,18 @@ def walk(
         path = Path(os.fsdecode(error.filename))
         say(path, FileUnreadable(f"{path}: {error.strerror}; check the permissions of the directory."))
 
-    for parent, directories, names in os.walk(whole, onerror=unreadable):
+    for text, directories, names in os.walk(whole, onerror=unreadable):
+        parent = Path(text)
         directories[:] = sorted(name for name in directories if not name.startswith("."))
         for name in list(directories):
-            path = Path(parent, name)
+            path = parent / name
             if path == apart:
                 directories.remove(name)
             elif path.is_symlink() and not path.resolve().is_relative_to(whole):
                 say(path, _leads_out(path, path.resolve(), whole))
         for name in sorted(names):
             if FITS_NAME.fullmatch(name) and not name.startswith("."):
-                yield Path(parent, name)
+                yield parent / name
 
 
 def is_plain(path: Path) -> bool:
@@ -226,8 +230,8 @@ def check_name(path: Path, *, whole: Path | None = None) -> None:
 
 def location_of(root: Root, relative: Path) -> Location:
     """Return the place of a file below a root."""
-    parent = relative.parent.as_posix()
-    return Location(root.id, "" if parent == "." else parent, relative.name)
+    parent, _, name = str(relative).rpartition("/")
+    return Location(root.id, parent, name)
 
 
 async def read_chunks(path: Path) -> AsyncIterator[bytes]:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from watchfiles import awatch
-
 from armillary.archive.catalog import store
 from armillary.archive.catalog.media import FITS_NAME
 from armillary.archive.catalog.models import Location, Root
@@ -190,6 +188,9 @@ def _directory(root: Root) -> Path:
 
 async def _listen(root: Root, waiting: Waiting) -> None:
     # Without our stop event: a cancelled listener sets the one that it was given.
+    # Only here: it loads slowly, and who takes files in once watches nothing.
+    from watchfiles import awatch
+
     async for changes in awatch(_directory(root), recursive=True):
         paths = [Path(name) for _, name in changes]
         found = (one for one in paths if FITS_NAME.fullmatch(one.name) and not one.name.startswith("."))
