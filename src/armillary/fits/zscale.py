@@ -63,8 +63,8 @@ def _slope(sample: Floats) -> float | None:
         if kept >= before or kept < least:
             break
         before = kept
-        slope, residuals, sigma = _fit(x, sample, good, kept)
-        good, kept = _agreeing(np.abs(residuals) <= _REJECT_SIGMA * sigma, good)
+        slope, near = _fit(x, sample, good, kept)
+        good, kept = _agreeing(near)
     return slope if kept >= least else None
 
 
@@ -74,28 +74,32 @@ def _ranks(count: int) -> Floats:
     return np.arange(count, dtype=np.float64) - (count - 1) / 2
 
 
-def _fit(x: Floats, y: Floats, good: Good, count: int) -> tuple[float, Floats, float]:
-    """Return the slope of the line through the good values, the residuals of all, and the scatter of those."""
+def _fit(x: Floats, y: Floats, good: Good, count: int) -> tuple[float, Bools]:
+    """Return the slope of the line through the good values, and which of them are near it."""
     chosen_x, chosen_y = x[good], y[good]
-    middle, mean = float(chosen_x.sum()) / count, float(chosen_y.sum()) / count
-    dx = chosen_x - middle
-    slope = float(dx @ (chosen_y - mean)) / float(dx @ dx)
-    residuals = y - mean
-    residuals -= slope * (x - middle)
-    chosen = residuals[good]
-    return slope, residuals, math.sqrt(float(chosen @ chosen) / count)
+    if isinstance(good, slice):
+        # The sums over a run of ranks are known.
+        middle, spread = float(chosen_x[0] + chosen_x[-1]) / 2, count * (count * count - 1) / 12
+    else:
+        middle = float(chosen_x.sum()) / count
+        spread = float(chosen_x @ chosen_x) - middle * middle * count
+    mean = float(chosen_y.sum()) / count
+    slope = (float(chosen_x @ chosen_y) - middle * mean * count) / spread
+    residuals = chosen_x * -slope
+    residuals += chosen_y
+    residuals -= mean - slope * middle
+    limit = _REJECT_SIGMA * math.sqrt(float(residuals @ residuals) / count)
+    near = np.zeros(len(y), np.bool_)
+    near[good] = np.abs(residuals, out=residuals) <= limit
+    return slope, near
 
 
-def _agreeing(near: Bools, good: Good) -> tuple[Good, int]:
+def _agreeing(near: Bools) -> tuple[Good, int]:
     """Return which values are good, and how many: those near the line, but for the neighbours of others.
 
-    One that was bad stays so. The values are sorted, and so the good ones nearly always are a run of neighbours,
-    which is chosen without a copy.
+    The values are sorted, and so the good ones nearly always are a run of neighbours, which is chosen without a
+    copy.
     """
-    if isinstance(good, slice):
-        near[: good.start] = near[good.stop :] = False
-    else:
-        near &= good
     count, width = len(near), max(1, int(len(near) * _GROW))
     first, stop = _ends(near)
     if near[first:stop].all():
