@@ -7,14 +7,19 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
+from armillary.archive.intake import ingest
 from armillary.archive.intake.beside import get_ready
 from armillary.archive.intake.foresight.service import child_for
+from armillary.archive.intake.looks import Candidate
 from armillary.archive.intake.small import LEAST
 from armillary.archive.models import SMALL
 from armillary.archive.products import service as products
@@ -236,6 +241,31 @@ async def test_a_child_is_started_where_many_small_files_seem_to_be(
         started.end()
         await archive.ingest(many.parent)
         assert child_for([many.parent], data) is None
+
+
+async def test_large_files_are_recorded_before_all_of_a_batch_are_read(
+    postgres: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "LARGE", 2)
+    recorded: list[list[str]] = []
+    record = ingest.record_candidates
+
+    async def recording(
+        connection: AsyncConnection, good: Sequence[Candidate], *how: Any, **more: Any
+    ) -> None:
+        recorded.append([one.name for one in good])
+        await record(connection, good, *how, **more)
+
+    monkeypatch.setattr(ingest, "record_candidates", recording)
+    async with an_archive(postgres, tmp_path) as archive:
+        folder = put_many(archive)
+        small = sorted(path.name for path in folder.iterdir())
+        large = [f"x{number}.fits" for number in range(5)]
+        for number, name in enumerate(large):
+            put(folder / name, a_file(cards=[("OBJECT", str(number), "")]) + bytes(SMALL))
+        report = await archive.ingest(folder)
+        assert (report.ingested, report.failed) == (len(small) + len(large), [])
+    assert recorded == [[*small, *large[:2]], large[2:4], large[4:]]
 
 
 async def test_a_portion_whose_process_dies_is_drawn_one_by_one(
