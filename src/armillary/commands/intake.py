@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from armillary.archive.cubes.service import Retired
     from armillary.archive.intake.service import IngestReport, Planned, Search
     from armillary.base.sandbox.pool import Child
+    from armillary.base.work import Outcome
     from armillary.context import Context
 
 CONTESTED = (
@@ -255,11 +256,25 @@ async def _taken_in(context: Context, found: Search, show: Callable[[int], None]
     """Queue files, help with them as soon as the first are queued, and return what became of all."""
     from armillary.archive.intake import service as intake
 
-    if not found.changed:
-        # What follows loads most of the program, which takes longer than to find that nothing has changed.
-        return intake.collect(await intake.queue(context, found), {})
+    if found.changed:
+        ended = await _helped(context, found, show)
+    else:
+        await intake.queue(context, found)
+        ended = {}
+    report = intake.collect(found.run, ended)
+    await intake.tell_contested(context, found.run)
+    return report
+
+
+async def _helped(context: Context, found: Search, show: Callable[[int], None]) -> dict[int, Outcome]:
+    """Queue files and help with them; return how their orders ended.
+
+    This loads most of the program, which takes longer than to find that nothing has changed.
+    """
+    from armillary.archive.intake.service import get_ready
+
     # What is gathered goes on by itself.
-    children = asyncio.gather(intake.get_ready(context, [path for _, path in found.changed]))
+    children = asyncio.gather(get_ready(context, [path for _, path in found.changed]))
     # Not beside the queueing: the two would only wait for each other, and both keep the first files waiting.
     await asyncio.to_thread(_load_work)
     from armillary.commands.work import finish
@@ -267,13 +282,12 @@ async def _taken_in(context: Context, found: Search, show: Callable[[int], None]
     collect_seldom()
     queueing = asyncio.create_task(_queued(context, found))
     try:
-        report = intake.collect(found.run, await finish(context, queueing, show=show))
+        ended = await finish(context, queueing, show=show)
         await children
     finally:
         queueing.cancel()
         children.cancel()
-    await intake.tell_contested(context, found.run)
-    return report
+    return ended
 
 
 async def _queued(context: Context, found: Search) -> Sequence[int]:

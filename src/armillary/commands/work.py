@@ -40,7 +40,9 @@ async def finish(
         if isinstance(order_ids, asyncio.Future):
             both: set[asyncio.Future[Any]] = {helping, order_ids}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            order_ids = order_ids.result() if order_ids.done() else ()
+            # Whoever helps has failed then, or is about to: with what kept the orders from being queued.
+            failed = helping.done() or order_ids.exception() is not None
+            order_ids = () if failed else order_ids.result()
         ends = Ends(context.database, order_ids)
         await ends.look()
         while not (await asyncio.wait({helping}, timeout=LOOK_S))[0]:

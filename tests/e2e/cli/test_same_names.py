@@ -58,6 +58,9 @@ def test_the_identity_of_a_root_is_shown_and_changed(data: Path, tmp_path: Path)
     said = commands.run("ingest", tree)
     assert said.out == "2 ingested, 0 skipped, 0 failed\n"
     assert f"{NAME} stands for several files" in " ".join(said.err.split())
+    # It is told as long as it is so, though nothing has changed.
+    again = commands.run("ingest", tree)
+    assert f"{NAME} stands for several files" in " ".join(again.err.split())
     (contested,) = commands.run("status", "--json").json()["contested"]
     assert contested["name"] == NAME
     assert "SEVERAL FILES OF ONE NAME" in commands.run("status").out
