@@ -106,16 +106,16 @@ class Pump(Generic[A, R]):
         await self._drop()
 
     async def _run(self) -> None:
-        while self._waiting:
+        while self._waiting or self._begun:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             # Nothing is done for those whose callers were cancelled meanwhile.
             batch = [one for one in batch if not one.answer.done()]
             if batch:
                 self._batches.observe(len(batch))
                 await self._settle(batch)
-        if self._begun:
-            # It was meant for those whose callers were cancelled meanwhile.
-            await self._drop()
+            elif self._begun:
+                # It was meant for those who were cancelled. Others may come while it ends.
+                await self._drop()
 
     async def _settle(self, batch: Sequence[_Waiting[A, R]]) -> None:
         """Answer every request of a batch."""

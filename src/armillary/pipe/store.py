@@ -29,8 +29,10 @@ QUEUE_CHANNEL = "pipe_queue"
 """There is a new queue."""
 
 # A lease that has ended needs nobody to say so: the item is there again, or dead if that was the last attempt.
-_SPENT = "(i.claim IS NOT NULL AND i.free_at <= now() AND i.attempt >= q.max_attempts)"
-_FREE = "(i.free_at IS NULL OR i.free_at <= now() AND (i.claim IS NULL OR i.attempt < q.max_attempts))"
+# By the time of the statement: its transaction may have begun with the end of the one before, which took a while.
+_ENDED = "i.free_at <= statement_timestamp()"
+_SPENT = f"(i.claim IS NOT NULL AND {_ENDED} AND i.attempt >= q.max_attempts)"
+_FREE = f"(i.free_at IS NULL OR {_ENDED} AND (i.claim IS NULL OR i.attempt < q.max_attempts))"
 
 # The one path by which items are taken, for good or by a lease: the oldest that is free, and not the next of
 # somebody whose transaction has not ended. SKIP LOCKED follows a row that was changed since, and judges it again.

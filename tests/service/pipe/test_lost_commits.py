@@ -19,7 +19,7 @@ from armillary.base.database import Database, Role
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.context import Context
 from armillary.errors import Unavailable
-from armillary.pipe import store
+from armillary.pipe import pump, store
 from armillary.pipe.models import Item
 from armillary.pipe.pump import PATIENCE_S
 from armillary.pipe.service import Exchange
@@ -212,6 +212,31 @@ async def test_a_transaction_that_nobody_needs_any_more_is_ended(
             in_time(deadline, "a transaction stays open")
             await asyncio.sleep(0.01)
     assert value_of(await exchange.enqueue(a_new(2))) == 2
+    assert await drained(exchange) == [0, 2]
+
+
+async def test_who_comes_while_a_transaction_ends_that_nobody_needs_is_not_forgotten(
+    context: Context, exchange: Exchange, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(context)
+    ending, go_on = asyncio.Event(), asyncio.Event()
+    let_go = pump.let_go
+
+    async def held(connection: asyncpg.Connection) -> None:
+        ending.set()
+        await go_on.wait()
+        await let_go(connection)
+
+    monkeypatch.setattr(pump, "let_go", held)
+    first, second = await beside(exchange, 2)
+    wire.at_chain = second.cancel
+    assert value_of(await first) == 0
+    async with asyncio.timeout(PATIENCE_S):
+        await ending.wait()
+        third = asyncio.create_task(exchange.enqueue(a_new(2)))
+        await asyncio.sleep(0)
+        go_on.set()
+        assert value_of(await third) == 2
     assert await drained(exchange) == [0, 2]
 
 
