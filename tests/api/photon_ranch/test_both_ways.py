@@ -83,6 +83,7 @@ TEXTS = [
     b'{"queue_name": "NAME", "payload": {"a": 1, "a": 2}}',
     b'{"queue_name": "NAME", "payload": %s}' % (b"9" * 400),
     b'{"queue_name": "NAME", "payload": %s}' % (b"9" * 300),
+    b'{"queue_name": "NAME", "payload": {"request": %s}}' % (b"9" * 401),
     b'{"queue_name": "NAME", "payload": %s%s}' % (b"[" * 5000, b"]" * 5000),
     b'{"queue_name": "NAME", "queue_name": "no such queue"}',
     b'{"queue_name": "NAME", "payload": "%s"}' % (b"x" * 20_000),
@@ -118,6 +119,15 @@ def test_what_is_taken_comes_in_order_whichever_way_it_is_asked_for(client: http
     assert both(client, path, b"{}")[0] == 404
     assert both(client, "/pipe/queue/no such queue/dequeue")[0] == 404
     assert both(client, "/pipe/queue/nosuchqueue/dequeue")[0] == 404
+
+
+def test_what_names_no_queue_takes_nothing(client: httpx.Client, name: str) -> None:
+    make(client, name)
+    make(client, "dequeue")
+    client.post("/pipe/enqueue", content=b'{"queue_name": "dequeue"}')
+    for path in ("/pipe/queue/dequeue", "/pipe/queue//dequeue"):
+        assert both(client, path)[0] in (404, 405)
+    assert len(client.get("/pipe/queue/dequeue").json()) == 1
 
 
 def test_nobody_gets_in_by_either_way_who_may_not(server: Running, client: httpx.Client, name: str) -> None:

@@ -75,7 +75,7 @@ class Express:
         return way
 
     def _find(self, url: bytes) -> Way | None:
-        if b"?" in url or b"%" in url or not url.startswith(b"/"):
+        if any(one in url for one in (b"?", b"%", b"#")) or not url.startswith(b"/"):
             return None
         said: Scope = {"type": "http", "method": "POST", "headers": [], "query_string": b"", "client": None}
         scope = self._addressed.addressed({**said, "path": url.decode("latin-1"), "raw_path": url})
@@ -138,7 +138,16 @@ class Way:
         return tokens.recall(secrets[0], time.monotonic()) if len(secrets) == 1 else None
 
     async def carry_out(self, errand: Errand, cycle: Cycle) -> None:
-        """Carry out what a request asks for, and answer it."""
+        """Carry out what a request asks for, and answer it; whoever gets no answer is not kept waiting for one."""
+        try:
+            await self._carry_out(errand, cycle)
+        except Exception:
+            log.exception("request not answered", path=self._scope["path"])
+        finally:
+            if not cycle.response_complete:
+                cycle.transport.close()
+
+    async def _carry_out(self, errand: Errand, cycle: Cycle) -> None:
         began, answer, scope = time.perf_counter(), Traceable(new_id()), cycle.scope
         scope["path"], scope["state"]["request_id"] = self._scope["path"], answer.id
         with bound(request=answer.id):
@@ -149,6 +158,9 @@ class Way:
                 done = render({**self._scope, **scope, "state": state}, error)
             known = bool(scope["state"]["principal"].name)
             if isinstance(done, bytes):
+                # Who reads no answers is asked for no more requests until that changes.
+                if cycle.flow.write_paused and not cycle.disconnected:
+                    await cycle.flow.drain()
                 self._write(cycle, answer, done, known=known)
             else:
                 await self._send(cycle, answer, done, known=known)

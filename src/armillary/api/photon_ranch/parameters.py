@@ -24,7 +24,8 @@ from armillary.context import Context
 
 MAX_DIGITS = 400
 """Digits of an integer in JSON; more are no number that anybody means."""
-_LONG = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
+LONG = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
+"""What may be such an integer."""
 _READ = "parameters"
 """Where the state of a request has what it says, once that is read."""
 
@@ -145,7 +146,7 @@ def read_json(text: bytes) -> Any:
         return NOTHING
     try:
         # What is valid for the stricter parser means the same to both, but for integers that are too long here.
-        if not _LONG.search(text):
+        if not LONG.search(text):
             return msgspec.json.decode(text)
     except (ValueError, RecursionError):
         pass

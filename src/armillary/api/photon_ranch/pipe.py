@@ -21,7 +21,7 @@ from armillary.api.http.body import idempotency_key
 from armillary.api.http.calls import Ctx
 from armillary.api.http.lanes import Done, Errand, Heard, Lane
 from armillary.api.http.presence import is_gone
-from armillary.api.photon_ranch.parameters import Asked, Parameters
+from armillary.api.photon_ranch.parameters import LONG, Asked, Parameters
 from armillary.api.photon_ranch.replies import Refused, as_json, raw
 from armillary.api.photon_ranch.rights import Resource, Right, admission, reads
 from armillary.base.text import storable
@@ -214,6 +214,8 @@ _SENT = msgspec.json.Decoder(_Sent)
 
 
 def _new_errand(heard: Heard) -> Errand | None:
+    if len(heard.body) > heard.state.context.settings.photon_ranch.max_body or LONG.search(heard.body):
+        return None
     try:
         sent = _SENT.decode(heard.body)
         if not (sent.queue_name and _is_name(sent.queue_name) and _is_name(sent.sender)):
@@ -251,8 +253,9 @@ def lane(scope: Connection) -> Lane | None:
     path: str = scope["path"]
     if path == "/pipe/enqueue":
         return Lane(_new_errand, admission(_route(enqueue)))
-    if path.startswith(_IN_QUEUE) and path.endswith(_DEQUEUE):
-        name = path.removeprefix(_IN_QUEUE).removesuffix(_DEQUEUE)
+    in_queue = path.removeprefix(_IN_QUEUE)
+    name = in_queue.removesuffix(_DEQUEUE)
+    if in_queue != path and name not in ("", in_queue):
         return Lane(partial(_wanted_errand, name), admission(_route(dequeue)))
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client import Counter
 from starlette.datastructures import State
@@ -37,6 +39,7 @@ from tests.support.sockets import GET, Served, served
 
 SECRET, BURST = "arm_secret", 40
 BODY = b'{"say": "some"}'
+MUCH, PAUSE_S = 1 << 20, 1.0
 
 
 class Toy:
@@ -64,6 +67,11 @@ class Toy:
                 raise ZeroDivisionError
             case "other":
                 return Response(b"other", 404, {"X-Toy": "1"})
+            case "nonsense":
+                return 5  # type: ignore[return-value]  # what a mistake in a lane would do
+            case "much":
+                self.ends.append("much")
+                return b"x" * MUCH
             case "wait":
                 while not is_gone(heard.receive):  # noqa: ASYNC110  # a client's end sets no event
                     await asyncio.sleep(0.005)
@@ -167,6 +175,7 @@ LONG = b'{"say": "' + b"x" * LARGEST + b'"}'
     [
         a_request(url="/pipe/enqueue?payload=1"),
         a_request(url="/pipe/%65nqueue"),
+        a_request(url="/pipe/enqueue#more"),
         a_request(url="/pipe/queue"),
         a_request(url="/k/arm_other/api/pipe/enqueue"),
         a_request(BODY, "Origin: http://elsewhere"),
@@ -202,7 +211,12 @@ def test_the_program_has_lanes_for_items_in_and_out(tmp_path: Path, url: bytes) 
     scope = {"method": "POST", "headers": [(b"content-length", b"0")], "state": {}}
     assert express.way_of(SimpleNamespace(scope=scope), url)
     assert not express.way_of(SimpleNamespace(scope=scope | {"method": "GET"}), url)
-    assert not express.way_of(SimpleNamespace(scope=scope), b"/v1/frames")
+    for other in (b"/v1/frames", b"/pipe/queue/dequeue", b"/pipe/queue//dequeue", b"/pipe/queue/a#b/dequeue"):
+        assert not express.way_of(SimpleNamespace(scope=scope), other)
+    # What a client sends unasked keeps nobody from it.
+    sent = httpx.Client(headers={"X-Api-Key": SECRET}).build_request("POST", "http://archive/", content=b"{}")
+    headers = [(name.lower(), value) for name, value in sent.headers.raw]
+    assert express.way_of(SimpleNamespace(scope=scope | {"headers": headers, "state": {}}), url)
 
 
 def test_whoever_is_known_is_counted_by_name_and_refused_on_the_long_way() -> None:
@@ -275,6 +289,25 @@ def test_a_connection_that_is_to_be_closed_is(both: tuple[Served, Toy]) -> None:
     with both[0].connect(a_request(BODY, "Connection: close")) as one:
         ((status, headers, _),) = answers(one, 1)
         assert (status, headers["connection"], one.recv(1)) == (200, "close", b"")
+
+
+def test_whoever_reads_no_answers_is_asked_for_no_more_requests() -> None:
+    with ways(strangers=True) as (server, toy), server.connect() as one:
+        sent, most = 0, 30
+        while len(toy.ends) == sent < most:
+            one.sendall(a_request(b'{"say": "much"}'))
+            sent += 1
+            deadline = time.monotonic() + PAUSE_S
+            while len(toy.ends) < sent and time.monotonic() < deadline:
+                time.sleep(0.005)
+        assert sent < most
+        found = answers(one, sent)
+        assert [len(body) for _, _, body in found[:-1]] == (sent - 1) * [MUCH]
+
+
+def test_whoever_can_get_no_answer_is_not_kept_waiting_for_one(both: tuple[Served, Toy]) -> None:
+    with both[0].connect(a_request(b'{"say": "nonsense"}')) as one:
+        assert one.recv(1) == b""
 
 
 def test_a_client_that_leaves_is_seen_to_leave(both: tuple[Served, Toy]) -> None:
