@@ -32,6 +32,11 @@ def stumble(_fd: int) -> None:
     raise KeyError("what")
 
 
+def bewilder(_fd: int) -> object:
+    """Return what no other process can be given."""
+    return lambda: None
+
+
 def crash(_fd: int, number: int) -> None:
     """Die of a signal."""
     os.kill(os.getpid(), number)

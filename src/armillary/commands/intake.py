@@ -228,7 +228,11 @@ def _child_for(paths: Sequence[Path], data: Path) -> Iterator[Sequence[Child]]:
     """Start a child that loads what the files seem to need while the rest of the command is loaded here."""
     from armillary.archive.intake.foresight.service import child_for
 
-    started = child_for(paths, data)
+    try:
+        started = child_for(paths, data)
+    except OSError:
+        # What is wrong with the files is told by whoever looks for them.
+        started = None
     try:
         yield [started] if started else []
     finally:

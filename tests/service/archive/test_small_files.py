@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import pickle
 import signal
 import time
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.rows import NewVersion
+from armillary.archive.fields import UNTOLD
 from armillary.archive.intake import ingest
 from armillary.archive.intake.beside import get_ready
 from armillary.archive.intake.foresight.service import child_for
@@ -25,11 +28,13 @@ from armillary.archive.models import SMALL
 from armillary.archive.products import service as products
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.pool import CHILDREN
+from armillary.fits.series import HeaderValues
 from tests.support import bombs
 from tests.support.archive import OLD_NS, Archive, an_archive, put
 from tests.support.headers import a_file, a_primary
 from tests.support.kills import processes
 from tests.support.patience import in_time
+from tests.support.versions import a_version
 
 MANY = LEAST + 2
 JPEG = b"\xff\xd8\xff"
@@ -241,6 +246,12 @@ async def test_a_child_is_started_where_many_small_files_seem_to_be(
         started.end()
         await archive.ingest(many.parent)
         assert child_for([many.parent], data) is None
+
+
+def test_what_is_known_of_a_file_without_fields_can_be_handed_over() -> None:
+    known = NewVersion.again(a_version(), fields=UNTOLD, values=HeaderValues(()))
+    given = pickle.loads(pickle.dumps(known.with_rows()))
+    assert (given.rows, given.fields) == (known.rows, UNTOLD)
 
 
 async def test_large_files_are_recorded_before_all_of_a_batch_are_read(

@@ -77,6 +77,8 @@ async def test_one_child_does_one_piece_of_work_after_the_other(sandbox: Sandbox
         await call(sandbox, strange_work.refuse, fd, "not so")
     with pytest.raises(RuntimeError, match="KeyError: 'what'"):
         await call(sandbox, strange_work.stumble, fd)
+    with pytest.raises(RuntimeError, match="cannot be handed over"):
+        await call(sandbox, strange_work.bewilder, fd)
     assert await call(sandbox, strange_work.read, fd, 3) == (b"the", child)
     sandbox.close()
     wait_gone({child})

@@ -130,7 +130,8 @@ class NewVersion:
 
         So another process can take it over.
         """
-        light = dataclasses.replace(self, values=None)
+        # A view of fields, as those of a file without any are, could not be handed over.
+        light = dataclasses.replace(self, values=None, fields=dict(self.fields))
         vars(light)["rows"] = self.rows
         return light
 

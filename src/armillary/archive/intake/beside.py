@@ -51,7 +51,12 @@ async def look_at_small(context: Context, candidates: Sequence[Candidate]) -> No
     answer = await _asked(context, small)
     if answer is None:
         return
-    await products.mend(context, answer.damaged)
+    try:
+        await products.mend(context, answer.damaged)
+    except ArmillaryError as error:
+        # Nor does this keep files out: their pictures are ordered, and tell then what is wrong with the store.
+        log.warning("pictures not mended", count=len(answer.damaged), reason=error.message)
+        return
     told = [(candidate, seen) for candidate, seen in zip(small, answer.files, strict=True) if seen]
     rows = products.rows_of(context, [(seen.source, seen.pictures) for _, seen in told])
     for (candidate, seen), pictures in zip(told, rows, strict=True):
@@ -70,12 +75,14 @@ def suits_children(one: Candidate) -> bool:
 
 async def _asked(context: Context, candidates: Sequence[Candidate]) -> Answer | None:
     settings = context.settings.archive
+    seconds = min(settings.preview_s, PORTION_S)
     portion = Portion(
         settings,
         {one.root.id: one.root for one in candidates},
         context.stores.private,
         products.directory_of(context),
         context.clock.now(),
+        seconds / 2,
         [Asked(one.location, one.known, one.args) for one in candidates],
     )
 
@@ -83,7 +90,6 @@ async def _asked(context: Context, candidates: Sequence[Candidate]) -> Answer | 
         return ask(look_at_all, None, portion)
 
     try:
-        seconds = min(settings.preview_s, PORTION_S)
         return await context.quick.run(look, memory=settings.preview_memory, seconds=seconds)
     except (ArmillaryError, RuntimeError) as error:
         # Whatever it is, it need not keep the files out: a picture that could not be stored is no reason.

@@ -6,6 +6,7 @@ It loads no more than this needs, and asks no database. What a child cannot tell
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from armillary.archive.products.drawing import Kept
 
 
+TOGETHER = 50
+"""Files between two looks at the clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A file to be looked at, what the catalog knows of it, and what its order asks."""
@@ -39,13 +44,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Files to be looked at together: where they lie, where pictures of them are to be stored."""
+    """Files to be looked at together: where they lie, where pictures of them are to be stored.
+
+    After so many ``seconds`` no more files are looked at, and these are left to the parent as well.
+    """
 
     settings: ArchiveSettings
     roots: Mapping[int, Root]
     private: Path
     objects: Path
     now: datetime
+    seconds: float
     files: Sequence[Asked]
 
 
@@ -90,7 +99,7 @@ def look_at_all(portion: Portion) -> Answer:
 
 
 def _answer(portion: Portion) -> Answer:
-    settings = portion.settings
+    settings, until = portion.settings, time.monotonic() + portion.seconds
     stores = Stores(portion.private)
     with closing(stores):
         opened = {
@@ -110,7 +119,9 @@ def _answer(portion: Portion) -> Answer:
             for one in portion.files
         ]
         describer = describer_of(profiles_of(settings.profiles), settings.site)
-        look_through(candidates, settings, describer, small=True)
+        for start in range(0, len(candidates), TOGETHER):
+            if time.monotonic() < until:
+                look_through(candidates[start : start + TOGETHER], settings, describer, small=True)
     pictures, damaged = _draw(candidates, portion)
     return Answer([_looked(*one, settings) for one in zip(candidates, pictures, strict=True)], damaged)
 

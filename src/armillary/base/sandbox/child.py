@@ -10,6 +10,7 @@ import ctypes
 import gc
 import importlib
 import os
+import pickle
 import resource
 import signal
 import socket
@@ -48,7 +49,15 @@ def main(descriptor: int, parent: int, modules: Sequence[str]) -> None:
             answer = _answer(function, (*fds, *args))
             for fd in fds:
                 os.close(fd)
-            send(channel, answer)
+            _tell(channel, answer)
+
+
+def _tell(channel: socket.socket, answer: tuple[bool, Any]) -> None:
+    try:
+        send(channel, answer)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        # Nothing was sent yet. The parent is told, and the child is good for more.
+        send(channel, (False, RuntimeError(f"the answer cannot be handed over: {error}")))
 
 
 def _die_with(parent: int) -> None:
