@@ -90,7 +90,7 @@ class Finder:
         owner = (self._root_above(target) or above) if self._nested else above
         below = target.relative_to(owner)
         if target == one:
-            self._plain[os.path.dirname(str(one)), base] = owner, below.parent  # noqa: PTH120
+            self._plain[_directory_of(one), base] = owner, below.parent
         return owner, below
 
     def _beside_known(self, one: Path, base: Path) -> tuple[Path, Path] | None:
@@ -98,8 +98,7 @@ class Finder:
 
         Most files are such, and to follow every directory above each takes longer than all else.
         """
-        # Texts, since every path that is made or looked up takes longer than to look at the file.
-        known = self._plain.get((os.path.dirname(str(one)), base))  # noqa: PTH120
+        known = self._plain.get((_directory_of(one), base))
         if known is None or not is_plain(one):
             return None
         owner, directory = known
@@ -114,6 +113,10 @@ class Finder:
 
     def _report(self, path: Path, error: ArmillaryError) -> None:
         self.found.failed.append((path, error))
+
+
+def _directory_of(path: Path) -> str:
+    return os.path.dirname(str(path))  # noqa: PTH120  # to make a path takes longer than to look at the file
 
 
 def _resolve(path: Path) -> Path:

@@ -45,7 +45,7 @@ async def look_at_small(context: Context, candidates: Sequence[Candidate]) -> No
 
     Nor is anything said of files with which something is wrong, nor of any if the child fails.
     """
-    small = await asyncio.to_thread(_small_ones, candidates)
+    small = await asyncio.to_thread(lambda: list(filter(suits_children, candidates)))
     if len(small) < LEAST:
         return
     answer = await _asked(context, small)
@@ -62,10 +62,6 @@ async def look_at_small(context: Context, candidates: Sequence[Candidate]) -> No
     for (candidate, seen), pictures in zip(told, rows, strict=True):
         candidate.stored, candidate.skipped, candidate.told = seen.stored, seen.skipped, seen.bytes
         candidate.new, candidate.entry, candidate.pictures = seen.new, seen.entry, pictures
-
-
-def _small_ones(candidates: Sequence[Candidate]) -> list[Candidate]:
-    return [one for one in candidates if suits_children(one)]
 
 
 def suits_children(one: Candidate) -> bool:

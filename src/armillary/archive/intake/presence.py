@@ -50,8 +50,6 @@ async def left_behind(
     The same file on the disk under another path has been moved there, whatever its name was; a file of the
     same name may have been moved to another disk.
     """
-    if not arrivals:
-        return []
     identities = {one.identity for one in arrivals}
     # A file that is known by its path has nothing to do with others of its name.
     names = {one.name for one in arrivals if roots[one.location.root_id].identity is Identity.UNIQUE}

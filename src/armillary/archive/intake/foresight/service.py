@@ -19,6 +19,7 @@ from armillary.base.sandbox.pool import Child
 MODULES = ("armillary.archive.intake.portions", "armillary.archive.products.drawing")
 """What a child needs to look at small files."""
 CORES = 2
+"""Fewer have no time for a child while the command loads."""
 ENTRIES = 1000
 """Entries of directories that are looked at: where so many are no files for these children, few will be."""
 
