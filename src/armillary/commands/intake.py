@@ -189,11 +189,12 @@ def _take_in(
 
     They are somewhere below ``paths``, if that is known.
     """
-    from rich.progress import Progress
 
-    from armillary.archive.intake import service as intake
+    async def action(context: Context) -> IngestReport | int:
+        from rich.progress import Progress
 
-    async def action(context: Context) -> intake.IngestReport | int:
+        from armillary.archive.intake import service as intake
+
         await _register(context)
         with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
             task = progress.add_task("finding files", total=None)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,3 +128,25 @@ def test_reading_the_catalog_loads_no_libraries_of_arrays_pictures_and_migration
     )
     unneeded = {"alembic", "astropy", "awscrt", "cdshealpix", "fastapi", "httpx", "numpy", "PIL", "uvicorn"}
     assert set(done.stdout.split()) & unneeded == set()
+
+
+BEFORE_THE_CHILD = """
+import sys
+from armillary.archive.intake.foresight import service
+def seen(paths, data):
+    print(*paths, *sys.modules)
+    sys.exit(0)
+service.child_for = seen
+sys.argv = ["armillary", "ingest", sys.argv[1], "--data", sys.argv[1] + "/archive"]
+from armillary.cli import main
+main()
+"""
+
+
+def test_a_child_is_started_before_the_rest_of_ingest_is_loaded(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEFORE_THE_CHILD, tmp_path], capture_output=True, text=True, check=True
+    )
+    path, *modules = done.stdout.split()
+    assert path == str(tmp_path)
+    assert set(modules) & HEAVY <= {"structlog"}
