@@ -14,7 +14,8 @@ from armillary.base.work import Claim, JsonObject, Kind, NewOrder, Worker, step,
 from armillary.commands.work import KINDS
 from armillary.console.panels import PANELS
 from armillary.context import Context
-from armillary.edits.changesets.service import STEP, document
+from armillary.edits.changesets.kinds import STEP
+from armillary.edits.changesets.service import document
 from armillary.errors import BadRequest
 from armillary.operations import orders
 from tests.console.test_sessions import ELSEWHERE, sign_in

@@ -20,8 +20,8 @@ from armillary.archive.catalog.models import Version
 from armillary.archive.intake.staging import INGEST_UPLOAD, STAGING, sweep_staging
 from armillary.archive.intake.verification import verify_files
 from armillary.context import Context
+from armillary.edits.kinds import UPDATE_HEADERS
 from armillary.edits.leftovers import RECIPE, sweep_recipes
-from armillary.edits.orders import UPDATE_HEADERS
 from armillary.operations.cleaning import recover
 from tests.crash.clients import Promises
 from tests.crash.night import Night, data_of, unpacked

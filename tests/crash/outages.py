@@ -12,7 +12,7 @@ from typing import Any
 from armillary.base.store.locks import PathLocks
 from armillary.base.work import NewOrder, submit
 from armillary.context import Context
-from armillary.edits.orders import UPDATE_HEADERS
+from armillary.edits.kinds import UPDATE_HEADERS
 from tests.crash.clients import Clients
 from tests.crash.judgement import rows
 from tests.crash.siege import Siege

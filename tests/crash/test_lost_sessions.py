@@ -21,7 +21,7 @@ from armillary.base.store.files import SystemFiles
 from armillary.base.store.locks import PathLocks
 from armillary.base.work import Worker, statements, wait_for
 from armillary.context import Context, open_context
-from armillary.edits.tasks import KINDS
+from armillary.edits.kinds import KINDS
 from armillary.settings import Settings
 from tests.crash.clients import Promises
 from tests.crash.judgement import judge, rows

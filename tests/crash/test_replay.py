@@ -13,9 +13,9 @@ import pytest
 from astropy.io import fits
 
 from armillary.edits import golive
+from armillary.edits.kinds import REVERT_EDIT, UPDATE_HEADERS
 from armillary.edits.leftovers import sweep_recipes
-from armillary.edits.orders import UPDATE_HEADERS
-from armillary.edits.revert import REVERT_EDIT, submit_revert
+from armillary.edits.revert import submit_revert
 from armillary.edits.tasks import update_headers
 from tests.crash.night import data_of, frame_bytes, unpacked
 from tests.support.archive import ORIGIN, Archive, put, sha256

@@ -41,6 +41,7 @@ from armillary.edits.models import Origin
 from armillary.edits.revert import submit_revert
 from armillary.errors import ArmillaryError
 from armillary.operations import cleaning
+from armillary.operations.kinds import CLEANING
 from armillary.settings import ArchiveSettings, LimitSettings, Settings, WorkSettings
 from tests.support.edits import accept_one
 from tests.support.headers import a_file
@@ -75,7 +76,7 @@ class Archive:
 
     async def clean(self, *, portion: int) -> None:
         """Let a worker forget what has had its time, so many rows at once."""
-        kind = Kind(cleaning.CLEANING, partial(cleaning.clean, portion=portion))
+        kind = Kind(CLEANING, partial(cleaning.clean, portion=portion))
         async with self.context.database.begin() as connection:
             await submit(connection, [NewOrder(kind=kind.name, args={})], keyed_fifo=False)
         await Worker(self.context, [kind], name="cleaning").drain()

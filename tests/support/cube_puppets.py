@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.cubes.run import ingest_cube
 from armillary.archive.intake.orders import INGEST, INGEST_CUBE
-from armillary.archive.tasks import KINDS
+from armillary.archive.kinds import KINDS
 from armillary.base.clock import SystemClock
 from armillary.base.database import Database, Role
 from armillary.base.signals import PostgresSignals

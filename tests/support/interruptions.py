@@ -12,7 +12,7 @@ from armillary.base.work import Claim
 from armillary.base.work.intents import record_intents
 from armillary.base.work.ledger import Ledger
 from armillary.edits import golive, tasks
-from armillary.edits.orders import UPDATE_HEADERS
+from armillary.edits.kinds import FOLD, KINDS, UPDATE_HEADERS
 from tests.support.archive import Archive
 
 
@@ -25,7 +25,7 @@ async def claim_all(archive: Archive, kind: str = UPDATE_HEADERS) -> list[Claim]
     ledger = Ledger(archive.context.database, archive.context.settings.work, "victim")
     try:
         await ledger.sweep()
-        return await ledger.exchange((), [kind], 10, {UPDATE_HEADERS: tasks.FOLD})
+        return await ledger.exchange((), [kind], 10, {UPDATE_HEADERS: FOLD})
     finally:
         await ledger.close()
 
@@ -52,7 +52,7 @@ async def interrupt(
             patch.setattr(tasks, "_record", die)
         else:
             patch.setattr(golive, "record_intents", intend_and_die)
-        handler = next(one.handler for one in tasks.KINDS if one.name == kind)
+        handler = next(one.handler for one in KINDS if one.name == kind)
         assert claims
         with pytest.raises(Killed) if certain else contextlib.suppress(Killed):
             await handler(archive.context, claims)

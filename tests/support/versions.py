@@ -12,8 +12,9 @@ from armillary.archive.intake.examination import examine
 from armillary.base.store import Snapshot
 from armillary.base.store.models import StoredObject
 from armillary.base.work import Order
+from armillary.edits.kinds import UPDATE_HEADERS
 from armillary.edits.models import EditRequest
-from armillary.edits.orders import UPDATE_HEADERS, to_text
+from armillary.edits.orders import to_text
 from tests.support.headers import a_primary
 from tests.support.memory_store import Held
 

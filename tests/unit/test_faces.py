@@ -45,7 +45,7 @@ def strangers(top: Path = TOP) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path, module in sources(top).items():
         own = path.partition("/")[0]
-        allowed = FACES | {"tasks"} if own == "commands" else FACES
+        allowed = FACES | {"kinds", "tasks"} if own == "commands" else FACES
         for name in imports_of(module):
             parts = name.split(".")
             if len(parts) > 1 and parts[1] in NOUNS - {own} and parts[-1] not in allowed:

@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.access.kinds import CREATE, REVOKE
 from armillary.access.models import Permission, Scope
 from armillary.access.tokens import NewToken, digest_of, new_secret, new_token, record_token, revoke
 from armillary.base.log import get_logger
-from armillary.base.work import Claim, JsonObject, Kind, Response, ask
+from armillary.base.work import Claim, JsonObject, Response, ask
 from armillary.context import Context
 from armillary.errors import ArmillaryError
 
 log = get_logger(__name__)
-CREATE, REVOKE = "create_token", "revoke_token"
 AT_ONCE = 2_000_000_000
 """A priority before all others: somebody waits."""
 
@@ -85,6 +85,3 @@ async def revoke_tokens(context: Context, claims: Sequence[Claim]) -> None:
         count = await revoke(connection, name, now=context.clock.now(), actor=actor)
         responses[claim.order.id] = Response(value={"revoked": count})
     log.info("token revoked", token_name=name, count=count, actor=actor)
-
-
-KINDS = (Kind(CREATE, create_tokens), Kind(REVOKE, revoke_tokens))

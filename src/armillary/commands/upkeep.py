@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from armillary.archive import tasks as archive
+from armillary.archive import kinds as archive
 from armillary.archive.catalog import service as catalog
 from armillary.archive.cubes import service as cubes
 from armillary.archive.intake.service import watch_root, watch_roots

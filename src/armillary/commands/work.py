@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from armillary.access.tasks import KINDS as ACCESS_KINDS
-from armillary.archive.tasks import KINDS as ARCHIVE_KINDS
+from armillary.access.kinds import KINDS as ACCESS_KINDS
+from armillary.archive.kinds import KINDS as ARCHIVE_KINDS
 from armillary.base.work import Outcome, Worker
 from armillary.base.work.admin import held_because
 from armillary.base.work.statements import DONE_CHANNEL
 from armillary.base.work.waiting import Ends
 from armillary.commands.terminal import err, escape
 from armillary.context import Context
-from armillary.edits.changesets.tasks import KINDS as CHANGE_SET_KINDS
-from armillary.edits.tasks import KINDS as EDIT_KINDS
-from armillary.exports.tasks import KINDS as EXPORT_KINDS
-from armillary.operations.tasks import KINDS as ORDER_KINDS
+from armillary.edits.changesets.kinds import KINDS as CHANGE_SET_KINDS
+from armillary.edits.kinds import KINDS as EDIT_KINDS
+from armillary.exports.kinds import KINDS as EXPORT_KINDS
+from armillary.operations.kinds import KINDS as ORDER_KINDS
 
 LOOK_S = 0.25
 KINDS = (*ARCHIVE_KINDS, *EDIT_KINDS, *CHANGE_SET_KINDS, *EXPORT_KINDS, *ORDER_KINDS, *ACCESS_KINDS)

@@ -20,8 +20,8 @@ from armillary.commands.work import KINDS
 from armillary.context import Context, open_context
 from armillary.exports import service as exports
 from armillary.exports import tasks as sending
+from armillary.operations.kinds import CHORES
 from armillary.operations.service import recover
-from armillary.operations.tasks import CHORES
 from armillary.publish.svo import service as publishing
 from armillary.publish.svo import tasks as svo
 from armillary.settings import Settings
@@ -63,6 +63,8 @@ async def work(
         await exports.register(context, alone=True)
         await publishing.register(context)
         chosen = (*kinds, *CHORES, *rooms.CHORES) if until is Until.STOPPED else kinds
+        for kind in chosen:
+            kind.load()
         worker = Worker(context, chosen, name=name, slots=slots)
         others = _others(context, name) if exporting else []
         match until:

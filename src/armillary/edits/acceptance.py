@@ -27,8 +27,9 @@ from armillary.context import Context
 from armillary.edits import store
 from armillary.edits.apply import find_extension, refuse_new_keywords
 from armillary.edits.errors import ExtensionNotFound, ItemRefused, KeyReused, NoHeaders, OutcomeUnknown
+from armillary.edits.kinds import UPDATE_HEADERS
 from armillary.edits.models import Accepted, EditRequest, Origin, Refused, Target
-from armillary.edits.orders import UPDATE_HEADERS, order_of, request_of
+from armillary.edits.orders import order_of, request_of
 from armillary.edits.validation import Rules
 from armillary.errors import ArmillaryError, error_of
 from armillary.fits.models import Layout

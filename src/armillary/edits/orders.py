@@ -10,12 +10,12 @@ from uuid import UUID
 from armillary.archive.catalog.models import Version
 from armillary.base.work import JsonObject, NewOrder
 from armillary.edits.errors import ItemRefused
+from armillary.edits.kinds import UPDATE_HEADERS
 from armillary.edits.models import CardState, EditRequest, Origin, Target
 from armillary.edits.validation import Rules, checked
 from armillary.edits.words import request_of_words
 from armillary.fits.models import CardChange
 
-UPDATE_HEADERS = "update_headers"
 _REQUEST = "edit"
 """The argument that holds the request. Orders of before have its parts among the arguments."""
 

@@ -22,9 +22,8 @@ from armillary.context import Context
 from armillary.edits import store
 from armillary.edits.apply import HduEffect
 from armillary.edits.execution import Execution, Judged, change_to_json, results_of
+from armillary.edits.kinds import REVERT_EDIT, UPDATE_HEADERS
 from armillary.edits.models import Outcome
-from armillary.edits.orders import UPDATE_HEADERS
-from armillary.edits.revert import REVERT_EDIT
 from armillary.errors import ArmillaryError
 from armillary.fits.containers import Container, logical_name
 

@@ -20,6 +20,7 @@ from armillary.edits.apply import HduEffect
 from armillary.edits.errors import NothingToRevert, RevertBlocked
 from armillary.edits.execution import Execution, Judged, Rewrite, begin, complete
 from armillary.edits.history.service import History, history_of, history_of_file
+from armillary.edits.kinds import REVERT_EDIT
 from armillary.edits.models import Origin, Outcome
 from armillary.edits.past import state_with, way_back
 from armillary.errors import NotFound
@@ -31,7 +32,6 @@ from armillary.fits.models import CardEffect, Layout
 from armillary.fits.plan import relayout
 from armillary.fits.restore import restore_cards
 
-REVERT_EDIT = "revert_edit"
 WHOLE, BZIP2 = b"W", b"B"
 _NUMBER = re.compile("[0-9]{1,18}")
 

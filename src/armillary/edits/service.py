@@ -2,7 +2,7 @@
 
 from armillary.edits.acceptance import Key, rules_of, submit_edit, submit_edits
 from armillary.edits.apply import apply_request, states_of
-from armillary.edits.audit import MAX_PAGE, AuditPage, RecordedEdit, audit, file_of_edit, id_of_file
+from armillary.edits.audit.service import MAX_PAGE, AuditPage, RecordedEdit, audit, file_of_edit, id_of_file
 from armillary.edits.disclosure import Discretion
 from armillary.edits.leftovers import sweep_recipes
 from armillary.edits.recording import record_failures

@@ -14,19 +14,17 @@ from armillary.archive.catalog.models import Root, Version
 from armillary.base.database_errors import is_transient
 from armillary.base.log import get_logger
 from armillary.base.store import StoredObject, whole_or_part
-from armillary.base.work import Claim, Kind, LostLease, Response, about, completing_all
+from armillary.base.work import Claim, LostLease, Response, about, completing_all
 from armillary.base.work.retry import is_expected
 from armillary.context import Context
 from armillary.edits import recording, revert
 from armillary.edits.errors import FileGone
 from armillary.edits.golive import Job, look_again, patch_together, replace_whole
-from armillary.edits.orders import UPDATE_HEADERS
 from armillary.edits.preparing import Prepare, prepare_reverts, prepare_updates
 from armillary.errors import ArmillaryError
 from armillary.fits.containers import Container
 
 log = get_logger(__name__)
-BATCH, FOLD = 128, 200
 WHOLE_AT_ONCE = 2
 """Compressed files that one call has in memory at a time."""
 
@@ -175,9 +173,3 @@ def _finished(job: Job, stored: StoredObject) -> recording.Finished:
     return recording.Finished(
         job.claim, job.version, job.execution, stored, job.undo, origin="revert", digests=digests
     )
-
-
-KINDS = (
-    Kind(UPDATE_HEADERS, update_headers, batch=BATCH, fold=FOLD),
-    Kind(revert.REVERT_EDIT, revert_edit, batch=BATCH),
-)

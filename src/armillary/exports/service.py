@@ -20,9 +20,9 @@ from armillary.destinations.models import Peer, Sort
 from armillary.exports import store
 from armillary.exports.documents import Destination, Exports, WaitingExport
 from armillary.exports.errors import UnknownDestination
+from armillary.exports.kinds import QUEUE, RETRY
 from armillary.exports.models import PREFIX, Cargo, key_of, kind_of
 
-PLAN, QUEUE, RETRY = "plan_exports", "queue_exports", "retry_exports"
 PAGE = 1000
 
 

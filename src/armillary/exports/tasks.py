@@ -21,7 +21,6 @@ from armillary.exports.sending import send
 from armillary.settings import DestinationSettings, ExportSettings
 
 log = get_logger(__name__)
-BATCH = 100
 
 
 async def plan_exports(context: Context, claims: Sequence[Claim]) -> None:
@@ -114,10 +113,3 @@ def workers_of(context: Context, name: str) -> list[Worker[Context]]:
         )
         for one in settings.destinations
     ]
-
-
-KINDS = (
-    Kind(service.PLAN, plan_exports, batch=BATCH),
-    Kind(service.QUEUE, queue_exports),
-    Kind(service.RETRY, retry_exports),
-)

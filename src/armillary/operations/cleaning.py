@@ -15,16 +15,16 @@ from armillary.archive.images import service as images
 from armillary.archive.intake.service import sweep_staging
 from armillary.archive.products import service as products
 from armillary.base.log import get_logger
-from armillary.base.work import Claim, Kind, Response, purge, step
+from armillary.base.work import Claim, Response, purge, step
 from armillary.base.work.periods import Period
 from armillary.context import Context
 from armillary.edits.service import forget_expired_requests, record_failures, sweep_recipes
 from armillary.operations import heartbeat
+from armillary.operations.kinds import CLEANING, SWEEPING
 from armillary.operations.retention import forget_samples
 from armillary.pipe import service as pipe
 
 log = get_logger(__name__)
-CLEANING, SWEEPING = "cleaning", "sweeping"
 PERIODS = (Period(CLEANING, 600.0), Period(SWEEPING, 86_400.0))
 PURGED = 10_000
 """Rows that one transaction forgets: others wait for it."""
@@ -96,6 +96,3 @@ async def _in_portions(context: Context, forget: Forget, portion: int) -> int:
         total += deleted
         if deleted < portion:
             return total
-
-
-KINDS = (Kind(CLEANING, clean, interruptible=True), Kind(SWEEPING, sweep, interruptible=True))

@@ -16,7 +16,6 @@ from armillary.base.work import (
     Claim,
     JsonObject,
     JsonValue,
-    Kind,
     NewOrder,
     Response,
     State,
@@ -29,8 +28,8 @@ from armillary.context import Context
 from armillary.edits.service import record_failures
 from armillary.errors import ArmillaryError
 from armillary.operations.errors import NotCancellable, NotRetryable, OrderNotFound
+from armillary.operations.kinds import CANCEL, RETRY
 
-CANCEL, RETRY = "cancel_order", "retry_order"
 AT_ONCE = 2_000_000_000
 """A priority before all others: such orders take a millisecond, and somebody waits."""
 DAY_S, PATIENCE_S = 86_400.0, 10.0
@@ -172,6 +171,3 @@ async def _retry(context: Context, connection: AsyncConnection, order: OrderView
         place=place_of(order),
     )
     return {"order": (await submit(connection, [again], keyed_fifo=True))[0]}
-
-
-KINDS = (Kind(CANCEL, cancel_order), Kind(RETRY, retry_order))

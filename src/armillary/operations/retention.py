@@ -18,16 +18,17 @@ from armillary.archive.changes import service as feed
 from armillary.archive.cubes import service as cubes
 from armillary.base.bus.spooling import take_over
 from armillary.base.log import get_logger
-from armillary.base.work import Claim, Kind, Response, step
+from armillary.base.work import Claim, Response, step
 from armillary.base.work.periods import Period
 from armillary.context import Context, spool_of
 from armillary.errors import NotFound
 from armillary.headers import service as headers
 from armillary.operations import store
+from armillary.operations.kinds import RETENTION
 from armillary.settings import RetentionSettings
 
 log = get_logger(__name__)
-RETENTION, EVERY_S = "retention", 86_400.0
+EVERY_S = 86_400.0
 PORTION = 1000
 _Forget = Callable[[Context, float], Awaitable[int]]
 ASIDE = re.compile(r"\.superseded/(\d{1,18})/[^/]+")
@@ -160,6 +161,3 @@ async def _remove(context: Context, root: Root, keys: dict[int, str], days: floa
             with contextlib.suppress(OSError):
                 (root.path / keys[version_id]).parent.rmdir()
     return len(old)
-
-
-KINDS = (Kind(RETENTION, thin_in_steps, interruptible=True),)

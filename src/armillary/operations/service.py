@@ -8,7 +8,8 @@ from armillary.operations.disclosure import KnownOrder, discretion_of, file_of, 
 from armillary.operations.exposition import MEDIA_TYPE, exposition
 from armillary.operations.health import Health, health_of
 from armillary.operations.heartbeat import beat
-from armillary.operations.orders import CANCEL, RETRY, ask_for, carry_out, find_order
+from armillary.operations.kinds import CANCEL, RETRY
+from armillary.operations.orders import ask_for, carry_out, find_order
 from armillary.operations.restore import RestoreReport, restore
 from armillary.operations.retention import periods_of
 from armillary.operations.sampling import EVERY_S as SAMPLED_S

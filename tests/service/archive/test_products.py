@@ -20,7 +20,7 @@ from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.errors import OutOfTime
 from armillary.base.work import Worker
 from armillary.context import Context
-from armillary.edits.orders import UPDATE_HEADERS
+from armillary.edits.kinds import UPDATE_HEADERS
 from tests.support import bombs
 from tests.support.archive import OLD_NS, ORIGIN, Archive, an_archive, put
 from tests.support.edits import accept_one

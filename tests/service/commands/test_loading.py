@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -12,7 +13,11 @@ from typing import Any
 
 import pytest
 
+from armillary.base.work import Kind
 from armillary.cli import ENTRIES, load
+from armillary.commands.work import KINDS
+from armillary.context import Context
+from armillary.operations.kinds import CHORES
 
 HEAVY = {
     "alembic",
@@ -128,6 +133,23 @@ def test_reading_the_catalog_loads_no_libraries_of_arrays_pictures_and_migration
     )
     unneeded = {"alembic", "astropy", "awscrt", "cdshealpix", "fastapi", "httpx", "numpy", "PIL", "uvicorn"}
     assert set(done.stdout.split()) & unneeded == set()
+
+
+def test_kinds_of_work_are_loaded_when_somebody_works_on_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, armillary.commands.work; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    unneeded = {"httpx", "numpy", "PIL", "yaml", "armillary.edits.service", "armillary.exports.service"}
+    assert set(done.stdout.split()) & unneeded == set()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *CHORES], ids=lambda kind: kind.name)
+def test_every_kind_of_work_has_a_handler(kind: Kind[Context]) -> None:
+    handler = kind.load()
+    assert list(inspect.signature(handler).parameters)[:2] == ["context", "claims"]
 
 
 BEFORE_THE_CHILD = """

@@ -15,8 +15,7 @@ from armillary.base.work.admin import list_orders
 from armillary.base.work.periods import Period
 from armillary.commands import upkeep
 from armillary.context import Context
-from armillary.operations import cleaning
-from armillary.operations.tasks import CHORES
+from armillary.operations.kinds import CHORES, CLEANING
 from tests.support.archive import Archive
 from tests.support.patience import in_time
 
@@ -44,7 +43,7 @@ async def test_a_chore_that_fails_neither_stops_the_others_nor_spins(archive: Ar
         tried += 1
         raise ValueError("a folder of nobody")
 
-    periods = [Period(cleaning.CLEANING, 0.05)]
+    periods = [Period(CLEANING, 0.05)]
     worker = asyncio.create_task(Worker(context, CHORES, name="chores").run(stop))
     with capture_logs() as logs:
         chores = upkeep.run(context, stop, watch=watch, periods=periods, pauses=upkeep.Pauses(first_s=0.05))
@@ -65,7 +64,7 @@ async def test_a_chore_that_fails_neither_stops_the_others_nor_spins(archive: Ar
 async def _cleaned(context: Context) -> int:
     """Return how often cleaning was done, with a step for each of its parts."""
     async with context.database.begin() as connection:
-        orders = await list_orders(connection, kind=cleaning.CLEANING, state=State.COMPLETED)
+        orders = await list_orders(connection, kind=CLEANING, state=State.COMPLETED)
     parts = {
         "failed edits",
         "orders",

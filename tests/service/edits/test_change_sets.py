@@ -18,7 +18,7 @@ from armillary.edits.changesets.errors import BadChangeSet, ChangeSetBusy, Unkno
 from armillary.edits.changesets.models import Action, ChangeSetState, FileState, Wanted
 from armillary.edits.changesets.preview import preview
 from armillary.edits.errors import ItemRefused
-from armillary.edits.tasks import KINDS as EDIT_KINDS
+from armillary.edits.kinds import KINDS as EDIT_KINDS
 from tests.support.archive import ORIGIN, Archive, an_archive, put, sha256
 from tests.support.clock import FakeClock
 from tests.support.night import gemini_file

@@ -25,7 +25,7 @@ from armillary.base.work.periods import submit_on_time
 from armillary.context import Context
 from armillary.edits.leftovers import sweep_recipes
 from armillary.operations import retention
-from armillary.operations.tasks import CHORES
+from armillary.operations.kinds import CHORES, RETENTION
 from armillary.settings import RetentionSettings
 from tests.support.archive import ORIGIN, Archive, put, sha256
 from tests.support.clock import FakeClock
@@ -299,7 +299,7 @@ async def test_retention_is_an_order_on_time_with_a_step_for_each_of_its_parts(y
         in_time(end, found)
         await asyncio.sleep(0.02)
         async with context.database.begin() as connection:
-            found = await list_orders(connection, kind=retention.RETENTION)
+            found = await list_orders(connection, kind=RETENTION)
     stop.set()
     await asyncio.gather(worker, *looking)
     (order,) = found

@@ -7,6 +7,7 @@ import pytest
 from armillary.base.work import Worker, outcomes
 from armillary.context import Context
 from armillary.operations import orders
+from armillary.operations.kinds import CANCEL, KINDS, RETRY
 from armillary.operations.orders import NotRetryable
 from tests.crash.night import frame_bytes
 from tests.support.archive import ORIGIN, Archive, put
@@ -32,7 +33,7 @@ async def ask(archive: Archive, kind: str, order: int) -> int | None:
     context: Context = archive.context
     async with context.database.begin() as connection:
         asking = await orders.ask_for(connection, kind, order, actor="operator", address="")
-    await Worker(context, orders.KINDS, name="operator").run_until([asking])
+    await Worker(context, KINDS, name="operator").run_until([asking])
     async with context.database.begin() as connection:
         response = (await outcomes(connection, [asking]))[asking].response
     if not response.ok:
@@ -50,9 +51,9 @@ async def test_later_orders_that_wait_go_after_it(archive: Archive) -> None:
     await taken_in(archive)
     first, second, third, last = [await accept(archive, value) for value in ("one", "two", "three", "four")]
     for failed in (third, first):
-        await ask(archive, orders.CANCEL, failed)
-    third_again = await ask(archive, orders.RETRY, third)
-    first_again = await ask(archive, orders.RETRY, first)
+        await ask(archive, CANCEL, failed)
+    third_again = await ask(archive, RETRY, third)
+    first_again = await ask(archive, RETRY, first)
     await archive.drain()
     assert await in_order(archive) == [first_again, second, third_again, last]
     assert await archive.verify() == {NAME: ""}
@@ -61,11 +62,11 @@ async def test_later_orders_that_wait_go_after_it(archive: Archive) -> None:
 async def test_one_that_failed_again_is_tried_in_the_same_place(archive: Archive) -> None:
     await taken_in(archive)
     first, second = await accept(archive, "one"), await accept(archive, "two")
-    await ask(archive, orders.CANCEL, first)
-    again = await ask(archive, orders.RETRY, first)
+    await ask(archive, CANCEL, first)
+    again = await ask(archive, RETRY, first)
     assert again is not None
-    await ask(archive, orders.CANCEL, again)
-    once_more = await ask(archive, orders.RETRY, again)
+    await ask(archive, CANCEL, again)
+    once_more = await ask(archive, RETRY, again)
     await archive.drain()
     assert await in_order(archive) == [once_more, second]
 
@@ -73,10 +74,10 @@ async def test_one_that_failed_again_is_tried_in_the_same_place(archive: Archive
 async def test_it_is_refused_when_a_later_order_was_carried_out(archive: Archive) -> None:
     await taken_in(archive)
     first, second = await accept(archive, "one"), await accept(archive, "two")
-    await ask(archive, orders.CANCEL, first)
+    await ask(archive, CANCEL, first)
     await archive.drain()
     with pytest.raises(NotRetryable, match=f"Order {second} of the same file.*has been carried out"):
-        await ask(archive, orders.RETRY, first)
+        await ask(archive, RETRY, first)
     assert await archive.unfinished() == 0
     assert await in_order(archive) == [second]
 
@@ -84,34 +85,34 @@ async def test_it_is_refused_when_a_later_order_was_carried_out(archive: Archive
 async def test_it_is_refused_while_a_later_order_may_have_done_something(archive: Archive) -> None:
     await taken_in(archive)
     first, second = await accept(archive, "one"), await accept(archive, "two")
-    await ask(archive, orders.CANCEL, first)
+    await ask(archive, CANCEL, first)
     async with archive.context.database.begin() as connection:
         await connection.exec_driver_sql("UPDATE work_order SET intent = '{}' WHERE id = $1", (second,))
     with pytest.raises(NotRetryable, match=f"Order {second} of the same file.*has begun"):
-        await ask(archive, orders.RETRY, first)
+        await ask(archive, RETRY, first)
 
 
 async def test_it_is_tried_again_once_at_a_time(archive: Archive) -> None:
     await taken_in(archive)
     first = await accept(archive, "one")
-    await ask(archive, orders.CANCEL, first)
-    again = await ask(archive, orders.RETRY, first)
+    await ask(archive, CANCEL, first)
+    again = await ask(archive, RETRY, first)
     with pytest.raises(NotRetryable, match=f"Order {again} tries order {first} again already"):
-        await ask(archive, orders.RETRY, first)
+        await ask(archive, RETRY, first)
     await archive.drain()
     with pytest.raises(NotRetryable, match=f"Order {again} of the same file.*has been carried out"):
-        await ask(archive, orders.RETRY, first)
+        await ask(archive, RETRY, first)
 
 
 async def test_orders_of_other_files_and_of_no_order_are_in_nobodys_way(archive: Archive) -> None:
     await taken_in(archive)
     first = await accept(archive, "one")
-    await ask(archive, orders.CANCEL, first)
+    await ask(archive, CANCEL, first)
     # To take the file in again is not to change it.
     await archive.ingest(archive.directory / "night", force=True)
     put(archive.directory / "night" / "y.fits", frame_bytes(1))
     await archive.ingest(archive.directory / "night" / "y.fits")
     await archive.edit("y.fits", {"generic": {"OBJECT": "another"}})
-    again = await ask(archive, orders.RETRY, first)
+    again = await ask(archive, RETRY, first)
     await archive.drain()
     assert await in_order(archive) == [again]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from armillary.archive.catalog.models import Location
 from armillary.edits.errors import ItemRefused
+from armillary.edits.kinds import UPDATE_HEADERS
 from armillary.edits.models import CardState, EditRequest, Origin, Target
-from armillary.edits.orders import UPDATE_HEADERS, of_text, order_of, request_of, to_text
+from armillary.edits.orders import of_text, order_of, request_of, to_text
 from armillary.edits.validation import Rules, checked
 from armillary.edits.words import request_of_words
 from tests.support.headers import a_primary

@@ -10,6 +10,8 @@ from typing import Any
 from armillary.archive.catalog.models import Location
 from armillary.archive.intake.fingerprints import Fingerprint
 
+REFRESH = "refresh_vocabularies"
+"""The kind of order that fetches vocabularies anew."""
 STEPS = (
     "read",
     "product",

@@ -17,7 +17,7 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.errors import BadFileName
 from armillary.archive.images import crc32, store
 from armillary.archive.images.headers import Read, columns_of, read_cards, read_text
-from armillary.archive.images.models import IMAGEDATA, RETENTION, Directory
+from armillary.archive.images.models import ARRIVAL, IMAGEDATA, RETENTION, Directory
 from armillary.archive.images.names import ImageName, info_base, parse_name, site_of
 from armillary.archive.images.thumbnails import thumbnail_of
 from armillary.archive.intake.ingest import record_candidates
@@ -36,7 +36,6 @@ from armillary.errors import Unavailable
 from armillary.fits.header import Header
 
 log = get_logger(__name__)
-ARRIVAL = "image_arrival"
 MAX_NAME = 255
 MAX_TEXT = 1 << 20
 """Bytes of a text that are looked at as a header."""

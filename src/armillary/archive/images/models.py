@@ -13,6 +13,8 @@ IMAGEDATA = Topic(
     "imagedata", gone="Older announcements are forgotten: ask for the latest images, then go on."
 )
 """Announcements of images that queries find, in the order of their commits."""
+ARRIVAL = "image_arrival"
+"""The kind of order that looks at a file that arrived."""
 TEST_SITE = "tst"
 
 

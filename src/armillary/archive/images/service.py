@@ -1,10 +1,10 @@
 """What other nouns and the dialects may ask of images: their files in, questions, and what is kept how long."""
 
 from armillary.archive.images.announcements import follow, number_of, position
-from armillary.archive.images.arrival import ARRIVAL, check_object, receive
+from armillary.archive.images.arrival import check_object, receive
 from armillary.archive.images.askers import Asker
 from armillary.archive.images.headers import columns_of, read_mapping
-from armillary.archive.images.models import IMAGEDATA, RETENTION, Directory
+from armillary.archive.images.models import ARRIVAL, IMAGEDATA, RETENTION, Directory
 from armillary.archive.images.names import ImageName, info_base, parse_name, site_of
 from armillary.archive.images.objects import filter_of, find_object
 from armillary.archive.images.query import (

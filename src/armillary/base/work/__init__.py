@@ -2,7 +2,7 @@
 
 from armillary.base.work.claim import Claim, completing_all
 from armillary.base.work.errors import LostLease, OrderCancelled
-from armillary.base.work.kinds import Kind, Surroundings
+from armillary.base.work.kinds import Kind, Later, Surroundings
 from armillary.base.work.models import (
     NO_LIMIT,
     JsonObject,
@@ -27,6 +27,7 @@ __all__ = [
     "JsonObject",
     "JsonValue",
     "Kind",
+    "Later",
     "LostLease",
     "Merging",
     "NewOrder",

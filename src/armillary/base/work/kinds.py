@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from importlib import import_module
+from typing import Generic, Protocol, TypeVar, cast
 
 from armillary.base.database import Database
 from armillary.base.signals import Signals
@@ -33,6 +35,26 @@ class Surroundings(Protocol):
 
 
 C = TypeVar("C", bound=Surroundings)
+Handler = Callable[[C, Sequence[Claim]], Awaitable[None]]
+
+
+class Later(Generic[C]):
+    """A handler that is loaded when it is first called: most commands call few of all that there are.
+
+    A process that lives long loads it at its start (`Kind.load`): later another release may be installed.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    def load(self) -> Handler[C]:
+        """Return the function itself."""
+        return cast("Handler[C]", getattr(import_module(self._module), self._name))
+
+    async def __call__(self, context: C, claims: Sequence[Claim]) -> None:
+        """Load the function and call it."""
+        handler = await asyncio.to_thread(self.load)
+        await handler(context, claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +70,12 @@ class Kind(Generic[C]):
     """
 
     name: str
-    handler: Callable[[C, Sequence[Claim]], Awaitable[None]]
+    handler: Handler[C] | Later[C]
     batch: int = 1
     fold: int = 0
     retry: Retry | None = None
     interruptible: bool = False
+
+    def load(self) -> Handler[C]:
+        """Return the handler, with all that it needs."""
+        return self.handler.load() if isinstance(self.handler, Later) else self.handler

@@ -23,6 +23,7 @@ from armillary.edits.changesets.documents import (
     TroubledFile,
 )
 from armillary.edits.changesets.errors import ChangeSetBusy, UnknownChangeSet
+from armillary.edits.changesets.kinds import CONTROL, CREATE, PREVIEW, STEP
 from armillary.edits.changesets.members import MOST_NAMES, check, refuse_absent, terms_of
 from armillary.edits.changesets.models import (
     ALLOWED,
@@ -40,7 +41,6 @@ from armillary.edits.changesets.rehearsal import Rehearsal, rehearse
 from armillary.edits.disclosure import Discretion, viewer_of_json, viewer_to_json
 from armillary.edits.models import Origin
 
-CREATE, PREVIEW, CONTROL, STEP = "change_set", "change_set_preview", "change_set_control", "change_set_step"
 MOST_SAMPLES, MOST_FILES = 100, 1000
 FIRST_ERRORS, RATE_S = 10, 10.0
 _ASKED: Mapping[str, Literal["previewed", "failed"]] = {"Completed": "previewed", "Failed": "failed"}

@@ -19,8 +19,9 @@ from armillary.edits.acceptance import decide, rules_of
 from armillary.edits.changesets import store
 from armillary.edits.changesets.models import RESTING, ChangeSet, ChangeSetState, FileState
 from armillary.edits.errors import ItemRefused
+from armillary.edits.kinds import REVERT_EDIT, UPDATE_HEADERS
 from armillary.edits.models import EditRequest, Origin, Refused, Target
-from armillary.edits.orders import UPDATE_HEADERS, order_of
+from armillary.edits.orders import order_of
 from armillary.edits.store import record_failures
 
 CHUNK, WINDOW = 1024, 4096
@@ -61,7 +62,7 @@ async def _settle(connection: AsyncConnection, change_set: int) -> bool:
     ended = await store.unsettled(connection, change_set)
     if ended:
         # Orders of a worker that died once too often ended where nobody could record it.
-        await record_failures(connection, [UPDATE_HEADERS, revert.REVERT_EDIT], ended)
+        await record_failures(connection, [UPDATE_HEADERS, REVERT_EDIT], ended)
         await store.settle(connection, change_set)
         await store.lose(connection, change_set, ended)
     return bool(ended)

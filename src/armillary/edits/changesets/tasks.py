@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from armillary.base.log import get_logger
-from armillary.base.work import Claim, Kind, Response
+from armillary.base.work import Claim, Response
 from armillary.context import Context
 from armillary.edits.changesets import service
 from armillary.edits.changesets.models import Action, Wanted
@@ -58,11 +58,3 @@ async def step_set(context: Context, claims: Sequence[Claim]) -> None:
     pause_s = await step(context, int(args["change_set"]))
     if pause_s is not None:
         claim.postpone(pause_s)
-
-
-KINDS = (
-    Kind(service.CREATE, create_set),
-    Kind(service.PREVIEW, preview_set),
-    Kind(service.CONTROL, control_set),
-    Kind(service.STEP, step_set),
-)

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.archive.cubes.models import REFRESH
 from armillary.archive.cubes.words import refresh as vocabularies
 from armillary.archive.cubes.words.vocabularies import Vocabulary, assess
 from armillary.base.work import Kind, Worker
@@ -226,7 +227,7 @@ async def test_vocabularies_are_due_again_and_again(archive: Archive, host: Voca
         (order,) = await submit_due(connection, [period])
     cubes = Cubes()
     work = partial(vocabularies.refresh_vocabularies, retagging=cubes)
-    await Worker(context, [Kind(vocabularies.REFRESH, work)], name="test", slots=1).run_until([order])
+    await Worker(context, [Kind(REFRESH, work)], name="test", slots=1).run_until([order])
     assert {path for path, _, _ in host.asked} == {"/f", "/e"}
     assert await known(context, "EVENTS") == Vocabulary.of_terms("EVENTS", TERMS)
     assert len(cubes.queued) == 2

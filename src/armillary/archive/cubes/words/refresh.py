@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from armillary.archive.cubes.models import REFRESH
 from armillary.archive.cubes.words import store
 from armillary.archive.cubes.words.source import (
     Reply,
@@ -23,7 +24,6 @@ from armillary.context import Context
 from armillary.settings import SstSettings
 
 log = get_logger(__name__)
-REFRESH = "refresh_vocabularies"
 AGAIN_S = 60.0
 """How long a source that could not be read is left alone, at most."""
 Retagging = Callable[[AsyncConnection], Awaitable[object]]

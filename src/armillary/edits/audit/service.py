@@ -16,7 +16,7 @@ from armillary.archive.catalog import service as catalog
 from armillary.archive.query import service as in_archive
 from armillary.base.clock import Instant
 from armillary.base.database import AnyRow
-from armillary.edits import audit_store as store
+from armillary.edits.audit import store
 from armillary.edits.disclosure import Discretion
 from armillary.edits.errors import EditNotFound
 from armillary.edits.models import AuditQuery, Outcome
