@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from armillary.archive.catalog.models import Location, Root
     from armillary.archive.cubes.service import Retired
     from armillary.archive.intake.service import IngestReport, Planned, Search
-    from armillary.base.sandbox.pool import Child
     from armillary.base.work import Outcome
     from armillary.context import Context
 
@@ -189,6 +187,7 @@ def _take_in(
 
     They are somewhere below ``paths``, if that is known.
     """
+    from armillary.archive.intake.foresight.service import children_for
 
     async def action(context: Context) -> IngestReport | int:
         from rich.progress import Progress
@@ -212,7 +211,7 @@ def _take_in(
                 await _finish_rest(context)
             return report
 
-    with _child_for(() if later else paths, data) as quick:
+    with children_for(() if later else paths, data) as quick:
         report = _begun(lambda: run(data, action, new=new, quick=quick))
     if isinstance(report, int):
         print_json({"queued": report}) if as_json else out.print(f"{report} queued")
@@ -222,23 +221,6 @@ def _take_in(
     else:
         _show(report)
     raise typer.Exit(1 if report.failed else 0)
-
-
-@contextmanager
-def _child_for(paths: Sequence[Path], data: Path) -> Iterator[Sequence[Child]]:
-    """Start a child that loads what the files seem to need while the rest of the command is loaded here."""
-    from armillary.archive.intake.foresight.service import child_for
-
-    try:
-        started = child_for(paths, data)
-    except OSError:
-        # What is wrong with the files is told by whoever looks for them.
-        started = None
-    try:
-        yield [started] if started else []
-    finally:
-        if started:
-            started.end()
 
 
 def _begun(action: Callable[[], T]) -> T:

@@ -86,7 +86,7 @@ def run(
     new: bool = False,
     anywhere: bool = False,
     application: str = "armillary cli",
-    quick: Sequence[Child] = (),
+    quick: Callable[[], Sequence[Child]] = tuple,
 ) -> T:
     """Run an action with a context of the directory, and end the command with a clear message if it fails.
 
@@ -106,7 +106,9 @@ def run(
     log.configure(level=os.environ.get("ARMILLARY_LOG", "ERROR"))
 
     async def body() -> T:
-        opened = open_context(settings, Role.WORKER, application=application, anywhere=anywhere, quick=quick)
+        opened = open_context(
+            settings, Role.WORKER, application=application, anywhere=anywhere, quick=quick()
+        )
         async with opened as context:
             return await action(context)
 

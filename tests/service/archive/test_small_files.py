@@ -21,12 +21,13 @@ from armillary.archive.catalog.rows import NewVersion
 from armillary.archive.fields import UNTOLD
 from armillary.archive.intake import ingest
 from armillary.archive.intake.beside import get_ready
-from armillary.archive.intake.foresight.service import child_for
+from armillary.archive.intake.foresight.service import child_for, children_for
 from armillary.archive.intake.looks import Candidate
 from armillary.archive.intake.small import LEAST
 from armillary.archive.models import SMALL
 from armillary.archive.products import service as products
 from armillary.base.postgres.server import EmbeddedServer
+from armillary.base.sandbox.errors import ChildDied
 from armillary.base.sandbox.pool import CHILDREN
 from armillary.fits.series import HeaderValues
 from tests.support import bombs
@@ -241,9 +242,13 @@ async def test_a_child_is_started_where_many_small_files_seem_to_be(
         monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
         assert child_for([many.parent], data) is None
         monkeypatch.undo()
-        started = child_for([many.parent], data)
-        assert started is not None
-        started.end()
+        with children_for([few], data) as children:
+            assert list(children()) == []
+        with children_for([many.parent], data) as children:
+            first, second = children()
+        for child in (first, second):
+            with pytest.raises(ChildDied):
+                child.serve(lambda ask: ask(os.getpid, None), memory=1 << 30)
         await archive.ingest(many.parent)
         assert child_for([many.parent], data) is None
 

@@ -1,4 +1,4 @@
-"""A child that looks at small files, started while the command itself still loads: there is a core for each.
+"""Children that look at small files, started while the command itself still loads: there is a core for each.
 
 Loads little, since nothing else is loaded yet.
 """
@@ -6,8 +6,8 @@ Loads little, since nothing else is loaded yet.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -24,12 +24,34 @@ ENTRIES = 1000
 """Entries of directories that are looked at: where so many are no files for these children, few will be."""
 
 
+@contextmanager
+def children_for(paths: Sequence[Path], data: Path) -> Iterator[Callable[[], Sequence[Child]]]:
+    """Start a child if many small files seem to be there, and a core for it.
+
+    Another one is started by whoever calls what is returned, once the rest of the command is loaded: two would
+    take time from that. Both are ended with the block. What is wrong with files is told by whoever looks for them.
+    """
+    started = list[Child]()
+    with suppress(OSError):
+        started += filter(None, [child_for(paths, data)])
+
+    def both() -> Sequence[Child]:
+        with suppress(OSError):
+            started.extend(Child(MODULES) for _ in started[:])
+        return started
+
+    try:
+        yield both
+    finally:
+        for child in started:
+            child.end()
+
+
 def child_for(paths: Sequence[Path], data: Path) -> Child | None:
     """Start a child if many small files seem to be there, and a core for it; the caller ends it.
 
-    One, since two would take time from the command that still loads. Of a directory that was taken into the
-    archive ``data`` before most files will not have changed. It is only a guess: whoever looks at files starts
-    children when none are there.
+    Of a directory that was taken into the archive ``data`` before most files will not have changed. It is only a
+    guess: whoever looks at files starts children when none are there.
     """
     if len(os.sched_getaffinity(0)) < CORES:
         return None
