@@ -103,21 +103,23 @@ def shades(
         # Strip by strip, or a large picture would be in memory three times.
         strip = max(1, _STRIP // values.shape[1])
         for at in range(0, len(values), strip):
-            shown[at : at + strip] = _levels(values[at : at + strip], black, white, stretch)
+            levels = _levels(values[at : at + strip], black, white, stretch)
+            np.copyto(shown[at : at + strip], levels, casting="unsafe")
     return shown
 
 
 def _levels(
     values: npt.NDArray[np.float64], black: float, white: float, stretch: Stretch
-) -> npt.NDArray[np.uint8]:
-    level = (values - black) / (white - black)
+) -> npt.NDArray[np.float64]:
+    level = values - black
+    level /= white - black
     # Of NaN and 0, fmax takes the 0, so undefined pixels become black.
     np.minimum(np.fmax(level, 0.0, out=level), 1.0, out=level)
     if stretch is Stretch.ASINH:
         level = np.arcsinh(level * _ASINH_SOFTENING) / np.arcsinh(_ASINH_SOFTENING)
     level *= 255.0
     level += 0.5
-    return level.astype(np.uint8)
+    return level
 
 
 def encoded(image: Image.Image) -> Picture:
