@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from armillary.archive.catalog import service as catalog
+from armillary.archive.catalog.models import Location
 from armillary.archive.catalog.rows import NewVersion
 from armillary.archive.fields import UNTOLD
 from armillary.archive.intake import ingest
@@ -29,6 +30,7 @@ from armillary.archive.products import service as products
 from armillary.base.postgres.server import EmbeddedServer
 from armillary.base.sandbox.errors import ChildDied
 from armillary.base.sandbox.pool import CHILDREN
+from armillary.base.store import StoredObject
 from armillary.fits.series import HeaderValues
 from tests.support import bombs
 from tests.support.archive import OLD_NS, Archive, an_archive, put
@@ -257,6 +259,11 @@ def test_what_is_known_of_a_file_without_fields_can_be_handed_over() -> None:
     known = NewVersion.again(a_version(), fields=UNTOLD, values=HeaderValues(()))
     given = pickle.loads(pickle.dumps(known.with_rows()))
     assert (given.rows, given.fields) == (known.rows, UNTOLD)
+
+
+def test_places_are_handed_over_as_they_are() -> None:
+    for one in (Location(3, "2026/a b", "ä.fits"), StoredObject("a/b.fits", 2880, -1, "5:7")):
+        assert pickle.loads(pickle.dumps(one)) == one
 
 
 async def test_large_files_are_recorded_before_all_of_a_batch_are_read(

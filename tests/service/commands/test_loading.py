@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from armillary.archive.intake.foresight.service import MODULES
 from armillary.base.work import Kind
 from armillary.cli import ENTRIES, load
 from armillary.commands.work import KINDS
@@ -150,6 +151,18 @@ def test_kinds_of_work_are_loaded_when_somebody_works_on_them() -> None:
 def test_every_kind_of_work_has_a_handler(kind: Kind[Context]) -> None:
     handler = kind.load()
     assert list(inspect.signature(handler).parameters)[:2] == ["context", "claims"]
+
+
+def test_children_load_no_settings_and_no_database() -> None:
+    needed = ", ".join(("armillary.base.sandbox.child", *MODULES))
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {needed}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    unneeded = {"armillary.settings", "asyncpg", "pydantic_settings", "sqlalchemy", "structlog"}
+    assert set(done.stdout.split()) & unneeded == set()
 
 
 BEFORE_THE_CHILD = """

@@ -100,6 +100,10 @@ class Location:
     path: str
     filename: str
 
+    def __reduce__(self) -> tuple[type[Location], tuple[int, str, str]]:
+        # That of data classes looks its fields up for each of the thousands that are handed to other processes.
+        return Location, (self.root_id, self.path, self.filename)
+
     @classmethod
     def of_key(cls, root_id: int, key: str) -> Location:
         """Return where the file of a key is."""

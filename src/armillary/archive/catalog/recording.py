@@ -12,7 +12,7 @@ from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog.file_store import Whereabouts
 from armillary.archive.catalog.models import Location, Version
 from armillary.archive.catalog.names import SHARED, FileKey, key_of
-from armillary.archive.catalog.rows import FRAME, VERSION, Entry, NewVersion
+from armillary.archive.catalog.rows import FRAME, VERSION, Entry, NewVersion, positions_of
 from armillary.archive.catalog.tables import frame, version
 
 _FRAME_COLUMNS = ("file_id", "version_id", "hpx", "visibility", *FRAME)
@@ -52,7 +52,7 @@ async def record_versions(
         (ids[at], file_ids[keys[at]], last[keys[at]] == at, now, *one.rows.version)
         for at, one in enumerate(new)
     ]
-    positions = _positions([one.sky for one in new])
+    positions = _positions(new)
     frames = [
         (file_ids[key], ids[at], positions[at], rules[new[at].location.root_id][0], *new[at].rows.frame)
         for key, at in last.items()
@@ -73,7 +73,7 @@ async def renew_frames(connection: AsyncConnection, renewed: Sequence[tuple[Vers
     """Give versions new frames, whose headers are read otherwise now; their bytes are the same."""
     rules = await store.rules_of(connection, (one.location.root_id for one, _ in renewed))
     await store.delete_frames(connection, [one.file_id for one, _ in renewed])
-    positions = _positions([new.sky for _, new in renewed])
+    positions = positions_of([new.sky for _, new in renewed])
     rows = [
         (one.file_id, one.id, position, rules[one.location.root_id][0], *new.rows.frame)
         for (one, new), position in zip(renewed, positions, strict=True)
@@ -96,16 +96,7 @@ async def _move(
     ]
 
 
-def _positions(frames: Sequence[tuple[float, float] | None]) -> list[int | None]:
-    """Return the HEALPix index of every frame that has coordinates, by one call of the library."""
-    # Only here: who only reads the catalog needs neither.
-    import numpy as np
-
-    from armillary.sky.healpix import healpix_indices
-
-    placed = [(at, *one) for at, one in enumerate(frames) if one is not None]
-    indices = healpix_indices(np.array([ra for _, ra, _ in placed]), np.array([dec for *_, dec in placed]))
-    found: list[int | None] = [None] * len(frames)
-    for (at, *_), index in zip(placed, indices.tolist(), strict=True):
-        found[at] = index
-    return found
+def _positions(new: Sequence[NewVersion | Entry]) -> list[int | None]:
+    """Return where versions are on the sky: of entries that is known."""
+    others = iter(positions_of([one.sky for one in new if isinstance(one, NewVersion)]))
+    return [one.position if isinstance(one, Entry) else next(others) for one in new]

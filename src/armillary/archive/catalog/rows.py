@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -50,14 +50,14 @@ class Rows(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What is written of a new version; ``sky`` is its position in degrees.
+    """What is written of a new version; ``position`` is the HEALPix index of where it is on the sky.
 
     It is what another process may be given, for it is soon handed over.
     """
 
     name: str
     location: Location
-    sky: tuple[float, float] | None
+    position: int | None
     rows: Rows
 
 
@@ -120,10 +120,9 @@ class NewVersion:
         ra, dec = self.fields.get("ra_deg"), self.fields.get("dec_deg")
         return None if ra is None or dec is None else (ra, dec)
 
-    @property
-    def entry(self) -> Entry:
-        """What is written of it."""
-        return Entry(self.name, self.location, self.sky, self.rows)
+    def entry(self, position: int | None) -> Entry:
+        """Return what is written of it."""
+        return Entry(self.name, self.location, position, self.rows)
 
     def with_rows(self) -> NewVersion:
         """Return it with its rows made, and without the values of the headers, which only they needed.
@@ -134,6 +133,23 @@ class NewVersion:
         light = dataclasses.replace(self, values=None, fields=dict(self.fields))
         vars(light)["rows"] = self.rows
         return light
+
+
+def positions_of(skies: Sequence[tuple[float, float] | None]) -> list[int | None]:
+    """Return the HEALPix index of every position in degrees, by one call of the library."""
+    placed = [(at, *one) for at, one in enumerate(skies) if one is not None]
+    found: list[int | None] = [None] * len(skies)
+    if not placed:
+        return found
+    # Only here: who only reads the catalog, or writes what children have seen, needs neither.
+    import numpy as np
+
+    from armillary.sky.healpix import healpix_indices
+
+    indices = healpix_indices(np.array([ra for _, ra, _ in placed]), np.array([dec for *_, dec in placed]))
+    for (at, *_), index in zip(placed, indices.tolist(), strict=True):
+        found[at] = index
+    return found
 
 
 def _rows_of(one: NewVersion) -> Rows:

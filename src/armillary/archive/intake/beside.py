@@ -9,7 +9,7 @@ from pathlib import Path
 
 from armillary.archive.intake import portions
 from armillary.archive.intake.looks import Candidate
-from armillary.archive.intake.portions import Answer, Asked, Portion, look_at_all
+from armillary.archive.intake.portions import Answer, Asked, Portion, Rules, look_at_all
 from armillary.archive.intake.small import LEAST, seems_small
 from armillary.archive.products import service as products
 from armillary.base.log import get_logger
@@ -73,7 +73,7 @@ async def _asked(context: Context, candidates: Sequence[Candidate]) -> Answer | 
     settings = context.settings.archive
     seconds = min(settings.preview_s, PORTION_S)
     portion = Portion(
-        settings,
+        Rules.of(settings),
         {one.root.id: one.root for one in candidates},
         context.stores.private,
         products.directory_of(context),

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from armillary.archive.catalog.models import Location, Root, Version
 from armillary.archive.catalog.rows import Entry, NewVersion
@@ -30,12 +30,25 @@ from armillary.fits.series import HeaderValues
 if TYPE_CHECKING:
     from armillary.archive.catalog.file_store import Whereabouts
     from armillary.base.work import Claim
-    from armillary.settings import ArchiveSettings
 
 GROWING = (TruncatedFile, EmptyFile, HeaderWithoutEnd)
 PATIENCE_S = 600.0
 NS = 1_000_000_000
 CHUNK = 1 << 20
+
+
+class Bounds(Protocol):
+    """Bytes that headers, and a file that is unpacked, may have; the settings say them."""
+
+    @property
+    def max_header(self) -> int:
+        """Bytes of all headers."""
+        ...
+
+    @property
+    def max_unpacked(self) -> int:
+        """Bytes of the file."""
+        ...
 
 
 class Bytes(NamedTuple):
@@ -110,12 +123,12 @@ class Candidate:
 
 
 def look_through(
-    candidates: Sequence[Candidate], settings: ArchiveSettings, describer: Describer, *, small: bool = False
+    candidates: Sequence[Candidate], bounds: Bounds, describer: Describer, *, small: bool = False
 ) -> None:
     """Look at some files, or at the small ones among them; what goes wrong is kept with each."""
 
     def look(candidate: Candidate) -> None:
-        _look(candidate, settings, describer, small=small)
+        _look(candidate, bounds, describer, small=small)
 
     def describe(candidate: Candidate) -> None:
         candidate.new = new_version(candidate, describer)
@@ -133,7 +146,7 @@ def _make_rows(candidate: Candidate) -> None:
         _ = candidate.new.rows
 
 
-def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer, *, small: bool) -> None:
+def _look(candidate: Candidate, bounds: Bounds, describer: Describer, *, small: bool) -> None:
     known, force = candidate.known, bool(candidate.args.get("force"))
     with candidate.store.open(candidate.location.key) as snapshot:
         stored = candidate.stored = snapshot.stored
@@ -148,8 +161,8 @@ def _look(candidate: Candidate, settings: ArchiveSettings, describer: Describer,
         candidate.examined = examination.examine(
             snapshot,
             candidate.location.filename,
-            max_header=settings.max_header,
-            max_unpacked=settings.max_unpacked,
+            max_header=bounds.max_header,
+            max_unpacked=bounds.max_unpacked,
             known_crc=crc,
             series=describer.series,
             digests=True,

@@ -15,22 +15,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from armillary.archive.catalog.models import Location, Root, Version
-from armillary.archive.catalog.rows import Entry, NewVersion
+from armillary.archive.catalog.rows import Entry, NewVersion, positions_of
 from armillary.archive.intake.looks import Bytes, Candidate, look_through
 from armillary.archive.intake.profiles import profiles_of
 from armillary.archive.intake.reading import describer_of
-from armillary.archive.products.models import fingerprint, may_have_tiles
+from armillary.archive.products.models import Kept, fingerprint, may_have_tiles
 from armillary.base.memory import uncollected
 from armillary.base.store import StoredObject
 from armillary.base.store.stores import Stores
-from armillary.settings import ArchiveSettings
 
 if TYPE_CHECKING:
-    from armillary.archive.products.drawing import Kept
-
+    from armillary.settings import ArchiveSettings
 
 TOGETHER = 50
 """Files between two looks at the clock."""
+
+
+class Rules(NamedTuple):
+    """What the settings say of files. The settings themselves would take a child longer to load than all else."""
+
+    profiles: Path | None
+    site: str
+    max_header: int
+    max_unpacked: int
+    preview_px: int
+    tiles_px: int
+
+    @classmethod
+    def of(cls, settings: ArchiveSettings) -> Rules:
+        """Return those of the settings."""
+        return cls(*(getattr(settings, name) for name in cls._fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +63,7 @@ class Portion:
     After so many ``seconds`` no more files are looked at, and these are left to the parent as well.
     """
 
-    settings: ArchiveSettings
+    rules: Rules
     roots: Mapping[int, Root]
     private: Path
     objects: Path
@@ -99,7 +113,7 @@ def look_at_all(portion: Portion) -> Answer:
 
 
 def _answer(portion: Portion) -> Answer:
-    settings, until = portion.settings, time.monotonic() + portion.seconds
+    rules, until = portion.rules, time.monotonic() + portion.seconds
     stores = Stores(portion.private)
     with closing(stores):
         opened = {
@@ -118,12 +132,14 @@ def _answer(portion: Portion) -> Answer:
             )
             for one in portion.files
         ]
-        describer = describer_of(profiles_of(settings.profiles), settings.site)
+        describer = describer_of(profiles_of(rules.profiles), rules.site)
         for start in range(0, len(candidates), TOGETHER):
             if time.monotonic() < until:
-                look_through(candidates[start : start + TOGETHER], settings, describer, small=True)
+                look_through(candidates[start : start + TOGETHER], rules, describer, small=True)
     pictures, damaged = _draw(candidates, portion)
-    return Answer([_looked(*one, settings) for one in zip(candidates, pictures, strict=True)], damaged)
+    positions = positions_of([one.new.sky if one.new else None for one in candidates])
+    told = zip(candidates, positions, pictures, strict=True)
+    return Answer([_looked(*one, rules.tiles_px) for one in told], damaged)
 
 
 def _draw(
@@ -137,10 +153,12 @@ def _draw(
     from armillary.archive.products.drawing import draw_and_keep
 
     images = [(one.image, one.content) if one else None for one in pixels]
-    return draw_and_keep(images, portion.settings.preview_px, portion.objects)
+    return draw_and_keep(images, portion.rules.preview_px, portion.objects)
 
 
-def _looked(candidate: Candidate, pictures: Sequence[Kept], settings: ArchiveSettings) -> Looked | None:
+def _looked(
+    candidate: Candidate, position: int | None, pictures: Sequence[Kept], tiles_px: int
+) -> Looked | None:
     stored, new = candidate.stored, candidate.new
     if stored is None or candidate.error is not None:
         return None
@@ -149,11 +167,11 @@ def _looked(candidate: Candidate, pictures: Sequence[Kept], settings: ArchiveSet
     if new is None:
         return None
     # More than an entry is asked of what may get tiles, and of what may have moved.
-    whole = candidate.known is not None or may_have_tiles(new, settings.tiles_px)
+    whole = candidate.known is not None or may_have_tiles(new, tiles_px)
     return Looked(
         stored,
         bytes=candidate.bytes,
-        entry=None if whole else new.entry,
+        entry=None if whole else new.entry(position),
         new=new.with_rows() if whole else None,
         source=fingerprint(new),
         pictures=pictures,

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from PIL import Image
 
 from armillary.archive.errors import NoPreview
 from armillary.archive.products.files import JPEG, key_of, write_new
+from armillary.archive.products.models import Kept
 from armillary.fits.containers import Container, open_logical
 from armillary.fits.models import Layout
 from armillary.fits.pictures import Picture, encoded, picture_of, preview, thumbnail
@@ -52,15 +52,6 @@ def plane_drawn(fd: int, subject: Subject) -> Iterator[Image.Image]:
         yield picture
 
 
-class Kept(NamedTuple):
-    """A picture in the store of products."""
-
-    kind: str
-    key: str
-    width: int
-    height: int
-
-
 def draw_and_keep(
     images: Sequence[tuple[PlainImage, bytes] | None], long_side_px: int, directory: Path
 ) -> tuple[list[list[Kept]], dict[str, bytes]]:
@@ -74,9 +65,10 @@ def draw_and_keep(
     kept, contents = [], dict[str, bytes]()
     for one in shown:
         pictures = _encoded(one) if one else {}
-        keys = {kind: key_of(JPEG, picture.jpeg) for kind, picture in pictures.items()}
-        contents |= {keys[kind]: picture.jpeg for kind, picture in pictures.items()}
-        kept.append([Kept(kind, keys[kind], two.width, two.height) for kind, two in pictures.items()])
+        # The thumbnail of a small picture is that picture.
+        keys = {jpeg: key_of(JPEG, jpeg) for jpeg in {picture.jpeg for picture in pictures.values()}}
+        contents |= {key: jpeg for jpeg, key in keys.items()}
+        kept.append([Kept(kind, keys[two.jpeg], two.width, two.height) for kind, two in pictures.items()])
     return kept, {key: contents[key] for key in write_new(directory, contents)}
 
 

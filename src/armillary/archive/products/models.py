@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from armillary.archive.catalog.models import HduRecord
+
+
+class Kept(NamedTuple):
+    """A picture in the store of products; ``width`` and ``height`` in pixels."""
+
+    kind: str
+    key: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ one that takes too much costs no other its picture.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,13 +15,10 @@ from armillary.archive.catalog import product_store
 from armillary.archive.catalog.keywords import to_json
 from armillary.archive.products.building import row_of
 from armillary.archive.products.files import JPEG, digest_in
-from armillary.archive.products.models import Made
+from armillary.archive.products.models import Kept, Made
 from armillary.archive.products.orders import PREVIEW
 from armillary.archive.products.registry import BY_NAME
 from armillary.context import Context
-
-if TYPE_CHECKING:
-    from armillary.archive.products.drawing import Kept
 
 
 def rows_of(context: Context, stored: Iterable[tuple[str, Sequence[Kept]]]) -> list[list[dict[str, Any]]]:

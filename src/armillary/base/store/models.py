@@ -26,6 +26,10 @@ class StoredObject:
     mtime_ns: int
     identity: str
 
+    def __reduce__(self) -> tuple[type[StoredObject], tuple[str, int, int, str]]:
+        # That of data classes looks its fields up for each of the thousands that are handed to other processes.
+        return StoredObject, (self.key, self.size, self.mtime_ns, self.identity)
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
