@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from armillary.archive.catalog.keywords import to_json
 from armillary.archive.catalog.models import FAILURE, REASON_TYPE, MadeProduct, Product
 from armillary.archive.catalog.store import copy_rows
 from armillary.archive.catalog.tables import product, version
@@ -73,15 +72,12 @@ async def hand_on_products(connection: AsyncConnection, old: int, new: int, kind
     await connection.execute(statement.values(version_id=new))
 
 
-async def add_products(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Put products of versions on record that have none yet, many at once."""
+async def add_products(
+    connection: AsyncConnection, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Put products of versions on record that have none yet, many at once; JSON comes as text."""
     if rows:
-        columns = tuple(rows[0])
-        await copy_rows(connection, product, columns, [tuple(map(_stored, row.values())) for row in rows])
-
-
-def _stored(value: Any) -> Any:
-    return to_json(value) if isinstance(value, dict) else value
+        await copy_rows(connection, product, columns, rows)
 
 
 async def get_product(connection: AsyncConnection, version_id: int, kind: str) -> Product | None:

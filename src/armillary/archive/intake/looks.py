@@ -86,7 +86,7 @@ class Candidate:
     """Versions at places that the file has left."""
     moved: Whereabouts | None = None
     """Where the file was before, if it is known by its path."""
-    pictures: list[dict[str, Any]] = field(default_factory=list)
+    pictures: Sequence[tuple[Any, ...]] = ()
     """Rows of pictures that are drawn already, but for the version."""
     quiet_s: float = 5.0
     """Seconds after which a file rests."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from armillary.archive.catalog import file_store, store
 from armillary.archive.catalog import service as catalog
@@ -27,8 +27,7 @@ Known = dict[str, tuple[Location, tuple[int, int]]]
 """Place, and size and time stamp, of each file that the catalog believes somewhere, by path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A file that is stored at a place: its logical name, which file it is on the disk, size and checksum.
 
     ``is_new`` says whether the catalog knows of no file there; without a checksum the bytes were not read.

@@ -20,30 +20,42 @@ from armillary.archive.products.orders import PREVIEW
 from armillary.archive.products.registry import BY_NAME
 from armillary.context import Context
 
+_COLUMNS = (
+    "kind", "media_type", "width", "height", "sha256", "made", "step", "parameters", "source", "key",
+)  # fmt: skip
+Row = tuple[Any, ...]
+"""The row of a picture, but for its version."""
 
-def rows_of(context: Context, stored: Iterable[tuple[str, Sequence[Kept]]]) -> list[list[dict[str, Any]]]:
+
+def rows_of(context: Context, stored: Iterable[tuple[str, Sequence[Kept]]]) -> list[list[Row]]:
     """Return the rows of pictures that are stored, but for their versions.
 
     Each version comes with the word for its data.
     """
     # What all have in common is told, and turned into JSON, once.
-    common = row_of(context, BY_NAME[PREVIEW], "", Made("", JPEG, b""), key=None) | {"content": None}
-    common["parameters"] = to_json(common["parameters"])
-    return [[common | _told(source, one) for one in pictures] for source, pictures in stored]
+    common = row_of(context, BY_NAME[PREVIEW], "", Made("", JPEG, b""), key=None)
+    made, step, parameters = common["made"], common["step"], to_json(common["parameters"])
+    return [
+        [
+            (
+                one.kind,
+                JPEG,
+                one.width,
+                one.height,
+                digest_in(one.key),
+                made,
+                step,
+                parameters,
+                source,
+                one.key,
+            )
+            for one in pictures
+        ]
+        for source, pictures in stored
+    ]
 
 
-def _told(source: str, one: Kept) -> dict[str, Any]:
-    return {
-        "kind": one.kind,
-        "width": one.width,
-        "height": one.height,
-        "sha256": digest_in(one.key),
-        "source": source,
-        "key": one.key,
-    }
-
-
-async def add_pictures(connection: AsyncConnection, rows: Mapping[int, Sequence[dict[str, Any]]]) -> None:
+async def add_pictures(connection: AsyncConnection, rows: Mapping[int, Sequence[Row]]) -> None:
     """Put drawn pictures of new versions on record, in the transaction that records these."""
-    whole = [{"version_id": version_id, **row} for version_id, some in rows.items() for row in some]
-    await product_store.add_products(connection, whole)
+    whole = [(version_id, *row) for version_id, some in rows.items() for row in some]
+    await product_store.add_products(connection, ("version_id", *_COLUMNS), whole)

@@ -343,10 +343,12 @@ WHERE key = $1 AND state IN ('Queued', 'Started') AND coalesce(place, id) = $2 A
 ORDER BY id LIMIT 1
 """
 
-ENDED = """
+OUTCOMES = """
 SELECT id, state, response, error_code FROM work_order
 WHERE id = ANY($1::bigint[]) AND state IN ('Completed', 'Failed')
 """
+
+ENDED = "SELECT id FROM work_order WHERE id = ANY($1::bigint[]) AND state IN ('Completed', 'Failed')"
 
 PURGE = """
 DELETE FROM work_order WHERE id IN (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,8 @@ from armillary.base.work.models import NEW_WINS, JsonObject, NewOrder, Order, Ou
 
 FIFO_LOCKS = 0x574F524B
 FIFO_BUCKETS = 64
+_encoder = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+_columns = itemgetter(*statements.COLUMN_NAMES)
 
 
 async def submit(connection: AsyncConnection, orders: Sequence[NewOrder], *, keyed_fifo: bool) -> list[int]:
@@ -76,8 +79,14 @@ async def unfinished(connection: AsyncConnection, kind: str, keys: Sequence[str]
 
 async def outcomes(connection: AsyncConnection, order_ids: Sequence[int]) -> dict[int, Outcome]:
     """Return how those of the orders ended that did."""
-    found = await connection.exec_driver_sql(statements.ENDED, (list(order_ids),))
+    found = await connection.exec_driver_sql(statements.OUTCOMES, (list(order_ids),))
     return {row.id: Outcome(State(row.state), response_of(row.response, row.error_code)) for row in found}
+
+
+async def ended(connection: AsyncConnection, order_ids: Sequence[int]) -> set[int]:
+    """Return which of the orders have ended."""
+    found = await connection.exec_driver_sql(statements.ENDED, (list(order_ids),))
+    return set(found.scalars())
 
 
 async def purge(connection: AsyncConnection, *, limit: int = 10_000) -> int:
@@ -88,8 +97,9 @@ async def purge(connection: AsyncConnection, *, limit: int = 10_000) -> int:
 
 def order_of(row: Mapping[Any, Any]) -> Order:
     """Build an order from a row that has its columns; JSON may be decoded or not."""
-    fields = {name: row[name] for name in statements.COLUMN_NAMES}
-    return Order(**fields | {"args": decoded(row["args"]) or {}, "intent": decoded(row["intent"])})
+    fields: dict[str, Any] = dict(zip(statements.COLUMN_NAMES, _columns(row), strict=True))
+    fields["args"], fields["intent"] = decoded(fields["args"]) or {}, decoded(fields["intent"])
+    return Order(**fields)
 
 
 def response_of(stored: Any, code: str | None) -> Response:
@@ -100,7 +110,7 @@ def response_of(stored: Any, code: str | None) -> Response:
 
 def dump(value: object) -> str:
     """Return JSON that jsonb takes: no NaN, and no NUL characters, which it cannot store."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = _encoder.encode(value)
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
 
 
@@ -133,7 +143,7 @@ def _merged(orders: Sequence[NewOrder]) -> dict[str, dict[str, Any]]:
 
 
 def _values(order: NewOrder) -> dict[str, Any]:
-    return {
+    values = {
         "kind": order.kind,
         "key": order.key,
         "args": _args(order),
@@ -148,6 +158,8 @@ def _values(order: NewOrder) -> dict[str, Any]:
         "response_required": order.response_required,
         "merging": None if order.merging == NEW_WINS else order.merging.to_json(),
     }
+    # What is left out is NULL there, and most of it is.
+    return {name: value for name, value in values.items() if value is not None}
 
 
 async def _insert(connection: AsyncConnection, orders: Sequence[NewOrder]) -> list[int]:

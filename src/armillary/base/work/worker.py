@@ -23,7 +23,7 @@ from armillary.base.work.kinds import C, Kind
 from armillary.base.work.ledger import Ledger
 from armillary.base.work.slots import PATIENCE_S, Slots, cancel_all
 from armillary.base.work.statements import DONE_CHANNEL, QUEUED_CHANNEL
-from armillary.base.work.store import outcomes
+from armillary.base.work.store import ended
 from armillary.base.work.verdicts import Verdicts
 
 log = get_logger(__name__)
@@ -31,7 +31,7 @@ log = get_logger(__name__)
 AWAY_FIRST_S, AWAY_LAST_S = 0.05, 5.0
 """Pauses while the database is away."""
 ASKED = 100
-"""Orders of which is asked at once whether they have ended."""
+"""Orders of which is asked at first whether they have ended; twice as many each time if all have."""
 SLACK_S = 0.002
 """Timers of the loop may end a little early, and a look before the time finds nothing."""
 
@@ -225,16 +225,18 @@ class Worker(Generic[C]):
 
     async def _have_ended(self, left: deque[int]) -> bool:
         """Tell whether the orders have ended, and forget those from the front that have."""
+        most = ASKED
         try:
             while left:
-                # A few at a time: whoever asks after each end for all that were to end asks for millions.
-                asked = list(islice(left, ASKED))
+                # A few at first: whoever asks after each end for all that were to end asks for millions.
+                asked = list(islice(left, most))
                 async with self.context.database.look() as connection:
-                    ended = await outcomes(connection, asked)
-                while left and left[0] in ended:
+                    found = await ended(connection, asked)
+                while left and left[0] in found:
                     left.popleft()
-                if len(ended) < len(set(asked)):
+                if len(found) < len(set(asked)):
                     return False
+                most *= 2
         except Exception as error:
             if not is_transient(error):
                 raise
