@@ -70,7 +70,9 @@ def picture_of(plane: Plane, *, long_side_px: int, stretch: Stretch = Stretch.LI
     """Return a picture of an image that is not encoded yet."""
     cell = -(-max(plane.width, plane.height) // long_side_px)
     small = shrink(plane, cell)
-    return Image.fromarray(shades(small, *limits(small), stretch)[::-1])
+    grey = shades(small, *limits(small), stretch)
+    # Bottom up. As `fromarray` does, which looks for more than there is in a small picture.
+    return Image.frombuffer("L", grey.shape[::-1], grey, "raw", "L", 0, -1)
 
 
 def thumbnail(picture: Picture, *, height: int = 128) -> Picture:

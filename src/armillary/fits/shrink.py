@@ -27,7 +27,10 @@ def shrink(plane: Plane, cell: int) -> Floats:
     small = np.empty((-(-plane.height // cell), -(-plane.width // cell)))
     for at in range(0, plane.height, strip):
         means = _cell_means(plane.rows(at, min(at + strip, plane.height)), cell, plane.blank)
-        small[at // cell : at // cell + len(means)] = means * plane.scale + plane.zero
+        part = small[at // cell : at // cell + len(means)]
+        np.multiply(means, plane.scale, out=part)
+        if plane.zero:
+            part += plane.zero
     return small
 
 

@@ -179,6 +179,10 @@ class Reading:
     def _instant(self, value: Value, source: Rule) -> datetime | None:
         if found := usual_instant(value):
             return self._to_utc(found, source)
+        # Most headers say day and time of day by two cards, of which each has the usual form.
+        clock_text = next((one for one in map(self.defined, source.source.time) if one is not None), None)
+        if found := usual_instant(f"{value}T{clock_text}"):
+            return self._to_utc(found, source)
         stamp = read_stamp(value)
         if stamp.seconds is not None:
             return self._to_utc(stamp.reading(), source, stamp.scale)
