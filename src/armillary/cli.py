@@ -67,7 +67,7 @@ ENTRIES = {
         "Let a running Armillary take in new files of directories, as `ingest --watch` does, or no longer.",
     ),
     "retire": Entry(
-        _INTAKE,
+        "retire",
         "retire",
         "Take files out of the catalog with all that was made of them; the files stay, and so does their"
         " history.",

@@ -1,58 +1,38 @@
-"""Commands that take files in, let directories be watched, and take files out."""
+"""Commands that take files in, and let directories be watched."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from armillary.access.models import OPERATOR
 from armillary.archive.fields import CRITERIA
-from armillary.base.memory import collect_seldom, uncollected
 from armillary.base.signatures import with_parameters
 from armillary.commands.archive import option_of
+from armillary.commands.helping import Find, begun, take_in
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
-    err,
-    escape,
-    is_up,
     only_text,
     out,
     print_json,
     run,
-    tell,
 )
-from armillary.errors import ArmillaryError
 
 if TYPE_CHECKING:
-    from armillary.archive.catalog.models import Location, Root
-    from armillary.archive.cubes.service import Retired
-    from armillary.archive.intake.service import IngestReport, Planned, Search
-    from armillary.base.work import Outcome
+    from armillary.archive.intake.service import Planned, Search
     from armillary.context import Context
 
-CONTESTED = (
-    "searches find only the last one of each name: rename the others and ingest them again, or let paths identify"
-    " the files: armillary root set NAME --identity by-path"
-)
-"""What to do about files of one name and different content where names identify files."""
 MOST_SHOWN = 20
 """Files of a plan that are shown of each kind; JSON has all."""
 Paths = Annotated[list[Path], typer.Argument(help="FITS files, or directories of them.")]
-NOT_BEGUN = 2
-"""Exit status of what could not begin; 1 is for files that failed."""
 Flag = bool | None
-Find = Callable[["Context"], Awaitable["Search"]]
-"""Finds files that are to be queued."""
-T = TypeVar("T")
 
 
 def ingest(
@@ -144,7 +124,7 @@ def ingest(
     }
     said = {name: value for name, value in options.items() if value is not None}
     how = {"copy": copy, "force": force, "in_place": private, "watched": watched, "verify": verify}
-    _take_in(
+    take_in(
         data,
         _find(paths, options=said, priority=priority, **how),
         paths=paths,
@@ -174,145 +154,6 @@ def _given(words: list[str] | None) -> list[str] | None:
     return [only_text(word) for word in words if word] if words else None
 
 
-def _take_in(
-    data: Path,
-    find: Find,
-    *,
-    paths: Sequence[Path] = (),
-    later: bool,
-    as_json: bool,
-    new: bool = False,
-) -> None:
-    """Queue the files that ``find`` finds, wait for them, and tell what became of them.
-
-    They are somewhere below ``paths``, if that is known.
-    """
-    from armillary.archive.intake.foresight.service import children_for
-
-    async def action(context: Context) -> IngestReport | int:
-        from rich.progress import Progress
-
-        from armillary.archive.intake import service as intake
-
-        await _register(context)
-        with Progress(console=err, transient=True, disable=as_json or not err.is_terminal) as progress:
-            task = progress.add_task("finding files", total=None)
-            found = await find(context)
-            if later:
-                return len((await intake.queue(context, found)).orders)
-            progress.update(task, description="ingesting", total=len(found.changed))
-
-            def show(done: int) -> None:
-                progress.update(task, completed=done)
-
-            report = await _taken_in(context, found, show)
-            if not is_up(data):
-                progress.update(task, description="digests and previews", total=None)
-                await _finish_rest(context)
-            return report
-
-    with children_for(() if later else paths, data) as quick:
-        report = _begun(lambda: run(data, action, new=new, quick=quick))
-    if isinstance(report, int):
-        print_json({"queued": report}) if as_json else out.print(f"{report} queued")
-        return
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _show(report)
-    raise typer.Exit(1 if report.failed else 0)
-
-
-def _begun(action: Callable[[], T]) -> T:
-    """Return what an action returns; if it could not even begin, the command ends with the status 2."""
-    try:
-        return action()
-    except typer.Exit as error:
-        raise typer.Exit(NOT_BEGUN if error.exit_code == 1 else error.exit_code) from None
-
-
-async def _register(context: Context) -> None:
-    """Set up the ingestion roots of the settings, if there are any: no worker may have done so yet."""
-    if context.settings.ingestion.roots:
-        from armillary.archive.cubes.service import register
-
-        await register(context)
-
-
-async def _taken_in(context: Context, found: Search, show: Callable[[int], None]) -> IngestReport:
-    """Queue files, help with them as soon as the first are queued, and return what became of all."""
-    from armillary.archive.intake import service as intake
-
-    if found.changed:
-        ended = await _helped(context, found, show)
-    else:
-        await intake.queue(context, found)
-        ended = {}
-    report = intake.collect(found.run, ended)
-    await intake.tell_contested(context, found.run)
-    return report
-
-
-async def _helped(context: Context, found: Search, show: Callable[[int], None]) -> dict[int, Outcome]:
-    """Queue files and help with them; return how their orders ended.
-
-    This loads most of the program, which takes longer than to find that nothing has changed.
-    """
-    from armillary.archive.intake.service import get_ready
-
-    # What is gathered goes on by itself.
-    children = asyncio.gather(get_ready(context, [path for _, path in found.changed]))
-    # Not beside the queueing: the two would only wait for each other, and both keep the first files waiting.
-    await asyncio.to_thread(_load_work)
-    from armillary.commands.work import finish
-
-    collect_seldom()
-    queueing = asyncio.create_task(_queued(context, found))
-    try:
-        ended = await finish(context, queueing, show=show)
-        await children
-    finally:
-        queueing.cancel()
-        children.cancel()
-    return ended
-
-
-async def _queued(context: Context, found: Search) -> Sequence[int]:
-    from armillary.archive.intake import service as intake
-
-    return list((await intake.queue(context, found)).orders)
-
-
-def _load_work() -> None:
-    with uncollected():
-        import armillary.commands.work  # noqa: F401
-
-
-async def _finish_rest(context: Context) -> None:
-    """Help with the queue until nothing is due: what these files ordered, and what was left by earlier ones."""
-    from armillary.base.work.admin import is_due
-
-    async with context.database.begin() as connection:
-        if not await is_due(connection):
-            return
-    from armillary.commands.work import finish_all
-
-    await finish_all(context)
-
-
-def _show(report: IngestReport) -> None:
-    """Print what became of files, for people."""
-    for path, message in report.failed:
-        err.print(f"[red]failed[/] {escape(path)}: {escape(message)}")
-    for name, places in report.contested.items():
-        err.print(
-            f"[yellow]see to it:[/] {escape(name)} stands for several files: {escape(', '.join(places))}"
-        )
-    if report.contested:
-        err.print(CONTESTED)
-    out.print(f"{report.ingested} ingested, {report.skipped} skipped, {len(report.failed)} failed")
-
-
 def _plan(data: Path, paths: Sequence[Path], *, force: bool, verify: bool, as_json: bool) -> None:
     from armillary.archive.intake import service as intake
 
@@ -323,7 +164,7 @@ def _plan(data: Path, paths: Sequence[Path], *, force: bool, verify: bool, as_js
 
         return await intake.plan(context, paths, force=force, verify=verify, unsettled=unsettled)
 
-    planned = _begun(lambda: run(data, action))
+    planned = begun(lambda: run(data, action))
     if as_json:
         print_json({"plan": [one.to_json() for one in planned]})
         return
@@ -366,7 +207,7 @@ def reingest(
         terms = terms_of(name=name, cone=None, keywords=keywords, **wanted)
         return await search_members(context, terms, force=force, verify=verify)
 
-    _take_in(data, find, later=later, as_json=as_json)
+    take_in(data, find, later=later, as_json=as_json)
 
 
 with_parameters(reingest, map(option_of, CRITERIA))
@@ -384,68 +225,4 @@ def watch(
 ) -> None:
     """Let a running Armillary take in new files of directories, as `ingest --watch` does, or no longer."""
     how = {"copy": False, "force": False, "in_place": private, "watched": not stop}
-    _take_in(data, _find(paths, **how), later=False, as_json=as_json, new=True)
-
-
-def retire(
-    called: Annotated[list[str], typer.Argument(help="Paths of files, or oids of cubes.")],
-    data: DataOption = DEFAULT_DATA,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Take files out of the catalog with all that was made of them; the files stay, and so does their history.
-
-    One that is not there keeps no other in; then the exit status is 1.
-    """
-    words = [only_text(one) for one in called]
-    if not yes and err.is_terminal and not typer.confirm(f"Take {len(words)} out?", err=True):
-        raise typer.Exit(1)
-
-    async def action(context: Context) -> tuple[list[Retired], list[ArmillaryError]]:
-        retired: list[Retired] = []
-        failed: list[ArmillaryError] = []
-        for word in words:
-            try:
-                retired.append(await _retire(context, word))
-            except ArmillaryError as error:
-                failed.append(error)
-        return retired, failed
-
-    done, failed = _begun(lambda: run(data, action))
-    for error in failed:
-        tell(error.message, code=error.code)
-    if as_json:
-        print_json({"retired": [{"path": one.location.key, "oids": list(one.oids)} for one in done]})
-    else:
-        _show_retired(done)
-    raise typer.Exit(1 if failed else 0)
-
-
-async def _retire(context: Context, word: str) -> Retired:
-    from armillary.archive.cubes import service as cubes
-
-    async with context.database.begin() as connection:
-        place = await cubes.place_of_oid(connection, word) or await _place(context, connection, word)
-        return await cubes.retire(connection, place, now=context.clock.now(), actor=OPERATOR.name)
-
-
-def _show_retired(done: Sequence[Retired]) -> None:
-    for one in done:
-        known_as = f" ({', '.join(one.oids)})" if one.oids else ""
-        out.print(escape(f"{one.location.key}{known_as} is taken out"))
-
-
-async def _place(context: Context, connection: Any, word: str) -> Location:
-    """Return where the file of a path is, whether it is still there or not."""
-    from armillary.archive.catalog import service as catalog
-    from armillary.archive.cubes.errors import NothingToRetire
-    from armillary.archive.intake.service import location_of
-
-    path = Path(word).resolve()
-    roots = [
-        one for one in await catalog.list_roots(connection) if one.path and path.is_relative_to(one.path)
-    ]
-    if not roots:
-        raise NothingToRetire(f"{word} is neither an oid nor a path below a root; see armillary root list.")
-    root: Root = max(roots, key=lambda one: len(one.path.parts) if one.path else 0)
-    return location_of(root, path.relative_to(root.path or path))
+    take_in(data, _find(paths, **how), later=False, as_json=as_json, new=True)

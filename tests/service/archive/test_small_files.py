@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,6 +33,7 @@ from armillary.base.sandbox.errors import ChildDied
 from armillary.base.sandbox.pool import CHILDREN
 from armillary.base.store import StoredObject
 from armillary.fits.series import HeaderValues
+from armillary.sky.healpix import healpix_indices
 from tests.support import bombs
 from tests.support.archive import OLD_NS, Archive, an_archive, put
 from tests.support.headers import a_file, a_primary
@@ -125,6 +127,23 @@ async def test_pictures_of_many_come_with_the_intake_and_equal_those_of_orders(a
     await archive.drain()
     assert await picture(archive, name) == drawn
     assert set((await products.settle_products(archive.context)).values()) == {0}
+
+
+async def test_positions_of_many_are_those_of_the_library(archive: Archive) -> None:
+    for number in range(MANY):
+        place = [] if number == 0 else [("RA", 10.0 + 20 * number, ""), ("DEC", 30.0 - number, "")]
+        put(archive.directory / "night" / f"{number:02d}.fits", a_file(cards=place))
+    await archive.ingest(archive.directory / "night")
+    assert await orders(archive) == {}
+    query = text("SELECT ra_deg, dec_deg, hpx FROM frame ORDER BY file_id")
+    async with archive.context.database.begin() as connection:
+        rows = (await connection.execute(query)).all()
+    without = [row for row in rows if row.hpx is None]
+    placed = [row for row in rows if row.hpx is not None]
+    assert [(row.ra_deg, row.dec_deg) for row in without] == [(None, None)]
+    places = (np.array([row[at] for row in placed]) for at in (0, 1))
+    assert [row.hpx for row in placed] == healpix_indices(*places).tolist()
+    assert len(placed) == MANY - 1
 
 
 async def test_what_has_no_image_needs_no_order(archive: Archive) -> None:

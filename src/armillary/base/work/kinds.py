@@ -46,15 +46,18 @@ class Later(Generic[C]):
 
     def __init__(self, module: str, name: str) -> None:
         self._module, self._name = module, name
+        self._loaded: Handler[C] | None = None
 
     def load(self) -> Handler[C]:
         """Return the function itself."""
-        return cast("Handler[C]", getattr(import_module(self._module), self._name))
+        self._loaded = self._loaded or cast("Handler[C]", getattr(import_module(self._module), self._name))
+        return self._loaded
 
     async def __call__(self, context: C, claims: Sequence[Claim]) -> None:
-        """Load the function and call it."""
-        handler = await asyncio.to_thread(self.load)
-        await handler(context, claims)
+        """Call the function, which is loaded in a thread."""
+        if self._loaded is None:
+            self._loaded = await asyncio.to_thread(self.load)
+        await self._loaded(context, claims)
 
 
 @dataclass(frozen=True, slots=True)
