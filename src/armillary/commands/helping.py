@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -14,6 +15,7 @@ from armillary.commands.terminal import err, escape, is_up, out, print_json, run
 
 if TYPE_CHECKING:
     from armillary.archive.intake.service import IngestReport, Search
+    from armillary.base.sandbox.pool import Child
     from armillary.base.work import Outcome
     from armillary.context import Context
 
@@ -66,7 +68,13 @@ def take_in(
                 await _finish_rest(context)
             return report
 
-    with children_for(() if later else paths, data) as quick:
+    with children_for(() if later else paths, data) as both:
+
+        def quick() -> Sequence[Child]:
+            # Beside the start of the database, for which this thread only waits.
+            Thread(target=_load, daemon=True).start()
+            return both()
+
         report = begun(lambda: run(data, action, new=new, quick=quick))
     if isinstance(report, int):
         print_json({"queued": report}) if as_json else out.print(f"{report} queued")
@@ -76,6 +84,12 @@ def take_in(
     else:
         _show(report)
     raise typer.Exit(1 if report.failed else 0)
+
+
+def _load() -> None:
+    """Load what finds files and works on them."""
+    import armillary.archive.intake.service
+    import armillary.commands.work  # noqa: F401
 
 
 def begun(action: Callable[[], T]) -> T:
