@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from armillary.base.memory import collect_seldom
+from armillary.base.memory import collect_seldom, uncollected
 from armillary.commands.terminal import err, escape, is_up, out, print_json, run
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def take_in(
 
         def quick() -> Sequence[Child]:
             # Beside the start of the database, for which this thread only waits.
-            Thread(target=_load, daemon=True).start()
+            Thread(target=_load).start()
             return both()
 
         report = begun(lambda: run(data, action, new=new, quick=quick))
@@ -88,8 +88,9 @@ def take_in(
 
 def _load() -> None:
     """Load what finds files and works on them."""
-    import armillary.archive.intake.service
-    import armillary.commands.work  # noqa: F401
+    with uncollected():
+        import armillary.archive.intake.service
+        import armillary.commands.work  # noqa: F401
 
 
 def begun(action: Callable[[], T]) -> T:

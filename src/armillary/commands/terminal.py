@@ -91,7 +91,8 @@ def run(
     """Run an action with a context of the directory, and end the command with a clear message if it fails.
 
     Only a command that may be the ``new`` archive's first one makes the directory, and only one that tells where
-    archives are works ``anywhere``, also where the database belongs to another directory.
+    archives are works ``anywhere``, also where the database belongs to another directory. ``quick`` is called when
+    all is loaded and the context is about to be opened, and returns children for its quick work.
     """
     settings = settings_for(data)
     if not new and settings.database.url is None and not (settings.data / "postgres").is_dir():

@@ -10,6 +10,7 @@ from enum import StrEnum
 from armillary.archive.catalog import service as catalog
 from armillary.archive.cubes import service as cubes
 from armillary.base.database import Role
+from armillary.base.memory import uncollected
 from armillary.base.place import STAGING
 from armillary.base.store.staging import check_area
 from armillary.base.work import Kind, Worker
@@ -49,6 +50,10 @@ async def work(
 
     One that stays does the chores, too, whatever its kinds are: there may be no other.
     """
+    # Before anybody is told that this process is ready, and before another release may be installed.
+    with uncollected():
+        for kind in (*kinds, *CHORES, *rooms.CHORES):
+            kind.load()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -63,8 +68,6 @@ async def work(
         await exports.register(context, alone=True)
         await publishing.register(context)
         chosen = (*kinds, *CHORES, *rooms.CHORES) if until is Until.STOPPED else kinds
-        for kind in chosen:
-            kind.load()
         worker = Worker(context, chosen, name=name, slots=slots)
         others = _others(context, name) if exporting else []
         match until:

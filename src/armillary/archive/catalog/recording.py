@@ -98,5 +98,5 @@ async def _move(
 
 def _positions(new: Sequence[NewVersion | Entry]) -> list[int | None]:
     """Return where versions are on the sky: of entries that is known."""
-    others = iter(positions_of([one.sky for one in new if isinstance(one, NewVersion)]))
-    return [one.position if isinstance(one, Entry) else next(others) for one in new]
+    told = positions_of([one.sky if isinstance(one, NewVersion) else None for one in new])
+    return [one.position if isinstance(one, Entry) else found for one, found in zip(new, told, strict=True)]

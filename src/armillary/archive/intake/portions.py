@@ -104,6 +104,8 @@ def get_ready(profiles: Path | None) -> None:
         import armillary.archive.products.drawing  # noqa: F401
 
         profiles_of(profiles)
+        # The library for places on the sky is loaded by the first of them.
+        positions_of([(0.0, 0.0)])
 
 
 def look_at_all(portion: Portion) -> Answer:

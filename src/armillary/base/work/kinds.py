@@ -53,11 +53,14 @@ class Later(Generic[C]):
         self._loaded = self._loaded or cast("Handler[C]", getattr(import_module(self._module), self._name))
         return self._loaded
 
-    async def __call__(self, context: C, claims: Sequence[Claim]) -> None:
-        """Call the function, which is loaded in a thread."""
+    async def get_ready(self) -> None:
+        """Load the function in a thread, unless that is done."""
         if self._loaded is None:
             self._loaded = await asyncio.to_thread(self.load)
-        await self._loaded(context, claims)
+
+    async def __call__(self, context: C, claims: Sequence[Claim]) -> None:
+        """Call the function."""
+        await self.load()(context, claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +85,8 @@ class Kind(Generic[C]):
     def load(self) -> Handler[C]:
         """Return the handler, with all that it needs."""
         return self.handler.load() if isinstance(self.handler, Later) else self.handler
+
+    async def get_ready(self) -> None:
+        """Load the handler, if that is still to be done, while the event loop goes on."""
+        if isinstance(self.handler, Later):
+            await self.handler.get_ready()

@@ -118,6 +118,9 @@ class Slots(Generic[C]):
         ORDERS_RUNNING.inc()
         try:
             with bound(**_about(claims)):
+                await kind.get_ready()
+                # How long that took says nothing of the work itself.
+                began = time.monotonic()
                 database = self._context.database
                 if in_time := [one for one in claims if not await refuse_late(database, one)]:
                     if kind.interruptible:

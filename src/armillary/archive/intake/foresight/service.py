@@ -28,8 +28,8 @@ ENTRIES = 1000
 def children_for(paths: Sequence[Path], data: Path) -> Iterator[Callable[[], Sequence[Child]]]:
     """Start a child if many small files seem to be there, and a core for it.
 
-    Another one is started by whoever calls what is returned, once the rest of the command is loaded: two would
-    take time from that. Both are ended with the block. What is wrong with files is told by whoever looks for them.
+    Another one is started by whoever calls what is returned, once most of the command is loaded: two would take
+    time from that. Both are ended with the block. What is wrong with files is told by whoever looks for them.
     """
     started = list[Child]()
     with suppress(OSError):
