@@ -52,7 +52,7 @@ async def interrupt(
             patch.setattr(tasks, "_record", die)
         else:
             patch.setattr(golive, "record_intents", intend_and_die)
-        handler = next(one.handler for one in KINDS if one.name == kind)
+        handler = next(one.load() for one in KINDS if one.name == kind)
         assert claims
         with pytest.raises(Killed) if certain else contextlib.suppress(Killed):
             await handler(archive.context, claims)

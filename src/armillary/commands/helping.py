@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import typer
 
 from armillary.base.memory import collect_seldom, uncollected
-from armillary.commands.terminal import err, escape, is_up, out, print_json, run
+from armillary.commands.terminal import begun, err, escape, is_up, out, print_json, run
 
 if TYPE_CHECKING:
     from armillary.archive.intake.service import IngestReport, Search
@@ -24,11 +24,8 @@ CONTESTED = (
     " the files: armillary root set NAME --identity by-path"
 )
 """What to do about files of one name and different content where names identify files."""
-NOT_BEGUN = 2
-"""Exit status of what could not begin; 1 is for files that failed."""
 Find = Callable[["Context"], Awaitable["Search"]]
 """Finds files that are to be queued."""
-T = TypeVar("T")
 
 
 def take_in(
@@ -91,14 +88,6 @@ def _load() -> None:
     with uncollected():
         import armillary.archive.intake.service
         import armillary.commands.work  # noqa: F401
-
-
-def begun(action: Callable[[], T]) -> T:
-    """Return what an action returns; if it could not even begin, the command ends with the status 2."""
-    try:
-        return action()
-    except typer.Exit as error:
-        raise typer.Exit(NOT_BEGUN if error.exit_code == 1 else error.exit_code) from None
 
 
 async def _register(context: Context) -> None:

@@ -13,12 +13,13 @@ import typer
 from armillary.archive.fields import CRITERIA
 from armillary.base.signatures import with_parameters
 from armillary.commands.archive import option_of
-from armillary.commands.helping import Find, begun, take_in
+from armillary.commands.helping import Find, take_in
 from armillary.commands.tables import print_table
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
+    begun,
     only_text,
     out,
     print_json,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from armillary.access.models import OPERATOR
-from armillary.commands.helping import begun
 from armillary.commands.terminal import (
     DEFAULT_DATA,
     DataOption,
     JsonOption,
+    begun,
     err,
     escape,
     only_text,

@@ -58,6 +58,8 @@ DEFAULT_DATA = Path("armillary-data")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+NOT_BEGUN = 2
+"""Exit status of what could not begin; 1 is for files that failed."""
 
 
 def settings_for(data: Path) -> Settings:
@@ -114,6 +116,14 @@ def run(
             return await action(context)
 
     return guarded(lambda: asyncio.run(body()))
+
+
+def begun(action: Callable[[], T]) -> T:
+    """Return what an action returns; if it could not even begin, the command ends with the status 2."""
+    try:
+        return action()
+    except typer.Exit as error:
+        raise typer.Exit(NOT_BEGUN if error.exit_code == 1 else error.exit_code) from None
 
 
 def guarded(action: Callable[[], T]) -> T:

@@ -65,10 +65,10 @@ def _slope(sample: Floats) -> float | None:
         before = kept
         if isinstance(good, slice):
             slope, near = _fit_run(x[good], sample[good], ones[good])
-            good, kept = _agreeing_in_run(near.tobytes(), good.start, count, width)
+            good, kept = agreeing_in_run(near.tobytes(), good.start, count, width)
         else:
             slope, near = _fit(x, sample, good, kept)
-            good, kept = _agreeing(near, width)
+            good, kept = agreeing(near, width)
     return slope if kept >= least else None
 
 
@@ -110,7 +110,7 @@ def _near(residuals: Floats, y: Floats, level: float) -> Bools:
     return np.abs(residuals, out=residuals) <= limit
 
 
-def _agreeing_in_run(near: bytes, start: int, count: int, width: int) -> tuple[Good, int]:
+def agreeing_in_run(near: bytes, start: int, count: int, width: int) -> tuple[Good, int]:
     """Return which values are good, and how many: those near the line, but for the neighbours of others.
 
     ``near`` has a byte for each value of the run that begins at ``start``, and what lies beyond it is bad. The
@@ -133,10 +133,10 @@ def _agreeing_in_run(near: bytes, start: int, count: int, width: int) -> tuple[G
         return slice(start + low, start + high), max(0, high - low)
     whole = np.zeros(count, np.bool_)
     whole[start : start + len(near)] = np.frombuffer(near, np.bool_)
-    return _agreeing(whole, width)
+    return agreeing(whole, width)
 
 
-def _agreeing(near: Bools, width: int) -> tuple[Good, int]:
+def agreeing(near: Bools, width: int) -> tuple[Good, int]:
     """Return the same of any values."""
     spread = np.convolve(~near, np.ones(width, dtype=np.int8), mode="same") == 0
     first, stop = int(spread.argmax()), len(spread) - int(spread[::-1].argmax())

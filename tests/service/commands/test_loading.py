@@ -57,6 +57,18 @@ except SystemExit:
     pass
 print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
+BEFORE_THE_CHILD = """
+import sys
+from armillary.archive.intake.foresight import service
+def seen(paths, data):
+    print(*paths, *sys.modules)
+    sys.exit(0)
+service.child_for = seen
+sys.argv = ["armillary", "ingest", sys.argv[1], "--data", sys.argv[1] + "/archive"]
+from armillary.cli import main
+main()
+"""
+"""Says what is loaded when `ingest` would start its first child."""
 
 
 def loaded(*words: str, **environment: str) -> tuple[set[str], str]:
@@ -163,19 +175,6 @@ def test_children_load_no_settings_and_no_database() -> None:
     )
     unneeded = {"armillary.settings", "asyncpg", "pydantic_settings", "sqlalchemy", "structlog"}
     assert set(done.stdout.split()) & unneeded == set()
-
-
-BEFORE_THE_CHILD = """
-import sys
-from armillary.archive.intake.foresight import service
-def seen(paths, data):
-    print(*paths, *sys.modules)
-    sys.exit(0)
-service.child_for = seen
-sys.argv = ["armillary", "ingest", sys.argv[1], "--data", sys.argv[1] + "/archive"]
-from armillary.cli import main
-main()
-"""
 
 
 def test_a_child_is_started_before_the_rest_of_ingest_is_loaded(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,29 +39,24 @@ C = TypeVar("C", bound=Surroundings)
 Handler = Callable[[C, Sequence[Claim]], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
 class Later(Generic[C]):
-    """A handler that is loaded when it is first called: most commands call few of all that there are.
+    """Where a handler is that is loaded when there is work for it: most commands have some for few of all.
 
     A process that lives long loads it at its start (`Kind.load`): later another release may be installed.
     """
 
-    def __init__(self, module: str, name: str) -> None:
-        self._module, self._name = module, name
-        self._loaded: Handler[C] | None = None
+    module: str
+    name: str
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether to load it takes no time."""
+        return self.module in sys.modules
 
     def load(self) -> Handler[C]:
         """Return the function itself."""
-        self._loaded = self._loaded or cast("Handler[C]", getattr(import_module(self._module), self._name))
-        return self._loaded
-
-    async def get_ready(self) -> None:
-        """Load the function in a thread, unless that is done."""
-        if self._loaded is None:
-            self._loaded = await asyncio.to_thread(self.load)
-
-    async def __call__(self, context: C, claims: Sequence[Claim]) -> None:
-        """Call the function."""
-        await self.load()(context, claims)
+        return cast("Handler[C]", getattr(import_module(self.module), self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +82,8 @@ class Kind(Generic[C]):
         """Return the handler, with all that it needs."""
         return self.handler.load() if isinstance(self.handler, Later) else self.handler
 
-    async def get_ready(self) -> None:
-        """Load the handler, if that is still to be done, while the event loop goes on."""
-        if isinstance(self.handler, Later):
-            await self.handler.get_ready()
+    async def loaded(self) -> Handler[C]:
+        """Return the handler; if it has to be loaded first, the event loop goes on meanwhile."""
+        if isinstance(self.handler, Later) and not self.handler.is_loaded:
+            return await asyncio.to_thread(self.load)
+        return self.load()

@@ -118,14 +118,14 @@ class Slots(Generic[C]):
         ORDERS_RUNNING.inc()
         try:
             with bound(**_about(claims)):
-                await kind.get_ready()
+                handler = await kind.loaded()
                 # How long that took says nothing of the work itself.
                 began = time.monotonic()
                 database = self._context.database
                 if in_time := [one for one in claims if not await refuse_late(database, one)]:
                     if kind.interruptible:
                         self._let_interrupt()
-                    await kind.handler(self._context, in_time)
+                    await handler(self._context, in_time)
         except asyncio.CancelledError:
             if not self._stopping:
                 raise

@@ -31,13 +31,15 @@ def children_for(paths: Sequence[Path], data: Path) -> Iterator[Callable[[], Seq
     Another one is started by whoever calls what is returned, once most of the command is loaded: two would take
     time from that. Both are ended with the block. What is wrong with files is told by whoever looks for them.
     """
-    started = list[Child]()
+    started: list[Child] = []
     with suppress(OSError):
-        started += filter(None, [child_for(paths, data)])
+        if first := child_for(paths, data):
+            started.append(first)
 
     def both() -> Sequence[Child]:
         with suppress(OSError):
-            started.extend(Child(MODULES) for _ in started[:])
+            if started:
+                started.append(Child(MODULES))
         return started
 
     try:
